@@ -1,0 +1,28 @@
+# What reclaim is built on: PkgConfig::LIBUV, PkgConfig::MSGPACK, Threads::Threads, and uthash's header.
+
+include(CheckIncludeFile)
+find_package(PkgConfig)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+if(PKG_CONFIG_FOUND)
+  pkg_check_modules(LIBUV IMPORTED_TARGET libuv)
+  pkg_search_module(MSGPACK IMPORTED_TARGET msgpack-c msgpack) # Debian 12 says msgpack, newer ones msgpack-c
+endif()
+check_include_file(uthash.h HAVE_UTHASH_H)
+
+set(missing "")
+foreach(dependency IN ITEMS PKG_CONFIG LIBUV MSGPACK)
+  if(NOT ${dependency}_FOUND)
+    list(APPEND missing ${dependency})
+  endif()
+endforeach()
+if(NOT HAVE_UTHASH_H)
+  unset(HAVE_UTHASH_H CACHE) # so that the next run looks again
+  list(APPEND missing UTHASH)
+endif()
+if(missing)
+  list(JOIN missing ", " missing)
+  string(TOLOWER "${missing}" missing)
+  message(FATAL_ERROR "Missing: ${missing}. On Debian, `sh tests/setup.sh build` installs what building needs.")
+endif()

@@ -1,0 +1,58 @@
+#!/bin/sh
+# demo.sh - from a fresh Debian machine to the answer of the closure example: sets up, builds, takes the machine's own
+# package index, and runs the main job on it. Works from any directory; leaves nothing behind but packages and build/.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+log=$root/build/demo.log
+few=10000 # packages: an index with fewer is only what is installed here
+
+# Runs a command with its output in the log, which is shown if it fails.
+quietly() {
+    "$@" >"$log" 2>&1 || {
+        status=$?
+        cat "$log" >&2
+        echo "demo.sh: failed ($status): $*" >&2
+        exit "$status"
+    }
+}
+
+build() {
+    cd "$root" &&
+        cmake --preset release &&
+        cmake --build --preset release
+}
+
+count_packages() {
+    apt-cache dumpavail >"$index"
+    packages=$(grep -c '^Package:' "$index") || packages=0
+}
+
+echo "Which packages would break the most others? Sets up, builds reclaim, and asks this machine's package index."
+
+sh "$root/tests/setup.sh" build
+mkdir -p "$root/build"
+echo "Building (log: $log) ..."
+quietly build
+
+if ! command -v apt-cache >/dev/null; then
+    echo "demo.sh: no apt-cache here; give build/release/examples/closure an index of your own" >&2
+    exit 1
+fi
+index=$(mktemp)
+trap 'rm -f "$index"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+count_packages
+if [ "$packages" -lt "$few" ] && [ "$(id -u)" -eq 0 ]; then
+    echo "Only $packages packages in the index: apt-get update ..."
+    quietly apt-get update
+    count_packages
+fi
+if [ "$packages" -lt "$few" ]; then
+    echo "Only $packages packages in the index: 'apt-get update' as root would get all of them."
+fi
+echo "Running the closure of $packages packages ..."
+"$root/build/release/examples/closure" "$index"

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stream.c - progress and partial results while a job runs. The job looks for the longest Collatz chain (halve the
+ * even, 3n + 1 the odd, until 1), tells how far it is, and hands out each record when it finds it.
+ *
+ *     started
+ *       longest so far: 100000 takes 128 steps
+ *       longest so far: 100009 takes 309 steps
+ *       ...
+ *     20 %
+ *     ...
+ *     100 %
+ *     done: 230631 takes 442 steps
+ */
+#include <reclaim/call.h>
+#include <reclaim/pool.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define FIRST 100000
+#define LAST  300000
+#define STEP  40000
+
+struct chain {
+    uint32_t number;
+    uint32_t steps;
+};
+
+/* What the host has heard so far. Written on the pool's thread only, and read after the job has settled. */
+struct heard {
+    struct chain record;
+    uint64_t done;
+    bool in_order;
+};
+
+static uint32_t chain_steps(uint64_t n)
+{
+    uint32_t steps = 0;
+    for (; n != 1; steps++)
+        n = n % 2 == 0 ? n / 2 : 3 * n + 1;
+    return steps;
+}
+
+static int find_longest(pool_call_t *call)
+{
+    struct chain longest = {0};
+    for (uint32_t n = FIRST; n < LAST; n++) {
+        const struct chain chain = {n, chain_steps(n)};
+        if (chain.steps > longest.steps) {
+            longest = chain;
+            pool_call_emit(call, &longest, sizeof longest);
+        }
+        if ((n + 1 - FIRST) % STEP == 0)
+            pool_call_progress(call, n + 1 - FIRST, LAST - FIRST);
+    }
+    return pool_call_return(call, &longest, sizeof longest);
+}
+
+/* Runs on the pool's thread, so it must not block for long. */
+static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    struct heard *heard = user;
+    (void)job;
+    if (event->kind == POOL_EVENT_STARTED) {
+        puts("started");
+    } else if (event->kind == POOL_EVENT_PROGRESS) {
+        heard->in_order = heard->in_order && event->done > heard->done;
+        heard->done = event->done;
+        printf("%u %%\n", (unsigned)(100 * event->done / event->total));
+    } else if (event->kind == POOL_EVENT_PARTIAL && event->size == sizeof heard->record) {
+        struct chain chain;
+        memcpy(&chain, event->data, sizeof chain);
+        heard->in_order = heard->in_order && chain.steps > heard->record.steps;
+        heard->record = chain;
+        printf("  longest so far: %u takes %u steps\n", chain.number, chain.steps);
+    }
+}
+
+int main(void)
+{
+    struct heard heard = {.in_order = true};
+    const pool_job_options_t options = {.on_event = on_event, .user = &heard};
+    struct chain longest = {0};
+    pool_error_t error;
+    pool_t *pool;
+    pool_job_t *job;
+
+    if (pool_open(&pool, NULL, &error) < 0) {
+        fprintf(stderr, "stream: %s\n", error.message);
+        return 1;
+    }
+    if (pool_submit(pool, find_longest, NULL, 0, &options, &job) < 0) {
+        fprintf(stderr, "stream: %s\n", pool_message());
+        return 1;
+    }
+    pool_job_wait(job, -1); /* every event has been delivered when this returns */
+    const pool_result_t *result = pool_job_result(job);
+    if (result->size == sizeof longest)
+        memcpy(&longest, result->data, sizeof longest);
+    printf("%s: %u takes %u steps\n", pool_outcome_name(result->outcome), longest.number, longest.steps);
+    pool_job_release(job);
+    pool_free(pool);
+    return longest.number == 230631 && heard.record.number == longest.number && heard.done == LAST - FIRST &&
+                   heard.in_order
+               ? 0
+               : 1;
+}

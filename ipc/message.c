@@ -1,0 +1,151 @@
+#include "message.h"
+
+#include "scan.h"
+
+#include <errno.h>
+#include <msgpack.h>
+#include <stdbool.h>
+
+enum field_kind { FIELD_UNSIGNED, FIELD_SIGNED, FIELD_SLICE };
+
+struct field {
+    enum field_kind kind;
+    size_t offset;
+};
+
+struct layout {
+    const struct field *fields;
+    size_t count;
+};
+
+#define U(message, field) {FIELD_UNSIGNED, offsetof(struct message_##message, field)}
+#define S(message, field) {FIELD_SIGNED, offsetof(struct message_##message, field)}
+#define B(message, field) {FIELD_SLICE, offsetof(struct message_##message, field)}
+
+static const struct field server_fields[] = {U(server, generation), U(server, pid)};
+static const struct field server_lost_fields[] = {U(server_lost, generation), S(server_lost, status)};
+static const struct field hello_fields[] = {S(hello, code), B(hello, message)};
+static const struct field fork_fields[] = {U(fork, first_serial), U(fork, count)};
+static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
+static const struct field started_fields[] = {
+    U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids)};
+static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
+static const struct field gone_fields[] = {
+    U(gone, serial),    S(gone, status),       U(gone, verdict),      U(gone, begun),     U(gone, user_us),
+    U(gone, system_us), U(gone, minor_faults), U(gone, major_faults), U(gone, measured),  U(gone, peak),
+    U(gone, bound),     U(gone, processes),    U(gone, killed),       U(gone, unkillable), B(gone, crash),
+    B(gone, frame)};
+static const struct field task_fields[] = {
+    U(task, serial),  U(task, function), U(task, attempt), U(task, payload), U(task, size),
+    B(task, data),    U(task, streams),  U(task, fds),     U(task, events),  U(task, early),
+    S(task, cpu_ms),  S(task, nofile),   S(task, nice)};
+static const struct field command_fields[] = {
+    B(command, argv), B(command, envp), B(command, cwd), S(command, group)};
+static const struct field progress_fields[] = {U(progress, done), U(progress, total)};
+static const struct field partial_fields[] = {U(partial, payload), U(partial, size), B(partial, data)};
+static const struct field result_fields[] = {
+    S(result, code),   U(result, payload), U(result, size),    B(result, data),  U(result, copied), U(result, sealed),
+    B(result, text),   U(result, command), U(result, start),   U(result, signal), U(result, peak),
+    U(result, processes)};
+
+#define LAYOUT(fields) {fields, sizeof(fields) / sizeof(fields)[0]}
+
+static const struct layout layouts[MESSAGE_TYPE_COUNT_] = {
+    [MESSAGE_SERVER] = LAYOUT(server_fields),
+    [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
+    [MESSAGE_HELLO] = LAYOUT(hello_fields),
+    [MESSAGE_FORK] = LAYOUT(fork_fields),
+    [MESSAGE_KILL] = LAYOUT(kill_fields),
+    [MESSAGE_STARTED] = LAYOUT(started_fields),
+    [MESSAGE_BORN] = LAYOUT(born_fields),
+    [MESSAGE_GONE] = LAYOUT(gone_fields),
+    [MESSAGE_TASK] = LAYOUT(task_fields),
+    [MESSAGE_COMMAND] = LAYOUT(command_fields),
+    [MESSAGE_PROGRESS] = LAYOUT(progress_fields),
+    [MESSAGE_PARTIAL] = LAYOUT(partial_fields),
+    [MESSAGE_RESULT] = LAYOUT(result_fields),
+};
+
+static int pack_field(msgpack_packer *packer, const struct field *field, const void *message)
+{
+    const void *at = (const char *)message + field->offset;
+    const struct message_slice *slice;
+    switch (field->kind) {
+    case FIELD_UNSIGNED:
+        return msgpack_pack_uint64(packer, *(const uint64_t *)at);
+    case FIELD_SIGNED:
+        return msgpack_pack_int64(packer, *(const int64_t *)at);
+    case FIELD_SLICE:
+        slice = at;
+        if (slice->size > INT32_MAX)
+            return -1;
+        if (msgpack_pack_bin(packer, slice->size) != 0)
+            return -1;
+        return slice->size == 0 ? 0 : msgpack_pack_bin_body(packer, slice->data, slice->size);
+    }
+    return -1;
+}
+
+int message_pack(struct frame_buffer *buffer, enum message_type type, const void *message)
+{
+    const struct layout *layout = &layouts[type];
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, buffer, frame_buffer_write);
+    if (msgpack_pack_array(&packer, layout->count) != 0)
+        return -EMSGSIZE;
+    for (size_t i = 0; i < layout->count; i++)
+        if (pack_field(&packer, &layout->fields[i], message) != 0)
+            return -EMSGSIZE;
+    frame_buffer_finish(buffer, (uint16_t)type);
+    return 0;
+}
+
+static bool unpack_field(const msgpack_object *object, const struct field *field, void *message)
+{
+    void *at = (char *)message + field->offset;
+    switch (field->kind) {
+    case FIELD_UNSIGNED:
+        if (object->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+            return false;
+        *(uint64_t *)at = object->via.u64;
+        return true;
+    case FIELD_SIGNED:
+        if (object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
+            *(int64_t *)at = object->via.i64;
+        else if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER && object->via.u64 <= INT64_MAX)
+            *(int64_t *)at = (int64_t)object->via.u64;
+        else
+            return false;
+        return true;
+    case FIELD_SLICE:
+        if (object->type != MSGPACK_OBJECT_BIN)
+            return false;
+        *(struct message_slice *)at = (struct message_slice){object->via.bin.ptr, object->via.bin.size};
+        return true;
+    }
+    return false;
+}
+
+int message_unpack(enum message_type type, const void *body, size_t size, void *message)
+{
+    const struct layout *layout = &layouts[type];
+    if (scan_object(body, size) < 0)
+        return -EBADMSG;
+    msgpack_unpacked unpacked;
+    msgpack_unpacked_init(&unpacked);
+    size_t offset = 0;
+    int rc = -EBADMSG;
+    const msgpack_unpack_return got = msgpack_unpack_next(&unpacked, body, size, &offset);
+    if (got == MSGPACK_UNPACK_NOMEM_ERROR)
+        rc = -ENOMEM;
+    if (got != MSGPACK_UNPACK_SUCCESS || unpacked.data.type != MSGPACK_OBJECT_ARRAY ||
+        unpacked.data.via.array.size != layout->count)
+        goto out;
+    for (size_t i = 0; i < layout->count; i++)
+        if (!unpack_field(&unpacked.data.via.array.ptr[i], &layout->fields[i], message))
+            goto out;
+    rc = 0;
+out:
+    msgpack_unpacked_destroy(&unpacked);
+    return rc;
+}

@@ -1,0 +1,170 @@
+/* message.h - the messages: plain structs, and the pair that packs and unpacks each of them.
+ *
+ * Every message is a MessagePack array of its fields in the order of the table in message.c; the table serves writer and
+ * reader alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when unpacked.
+ *
+ *     keeper  → host          server, server_lost                 SOCK_SEQPACKET
+ *     host    → fork server   fork, kill, started                 SOCK_SEQPACKET, the control socket
+ *     fork server → host      hello, born, gone                   the same
+ *     host    → worker        task                                task socket (stream)
+ *     worker  → host          progress, partial, result           result pipe; descriptors on the task socket
+ */
+#ifndef MESSAGE_H
+#define MESSAGE_H
+
+#include "frame.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum message_type {
+    MESSAGE_SERVER = 1,
+    MESSAGE_SERVER_LOST,
+    MESSAGE_HELLO,
+    MESSAGE_FORK,
+    MESSAGE_KILL,
+    MESSAGE_STARTED,
+    MESSAGE_BORN,
+    MESSAGE_GONE,
+    MESSAGE_TASK,
+    MESSAGE_COMMAND,
+    MESSAGE_PROGRESS,
+    MESSAGE_PARTIAL,
+    MESSAGE_RESULT,
+    MESSAGE_TYPE_COUNT_
+};
+
+struct message_slice {
+    const void *data;
+    uint64_t size;
+};
+
+/* A fork server was forked. With it: the host's end of its control socket. */
+struct message_server {
+    uint64_t generation;
+    uint64_t pid;
+};
+
+/* A fork server died, and what it left has been swept. */
+struct message_server_lost {
+    uint64_t generation;
+    int64_t status; /* as wait(2) */
+};
+
+/* The fork server is ready, or on_start failed: code is not 0, and message says why. */
+struct message_hello {
+    int64_t code;
+    struct message_slice message;
+};
+
+/* Please fork workers first_serial to first_serial + count - 1. */
+struct message_fork {
+    uint64_t first_serial;
+    uint64_t count;
+};
+
+/* Why a fork server kills, decided by whoever asked first. */
+enum message_verdict {
+    VERDICT_NONE = 0,
+    VERDICT_CANCELLED,
+    VERDICT_TIMEOUT,
+    VERDICT_CPU_LIMIT,
+    VERDICT_OUTPUT_LIMIT,
+    VERDICT_PROCESS_LIMIT,
+    VERDICT_PROTOCOL,
+    VERDICT_BIRTH, /* not ready within its deadline */
+    VERDICT_COUNT_
+};
+
+struct message_kill {
+    uint64_t serial;
+    uint64_t verdict;
+    int64_t grace_ms; /* between SIGTERM and SIGKILL; 0: SIGKILL at once */
+};
+
+/* A task with limits is on its way to the worker. -1: none. */
+struct message_started {
+    uint64_t serial;
+    int64_t timeout_ms, kill_after_ms, cpu_ms, pids;
+};
+
+/* A worker was forked (with it: the host's ends of task socket and result pipe), or error is its errno. */
+struct message_born {
+    uint64_t serial;
+    uint64_t pid;
+    uint64_t error;
+};
+
+/* A worker and all that it left are reaped. */
+struct message_gone {
+    uint64_t serial;
+    int64_t status; /* as wait(2) */
+    uint64_t verdict;
+    uint64_t begun;        /* it had read its task */
+    uint64_t user_us, system_us, minor_faults, major_faults;
+    uint64_t measured;     /* peak and bound mean something */
+    uint64_t peak, bound;  /* bytes */
+    uint64_t processes, killed, unkillable;
+    struct message_slice crash; /* text */
+    struct message_slice frame; /* the worker's last frame, where the job had broken its pipe */
+};
+
+enum message_payload { PAYLOAD_NONE = 0, PAYLOAD_INLINE, PAYLOAD_MEMFD };
+
+/* Which descriptors travel with a task, in this order: a memfd payload, then one for each bit, then `fds` of the job's. */
+enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4 };
+
+struct message_task {
+    uint64_t serial;
+    uint64_t function; /* 0: the payload is a command message */
+    uint64_t attempt;
+    uint64_t payload; /* enum message_payload */
+    uint64_t size;    /* of the payload */
+    struct message_slice data; /* an inline payload */
+    uint64_t streams; /* TASK_ bits */
+    uint64_t fds;
+    uint64_t events;  /* somebody listens to progress and partial results */
+    uint64_t early;
+    int64_t cpu_ms, nofile, nice; /* -1, -1, 0: unchanged */
+};
+
+/* A command: argv and envp are strings that each end in NUL, one after the other. */
+struct message_command {
+    struct message_slice argv, envp, cwd;
+    int64_t group; /* process group to join; 0: one of its own */
+};
+
+struct message_progress {
+    uint64_t done, total;
+};
+
+struct message_partial {
+    uint64_t payload, size; /* PAYLOAD_MEMFD: the descriptor is on the task socket, sealed */
+    struct message_slice data;
+};
+
+/* How a command could not be started. */
+enum message_start { START_OK = 0, START_NOT_FOUND, START_NOT_EXECUTABLE };
+
+struct message_result {
+    int64_t code; /* the function's, or a command's exit code */
+    uint64_t payload, size;
+    struct message_slice data;
+    uint64_t copied;         /* a memfd that was written, not mapped: not in any process's resident set */
+    uint64_t sealed;         /* a memfd that the worker could seal itself */
+    struct message_slice text; /* why it failed */
+    uint64_t command;        /* what follows means something */
+    uint64_t start;          /* enum message_start */
+    uint64_t signal;         /* that the command died of */
+    uint64_t peak;           /* bytes, the command's own high-water mark */
+    uint64_t processes;      /* seen by the worker beside itself */
+};
+
+/* Packs *message of the given type into buffer as a whole frame. -EMSGSIZE: it does not fit. */
+int message_pack(struct frame_buffer *buffer, enum message_type type, const void *message);
+
+/* Unpacks a frame's body: the caller has checked that the type is one that may come now. The bytes are scanned first.
+ * -EBADMSG: not what the table says; -ENOMEM. */
+int message_unpack(enum message_type type, const void *body, size_t size, void *message);
+
+#endif

@@ -1,0 +1,104 @@
+#include "payload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+int payload_create(const char *name)
+{
+    /* Kernels before 6.3 do not know MFD_NOEXEC_SEAL. */
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+int payload_copy(const char *name, const void *data, size_t size)
+{
+    const int fd = payload_create(name);
+    if (fd < 0)
+        return fd;
+    int rc = payload_write(fd, data, size);
+    if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
+        rc = -errno;
+    if (rc == 0)
+        rc = payload_seal(fd);
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int payload_write(int fd, const void *data, size_t size)
+{
+    const uint8_t *at = data;
+    while (size > 0) {
+        const ssize_t wrote = write(fd, at, size);
+        if (wrote < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        at += wrote;
+        size -= (size_t)wrote;
+    }
+    return 0;
+}
+
+int payload_seal(int fd)
+{
+    return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
+}
+
+int payload_check(int fd, size_t size, bool sealed)
+{
+    struct stat st;
+    const int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < 0 || (size_t)st.st_size != size)
+        return -EBADMSG;
+    if (sealed && (seals & SEALS) != SEALS)
+        return -EBADMSG;
+    return 0;
+}
+
+void *payload_map(int fd, size_t size, bool populate)
+{
+    void *data = mmap(NULL, size, PROT_READ, MAP_SHARED | (populate ? MAP_POPULATE : 0), fd, 0);
+    return data == MAP_FAILED ? NULL : data;
+}
+
+void *payload_read(int fd, size_t size)
+{
+    uint8_t *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED)
+        return NULL;
+    for (size_t at = 0; at < size;) {
+        const ssize_t got = pread(fd, data + at, size - at, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            const int error = got < 0 ? errno : EBADMSG;
+            munmap(data, size);
+            errno = error;
+            return NULL;
+        }
+        at += (size_t)got;
+    }
+    return data;
+}
+
+void payload_unmap(void *data, size_t size)
+{
+    if (data != NULL)
+        munmap(data, size);
+}

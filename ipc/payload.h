@@ -1,0 +1,32 @@
+/* payload.h - large payloads in memfds: made, filled, sealed, checked and mapped. Source: memfd_create(2), fcntl(2). */
+#ifndef PAYLOAD_H
+#define PAYLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A new memfd, close-on-exec, sealable, empty. Negative errno. */
+int payload_create(const char *name);
+
+/* A sealed memfd that holds a copy of data: a descriptor or a negative errno (-ENOMEM, -ENOSPC, -EMFILE, ...). */
+int payload_copy(const char *name, const void *data, size_t size);
+
+/* Appends all of data at the descriptor's offset. */
+int payload_write(int fd, const void *data, size_t size);
+
+/* Sets every seal: nobody can change size or contents any more. -EBUSY: somebody maps it writable. */
+int payload_seal(int fd);
+
+/* Whether fd is a memfd of exactly size bytes: 0, or -EBADMSG. With sealed it must have every seal. */
+int payload_check(int fd, size_t size, bool sealed);
+
+/* Maps size bytes read-only; populate fills the page tables at once. NULL and errno on failure. */
+void *payload_map(int fd, size_t size, bool populate);
+
+/* A private copy of size bytes, read with pread(2), which unlike a mapping cannot fault when the file shrinks. Unmap with
+ * payload_unmap. NULL and errno; EBADMSG when there were fewer bytes. */
+void *payload_read(int fd, size_t size);
+
+void payload_unmap(void *data, size_t size);
+
+#endif

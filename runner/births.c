@@ -1,0 +1,41 @@
+#include "births.h"
+
+#define BACKOFF_FIRST_MS 10
+#define BACKOFF_LAST_MS 1000
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t above(size_t a, size_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+size_t births_process_max(size_t workers, size_t warm)
+{
+    return workers + warm;
+}
+
+size_t births_wanted(const struct births_view *view)
+{
+    const size_t startable = least(view->queued, above(view->workers, view->running));
+    const size_t missing = above(startable + view->warm, view->idle + view->asked);
+    const size_t room = above(births_process_max(view->workers, view->warm), view->processes);
+    const size_t paced = above(BIRTHS_UNACKNOWLEDGED_MAX, view->asked);
+    return least(missing, least(room, paced));
+}
+
+bool births_failed(struct births_failures *failures, int64_t now)
+{
+    const int64_t delay = failures->count < 7 ? (int64_t)BACKOFF_FIRST_MS << failures->count : BACKOFF_LAST_MS;
+    failures->count++;
+    failures->not_before = now + (delay < BACKOFF_LAST_MS ? delay : BACKOFF_LAST_MS);
+    return failures->count >= BIRTHS_FAILURES_MAX;
+}
+
+void births_succeeded(struct births_failures *failures)
+{
+    *failures = (struct births_failures){0};
+}

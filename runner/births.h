@@ -1,0 +1,37 @@
+/* births.h - how many workers to ask for, and when not to: pure. */
+#ifndef BIRTHS_H
+#define BIRTHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BIRTHS_UNACKNOWLEDGED_MAX 32 /* a SEQPACKET holds 278 small messages, a user 1,024 descriptors in flight */
+#define BIRTHS_FAILURES_MAX 12       /* in a row, over some seven seconds; then waiting jobs are told */
+
+struct births_view {
+    size_t queued;    /* jobs that could start now */
+    size_t running;   /* jobs that hold a worker */
+    size_t idle;      /* workers that wait for a job */
+    size_t asked;     /* workers asked for and not born yet */
+    size_t processes; /* workers not gone yet, asked ones included */
+    size_t workers;   /* jobs that may run at once */
+    size_t warm;      /* idle workers to keep */
+};
+
+size_t births_wanted(const struct births_view *view);
+
+/* Most worker processes there can be at once. */
+size_t births_process_max(size_t workers, size_t warm);
+
+/* Failures in a row: a worker that could not be forked, or died before it took its job. */
+struct births_failures {
+    unsigned count;
+    int64_t not_before; /* ms; no birth before */
+};
+
+/* True when it is time to say so to the jobs that wait. */
+bool births_failed(struct births_failures *failures, int64_t now);
+void births_succeeded(struct births_failures *failures);
+
+#endif

@@ -1,0 +1,438 @@
+#include "loop.h"
+
+#include "process.h"
+#include "settle.h"
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KILL_BOUND_MS 3000 /* a fork server that does not end killed jobs by then is ended itself */
+#define RETRY_MS 10
+
+void loop_log(const struct loop *loop, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    if (loop->pool->options.log == NULL)
+        return;
+    va_start(args, format);
+    const int length = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (length >= 0)
+        loop->pool->options.log(line, loop->pool->options.log_user);
+}
+
+void loop_wake(struct loop *loop)
+{
+    uv_async_send(&loop->wake);
+}
+
+/* ---- jobs that wait -------------------------------------------------------------------------------------------- */
+
+/* Takes a job that has no worker out of wherever it waits. The caller holds the lock. */
+static void unqueue(pool_t *pool, pool_job_t *job)
+{
+    if (job->queued.level != NULL)
+        queue_remove(&pool->queue, &job->queued);
+    if (job->is_timed)
+        TAILQ_REMOVE(&pool->timed, job, timed);
+    job->is_timed = job->is_delayed = false;
+    pthread_cond_broadcast(&pool->room);
+}
+
+/* Puts it where its time is watched. The caller holds the lock. */
+static void watch_time(pool_t *pool, pool_job_t *job)
+{
+    if (job->is_timed || (job->deadline_at == LOOP_NEVER && !job->is_delayed))
+        return;
+    job->is_timed = true;
+    TAILQ_INSERT_TAIL(&pool->timed, job, timed);
+}
+
+static void requeue(pool_t *pool, pool_job_t *job, bool front)
+{
+    atomic_store(&job->state, POOL_STATE_QUEUED);
+    job->is_delayed = false;
+    watch_time(pool, job);
+    if (queue_add(&pool->queue, &job->queued, job->options.priority, front) < 0) {
+        job->is_delayed = true; /* no memory for its place now: in a moment, then */
+        job->not_before = process_now_ms() + RETRY_MS;
+        watch_time(pool, job);
+    }
+}
+
+void loop_requeue(struct loop *loop, pool_job_t *job)
+{
+    pthread_mutex_lock(&loop->pool->lock);
+    requeue(loop->pool, job, true);
+    pthread_mutex_unlock(&loop->pool->lock);
+}
+
+void loop_retry(struct loop *loop, pool_job_t *job, int64_t delay_ms)
+{
+    pool_t *pool = loop->pool;
+    pthread_mutex_lock(&pool->lock);
+    pool->stats.retried++;
+    if (delay_ms == 0) {
+        requeue(pool, job, true);
+    } else {
+        atomic_store(&job->state, POOL_STATE_QUEUED);
+        job->is_delayed = true;
+        job->not_before = process_now_ms() + delay_ms;
+        watch_time(pool, job);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* The first job whose delay is over or whose deadline has passed; the caller holds the lock. */
+static pool_job_t *find_due(const pool_t *pool, int64_t now)
+{
+    pool_job_t *job;
+    TAILQ_FOREACH(job, &pool->timed, timed)
+    {
+        if (job->deadline_at <= now || (job->is_delayed && job->not_before <= now))
+            return job;
+    }
+    return NULL;
+}
+
+static void step_timed(struct loop *loop, int64_t now)
+{
+    pool_t *pool = loop->pool;
+    pthread_mutex_lock(&pool->lock);
+    for (pool_job_t *job; (job = find_due(pool, now)) != NULL;) {
+        unqueue(pool, job);
+        if (job->deadline_at > now) {
+            requeue(pool, job, true);
+            continue;
+        }
+        pthread_mutex_unlock(&pool->lock);
+        settle_unstarted(job, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "its deadline passed before it could run");
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- cancels and closing --------------------------------------------------------------------------------------- */
+
+static void cancel_one(struct loop *loop, pool_job_t *job)
+{
+    if (job->peer != NULL) {
+        const int64_t grace = job->cancelled_by_close ? 0 : job->options.kill_after_ms;
+        if (!job->peer->settled_early || job->cancelled_by_close)
+            peer_kill(job->peer, VERDICT_CANCELLED, grace);
+        return;
+    }
+    pthread_mutex_lock(&loop->pool->lock);
+    unqueue(loop->pool, job);
+    pthread_mutex_unlock(&loop->pool->lock);
+    settle_unstarted(job, POOL_CANCELLED, POOL_CAUSE_CANCELLED, "cancelled before it started");
+}
+
+static void step_cancels(struct loop *loop)
+{
+    pool_t *pool = loop->pool;
+    pthread_mutex_lock(&pool->lock);
+    for (pool_job_t *job; (job = TAILQ_FIRST(&pool->cancels)) != NULL;) {
+        TAILQ_REMOVE(&pool->cancels, job, cancel);
+        job->cancel_listed = false;
+        pthread_mutex_unlock(&pool->lock);
+        cancel_one(loop, job);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Marks what a close that is harder than the last one ends. */
+static void step_close(struct loop *loop, int64_t now)
+{
+    pool_t *pool = loop->pool;
+    pool_job_t *job;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->phase == POOL_CLOSING && pool->close_how > loop->close_seen) {
+        loop->close_seen = pool->close_how;
+        TAILQ_FOREACH(job, &pool->unsettled, unsettled)
+        {
+            if (pool->close_how != POOL_CLOSE_KILL && job->peer != NULL)
+                continue;
+            job->cancel_asked = job->cancelled_by_close = true;
+            if (!job->cancel_listed)
+                TAILQ_INSERT_TAIL(&pool->cancels, job, cancel);
+            job->cancel_listed = true;
+        }
+        if (pool->close_how == POOL_CLOSE_KILL && loop->bound_at == LOOP_NEVER)
+            loop->bound_at = now + KILL_BOUND_MS;
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static pool_job_t *first_waiting(const pool_t *pool)
+{
+    pool_job_t *job;
+    TAILQ_FOREACH(job, &pool->unsettled, unsettled)
+    {
+        if (job->peer == NULL)
+            return job;
+    }
+    return NULL;
+}
+
+/* Settles every job that waits now: it will not run. What callbacks submit meanwhile is not among them. */
+static void settle_waiting(struct loop *loop, pool_outcome_t outcome, pool_cause_t cause, const char *message)
+{
+    pool_t *pool = loop->pool;
+    pool_job_t *job;
+    pthread_mutex_lock(&pool->lock);
+    for (size_t left = pool->unsettled_count; left > 0 && (job = first_waiting(pool)) != NULL; left--) {
+        unqueue(pool, job);
+        pthread_mutex_unlock(&pool->lock);
+        settle_unstarted(job, outcome, cause, message);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Forces an end that does not come by itself. */
+static void step_bound(struct loop *loop, int64_t now)
+{
+    if (now < loop->bound_at)
+        return;
+    if (!loop->ending && !loop->keeper_gone)
+        supervise_end(loop);
+    else
+        supervise_force(loop);
+}
+
+/* When all is settled and reaped the keeper may go, and after it the loop. */
+static void step_end(struct loop *loop)
+{
+    pool_t *pool = loop->pool;
+    struct peer *peer, *next;
+    char message[256];
+    if (loop->keeper_gone && loop->control < 0) {
+        HASH_ITER(hh, loop->peers, peer, next)
+        {
+            peer_lost(peer);
+        }
+        pthread_mutex_lock(&pool->lock);
+        snprintf(message, sizeof message, "%s", pool->error.message);
+        pthread_mutex_unlock(&pool->lock);
+        settle_waiting(loop, POOL_LOST, POOL_CAUSE_LOST, message[0] != '\0' ? message : "the pool was ended");
+    }
+    pthread_mutex_lock(&pool->lock);
+    const bool over = pool->phase == POOL_CLOSING && pool->unsettled_count == 0 && pool->running == 0;
+    pthread_mutex_unlock(&pool->lock);
+    if (!over)
+        return;
+    if (!loop->ending && !loop->keeper_gone)
+        supervise_end(loop);
+    if (loop->keeper_gone && loop->control < 0 && !uv_is_closing((uv_handle_t *)&loop->wake)) {
+        uv_close((uv_handle_t *)&loop->wake, NULL);
+        uv_close((uv_handle_t *)&loop->timer, NULL);
+    }
+}
+
+/* ---- handing out work ------------------------------------------------------------------------------------------ */
+
+/* Takes the next job that can start now out of the queue. NULL: none. */
+static pool_job_t *take_next(struct loop *loop)
+{
+    pool_t *pool = loop->pool;
+    pool_job_t *job = NULL;
+    pthread_mutex_lock(&pool->lock);
+    struct queue_entry *entry = queue_first(&pool->queue);
+    if (entry != NULL && pool->running < (size_t)pool->options.workers) {
+        job = (pool_job_t *)(void *)((char *)entry - offsetof(pool_job_t, queued));
+        unqueue(pool, job);
+        atomic_store(&job->state, POOL_STATE_STARTING);
+        pool->running++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return job;
+}
+
+static void step_dispatch(struct loop *loop, int64_t now)
+{
+    if (now >= loop->retry_at)
+        loop->retry_at = LOOP_NEVER;
+    while (loop->server_ready && loop->retry_at == LOOP_NEVER && !TAILQ_EMPTY(&loop->idle)) {
+        pool_job_t *job = take_next(loop);
+        if (job == NULL)
+            return;
+        const int rc = peer_hand(TAILQ_FIRST(&loop->idle), job);
+        if (rc == 0)
+            continue;
+        pthread_mutex_lock(&loop->pool->lock);
+        loop->pool->running--;
+        pthread_mutex_unlock(&loop->pool->lock);
+        loop_requeue(loop, job);
+        if (rc != -EPIPE) {
+            loop->retry_at = now + RETRY_MS;
+            loop_birth_failed(loop, strerror(-rc));
+        }
+    }
+}
+
+static void step_births(struct loop *loop, int64_t now)
+{
+    pool_t *pool = loop->pool;
+    if (!loop->server_ready || loop->ending || now < loop->failures.not_before)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    const struct births_view view = {
+        .queued = pool->queue.count,
+        .running = pool->running,
+        .idle = loop->idle_count,
+        .asked = loop->asked_count,
+        .processes = HASH_COUNT(loop->peers),
+        .workers = (size_t)pool->options.workers,
+        .warm = pool->phase == POOL_OPEN ? (size_t)pool->options.warm : 0,
+    };
+    pool->stats.warm = loop->idle_count;
+    pthread_mutex_unlock(&pool->lock);
+    const size_t wanted = births_wanted(&view);
+    if (wanted > 0)
+        supervise_fork(loop, wanted);
+}
+
+void loop_birth_failed(struct loop *loop, const char *why)
+{
+    char message[256];
+    loop_log(loop, "a worker could not be started: %s", why);
+    if (!births_failed(&loop->failures, process_now_ms()))
+        return;
+    births_succeeded(&loop->failures); /* who comes later gets tries of their own */
+    snprintf(message, sizeof message, "no worker could be started, %d times in a row: %s", BIRTHS_FAILURES_MAX, why);
+    settle_waiting(loop, POOL_LOST, POOL_CAUSE_LOST, message);
+}
+
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct loop *loop = timer->data;
+    loop->timer_at = LOOP_NEVER;
+    loop_step(loop);
+}
+
+static void arm_timer(struct loop *loop, int64_t now)
+{
+    pool_t *pool = loop->pool;
+    pool_job_t *job;
+    int64_t next = earlier(loop->retry_at, loop->bound_at);
+    pthread_mutex_lock(&pool->lock);
+    TAILQ_FOREACH(job, &pool->timed, timed)
+    {
+        next = earlier(next, job->deadline_at);
+        if (job->is_delayed)
+            next = earlier(next, job->not_before);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (loop->failures.not_before > now)
+        next = earlier(next, loop->failures.not_before);
+    if (next == loop->timer_at || uv_is_closing((uv_handle_t *)&loop->timer))
+        return;
+    loop->timer_at = next;
+    if (next == LOOP_NEVER) {
+        uv_timer_stop(&loop->timer);
+        return;
+    }
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->timer, on_timer, next > now ? (uint64_t)(next - now) : 0, 0);
+}
+
+void loop_step(struct loop *loop)
+{
+    const int64_t now = process_now_ms();
+    step_close(loop, now);
+    step_cancels(loop);
+    step_timed(loop, now);
+    step_dispatch(loop, now);
+    step_births(loop, now);
+    step_bound(loop, now);
+    step_end(loop);
+    arm_timer(loop, now);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    loop_step(wake->data);
+}
+
+static void *loop_main(void *argument)
+{
+    struct loop *loop = argument;
+    pool_t *pool = loop->pool;
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+    close(loop->devnull);
+    pthread_mutex_lock(&pool->lock);
+    pool->phase = POOL_ENDED;
+    pthread_cond_broadcast(&pool->phase_changed);
+    pthread_cond_broadcast(&pool->collect_changed);
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* All signals stay with the host's own threads. */
+static int start_thread(pool_t *pool)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    const int rc = pthread_create(&pool->thread, NULL, loop_main, pool->loop);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc == 0)
+        pool->thread_started = true;
+    return -rc;
+}
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    uv_close(handle, NULL);
+}
+
+static int open_handles(struct loop *loop)
+{
+    int rc = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    if (rc == 0)
+        rc = uv_timer_init(&loop->uv, &loop->timer);
+    loop->wake.data = loop->timer.data = loop;
+    if (rc == 0)
+        rc = supervise_start(loop);
+    return rc;
+}
+
+int loop_start(pool_t *pool)
+{
+    struct loop *loop = pool->loop;
+    loop->devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (loop->devnull < 0)
+        return -errno;
+    int rc = uv_loop_init(&loop->uv);
+    if (rc == 0) {
+        rc = open_handles(loop);
+        if (rc == 0)
+            rc = start_thread(pool);
+        if (rc == 0)
+            return 0;
+        uv_walk(&loop->uv, close_handle, NULL);
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+        uv_loop_close(&loop->uv);
+    }
+    close(loop->devnull);
+    return rc;
+}

@@ -1,0 +1,84 @@
+/* loop.h - the pool's own thread: a libuv loop that hands jobs to workers and hears what became of them.
+ *
+ *     loop.c        the thread, its timer, what is due: dispatch, births, cancels, closing
+ *     supervise.c   keeper and fork server: the host's side
+ *     peer.c        one worker: the host's side
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include "births.h"
+#include "peer.h"
+#include "pool_state.h"
+
+#include <sys/queue.h>
+#include <uv.h>
+
+TAILQ_HEAD(loop_peers, peer);
+
+/* A packet for the fork server that its socket would not take yet. */
+struct unsent {
+    STAILQ_ENTRY(unsent) link;
+    size_t size;
+    uint8_t data[];
+};
+
+struct loop {
+    pool_t *pool;
+    uv_loop_t uv;
+    uv_async_t wake;
+    uv_timer_t timer;
+
+    /* keeper and fork server: supervise.c */
+    struct forkserver_config config;
+    int keeper_socket, keeper_pidfd; /* -1 */
+    pid_t keeper_pid;
+    uv_poll_t keeper_poll;
+    bool keeper_gone, ending; /* ending: we asked it to end everything */
+    int control;              /* -1: no fork server */
+    uv_poll_t *control_poll;
+    bool server_ready;
+    pid_t server_pid;
+    int server_pidfd; /* -1 */
+    STAILQ_HEAD(, unsent) unsent;
+    uint64_t generation;
+    unsigned failed_generations; /* in a row that never got ready */
+
+    /* workers: peer.c */
+    struct peer *peers; /* uthash by serial: every worker that is not gone */
+    struct loop_peers idle;
+    size_t idle_count, asked_count;
+    uint64_t next_serial;
+    struct births_failures failures;
+    int devnull;
+
+    int64_t retry_at; /* something that was refused for want of descriptors is tried again */
+    int64_t bound_at; /* when an end that does not come is forced */
+    pool_close_t close_seen; /* the hardest close that has been acted on */
+    int64_t timer_at; /* what the timer is set to */
+};
+
+#define LOOP_NEVER INT64_MAX
+
+/* Starts the thread; the keeper has been started. Negative errno. */
+int loop_start(pool_t *pool);
+
+/* From any thread: there is something new under the lock. */
+void loop_wake(struct loop *loop);
+
+/* Puts a job back into the queue, in front of its priority. On the loop's thread. */
+void loop_requeue(struct loop *loop, pool_job_t *job);
+
+/* Requeues it for a further attempt after delay_ms. */
+void loop_retry(struct loop *loop, pool_job_t *job, int64_t delay_ms);
+
+/* A worker failed to be born, or died before it took its job. */
+void loop_birth_failed(struct loop *loop, const char *why);
+
+/* One line for the log hook. */
+void loop_log(const struct loop *loop, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Does all that is due now; called after every event. */
+void loop_step(struct loop *loop);
+
+#endif

@@ -1,0 +1,62 @@
+/* memory.c - pool_memory(): where the memory is now. Source: proc(5). */
+#include "failure.h"
+#include "pool_state.h"
+#include "proc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static uint64_t available(void)
+{
+    char line[256];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+            break;
+    fclose(file);
+    return kib * 1024;
+}
+
+/* What the workers and all below them have beyond what they inherited: the fork server's own share is taken off each. */
+static uint64_t below(pid_t server, uint64_t inherited)
+{
+    struct proc_list list = {0};
+    uint64_t sum = 0;
+    if (proc_list_read(&list) < 0) {
+        proc_list_free(&list);
+        return 0;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        uint64_t resident, anonymous;
+        if (proc_list_branch(&list, list.entries[i].pid, server) != 0 &&
+            proc_resident(list.entries[i].pid, &resident, &anonymous) == 0)
+            sum += anonymous > inherited ? anonymous - inherited : 0;
+    }
+    proc_list_free(&list);
+    return sum;
+}
+
+int pool_memory(const pool_t *pool, pool_memory_t *memory)
+{
+    pool_stats_t stats;
+    uint64_t anonymous;
+    if (memory == NULL)
+        return failure(-EINVAL, "memory is NULL");
+    int rc = pool_stats(pool, &stats);
+    if (rc < 0)
+        return rc;
+    *memory = (pool_memory_t){
+        .results = atomic_load(&pool->held), .available = available(), .method = POOL_MEMORY_RUSAGE};
+    rc = proc_resident(getpid(), &memory->host, &anonymous);
+    if (rc < 0)
+        return failure(rc, "/proc/self/statm cannot be read: %s", strerror(-rc));
+    if (stats.fork_server_pid > 0 && proc_resident(stats.fork_server_pid, &memory->fork_server, &anonymous) == 0)
+        memory->workers = below(stats.fork_server_pid, anonymous);
+    return 0;
+}

@@ -1,0 +1,165 @@
+#include "options.h"
+
+#include "failure.h"
+
+#include <errno.h>
+
+/* A number that has 0 as its default and POOL_NONE for none. */
+static int check_number(const char *name, int64_t value, int64_t most)
+{
+    if (value < POOL_NONE)
+        return failure(-EINVAL, "%s is %lld: give a positive number, 0 for the default, or POOL_NONE", name,
+                       (long long)value);
+    if (value > most)
+        return failure(-EINVAL, "%s is %lld: the most is %lld", name, (long long)value, (long long)most);
+    return 0;
+}
+
+static int refuse_later(const char *name)
+{
+    return failure(-ENOTSUP, "%s is set: this version of reclaim does not act on it yet; leave it 0", name);
+}
+
+static bool is_cleared(const uint64_t reserved[8])
+{
+    for (int i = 0; i < 8; i++)
+        if (reserved[i] != 0)
+            return false;
+    return true;
+}
+
+static int refuse_dirty(const char *what)
+{
+    return failure(-EINVAL, "%s.reserved is not zero: zero-initialise the struct (= {0})", what);
+}
+
+int options_pool(const pool_options_t *given, int processors, pool_options_t *full)
+{
+    static const pool_options_t defaults;
+    int rc;
+    *full = given == NULL ? defaults : *given;
+    if (!is_cleared(full->reserved))
+        return refuse_dirty("pool_options_t");
+    if (full->workers < 0)
+        return failure(-EINVAL, "workers is %d: give at least 1, or 0 for the number of processors", full->workers);
+    if ((rc = check_number("workers", full->workers, OPTIONS_WORKERS_MAX)) < 0 ||
+        (rc = check_number("warm", full->warm, OPTIONS_WORKERS_MAX)) < 0 ||
+        (rc = check_number("queue_limit", full->queue_limit, INT64_MAX)) < 0)
+        return rc;
+    if (full->queue_full != POOL_QUEUE_BLOCK && full->queue_full != POOL_QUEUE_REFUSE)
+        return failure(-EINVAL, "queue_full is %d: it is POOL_QUEUE_BLOCK or POOL_QUEUE_REFUSE", (int)full->queue_full);
+    if (full->memory_budget != 0)
+        return refuse_later("memory_budget");
+    if (full->cgroup != NULL)
+        return refuse_later("cgroup");
+    if (full->workers == 0)
+        full->workers = processors > 0 ? processors : 1;
+    full->warm = full->warm == 0 ? full->workers : full->warm == POOL_NONE ? 0 : full->warm;
+    full->queue_limit = full->queue_limit == 0 ? INT64_MAX : full->queue_limit == POOL_NONE ? 0 : full->queue_limit;
+    return 0;
+}
+
+/* Everything that is a plain number with a range. */
+static int check_job_numbers(const pool_job_options_t *o)
+{
+    const struct {
+        const char *name;
+        int64_t value, most;
+    } numbers[] = {
+        {"timeout_ms", o->timeout_ms, INT64_MAX / 4},   {"kill_after_ms", o->kill_after_ms, INT64_MAX / 4},
+        {"deadline_ms", o->deadline_ms, INT64_MAX / 4}, {"cpu_ms", o->cpu_ms, INT64_MAX / 4},
+        {"pids", o->pids, INT32_MAX},                   {"nofile", o->nofile, INT32_MAX},
+        {"output_limit", o->output_limit, INT64_MAX},   {"retries", o->retries, INT32_MAX},
+        {"retry_delay_ms", o->retry_delay_ms, INT64_MAX / 4},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        const int rc = check_number(numbers[i].name, numbers[i].value, numbers[i].most);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_job_choices(const pool_job_options_t *o, bool is_command)
+{
+    if (o->output < POOL_OUTPUT_INHERIT || o->output > POOL_OUTPUT_DISCARD)
+        return failure(-EINVAL, "output is %d: it is POOL_OUTPUT_INHERIT, _CAPTURE or _DISCARD", (int)o->output);
+    if (is_command && o->output != POOL_OUTPUT_INHERIT)
+        return failure(-EINVAL, "output is for function jobs: set the command's stdout_mode and stderr_mode");
+    if (!is_command && o->huge_pages)
+        return failure(-EINVAL, "huge_pages is for commands: a function takes its memory from pool_call_alloc()");
+    if (o->nice < -40 || o->nice > 40)
+        return failure(-EINVAL, "nice is %d: it is added to the host's and lies between -40 and 40", o->nice);
+    if (o->fd_count > OPTIONS_FDS_MAX)
+        return failure(-EINVAL, "fd_count is %zu: at most %d descriptors go to a job", o->fd_count, OPTIONS_FDS_MAX);
+    if (o->fd_count > 0 && o->fds == NULL)
+        return failure(-EINVAL, "fds is NULL and fd_count is %zu", o->fd_count);
+    if ((o->retry_on & ~(POOL_RETRY_ON(POOL_OUTCOME_COUNT_) - 1)) != 0 ||
+        (o->retry_on & (POOL_RETRY_ON(POOL_PENDING) | POOL_RETRY_ON(POOL_DONE) | POOL_RETRY_ON(POOL_CANCELLED))) != 0)
+        return failure(-EINVAL, "retry_on is 0x%x: combine POOL_RETRY_ON() of outcomes that are failures",
+                       (unsigned)o->retry_on);
+    return 0;
+}
+
+/* 0 is none, as -1. */
+static int64_t or_none(int64_t value)
+{
+    return value == 0 ? POOL_NONE : value;
+}
+
+int options_job(const pool_job_options_t *given, bool is_command, pool_job_options_t *full)
+{
+    static const pool_job_options_t defaults;
+    int rc;
+    *full = given == NULL ? defaults : *given;
+    if (!is_cleared(full->reserved))
+        return refuse_dirty("pool_job_options_t");
+    if (full->memory_limit != 0)
+        return refuse_later("memory_limit");
+    if (full->memory_expected != 0)
+        return refuse_later("memory_expected");
+    if (full->retry_oom > 0 || full->retry_oom < 0)
+        return refuse_later("retry_oom");
+    if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_choices(full, is_command)) < 0)
+        return rc;
+    full->timeout_ms = or_none(full->timeout_ms);
+    full->deadline_ms = or_none(full->deadline_ms);
+    full->cpu_ms = or_none(full->cpu_ms);
+    full->pids = (int32_t)or_none(full->pids);
+    full->nofile = (int32_t)or_none(full->nofile);
+    full->retries = full->retries == POOL_NONE ? 0 : full->retries;
+    full->retry_delay_ms = full->retry_delay_ms == POOL_NONE ? 0 : full->retry_delay_ms;
+    if (full->kill_after_ms == 0)
+        full->kill_after_ms = OPTIONS_KILL_AFTER_DEFAULT;
+    else if (full->kill_after_ms == POOL_NONE)
+        full->kill_after_ms = 0;
+    if (full->output_limit == 0)
+        full->output_limit = OPTIONS_OUTPUT_DEFAULT;
+    else if (full->output_limit == POOL_NONE)
+        full->output_limit = 0;
+    return 0;
+}
+
+static int check_stream(const char *name, pool_stream_t mode)
+{
+    if (mode < POOL_STREAM_INHERIT || mode > POOL_STREAM_DISCARD)
+        return failure(-EINVAL, "%s_mode is %d: it is POOL_STREAM_INHERIT, _CAPTURE, _FD or _DISCARD", name, (int)mode);
+    return 0;
+}
+
+int options_command(const pool_command_t *command)
+{
+    int rc;
+    if (command == NULL || command->argv == NULL || command->argv[0] == NULL)
+        return failure(-EINVAL, "the command has no argv[0]: give the program and its arguments, ended by NULL");
+    if (!is_cleared(command->reserved))
+        return refuse_dirty("pool_command_t");
+    if (command->stdin_mode < POOL_STDIN_NULL || command->stdin_mode > POOL_STDIN_INHERIT)
+        return failure(-EINVAL, "stdin_mode is %d: it is POOL_STDIN_NULL, _BYTES, _FD or _INHERIT",
+                       (int)command->stdin_mode);
+    if (command->stdin_mode == POOL_STDIN_BYTES && command->stdin_bytes.size > 0 && command->stdin_bytes.data == NULL)
+        return failure(-EINVAL, "stdin_bytes.data is NULL and its size is %zu", command->stdin_bytes.size);
+    if ((rc = check_stream("stdout", command->stdout_mode)) < 0)
+        return rc;
+    return check_stream("stderr", command->stderr_mode);
+}

@@ -1,0 +1,21 @@
+/* options.h - what callers ask for, checked: every refusal names the option, the value and what to do. Pure. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <reclaim/pool.h>
+
+#define OPTIONS_WORKERS_MAX 4096
+#define OPTIONS_FDS_MAX 64
+#define OPTIONS_OUTPUT_DEFAULT (INT64_C(1) << 30)
+#define OPTIONS_KILL_AFTER_DEFAULT 2000
+
+/* Pool options with every default filled in: queue_limit INT64_MAX is none, warm 0 is none. processors: online ones. */
+int options_pool(const pool_options_t *given, int processors, pool_options_t *full);
+
+/* Job options with defaults filled in: times, limits and counts that are not given become -1, kill_after_ms and
+ * output_limit 0 for POOL_NONE. */
+int options_job(const pool_job_options_t *given, bool is_command, pool_job_options_t *full);
+
+int options_command(const pool_command_t *command);
+
+#endif

@@ -1,0 +1,82 @@
+/* peer.h - the host's side of one worker: its two channels, the job that it runs, what it has said.
+ *
+ * Everything that comes from it is hostile: frames are bounded and checked against the state; the first illegal one ends
+ * the worker, and the channel is not read again. */
+#ifndef PEER_H
+#define PEER_H
+
+#include "capture.h"
+#include "frame.h"
+#include "job.h"
+#include "message.h"
+
+#include <sys/queue.h>
+#include <uthash.h>
+#include <uv.h>
+
+struct loop;
+
+enum peer_state {
+    PEER_ASKED = 0, /* the fork server has been asked for it */
+    PEER_IDLE,
+    PEER_BUSY,
+    PEER_DYING /* will take no job any more; `gone` is to come */
+};
+
+struct peer_stream {
+    struct capture capture;
+    uv_poll_t poll;
+    struct peer *peer;
+    bool told; /* that it is over its limit */
+};
+
+struct peer {
+    UT_hash_handle hh;
+    TAILQ_ENTRY(peer) idle;
+    struct loop *loop;
+    enum peer_state state;
+    uint64_t serial;
+    pid_t pid;
+    int task, pipe;
+    uv_poll_t poll;
+    unsigned handles; /* libuv handles not closed yet: it is freed with the last */
+    bool removed;
+    bool blamed; /* its failure has been counted */
+
+    struct frame_reader reader;
+    struct peer_stream streams[2]; /* captured standard output and error */
+    pool_job_t *job;
+    bool deaf;                     /* nothing is read from it any more */
+    bool has_result, protocol_error, value_bad, settled_early;
+    struct message_result result;  /* its slices are not used */
+    void *value;                   /* inline value, ours */
+    int value_fd;                  /* memfd of the value, -1 */
+    char *text;                    /* the job's own words, ours */
+    int64_t timeout_ms;            /* in force for this attempt; -1 */
+    bool timeout_is_deadline;
+    double started;
+    uint64_t started_ns;
+};
+
+/* Asked for: not born yet. NULL for want of memory. */
+struct peer *peer_new(struct loop *loop, uint64_t serial);
+
+struct peer *peer_find(struct loop *loop, uint64_t serial);
+
+/* It was born: takes the descriptors. */
+void peer_born(struct peer *peer, pid_t pid, int task, int pipe);
+
+/* Gives it a job, which is the peer's from now on. A negative errno: it did not take it, the job is still the caller's;
+ * -EPIPE: the worker is dead, anything else: try again later. */
+int peer_hand(struct peer *peer, pool_job_t *job);
+
+/* Has its tree ended. grace_ms between SIGTERM and SIGKILL. */
+void peer_kill(struct peer *peer, enum message_verdict verdict, int64_t grace_ms);
+
+/* It is reaped, and all that it left: settles its job, or has it run again. Frees the peer. */
+void peer_gone(struct peer *peer, const struct message_gone *gone);
+
+/* Its fork server died: what it left has been swept. Frees the peer. */
+void peer_lost(struct peer *peer);
+
+#endif

@@ -1,0 +1,294 @@
+/* pool.c - opening, closing and freeing a pool.
+ *
+ *     pool_open      remembers who we are and what is mapped, forks the keeper, starts the pool's thread, and waits until
+ *                    the fork server has said hello
+ *     pool_close     refuses new work, lets the thread end the rest, and waits until it has left: then no process of the
+ *                    pool is there any more
+ *     pool_free      closes, and drops the handle's reference; jobs that live on keep the struct
+ */
+#include "failure.h"
+#include "loop.h"
+#include "options.h"
+#include "pool_state.h"
+
+#include "descriptor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SLOTS_SPARE 8 /* for workers that were reported unkillable and keep their slot */
+
+/* ---- the struct ------------------------------------------------------------------------------------------------ */
+
+void pool_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+bool pool_is_foreign(const pool_t *pool)
+{
+    return pool->owner != getpid();
+}
+
+pool_t *pool_retain(pool_t *pool)
+{
+    atomic_fetch_add(&pool->references, 1);
+    return pool;
+}
+
+void pool_release(pool_t *pool)
+{
+    if (atomic_fetch_sub(&pool->references, 1) != 1)
+        return;
+    pthread_cond_destroy(&pool->phase_changed);
+    pthread_cond_destroy(&pool->room);
+    pthread_cond_destroy(&pool->collect_changed);
+    pthread_mutex_destroy(&pool->lock);
+    descriptor_close(&pool->collect_fd);
+    symbol_table_free(pool->symbols);
+    queue_deinit(&pool->queue);
+    free(pool->loop);
+    free(pool);
+}
+
+static pool_t *pool_new(const pool_options_t *options)
+{
+    pool_t *pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return NULL;
+    atomic_init(&pool->references, 1);
+    pool->owner = getpid();
+    pool->uid = getuid();
+    pool->euid = geteuid();
+    pool->gid = getgid();
+    pool->egid = getegid();
+    pool->options = *options;
+    pthread_mutex_init(&pool->lock, NULL);
+    pool_cond_init(&pool->phase_changed);
+    pool_cond_init(&pool->room);
+    pool_cond_init(&pool->collect_changed);
+    queue_init(&pool->queue);
+    TAILQ_INIT(&pool->unsettled);
+    TAILQ_INIT(&pool->timed);
+    TAILQ_INIT(&pool->cancels);
+    TAILQ_INIT(&pool->collected);
+    pool->stats.keeper_pid = pool->stats.fork_server_pid = -1;
+    pool->collect_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pool->symbols = symbol_table_new();
+    pool->loop = calloc(1, sizeof *pool->loop);
+    return pool;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------------- */
+
+/* Serials are the tags of processes, also of pools inside of jobs: none may be another's. The low half counts. */
+static uint64_t first_serial(void)
+{
+    uint32_t high;
+    if (getrandom(&high, sizeof high, 0) != sizeof high)
+        high = (uint32_t)getpid() ^ (uint32_t)process_now_ms();
+    return (uint64_t)(high >> 1) << 32 | 1;
+}
+
+static void loop_init(struct loop *loop, pool_t *pool)
+{
+    loop->pool = pool;
+    loop->keeper_socket = loop->keeper_pidfd = loop->control = loop->server_pidfd = -1;
+    loop->retry_at = loop->bound_at = loop->timer_at = LOOP_NEVER;
+    loop->next_serial = first_serial();
+    TAILQ_INIT(&loop->idle);
+    STAILQ_INIT(&loop->unsent);
+    loop->config = (struct forkserver_config){
+        .slots = births_process_max((size_t)pool->options.workers, (size_t)pool->options.warm) + SLOTS_SPARE,
+        .on_start = pool->options.on_start,
+        .on_start_arg = pool->options.on_start_arg,
+    };
+}
+
+/* Forks the keeper with all signals blocked, so that no handler of the host's runs in it. */
+static int start_keeper(pool_t *pool)
+{
+    struct loop *loop = pool->loop;
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    process_origin_take(&loop->config.origin, &old);
+    loop->keeper_pid = keeper_start(&loop->config, &loop->keeper_socket);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (loop->keeper_pid < 0)
+        return loop->keeper_pid;
+    loop->keeper_pidfd = (int)syscall(SYS_pidfd_open, loop->keeper_pid, 0);
+    pool->stats.keeper_pid = (int32_t)loop->keeper_pid;
+    return 0;
+}
+
+/* The thread never started: the keeper sees its channel close. */
+static void stop_keeper(struct loop *loop)
+{
+    if (loop->keeper_pid <= 0)
+        return;
+    descriptor_close(&loop->keeper_socket);
+    waitpid(loop->keeper_pid, NULL, 0);
+    descriptor_close(&loop->keeper_pidfd);
+}
+
+static int say(pool_error_t *error, int code, const char *message)
+{
+    if (error != NULL) {
+        error->code = code;
+        snprintf(error->message, sizeof error->message, "%s", message);
+    }
+    return failure(code, "%s", message);
+}
+
+static int say_errno(pool_error_t *error, int code, const char *what)
+{
+    char message[256];
+    snprintf(message, sizeof message, "%s: %s", what, strerror(-code));
+    return say(error, code, message);
+}
+
+/* Everything that can fail before there is a thread. */
+static int start(pool_t *pool, pool_error_t *error)
+{
+    if (pool->collect_fd < 0)
+        return say_errno(error, -errno, "the pool cannot make an eventfd");
+    if (pool->symbols == NULL)
+        return say(error, -ENOENT, "/proc/self/maps cannot be read: reclaim needs /proc to be mounted");
+    if (pool->loop == NULL)
+        return say_errno(error, -ENOMEM, "the pool cannot start");
+    loop_init(pool->loop, pool);
+    int rc = start_keeper(pool);
+    if (rc < 0)
+        return say_errno(error, rc, "the keeper process cannot be forked");
+    rc = loop_start(pool);
+    if (rc < 0) {
+        stop_keeper(pool->loop);
+        return say_errno(error, rc, "the pool's thread cannot start");
+    }
+    return 0;
+}
+
+/* Waits for the fork server's hello. */
+static int wait_until_open(pool_t *pool, pool_error_t *error)
+{
+    pool_error_t why;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->phase == POOL_OPENING && pool->error.code == 0)
+        pthread_cond_wait(&pool->phase_changed, &pool->lock);
+    why = pool->error;
+    pthread_mutex_unlock(&pool->lock);
+    return why.code == 0 ? 0 : say(error, why.code, why.message);
+}
+
+int pool_open(pool_t **out, const pool_options_t *options, pool_error_t *error)
+{
+    pool_options_t full;
+    if (error != NULL)
+        *error = (pool_error_t){0};
+    if (out == NULL)
+        return say(error, -EINVAL, "pool is NULL: it is where the new pool goes");
+    *out = NULL;
+    int rc = options_pool(options, (int)sysconf(_SC_NPROCESSORS_ONLN), &full);
+    if (rc < 0)
+        return say(error, rc, pool_message());
+    pool_t *pool = pool_new(&full);
+    if (pool == NULL)
+        return say_errno(error, -ENOMEM, "the pool cannot start");
+    rc = start(pool, error);
+    if (rc == 0)
+        rc = wait_until_open(pool, error);
+    if (rc < 0) {
+        if (pool->thread_started)
+            pool_free(pool);
+        else
+            pool_release(pool);
+        return rc;
+    }
+    *out = pool;
+    return 0;
+}
+
+/* ---- closing --------------------------------------------------------------------------------------------------- */
+
+int pool_close(pool_t *pool, pool_close_t how)
+{
+    if (pool == NULL || how < POOL_CLOSE_WAIT || how > POOL_CLOSE_KILL)
+        return failure(-EINVAL, "how is %d: it is POOL_CLOSE_WAIT, _CANCEL_QUEUED or _KILL", (int)how);
+    if (pool_is_foreign(pool))
+        return failure(-EPERM, "this pool belongs to process %d: a forked child has nothing to close",
+                       (int)pool->owner);
+    if (pool_in_callback())
+        return failure(-EDEADLK, "a callback must not close its pool: the pool's thread would wait for itself");
+    pthread_mutex_lock(&pool->lock);
+    if (pool->phase < POOL_CLOSING)
+        pool->phase = POOL_CLOSING;
+    if (how > pool->close_how)
+        pool->close_how = how;
+    pthread_cond_broadcast(&pool->room);
+    pthread_cond_broadcast(&pool->collect_changed);
+    pool->callers++;
+    if (pool->phase != POOL_ENDED)
+        loop_wake(pool->loop);
+    while (pool->phase != POOL_ENDED)
+        pthread_cond_wait(&pool->phase_changed, &pool->lock);
+    const bool join = !pool->thread_joined;
+    pool->thread_joined = true;
+    pthread_mutex_unlock(&pool->lock);
+    if (join)
+        pthread_join(pool->thread, NULL);
+    pthread_mutex_lock(&pool->lock);
+    pool->callers--;
+    pthread_cond_broadcast(&pool->phase_changed);
+    pthread_mutex_unlock(&pool->lock);
+    return 0;
+}
+
+/* Drops what nobody fetched with pool_next. */
+static void drop_collected(pool_t *pool)
+{
+    for (pool_job_t *job; (job = TAILQ_FIRST(&pool->collected)) != NULL;) {
+        TAILQ_REMOVE(&pool->collected, job, collected);
+        pool_job_release(job);
+    }
+}
+
+void pool_free(pool_t *pool)
+{
+    if (pool == NULL || pool_is_foreign(pool) || pool_close(pool, POOL_CLOSE_KILL) < 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->callers > 0)
+        pthread_cond_wait(&pool->phase_changed, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+    drop_collected(pool);
+    descriptor_close(&pool->collect_fd);
+    pool_release(pool);
+}
+
+int pool_stats(const pool_t *pool, pool_stats_t *stats)
+{
+    pool_t *p = (pool_t *)(uintptr_t)pool; /* only to lock it */
+    if (pool == NULL || stats == NULL)
+        return failure(-EINVAL, "pool or stats is NULL");
+    if (pool_is_foreign(pool))
+        return failure(-EPERM, "this pool belongs to process %d", (int)pool->owner);
+    pthread_mutex_lock(&p->lock);
+    *stats = pool->stats;
+    stats->queued = pool->unsettled_count > pool->running ? pool->unsettled_count - pool->running : 0;
+    stats->running = pool->running;
+    pthread_mutex_unlock(&p->lock);
+    return 0;
+}

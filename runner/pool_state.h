@@ -1,0 +1,71 @@
+/* pool_state.h - what is behind pool_t.
+ *
+ * Two owners: what stands under `lock` belongs to whoever holds it; `loop` and what hangs on it belong to the pool's own
+ * thread, which runs the libuv loop (loop.c) and is the only one to talk to keeper, fork server and workers. */
+#ifndef POOL_STATE_H
+#define POOL_STATE_H
+
+#include "births.h"
+#include "job.h"
+#include "keeper.h"
+#include "queue.h"
+#include "symbol.h"
+
+#include <pthread.h>
+#include <reclaim/pool.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+TAILQ_HEAD(pool_jobs, pool_job);
+
+enum pool_phase {
+    POOL_OPENING = 0,
+    POOL_OPEN,
+    POOL_CLOSING, /* no new work; what there is ends as close_how says */
+    POOL_ENDED    /* the thread has left, nothing of the pool runs */
+};
+
+struct pool {
+    atomic_uint references; /* the handle, and one a job */
+    pid_t owner;            /* the process that opened it */
+    uid_t uid, euid;
+    gid_t gid, egid;
+    pool_options_t options; /* defaults filled in */
+    struct symbol_table *symbols;
+    pthread_t thread;
+    bool thread_started, thread_joined;
+    struct loop *loop;
+
+    pthread_mutex_t lock;
+    enum pool_phase phase;
+    pool_close_t close_how;
+    pool_error_t error; /* why it never opened, or failed: code is not 0 */
+    struct queue queue;
+    size_t running;                 /* jobs that hold a worker, until that is reaped */
+    struct pool_jobs unsettled;     /* every job not settled */
+    size_t unsettled_count;
+    struct pool_jobs timed;         /* jobs with a deadline or a retry delay to wait for */
+    struct pool_jobs cancels;       /* asked to be cancelled, for the loop */
+    struct pool_jobs collected;     /* settled, for pool_next */
+    size_t collect_outstanding;     /* collect jobs not settled yet */
+    size_t callers;                 /* threads blocked inside a call */
+    int collect_fd;                 /* eventfd: readable while collected is not empty */
+    pthread_cond_t phase_changed, room, collect_changed;
+    pool_stats_t stats;
+    atomic_ullong held;             /* bytes of arguments not yet dropped and results not yet released */
+};
+
+/* References to the struct itself. */
+pool_t *pool_retain(pool_t *pool);
+void pool_release(pool_t *pool);
+
+/* Whether this process is one that the pool's host forked. */
+bool pool_is_foreign(const pool_t *pool);
+
+/* A condition variable on CLOCK_MONOTONIC. */
+void pool_cond_init(pthread_cond_t *cond);
+
+/* True on a pool's thread while it runs a callback: nothing may block there. */
+bool pool_in_callback(void);
+
+#endif

@@ -1,0 +1,19 @@
+/* settle.h - the end of a job: its one outcome, and who is told. On the pool's thread. */
+#ifndef SETTLE_H
+#define SETTLE_H
+
+#include "job.h"
+#include "verdict.h"
+
+/* Settles a job whose value, captured output and usage are in place: wakes waiters, collects it, runs on_settled. The
+ * reference that keeps it from being freed while it is the pool's stays: settle_release drops it. */
+void settle_job(pool_job_t *job, const struct verdict *verdict);
+void settle_release(pool_job_t *job);
+
+/* The same for a job that never ran, or will not run again, and has no worker: settles and releases. */
+void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, pool_cause_t cause, const char *message);
+
+/* Runs on_event, if there is one. */
+void settle_event(pool_job_t *job, pool_event_t *event);
+
+#endif

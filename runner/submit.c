@@ -1,0 +1,396 @@
+/* submit.c - pool_submit, pool_submit_command, pool_map: from what a caller asks to a job in the queue. */
+#include "failure.h"
+#include "job.h"
+#include "loop.h"
+#include "options.h"
+#include "payload.h"
+#include "pool_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COMMAND_MAX ((size_t)4 << 20)
+
+/* ---- whether the pool takes it --------------------------------------------------------------------------------- */
+
+/* What can be told before any work is done for it. */
+static int check_caller(const pool_t *pool)
+{
+    if (pool == NULL)
+        return failure(-EINVAL, "pool is NULL");
+    if (pool_is_foreign(pool))
+        return failure(-EPERM, "this pool belongs to process %d: a forked child opens its own", (int)pool->owner);
+    if (getuid() != pool->uid || geteuid() != pool->euid || getgid() != pool->gid || getegid() != pool->egid)
+        return failure(-EPERM, "the process changed its uid or gid after pool_open, and jobs would run with the old "
+                               "ones: open the pool after the change");
+    return 0;
+}
+
+/* The caller holds the lock. */
+static int check_phase(const pool_t *pool)
+{
+    if (pool->error.code != 0)
+        return failure(-EIO, "%s", pool->error.message);
+    if (pool->phase != POOL_OPEN)
+        return failure(-ESHUTDOWN, "the pool is closed: open another");
+    return 0;
+}
+
+/* Whether count more jobs fit: what can start at once does not wait. */
+static bool has_room(const pool_t *pool, size_t count)
+{
+    const uint64_t waiting = (uint64_t)pool->queue.count + count;
+    const uint64_t busy = pool->running;
+    const uint64_t free_now = busy < (uint64_t)pool->options.workers ? (uint64_t)pool->options.workers - busy : 0;
+    const uint64_t over = waiting > free_now ? waiting - free_now : 0;
+    return over <= (uint64_t)pool->options.queue_limit;
+}
+
+/* Waits until count jobs fit, or says why not. The caller holds the lock. */
+static int wait_for_room(pool_t *pool, size_t count)
+{
+    int rc;
+    if ((uint64_t)count > (uint64_t)pool->options.queue_limit + (uint64_t)pool->options.workers)
+        return failure(-EINVAL, "a map of %zu jobs can never fit a queue_limit of %lld", count,
+                       (long long)pool->options.queue_limit);
+    while ((rc = check_phase(pool)) == 0 && !has_room(pool, count)) {
+        if (pool->options.queue_full == POOL_QUEUE_REFUSE)
+            return failure(-EAGAIN, "the queue is full (queue_limit %lld): try again when jobs have settled",
+                           (long long)pool->options.queue_limit);
+        if (pool_in_callback())
+            return failure(-EDEADLK, "the queue is full, and a callback must not wait for room in it");
+        pool->callers++;
+        pthread_cond_wait(&pool->room, &pool->lock);
+        pool->callers--;
+        pthread_cond_broadcast(&pool->phase_changed);
+    }
+    return rc;
+}
+
+/* Puts jobs into the queue, all or none; then they are the pool's. */
+static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
+{
+    pthread_mutex_lock(&pool->lock);
+    int rc = wait_for_room(pool, count);
+    size_t queued = 0;
+    for (; rc == 0 && queued < count; queued++) {
+        rc = queue_add(&pool->queue, &jobs[queued]->queued, jobs[queued]->options.priority, false);
+        if (rc < 0)
+            break;
+    }
+    if (rc < 0) {
+        while (queued > 0)
+            queue_remove(&pool->queue, &jobs[--queued]->queued);
+        pthread_mutex_unlock(&pool->lock);
+        return rc == -ENOMEM ? failure(rc, "no memory for the queue") : rc;
+    }
+    for (size_t i = 0; i < count; i++) {
+        pool_job_t *job = jobs[i];
+        if (keep)
+            pool_job_retain(job);
+        if (job->options.collect) {
+            pool_job_retain(job);
+            pool->collect_outstanding++;
+        }
+        if (job->deadline_at != LOOP_NEVER) {
+            job->is_timed = true;
+            TAILQ_INSERT_TAIL(&pool->timed, job, timed);
+        }
+        TAILQ_INSERT_TAIL(&pool->unsettled, job, unsettled);
+    }
+    pool->unsettled_count += count;
+    pool->stats.submitted += count;
+    pthread_mutex_unlock(&pool->lock);
+    loop_wake(pool->loop);
+    return 0;
+}
+
+/* ---- functions ------------------------------------------------------------------------------------------------- */
+
+static void set_times(pool_job_t *job)
+{
+    if (job->options.deadline_ms >= 0)
+        job->deadline_at = process_now_ms() + job->options.deadline_ms;
+}
+
+static pool_stream_t stream_of(pool_output_t output)
+{
+    return output == POOL_OUTPUT_CAPTURE   ? POOL_STREAM_CAPTURE
+           : output == POOL_OUTPUT_DISCARD ? POOL_STREAM_DISCARD
+                                           : POOL_STREAM_INHERIT;
+}
+
+/* One job for fn(arg), not queued yet. options are full. */
+static int make_function_job(pool_t *pool, pool_fn fn, const pool_bytes_t *arg, const pool_job_options_t *options,
+                             const char *name, pool_job_t **out)
+{
+    pool_job_t *job;
+    if (arg->size > 0 && arg->data == NULL)
+        return failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
+    int rc = job_new(pool, options, name, &job);
+    if (rc < 0)
+        return rc;
+    job->function = (uint64_t)(uintptr_t)fn;
+    job->streams.out = job->streams.err = stream_of(options->output);
+    set_times(job);
+    rc = job_set_payload(job, arg->data, arg->size);
+    if (rc < 0) {
+        job_discard(job);
+        return rc;
+    }
+    *out = job;
+    return 0;
+}
+
+/* Checks that fn can run in a worker; finds the job's name. */
+static int check_function(const pool_t *pool, pool_fn fn, const pool_job_options_t *options, const char **name)
+{
+    if (fn == NULL)
+        return failure(-EINVAL, "the function is NULL");
+    const char *symbol = symbol_name(pool->symbols, (void (*)(void))fn);
+    if (symbol == NULL)
+        return failure(-EFAULT, "the function at %p is not in code that was mapped when the pool was opened, so workers "
+                                "do not have it: load its library before pool_open",
+                       (void *)(uintptr_t)fn);
+    *name = options->name != NULL ? options->name : symbol;
+    return 0;
+}
+
+int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, const pool_job_options_t *options,
+             pool_job_t **jobs)
+{
+    pool_job_options_t full;
+    const char *name;
+    for (size_t i = 0; jobs != NULL && i < count; i++)
+        jobs[i] = NULL;
+    int rc = check_caller(pool);
+    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_function(pool, fn, &full, &name)) < 0)
+        return rc;
+    if (count == 0)
+        return 0;
+    if (args == NULL)
+        return failure(-EINVAL, "args is NULL and count is %zu", count);
+    pool_job_t **made = calloc(count, sizeof(*made));
+    if (made == NULL)
+        return failure(-ENOMEM, "no memory for %zu jobs", count);
+    size_t done = 0;
+    while (rc == 0 && done < count) {
+        rc = make_function_job(pool, fn, &args[done], &full, name, &made[done]);
+        done += rc == 0;
+    }
+    if (rc == 0)
+        rc = enqueue(pool, made, count, jobs != NULL);
+    if (rc < 0)
+        while (done > 0)
+            job_discard(made[--done]);
+    else if (jobs != NULL)
+        memcpy(jobs, made, count * sizeof(*made));
+    free(made);
+    return rc;
+}
+
+int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
+                pool_job_t **job)
+{
+    pool_job_options_t full;
+    const pool_bytes_t bytes = {arg, arg_size};
+    const char *name;
+    pool_job_t *made;
+    if (job != NULL)
+        *job = NULL;
+    int rc = check_caller(pool);
+    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_function(pool, fn, &full, &name)) < 0)
+        return rc;
+    rc = make_function_job(pool, fn, &bytes, &full, name, &made);
+    if (rc < 0)
+        return rc;
+    if (job != NULL)
+        *job = made; /* before it can run: a callback may look at it */
+    rc = enqueue(pool, &made, 1, job != NULL);
+    if (rc < 0) {
+        job_discard(made);
+        if (job != NULL)
+            *job = NULL;
+    }
+    return rc;
+}
+
+/* ---- commands -------------------------------------------------------------------------------------------------- */
+
+/* Strings one after the other, each with its NUL. */
+struct strings {
+    char *data;
+    size_t size, capacity;
+};
+
+static int strings_add(struct strings *strings, const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    if (size > COMMAND_MAX || strings->size + size > COMMAND_MAX)
+        return failure(-E2BIG, "argv and envp are larger than %zu bytes: pass large input on stdin", COMMAND_MAX);
+    if (strings->size + size > strings->capacity) {
+        const size_t capacity = (strings->size + size) * 2;
+        char *data = realloc(strings->data, capacity);
+        if (data == NULL)
+            return failure(-ENOMEM, "no memory for a command of %zu bytes", strings->size + size);
+        strings->data = data;
+        strings->capacity = capacity;
+    }
+    memcpy(strings->data + strings->size, text, size);
+    strings->size += size;
+    return 0;
+}
+
+static int strings_add_all(struct strings *strings, const char *const *vector)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && vector[i] != NULL; i++)
+        rc = strings_add(strings, vector[i]);
+    return rc;
+}
+
+#define TUNABLES "GLIBC_TUNABLES="
+#define TUNABLE_HUGE "glibc.malloc.hugetlb=1"
+
+/* The environment, with glibc's tunable for huge pages added to whatever else is tuned; a user's own word stays. */
+static int add_environment(struct strings *strings, const char *const *envp, bool huge_pages)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && envp[i] != NULL; i++) {
+        if (!huge_pages || strncmp(envp[i], TUNABLES, strlen(TUNABLES)) != 0) {
+            rc = strings_add(strings, envp[i]);
+            continue;
+        }
+        huge_pages = false;
+        if (strstr(envp[i], "glibc.malloc.hugetlb=") != NULL || (rc = strings_add(strings, envp[i])) < 0) {
+            rc = rc < 0 ? rc : strings_add(strings, envp[i]);
+            continue;
+        }
+        strings->size--; /* over its NUL */
+        rc = strings_add(strings, envp[i][strlen(TUNABLES)] == '\0' ? TUNABLE_HUGE : ":" TUNABLE_HUGE);
+    }
+    if (rc == 0 && huge_pages)
+        rc = strings_add(strings, TUNABLES TUNABLE_HUGE);
+    return rc;
+}
+
+static int pack_command(pool_job_t *job, const struct strings *argv, const struct strings *envp, const char *cwd,
+                        pid_t group)
+{
+    const struct message_command message = {
+        .argv = {argv->data, argv->size},
+        .envp = {envp->data, envp->size},
+        .cwd = {cwd, strlen(cwd) + 1},
+        .group = group,
+    };
+    const size_t size = FRAME_HEADER_SIZE + argv->size + envp->size + strlen(cwd) + 64;
+    void *storage = malloc(size);
+    struct frame_buffer frame;
+    if (storage == NULL)
+        return failure(-ENOMEM, "no memory for a command of %zu bytes", size);
+    frame_buffer_init(&frame, storage, size);
+    int rc = message_pack(&frame, MESSAGE_COMMAND, &message);
+    if (rc == 0)
+        rc = job_set_payload(job, frame.data + FRAME_HEADER_SIZE, frame.size - FRAME_HEADER_SIZE);
+    free(storage);
+    return rc;
+}
+
+static int set_payload(pool_job_t *job, const pool_command_t *command)
+{
+    extern char **environ;
+    struct strings argv = {0}, envp = {0};
+    const char *const *environment =
+        command->envp != NULL ? command->envp : (const char *const *)(const void *)environ;
+    char *here = NULL;
+    int rc = strings_add_all(&argv, command->argv);
+    if (rc == 0 && environment != NULL)
+        rc = add_environment(&envp, environment, job->options.huge_pages);
+    if (rc == 0 && command->cwd == NULL && (here = getcwd(NULL, 0)) == NULL)
+        rc = failure(-errno, "the working directory cannot be found: %s; give cwd", strerror(errno));
+    if (rc == 0)
+        rc = pack_command(job, &argv, &envp, command->cwd != NULL ? command->cwd : here,
+                          command->foreground ? getpgrp() : 0);
+    free(here);
+    free(argv.data);
+    free(envp.data);
+    return rc;
+}
+
+static int copy_stream(pool_job_t *job, int which, int fd, const char *name)
+{
+    job->streams.fds[which] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (job->streams.fds[which] < 0)
+        return failure(-errno, "%s_fd is %d and cannot be duplicated: %s", name, fd, strerror(errno));
+    return 0;
+}
+
+static int set_streams(pool_job_t *job, const pool_command_t *command)
+{
+    int rc = 0;
+    job->streams.in = command->stdin_mode;
+    job->streams.out = command->stdout_mode;
+    job->streams.err = command->stderr_mode;
+    if (command->stdin_mode == POOL_STDIN_FD)
+        rc = copy_stream(job, 0, command->stdin_fd, "stdin");
+    if (command->stdin_mode == POOL_STDIN_BYTES) {
+        rc = payload_copy("reclaim-stdin", command->stdin_bytes.data, command->stdin_bytes.size);
+        job->streams.fds[0] = rc;
+        rc = rc < 0 ? failure(rc, "stdin_bytes cannot be copied: %s", strerror(-rc)) : 0;
+    }
+    if (rc == 0 && command->stdout_mode == POOL_STREAM_FD)
+        rc = copy_stream(job, 1, command->stdout_fd, "stdout");
+    if (rc == 0 && command->stderr_mode == POOL_STREAM_FD)
+        rc = copy_stream(job, 2, command->stderr_fd, "stderr");
+    return rc;
+}
+
+int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
+                        pool_job_t **job)
+{
+    pool_job_options_t full;
+    pool_job_t *made;
+    if (job != NULL)
+        *job = NULL;
+    int rc = check_caller(pool);
+    if (rc < 0 || (rc = options_command(command)) < 0 || (rc = options_job(options, true, &full)) < 0)
+        return rc;
+    rc = job_new(pool, &full, full.name != NULL ? full.name : command->argv[0], &made);
+    if (rc < 0)
+        return rc;
+    made->is_command = true;
+    set_times(made);
+    rc = set_streams(made, command);
+    if (rc == 0)
+        rc = set_payload(made, command);
+    if (job != NULL)
+        *job = made;
+    if (rc == 0)
+        rc = enqueue(pool, &made, 1, job != NULL);
+    if (rc < 0) {
+        job_discard(made);
+        if (job != NULL)
+            *job = NULL;
+    }
+    return rc;
+}
+
+int pool_job_cancel(pool_job_t *job)
+{
+    pool_t *pool = job->pool;
+    if (pool_is_foreign(pool))
+        return failure(-EPERM, "this job's pool belongs to process %d", (int)pool->owner);
+    pthread_mutex_lock(&pool->lock);
+    const bool settled = pool_job_state(job) == POOL_STATE_SETTLED;
+    if (!settled && !job->cancel_asked) {
+        job->cancel_asked = true;
+        job->cancel_listed = true;
+        TAILQ_INSERT_TAIL(&pool->cancels, job, cancel);
+        loop_wake(pool->loop);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return settled ? failure(-EALREADY, "job %s is settled already", job->name) : 0;
+}

@@ -1,0 +1,406 @@
+#include "supervise.h"
+
+#include "descriptor.h"
+#include "loop.h"
+#include "process.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PACKET_MAX ((size_t)16 * 1024)
+#define END_BOUND_MS 10000 /* keeper and fork server bound themselves to less */
+#define GENERATIONS_FAILED_MAX 5 /* fork servers in a row that never got ready */
+
+union packet {
+    struct message_server server;
+    struct message_server_lost lost;
+    struct message_hello hello;
+    struct message_born born;
+    struct message_gone gone;
+};
+
+/* ---- the pool as a whole --------------------------------------------------------------------------------------- */
+
+static void set_ready(struct loop *loop)
+{
+    pool_t *pool = loop->pool;
+    loop->server_ready = true;
+    loop->failed_generations = 0;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->phase == POOL_OPENING) {
+        pool->phase = POOL_OPEN;
+        pthread_cond_broadcast(&pool->phase_changed);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* The pool cannot go on: everything settles, submits say why. */
+static void fail_pool(struct loop *loop, int code, const char *message)
+{
+    pool_t *pool = loop->pool;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->error.code == 0) {
+        pool->error.code = code;
+        snprintf(pool->error.message, sizeof pool->error.message, "%s", message);
+    }
+    pthread_cond_broadcast(&pool->room);
+    pthread_cond_broadcast(&pool->phase_changed);
+    pthread_mutex_unlock(&pool->lock);
+    loop_log(loop, "the pool has failed: %s", message);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------------- */
+
+static void on_control(uv_poll_t *poll, int status, int events);
+
+static void watch_control(struct loop *loop)
+{
+    const int writable = STAILQ_EMPTY(&loop->unsent) ? 0 : UV_WRITABLE;
+    uv_poll_start(loop->control_poll, UV_READABLE | UV_DISCONNECT | writable, on_control);
+}
+
+static void keep_unsent(struct loop *loop, const struct frame_buffer *frame)
+{
+    struct unsent *unsent = malloc(sizeof *unsent + frame->size);
+    if (unsent == NULL) {
+        loop_log(loop, "no memory for a message to the fork server");
+        return;
+    }
+    unsent->size = frame->size;
+    memcpy(unsent->data, frame->data, frame->size);
+    STAILQ_INSERT_TAIL(&loop->unsent, unsent, link);
+    watch_control(loop);
+}
+
+static void send_unsent(struct loop *loop)
+{
+    for (struct unsent *first; (first = STAILQ_FIRST(&loop->unsent)) != NULL;) {
+        if (descriptor_send(loop->control, first->data, first->size, NULL, 0) == -EAGAIN)
+            return;
+        STAILQ_REMOVE_HEAD(&loop->unsent, link);
+        free(first);
+    }
+    watch_control(loop);
+}
+
+static void drop_unsent(struct loop *loop)
+{
+    for (struct unsent *first; (first = STAILQ_FIRST(&loop->unsent)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&loop->unsent, link);
+        free(first);
+    }
+}
+
+void supervise_send(struct loop *loop, enum message_type type, const void *message)
+{
+    uint8_t storage[256];
+    struct frame_buffer frame;
+    if (loop->control < 0)
+        return;
+    frame_buffer_init(&frame, storage, sizeof storage);
+    const int rc = message_pack(&frame, type, message);
+    assert(rc == 0);
+    if (rc == 0 && (!STAILQ_EMPTY(&loop->unsent) ||
+                    descriptor_send(loop->control, frame.data, frame.size, NULL, 0) == -EAGAIN))
+        keep_unsent(loop, &frame);
+}
+
+void supervise_fork(struct loop *loop, size_t count)
+{
+    const struct message_fork request = {.first_serial = loop->next_serial, .count = count};
+    for (size_t i = 0; i < count; i++)
+        if (peer_new(loop, request.first_serial + i) == NULL)
+            loop_log(loop, "no memory for a worker");
+    loop->next_serial += count;
+    supervise_send(loop, MESSAGE_FORK, &request);
+}
+
+void supervise_end(struct loop *loop)
+{
+    loop->ending = true;
+    loop->bound_at = process_now_ms() + END_BOUND_MS;
+    if (loop->keeper_socket >= 0) /* not close: a child of the host may hold a copy */
+        shutdown(loop->keeper_socket, SHUT_WR);
+    if (loop->control >= 0)
+        shutdown(loop->control, SHUT_WR);
+}
+
+static void on_control_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void drop_control(struct loop *loop)
+{
+    if (loop->control < 0)
+        return;
+    uv_close((uv_handle_t *)loop->control_poll, on_control_closed);
+    loop->control_poll = NULL;
+    descriptor_close(&loop->control);
+    descriptor_close(&loop->server_pidfd);
+    drop_unsent(loop);
+    loop->server_ready = false;
+}
+
+static void force(int pidfd, pid_t pid)
+{
+    if (pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    else if (pid > 0)
+        kill(pid, SIGKILL);
+}
+
+void supervise_force(struct loop *loop)
+{
+    if (!loop->keeper_gone)
+        force(loop->keeper_pidfd, loop->keeper_pid);
+    if (loop->control >= 0)
+        force(loop->server_pidfd, 0);
+    drop_control(loop);
+}
+
+/* ---- fork server ----------------------------------------------------------------------------------------------- */
+
+static void on_hello(struct loop *loop, const struct message_hello *hello)
+{
+    char message[256];
+    if (hello->code == 0) {
+        set_ready(loop);
+        return;
+    }
+    snprintf(message, sizeof message, "%.*s", (int)hello->message.size, (const char *)hello->message.data);
+    loop->failed_generations++;
+    if (loop->pool->phase == POOL_OPENING || loop->failed_generations >= GENERATIONS_FAILED_MAX) {
+        fail_pool(loop, -ECANCELED, message);
+        supervise_end(loop);
+    } else {
+        loop_log(loop, "fork server %d cannot start: %s", (int)loop->server_pid, message);
+    }
+}
+
+static void on_born(struct loop *loop, const struct message_born *born, struct descriptor_set *set)
+{
+    struct peer *peer = peer_find(loop, born->serial);
+    if (peer == NULL || peer->state != PEER_ASKED)
+        return;
+    if (born->error != 0) {
+        peer_lost(peer);
+        loop_birth_failed(loop, strerror((int)born->error));
+        return;
+    }
+    const int task = descriptor_set_take(set);
+    const int pipe = descriptor_set_take(set);
+    if (pipe < 0) { /* no room for its ends in this process's table: this worker is of no use */
+        int lone = task;
+        descriptor_close(&lone);
+        peer_kill(peer, VERDICT_BIRTH, 0);
+        peer->blamed = true;
+        loop_birth_failed(loop, "its descriptors did not arrive: raise the limit on open files (ulimit -n)");
+        return;
+    }
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->pool->stats.workers_started++;
+    pthread_mutex_unlock(&loop->pool->lock);
+    peer_born(peer, (pid_t)born->pid, task, pipe);
+}
+
+static void on_gone(struct loop *loop, const struct message_gone *gone)
+{
+    struct peer *peer = peer_find(loop, gone->serial);
+    if (peer != NULL)
+        peer_gone(peer, gone);
+}
+
+/* Receives one packet of the types that may come on this socket: its type, 0: nothing there, negative: the other end is
+ * gone, or not to be understood. */
+static int receive_packet(int socket, const bool *allowed, uint8_t *bytes, union packet *packet,
+                          struct descriptor_set *set)
+{
+    struct frame_header header;
+    const ssize_t got = descriptor_receive(socket, bytes, PACKET_MAX, MSG_DONTWAIT, set);
+    if (got == -EAGAIN)
+        return 0;
+    if (got <= 0)
+        return got == 0 ? -EPIPE : (int)got;
+    if (got < (ssize_t)FRAME_HEADER_SIZE || frame_header_read(bytes, &header) < 0 ||
+        (size_t)got != FRAME_HEADER_SIZE + header.length || header.type >= MESSAGE_TYPE_COUNT_ ||
+        !allowed[header.type] ||
+        message_unpack(header.type, bytes + FRAME_HEADER_SIZE, header.length, packet) < 0) {
+        descriptor_set_close(set);
+        return -EBADMSG;
+    }
+    return header.type;
+}
+
+/* Handles all that the fork server has said. */
+static void read_control(struct loop *loop)
+{
+    static const bool allowed[MESSAGE_TYPE_COUNT_] = {
+        [MESSAGE_HELLO] = true, [MESSAGE_BORN] = true, [MESSAGE_GONE] = true};
+    while (loop->control >= 0) {
+        uint8_t bytes[PACKET_MAX];
+        union packet packet;
+        struct descriptor_set set;
+        const int type = receive_packet(loop->control, allowed, bytes, &packet, &set);
+        if (type == 0)
+            return;
+        if (type < 0) { /* server_lost follows from the keeper, when what it left has been swept */
+            drop_control(loop);
+            return;
+        }
+        if (type == MESSAGE_HELLO)
+            on_hello(loop, &packet.hello);
+        else if (type == MESSAGE_BORN)
+            on_born(loop, &packet.born, &set);
+        else
+            on_gone(loop, &packet.gone);
+        descriptor_set_close(&set);
+    }
+}
+
+static void on_control(uv_poll_t *poll, int status, int events)
+{
+    struct loop *loop = poll->data;
+    (void)status;
+    if ((events & UV_WRITABLE) != 0)
+        send_unsent(loop);
+    read_control(loop);
+    loop_step(loop);
+}
+
+static void on_server(struct loop *loop, const struct message_server *server, struct descriptor_set *set)
+{
+    drop_control(loop);
+    loop->generation = server->generation;
+    loop->server_pid = (pid_t)server->pid;
+    loop->control = descriptor_set_take(set);
+    loop->control_poll = calloc(1, sizeof *loop->control_poll);
+    if (loop->control < 0 || loop->control_poll == NULL ||
+        uv_poll_init(&loop->uv, loop->control_poll, loop->control) < 0) {
+        free(loop->control_poll);
+        loop->control_poll = NULL;
+        descriptor_close(&loop->control); /* it sees that, and ends: the keeper starts another */
+        return;
+    }
+    loop->control_poll->data = loop;
+    loop->server_pidfd = (int)syscall(SYS_pidfd_open, loop->server_pid, 0);
+    watch_control(loop);
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->pool->stats.fork_server_pid = (int32_t)server->pid;
+    pthread_mutex_unlock(&loop->pool->lock);
+}
+
+/* Everything that the fork server had is gone with it, and swept. */
+static void lose_peers(struct loop *loop)
+{
+    struct peer *peer, *next;
+    HASH_ITER(hh, loop->peers, peer, next)
+    {
+        peer_lost(peer);
+    }
+}
+
+static void describe_death(int status, char *text, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, size, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, size, "exit %d", WEXITSTATUS(status));
+}
+
+static void on_server_lost(struct loop *loop, const struct message_server_lost *lost)
+{
+    char death[64], message[256];
+    const bool was_ready = loop->server_ready;
+    read_control(loop); /* what it still said before it died */
+    drop_control(loop);
+    describe_death((int)lost->status, death, sizeof death);
+    pthread_mutex_lock(&loop->pool->lock);
+    const bool opening = loop->pool->phase == POOL_OPENING && loop->pool->error.code == 0;
+    loop->pool->stats.fork_server_pid = -1;
+    if (!loop->ending)
+        loop->pool->stats.fork_servers_lost++;
+    pthread_mutex_unlock(&loop->pool->lock);
+    if (opening && !was_ready) {
+        snprintf(message, sizeof message, "the fork server died while it started (in on_start?): %s", death);
+        fail_pool(loop, -ECANCELED, message);
+        supervise_end(loop);
+    } else if (!loop->ending) {
+        loop_log(loop, "fork server %d died: %s; the keeper starts another", (int)loop->server_pid, death);
+    }
+    lose_peers(loop);
+}
+
+/* ---- keeper ---------------------------------------------------------------------------------------------------- */
+
+static void reap_keeper(struct loop *loop)
+{
+    /* By pidfd where there is one: if the host's own waitpid(-1) took the status, the pid may be another child by now. */
+    siginfo_t info;
+    if (loop->keeper_pidfd >= 0)
+        while (waitid((idtype_t)P_PIDFD, (id_t)loop->keeper_pidfd, &info, WEXITED) < 0 && errno == EINTR)
+            ;
+    else
+        while (waitpid(loop->keeper_pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+}
+
+static void on_keeper_gone(struct loop *loop)
+{
+    uv_close((uv_handle_t *)&loop->keeper_poll, NULL);
+    descriptor_close(&loop->keeper_socket);
+    reap_keeper(loop);
+    descriptor_close(&loop->keeper_pidfd);
+    loop->keeper_gone = true;
+    if (loop->control >= 0) /* it sees that too, and ends what it has */
+        loop->bound_at = process_now_ms() + END_BOUND_MS;
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->pool->stats.keeper_pid = -1;
+    pthread_mutex_unlock(&loop->pool->lock);
+    if (!loop->ending)
+        fail_pool(loop, -EIO, "the keeper process of this pool is gone: close the pool and open another");
+}
+
+static void on_keeper(uv_poll_t *poll, int status, int events)
+{
+    static const bool allowed[MESSAGE_TYPE_COUNT_] = {[MESSAGE_SERVER] = true, [MESSAGE_SERVER_LOST] = true};
+    struct loop *loop = poll->data;
+    (void)status;
+    (void)events;
+    for (;;) {
+        uint8_t bytes[PACKET_MAX];
+        union packet packet;
+        struct descriptor_set set;
+        const int type = receive_packet(loop->keeper_socket, allowed, bytes, &packet, &set);
+        if (type == 0)
+            break;
+        if (type < 0) {
+            on_keeper_gone(loop);
+            break;
+        }
+        if (type == MESSAGE_SERVER)
+            on_server(loop, &packet.server, &set);
+        else
+            on_server_lost(loop, &packet.lost);
+        descriptor_set_close(&set);
+    }
+    loop_step(loop);
+}
+
+int supervise_start(struct loop *loop)
+{
+    const int rc = uv_poll_init(&loop->uv, &loop->keeper_poll, loop->keeper_socket);
+    if (rc < 0)
+        return rc;
+    loop->keeper_poll.data = loop;
+    return uv_poll_start(&loop->keeper_poll, UV_READABLE | UV_DISCONNECT, on_keeper);
+}
+

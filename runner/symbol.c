@@ -1,0 +1,169 @@
+#include "symbol.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+struct mapping {
+    uintptr_t start, end;
+    uint64_t offset, inode;
+};
+
+struct mapping_list {
+    struct mapping *all;
+    size_t count, capacity;
+};
+
+struct symbol {
+    void (*function)(void);
+    char *name; /* NULL: not mapped then */
+    unsigned long long loads; /* of objects, when it was looked up */
+    UT_hash_handle hh;
+};
+
+struct symbol_table {
+    pthread_mutex_t lock;
+    struct mapping_list then;
+    struct symbol *symbols;
+};
+
+static int read_mappings(struct mapping_list *list)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[4096 + 256];
+    if (maps == NULL)
+        return -1;
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long start, end, offset, inode;
+        char rights[5];
+        if (sscanf(line, "%lx-%lx %4s %lx %*s %lu", &start, &end, rights, &offset, &inode) != 5 || rights[2] != 'x')
+            continue;
+        if (list->count == list->capacity) {
+            const size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+            struct mapping *all = realloc(list->all, capacity * sizeof *all);
+            if (all == NULL)
+                break;
+            list->all = all;
+            list->capacity = capacity;
+        }
+        list->all[list->count++] = (struct mapping){start, end, offset, inode};
+    }
+    fclose(maps);
+    return 0;
+}
+
+struct symbol_table *symbol_table_new(void)
+{
+    struct symbol_table *table = calloc(1, sizeof *table);
+    if (table == NULL)
+        return NULL;
+    pthread_mutex_init(&table->lock, NULL);
+    if (read_mappings(&table->then) < 0) {
+        symbol_table_free(table);
+        return NULL;
+    }
+    return table;
+}
+
+void symbol_table_free(struct symbol_table *table)
+{
+    struct symbol *symbol, *next;
+    if (table == NULL)
+        return;
+    HASH_ITER(hh, table->symbols, symbol, next)
+    {
+        HASH_DEL(table->symbols, symbol);
+        free(symbol->name);
+        free(symbol);
+    }
+    free(table->then.all);
+    pthread_mutex_destroy(&table->lock);
+    free(table);
+}
+
+static int count_loads(struct dl_phdr_info *info, size_t size, void *loads)
+{
+    (void)size;
+    *(unsigned long long *)loads = info->dlpi_adds + info->dlpi_subs;
+    return 1;
+}
+
+static const struct mapping *mapping_of(const struct mapping_list *list, uintptr_t address)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (address >= list->all[i].start && address < list->all[i].end)
+            return &list->all[i];
+    return NULL;
+}
+
+/* The same bytes of the same file at the same place, then and now. */
+static bool is_same_code(const struct symbol_table *table, uintptr_t address)
+{
+    struct mapping_list now = {0};
+    bool same = false;
+    const struct mapping *then = mapping_of(&table->then, address);
+    if (then != NULL && read_mappings(&now) == 0) {
+        const struct mapping *today = mapping_of(&now, address);
+        same = today != NULL && today->inode == then->inode &&
+               today->start - today->offset == then->start - then->offset;
+    }
+    free(now.all);
+    return same;
+}
+
+static char *make_name(void (*function)(void))
+{
+    Dl_info info;
+    char text[512];
+    void *address = (void *)(uintptr_t)function;
+    if (dladdr(address, &info) == 0 || info.dli_fname == NULL)
+        snprintf(text, sizeof text, "%p", address);
+    else if (info.dli_sname != NULL && info.dli_saddr == address)
+        snprintf(text, sizeof text, "%s", info.dli_sname);
+    else {
+        const char *slash = strrchr(info.dli_fname, '/');
+        snprintf(text, sizeof text, "%s+0x%zx", slash == NULL ? info.dli_fname : slash + 1,
+                 (size_t)((char *)address - (char *)info.dli_fbase));
+    }
+    return strdup(text);
+}
+
+static struct symbol *look_up(struct symbol_table *table, void (*function)(void), unsigned long long loads)
+{
+    struct symbol *symbol;
+    HASH_FIND(hh, table->symbols, &function, sizeof function, symbol);
+    if (symbol != NULL && symbol->loads == loads)
+        return symbol;
+    if (symbol == NULL) {
+        symbol = calloc(1, sizeof *symbol);
+        if (symbol == NULL)
+            return NULL;
+        symbol->function = function;
+        HASH_ADD(hh, table->symbols, function, sizeof function, symbol);
+    }
+    symbol->loads = loads;
+    if (!is_same_code(table, (uintptr_t)function)) {
+        symbol->loads = 0; /* look again the next time */
+        return NULL;
+    }
+    if (symbol->name == NULL)
+        symbol->name = make_name(function);
+    return symbol;
+}
+
+const char *symbol_name(struct symbol_table *table, void (*function)(void))
+{
+    unsigned long long loads = 0;
+    dl_iterate_phdr(count_loads, &loads);
+    pthread_mutex_lock(&table->lock);
+    const struct symbol *symbol = look_up(table, function, loads);
+    const char *name = symbol == NULL ? NULL : symbol->name;
+    pthread_mutex_unlock(&table->lock);
+    return name;
+}

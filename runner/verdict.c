@@ -1,0 +1,146 @@
+#include "verdict.h"
+
+#include "worker.h" /* WORKER_EXIT_CHANNEL */
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define RETRY_DEFAULT (POOL_RETRY_ON(POOL_CRASHED) | POOL_RETRY_ON(POOL_TIMED_OUT) | POOL_RETRY_ON(POOL_LOST))
+
+__attribute__((format(printf, 4, 5))) static void say(struct verdict *verdict, pool_outcome_t outcome,
+                                                      pool_cause_t cause, const char *format, ...)
+{
+    va_list args;
+    verdict->outcome = outcome;
+    verdict->cause = cause;
+    va_start(args, format);
+    if (vsnprintf(verdict->message, sizeof verdict->message, format, args) < 0)
+        verdict->message[0] = '\0';
+    va_end(args);
+}
+
+static void say_command(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    verdict->code = (int32_t)ending->code;
+    if (ending->start != START_OK)
+        say(verdict, POOL_FAILED,
+            ending->start == START_NOT_FOUND ? POOL_CAUSE_NOT_FOUND : POOL_CAUSE_NOT_EXECUTABLE, "%s",
+            ending->text != NULL ? ending->text : "the command could not be started");
+    else if (ending->code == 0)
+        say(verdict, POOL_DONE, POOL_CAUSE_EXITED, "exited 0");
+    else
+        say(verdict, POOL_FAILED, POOL_CAUSE_EXITED, "exited %d", verdict->code);
+}
+
+static void say_function(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    verdict->code = (int32_t)ending->code;
+    if (ending->code == 0)
+        say(verdict, POOL_DONE, POOL_CAUSE_EXITED, "returned 0");
+    else if (ending->text != NULL && ending->text[0] != '\0')
+        say(verdict, POOL_FAILED, POOL_CAUSE_EXITED, "%s", ending->text);
+    else
+        say(verdict, POOL_FAILED, POOL_CAUSE_EXITED, "returned %d", verdict->code);
+}
+
+/* The fork server ended it, for a reason. False: it did not. */
+static bool say_enforced(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    switch ((enum message_verdict)ending->verdict) {
+    case VERDICT_CANCELLED:
+        say(verdict, POOL_CANCELLED, POOL_CAUSE_CANCELLED, "cancelled while it ran");
+        return true;
+    case VERDICT_TIMEOUT:
+        say(verdict, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "killed: over its %s of %.3g s",
+            ending->deadline ? "deadline, with what was left" : "timeout", (double)ending->timeout_ms / 1000);
+        return true;
+    case VERDICT_CPU_LIMIT:
+        say(verdict, POOL_TIMED_OUT, POOL_CAUSE_CPU_LIMIT, "killed: over its CPU time of %.3g s",
+            (double)ending->cpu_ms / 1000);
+        return true;
+    case VERDICT_OUTPUT_LIMIT:
+        say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "killed: over its output limit of %lld bytes",
+            (long long)ending->output_limit);
+        return true;
+    case VERDICT_PROCESS_LIMIT:
+        say(verdict, POOL_FAILED, POOL_CAUSE_PROCESS_LIMIT, "killed: over its limit of %lld processes",
+            (long long)ending->pids);
+        return true;
+    case VERDICT_PROTOCOL:
+        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: what it sent was no legal message");
+        return true;
+    case VERDICT_BIRTH:
+        say(verdict, POOL_LOST, POOL_CAUSE_LOST, "its worker was not ready in time");
+        return true;
+    case VERDICT_NONE:
+    case VERDICT_COUNT_:
+        break;
+    }
+    return false;
+}
+
+static void say_signal(const struct verdict_ending *ending, struct verdict *verdict, int signal)
+{
+    const char *who = ending->is_command ? "the command" : "the job";
+    verdict->signal = signal;
+    if (signal == SIGKILL)
+        say(verdict, POOL_CRASHED, POOL_CAUSE_KILLED, "%s was killed by someone else (signal 9)", who);
+    else
+        say(verdict, POOL_CRASHED, POOL_CAUSE_SIGNALLED, "%s died of signal %d (%s)", who, signal, strsignal(signal));
+}
+
+static void say_exit(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    const int code = WEXITSTATUS(ending->status);
+    verdict->code = code;
+    if (code == WORKER_EXIT_CHANNEL)
+        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL,
+            "its result could not be delivered: the job closed or reused descriptors that are not its own");
+    else
+        say(verdict, POOL_CRASHED, POOL_CAUSE_EXITED, "exited %d before its result was whole", code);
+}
+
+void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    const bool left_well = WIFEXITED(ending->status) && WEXITSTATUS(ending->status) == 0;
+    *verdict = (struct verdict){0};
+    if (!ending->lost && WIFSIGNALED(ending->status))
+        verdict->signal = WTERMSIG(ending->status);
+    if (ending->protocol_error)
+        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: what it sent was no legal message");
+    else if (ending->value_bad)
+        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "its value was not of the size that it said");
+    else if (ending->lost)
+        say(verdict, POOL_LOST, POOL_CAUSE_LOST, "the fork server died while it ran");
+    else if (ending->has_result && left_well && ending->is_command && ending->signal != 0) {
+        /* A command that died of our own signal did so for the fork server's reason. */
+        if (!say_enforced(ending, verdict))
+            say_signal(ending, verdict, (int)ending->signal);
+        verdict->signal = (int32_t)ending->signal;
+    } else if (ending->has_result && left_well && ending->is_command && ending->code != 0 &&
+               say_enforced(ending, verdict))
+        verdict->code = (int32_t)ending->code; /* it caught the SIGTERM and exited in its own way */
+    else if (ending->has_result && left_well)
+        (ending->is_command ? say_command : say_function)(ending, verdict);
+    else if (say_enforced(ending, verdict))
+        ;
+    else if (WIFSIGNALED(ending->status))
+        say_signal(ending, verdict, WTERMSIG(ending->status));
+    else
+        say_exit(ending, verdict);
+}
+
+enum verdict_next verdict_next(const struct verdict_retry *retry)
+{
+    if (retry->cancelled || retry->outcome == POOL_CANCELLED || retry->outcome == POOL_DONE)
+        return VERDICT_SETTLE;
+    if (retry->outcome == POOL_LOST && retry->rerunnable)
+        return VERDICT_RERUN;
+    const uint32_t on = retry->retry_on != 0 ? retry->retry_on : RETRY_DEFAULT;
+    if ((on & POOL_RETRY_ON(retry->outcome)) == 0 || retry->retries <= 0)
+        return VERDICT_SETTLE;
+    return retry->attempt <= (uint32_t)retry->retries ? VERDICT_RETRY : VERDICT_SETTLE;
+}

@@ -1,0 +1,52 @@
+/* verdict.h - from what is known of an ended attempt to exactly one outcome and one cause. Pure.
+ *
+ * A whole result and exit 0 is the job's own word, whatever kill was under way; else what the fork server decided; else how
+ * the process died. */
+#ifndef VERDICT_H
+#define VERDICT_H
+
+#include "message.h"
+
+#include <reclaim/pool.h>
+
+#define VERDICT_TEXT_MAX 1280
+
+struct verdict_ending {
+    bool has_result;       /* a whole result frame came */
+    bool protocol_error;   /* something illegal came */
+    bool value_bad;        /* the result's memfd was not what the frame said */
+    bool lost;             /* the fork server died: status and verdict are unknown */
+    int status;            /* as wait(2) */
+    uint64_t verdict;      /* enum message_verdict */
+    bool is_command;
+    int64_t code;          /* of the result */
+    uint64_t start, signal; /* of a command's result */
+    const char *text;      /* the job's own words, or NULL */
+    int64_t timeout_ms, cpu_ms, output_limit, pids; /* to say which limit it was; -1: none */
+    bool deadline;         /* the timeout was what deadline_ms had left */
+};
+
+struct verdict {
+    pool_outcome_t outcome;
+    pool_cause_t cause;
+    int32_t code, signal;
+    char message[VERDICT_TEXT_MAX];
+};
+
+void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict);
+
+/* What a further attempt depends on. */
+struct verdict_retry {
+    pool_outcome_t outcome;
+    bool cancelled; /* by the caller, or the pool closes */
+    bool rerunnable;
+    uint32_t attempt;
+    int32_t retries;
+    uint32_t retry_on; /* 0: the default */
+};
+
+enum verdict_next { VERDICT_SETTLE = 0, VERDICT_RETRY, VERDICT_RERUN /* costs no attempt */ };
+
+enum verdict_next verdict_next(const struct verdict_retry *retry);
+
+#endif

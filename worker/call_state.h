@@ -1,0 +1,46 @@
+/* call_state.h - what is behind pool_call_t: the one job of this worker. reclaim/call.h is its public face. */
+#ifndef CALL_STATE_H
+#define CALL_STATE_H
+
+#include "arena.h"
+#include "channel.h"
+#include "message.h"
+
+#include <pthread.h>
+#include <reclaim/msgpack.h>
+#include <stdbool.h>
+
+#define CALL_TEXT_MAX 1024
+
+struct pool_call {
+    struct channel *channel;
+    pid_t pid;
+    pthread_mutex_t lock;
+    uint32_t attempt;
+    bool events; /* somebody listens */
+    const void *arg;
+    size_t arg_size;
+    int fds[DESCRIPTOR_MAX];
+    size_t fd_count;
+    struct arena arena;
+
+    /* the value */
+    bool returned;
+    enum message_payload payload;
+    void *data; /* inline: ours; built in place: the mapping */
+    size_t size;
+    size_t mapped; /* bytes of the mapping of alloc_result */
+    int memfd;     /* of a large value, else -1 */
+    char text[CALL_TEXT_MAX];
+
+    msgpack_sbuffer packed;
+    msgpack_packer packer;
+    bool packing;
+};
+
+void call_init(struct pool_call *call, struct channel *channel);
+
+/* Packs what the function returned with code and sends it, its memfd first. early: seal it now if that can be done. */
+int call_finish(struct pool_call *call, int code, bool early);
+
+#endif

@@ -1,0 +1,58 @@
+#include "channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+int channel_init(struct channel *channel, int task, int result, struct page *page)
+{
+    *channel = (struct channel){.task = task, .result = result, .page = page};
+    int rc = descriptor_identify(task, &channel->task_identity);
+    if (rc == 0)
+        rc = descriptor_identify(result, &channel->result_identity);
+    return rc;
+}
+
+static int leave_in_page(struct channel *channel, const struct frame_buffer *frame)
+{
+    if (frame->size > PAGE_FRAME_MAX)
+        return -EBADF;
+    memcpy(channel->page->frame, frame->data, frame->size);
+    atomic_store(&channel->page->frame_size, (uint32_t)frame->size);
+    return 0;
+}
+
+int channel_send(struct channel *channel, const struct frame_buffer *frame, int last)
+{
+    if (descriptor_verify(channel->result, &channel->result_identity) < 0)
+        return last ? leave_in_page(channel, frame) : -EBADF;
+    for (size_t at = 0; at < frame->size;) {
+        const ssize_t wrote = write(channel->result, frame->data + at, frame->size - at);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return -errno;
+        at += (size_t)wrote;
+    }
+    return 0;
+}
+
+int channel_send_descriptor(struct channel *channel, int fd)
+{
+    for (;;) {
+        if (descriptor_verify(channel->task, &channel->task_identity) < 0)
+            return -EBADF;
+        const ssize_t sent = descriptor_send(channel->task, "d", 1, &fd, 1);
+        if (sent == 1)
+            return 0;
+        if (sent == -ETOOMANYREFS) { /* the user's descriptors in flight are used up: nothing tells when that ends */
+            poll(NULL, 0, 10);
+            continue;
+        }
+        if (sent != -EAGAIN)
+            return (int)sent;
+        struct pollfd room = {.fd = channel->task, .events = POLLOUT};
+        poll(&room, 1, -1);
+    }
+}

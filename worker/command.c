@@ -1,0 +1,266 @@
+#include "command.h"
+
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_FIRST_MS 1
+#define LOOK_LAST_MS 64
+
+/* What a child that could not exec says before it leaves, in one atomic write. */
+struct exec_failure {
+    int step; /* 0: exec; 1: chdir; 2: descriptors or process group */
+    int error;
+};
+
+/* Turns "a\0b\0" into a NULL-terminated vector of pointers into it. NULL for want of memory or a missing NUL. */
+static char **split(const struct message_slice *slice)
+{
+    const char *text = slice->data;
+    size_t count = 0;
+    if (slice->size > 0 && text[slice->size - 1] != '\0')
+        return NULL;
+    for (size_t i = 0; i < slice->size; i++)
+        count += text[i] == '\0';
+    char **vector = calloc(count + 1, sizeof *vector);
+    if (vector == NULL)
+        return NULL;
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        vector[i] = (char *)(uintptr_t)(text + at);
+        at += strlen(text + at) + 1;
+    }
+    return vector;
+}
+
+/* Puts the descriptors at 0 to 2 and 3, 4, ... They are all numbered above where they go. */
+static int place_descriptors(const struct command *command, int *report)
+{
+    const int first_free = 3 + (int)command->fd_count;
+    int lifted[3 + DESCRIPTOR_MAX];
+    const int count = 3 + (int)command->fd_count;
+    const int above = fcntl(*report, F_DUPFD_CLOEXEC, first_free);
+    if (above < 0)
+        return -errno;
+    *report = above;
+    for (int i = 0; i < count; i++) {
+        const int from = i < 3 ? command->streams[i] : command->fds[i - 3];
+        lifted[i] = from < 0 ? -1 : fcntl(from, F_DUPFD_CLOEXEC, first_free);
+        if (from >= 0 && lifted[i] < 0)
+            return -errno;
+    }
+    for (int i = 0; i < count; i++)
+        if (lifted[i] >= 0 && dup2(lifted[i], i) < 0)
+            return -errno;
+    if (above > first_free)
+        descriptor_close_range((unsigned)first_free, (unsigned)above - 1);
+    descriptor_close_range((unsigned)above + 1, ~0U);
+    return 0;
+}
+
+_Noreturn static void fail_exec(int report, int step, int error)
+{
+    const struct exec_failure failure = {.step = step, .error = error};
+    const ssize_t wrote = write(report, &failure, sizeof failure);
+    (void)wrote;
+    _exit(127);
+}
+
+_Noreturn static void exec_child(const struct command *command, char **argv, char **envp, int report, pid_t worker)
+{
+    const char *cwd = command->spec.cwd.data;
+    if (process_die_with(worker) < 0)
+        _exit(127);
+    if (setpgid(0, (pid_t)command->spec.group) < 0)
+        fail_exec(report, 2, errno);
+    const int rc = place_descriptors(command, &report);
+    if (rc < 0)
+        fail_exec(report, 2, -rc);
+    if (command->spec.cwd.size > 0 && chdir(cwd) < 0)
+        fail_exec(report, 1, errno);
+    process_signals_restore(command->origin);
+    environ = envp;
+    execvp(argv[0], argv);
+    fail_exec(report, 0, errno);
+}
+
+static void put_text(struct message_result *result, const char *what, const char *name, int error)
+{
+    static char text[512];
+    snprintf(text, sizeof text, "%s %s: %s", what, name, strerror(error));
+    result->text = (struct message_slice){text, strlen(text)};
+}
+
+static void note_failure(struct message_result *result, const struct exec_failure *failure, const struct command *command)
+{
+    const char *name = command->spec.argv.data;
+    const bool missing = failure->error == ENOENT || failure->error == ENOTDIR;
+    result->start = missing && failure->step == 0 ? START_NOT_FOUND : START_NOT_EXECUTABLE;
+    result->code = result->start == START_NOT_FOUND ? 127 : 126;
+    if (failure->step == 1)
+        put_text(result, "cannot change to directory", command->spec.cwd.data, failure->error);
+    else if (failure->step == 2)
+        put_text(result, "cannot prepare descriptors or process group for", name, failure->error);
+    else
+        put_text(result, "cannot execute", name, failure->error);
+}
+
+struct watch {
+    const struct command *command;
+    struct message_result *result;
+    pid_t pid;
+    uint64_t floor; /* what the child may have inherited: wait4 tells no less */
+    uint64_t seen;  /* VmHWM as last looked at */
+    bool over;
+};
+
+static void note_stop(struct page *page, bool stopped)
+{
+    const int64_t since = atomic_load(&page->stopped_since_ms);
+    if (stopped && since == 0) {
+        atomic_store(&page->stopped_since_ms, process_now_ms());
+    } else if (!stopped && since != 0) {
+        atomic_fetch_add(&page->stopped_ms, process_now_ms() - since);
+        atomic_store(&page->stopped_since_ms, 0);
+    }
+}
+
+static void note_end(struct watch *watch, int status, const struct rusage *usage)
+{
+    struct message_result *result = watch->result;
+    const uint64_t most = (uint64_t)usage->ru_maxrss * 1024;
+    watch->over = true;
+    if (result->start == START_OK) {
+        result->code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+        result->signal = WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0;
+    }
+    result->peak = most > watch->floor ? most : watch->seen;
+}
+
+/* Reaps whoever ended: the command, and orphans of its that this subreaper got. */
+static void reap(struct watch *watch)
+{
+    struct rusage usage;
+    int status;
+    for (pid_t pid; (pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, &usage)) > 0;) {
+        if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+            if (pid == watch->pid)
+                note_stop(watch->command->page, WIFSTOPPED(status));
+        } else if (pid == watch->pid) {
+            note_end(watch, status, &usage);
+        } else {
+            watch->result->processes++;
+        }
+    }
+}
+
+static void forward_term(const struct watch *watch)
+{
+    /* In a group of its own the whole group; in the caller's only the command itself. */
+    const pid_t target = watch->command->spec.group == 0 ? -watch->pid : watch->pid;
+    kill(target, SIGTERM);
+    kill(target, SIGCONT);
+}
+
+/* wait4's high-water mark starts from what the child inherited before exec. As long as the command is smaller than that
+ * only looking at it tells, ever less often; once it is larger, or in the end, wait4 does. */
+static int look(struct watch *watch, int wait_ms)
+{
+    const uint64_t peak = proc_peak(watch->pid);
+    if (peak > watch->seen)
+        watch->seen = peak;
+    if (watch->seen > watch->floor)
+        return -1;
+    return wait_ms < LOOK_LAST_MS ? wait_ms * 2 : LOOK_LAST_MS;
+}
+
+static void wait_for_end(struct watch *watch, const sigset_t *signals)
+{
+    int wait_ms = LOOK_FIRST_MS;
+    while (!watch->over) {
+        const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
+        const int got = wait_ms < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &wait);
+        if (got == SIGTERM)
+            forward_term(watch);
+        reap(watch);
+        if (got < 0 && errno == EAGAIN && !watch->over)
+            wait_ms = look(watch, wait_ms);
+    }
+}
+
+/* Whether the exec failed: the report pipe closes on exec. */
+static bool read_failure(int report, struct exec_failure *failure)
+{
+    ssize_t got;
+    do {
+        got = read(report, failure, sizeof *failure);
+    } while (got < 0 && errno == EINTR);
+    return got == sizeof *failure;
+}
+
+/* The command has them now: a reader at the other end must see end-of-file when the command closes its own. */
+static void drop_descriptors(const struct command *command)
+{
+    for (int i = 0; i < 3; i++)
+        if (command->streams[i] >= 0)
+            close(command->streams[i]);
+    for (size_t i = 0; i < command->fd_count; i++)
+        close(command->fds[i]);
+}
+
+static void run(const struct command *command, char **argv, char **envp, struct message_result *result)
+{
+    const pid_t worker = getpid();
+    struct watch watch = {.command = command, .result = result};
+    struct exec_failure failure;
+    uint64_t anonymous;
+    sigset_t signals;
+    int report[2];
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (proc_resident(worker, &watch.floor, &anonymous) < 0)
+        watch.floor = 0;
+    if (pipe2(report, O_CLOEXEC) < 0 || (watch.pid = fork()) < 0) {
+        result->start = START_NOT_EXECUTABLE;
+        result->code = 126;
+        put_text(result, "cannot start", argv[0], errno);
+        return;
+    }
+    if (watch.pid == 0)
+        exec_child(command, argv, envp, report[1], worker);
+    close(report[1]);
+    drop_descriptors(command);
+    result->processes = 1;
+    if (read_failure(report[0], &failure))
+        note_failure(result, &failure, command);
+    close(report[0]);
+    wait_for_end(&watch, &signals);
+}
+
+void command_run(const struct command *command, struct message_result *result)
+{
+    char **argv = split(&command->spec.argv);
+    char **envp = split(&command->spec.envp);
+    result->command = 1;
+    if (argv == NULL || argv[0] == NULL || envp == NULL) {
+        result->start = START_NOT_EXECUTABLE;
+        result->code = 126;
+        put_text(result, "cannot start", "command", ENOMEM);
+    } else {
+        run(command, argv, envp, result);
+    }
+    free(argv);
+    free(envp);
+}

@@ -1,0 +1,23 @@
+/* command.h - a job that is a program: the worker starts it as its only child, is its subreaper, and waits. */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include "channel.h"
+#include "message.h"
+#include "process.h"
+
+/* What the child is given: descriptors for 0, 1, 2 (-1: leave alone) and for 3, 4, ... */
+struct command {
+    struct message_command spec; /* *borrows* */
+    int streams[3];
+    const int *fds;
+    size_t fd_count;
+    const struct process_origin *origin;
+    struct page *page;
+};
+
+/* Runs it to its end and fills in the result. Whatever it left behind is for the fork server to sweep. A SIGTERM for this
+ * process goes on to the command; while it is stopped the page says so. */
+void command_run(const struct command *command, struct message_result *result);
+
+#endif

@@ -1,0 +1,110 @@
+#include "crash.h"
+
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STACK_SIZE ((size_t)64 * 1024)
+
+static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+
+static char crash_stack[STACK_SIZE] __attribute__((aligned(16)));
+static struct page *crash_page;
+static pid_t crash_pid;
+
+/* Runs with the default disposition restored (SA_RESETHAND): a fault in here just dies. */
+static void crash_handle(int signal, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (crash_page != NULL && getpid() == crash_pid) {
+        void *trace[PAGE_TRACE_MAX];
+        crash_page->crash_code = info->si_code;
+        crash_page->crash_address = info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0;
+        crash_page->crash_signal = (uint32_t)signal;
+        const int size = backtrace(trace, PAGE_TRACE_MAX);
+        for (int i = 0; i < size; i++)
+            crash_page->trace[i] = (uint64_t)(uintptr_t)trace[i];
+        crash_page->trace_size = size > 0 ? (uint32_t)size : 0;
+    }
+    raise(signal);
+}
+
+void crash_install(void)
+{
+    void *warm[2];
+    const stack_t stack = {.ss_sp = crash_stack, .ss_size = sizeof crash_stack};
+    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+    action.sa_sigaction = crash_handle;
+    sigemptyset(&action.sa_mask);
+    backtrace(warm, 2); /* loads what it needs now: backtrace(3) is not safe in a handler the first time */
+    sigaltstack(&stack, NULL);
+    for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
+        sigaction(crash_signals[i], &action, NULL);
+}
+
+void crash_note_in(struct page *page)
+{
+    crash_page = page;
+    crash_pid = getpid();
+}
+
+struct text {
+    char *at;
+    size_t left;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const int length = vsnprintf(text->at, text->left, format, args);
+    va_end(args);
+    if (length < 0)
+        return;
+    const size_t used = (size_t)length < text->left ? (size_t)length : text->left - 1;
+    text->at += used;
+    text->left -= used;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static void put_frame(struct text *text, unsigned number, uint64_t address)
+{
+    Dl_info info;
+    void *pointer = (void *)(uintptr_t)address;
+    if (dladdr(pointer, &info) == 0 || info.dli_fname == NULL) {
+        put(text, "\n  #%u 0x%llx", number, (unsigned long long)address);
+        return;
+    }
+    const char *object = base_name(info.dli_fname);
+    const uint64_t offset = address - (uint64_t)(uintptr_t)info.dli_fbase;
+    if (info.dli_sname == NULL)
+        put(text, "\n  #%u %s+0x%llx", number, object, (unsigned long long)offset);
+    else
+        put(text, "\n  #%u %s+0x%llx (%s+0x%llx)", number, object, (unsigned long long)offset, info.dli_sname,
+            (unsigned long long)(address - (uint64_t)(uintptr_t)info.dli_saddr));
+}
+
+size_t crash_describe(const struct page *page, char *text, size_t size)
+{
+    struct text t = {text, size};
+    text[0] = '\0';
+    const uint32_t signal = page->crash_signal;
+    if (signal == 0 || signal >= NSIG)
+        return 0;
+    put(&t, "signal %u (%s)", signal, strsignal((int)signal));
+    if (page->crash_code > 0 && (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL))
+        put(&t, " at address 0x%llx", (unsigned long long)page->crash_address);
+    const uint32_t frames = page->trace_size < PAGE_TRACE_MAX ? page->trace_size : PAGE_TRACE_MAX;
+    for (uint32_t i = 0; i < frames; i++)
+        put_frame(&t, i, page->trace[i]);
+    return (size_t)(t.at - text);
+}

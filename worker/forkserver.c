@@ -1,0 +1,296 @@
+/* forkserver.c - the fork server's loop; slot.c is its table, birth.c its forks, reaper.c its deaths. */
+#include "forkserver.h"
+
+#include "birth.h"
+#include "crash.h"
+#include "descriptor.h"
+#include "reaper.h"
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BIRTH_DEADLINE_MS 10000
+#define RETRY_MS 10 /* until a full socket or used-up descriptors are tried again */
+
+enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
+
+static int prepare(struct server *server, const struct forkserver_config *config, pool_error_t *error)
+{
+    static char name[] = "reclaim-server";
+    sigset_t child;
+    prctl(PR_SET_NAME, name);
+    setpgid(0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &child, NULL);
+    /* An inherited protection from the kernel's OOM killer would make workers unkillable by it: proc(5). */
+    const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        const ssize_t wrote = write(fd, "500", 3);
+        (void)wrote;
+        close(fd);
+    }
+    int rc = reaper_init(&server->reaper);
+    if (rc == 0)
+        rc = slot_table_init(&server->table, config->slots);
+    if (rc < 0) {
+        error->code = rc;
+        snprintf(error->message, sizeof error->message, "the fork server cannot start: %s", strerror(-rc));
+    }
+    return rc;
+}
+
+/* The warm template. Crash handlers come after it: what on_start loads may install its own. */
+static int run_on_start(const struct forkserver_config *config, pool_error_t *error)
+{
+    if (config->on_start != NULL) {
+        const int rc = config->on_start(config->on_start_arg, error);
+        if (rc != 0) {
+            error->message[sizeof error->message - 1] = '\0';
+            if (error->message[0] == '\0')
+                snprintf(error->message, sizeof error->message, "on_start returned %d", rc);
+            return error->code = rc;
+        }
+        const int threads = proc_threads();
+        if (threads > 1) {
+            snprintf(error->message, sizeof error->message,
+                     "on_start left %d threads: a fork copies only one, so it must end those it started", threads);
+            return error->code = -EINVAL;
+        }
+    }
+    crash_install();
+    return 0;
+}
+
+static int send_message(struct server *server, enum message_type type, const void *message, const int *fds, size_t count)
+{
+    static uint8_t storage[16 * 1024];
+    struct frame_buffer frame;
+    frame_buffer_init(&frame, storage, sizeof storage);
+    const int rc = message_pack(&frame, type, message);
+    if (rc < 0)
+        return rc;
+    const ssize_t sent = descriptor_send(server->control, frame.data, frame.size, fds, count);
+    return sent < 0 ? (int)sent : 0;
+}
+
+static void say_hello(struct server *server, const pool_error_t *error)
+{
+    const struct message_hello hello = {.code = error->code, .message = {error->message, strlen(error->message)}};
+    send_message(server, MESSAGE_HELLO, &hello, NULL, 0);
+}
+
+/* ---- what the host asks ---------------------------------------------------------------------------------------- */
+
+static void handle_fork(struct server *server, const struct message_fork *request)
+{
+    for (uint64_t i = 0; i < request->count && i < server->table.count; i++) {
+        struct slot *slot = slot_take(&server->table, request->first_serial + i);
+        if (slot == NULL) {
+            const struct message_born born = {.serial = request->first_serial + i, .error = EAGAIN};
+            send_message(server, MESSAGE_BORN, &born, NULL, 0);
+            continue;
+        }
+        birth_fork(server, slot);
+        slot->birth_deadline = process_now_ms() + BIRTH_DEADLINE_MS;
+        slot->born_unsent = true;
+    }
+}
+
+static void handle_kill(struct server *server, const struct message_kill *request)
+{
+    struct slot *slot = slot_find(&server->table, request->serial);
+    if (slot != NULL && slot->state == SLOT_ALIVE)
+        ladder_ask(&slot->ladder, request->verdict, request->grace_ms, process_now_ms());
+}
+
+static void handle_started(struct server *server, const struct message_started *started)
+{
+    struct slot *slot = slot_find(&server->table, started->serial);
+    if (slot == NULL || slot->state != SLOT_ALIVE)
+        return;
+    slot->cpu_ms = started->cpu_ms;
+    slot->pids = started->pids;
+    if (started->timeout_ms >= 0)
+        ladder_limit(&slot->ladder, process_now_ms() + started->timeout_ms, VERDICT_TIMEOUT, started->kill_after_ms);
+}
+
+/* Reads one packet; anything that is no legal message ends the fork server: the host is ours, so it is a bug or memory
+ * gone bad, and workers must not live on under it. */
+static bool handle_packet(struct server *server)
+{
+    static uint8_t packet[4096];
+    struct descriptor_set none;
+    struct frame_header header;
+    union {
+        struct message_fork fork;
+        struct message_kill kill;
+        struct message_started started;
+    } message;
+    const ssize_t got = descriptor_receive(server->control, packet, sizeof packet, MSG_DONTWAIT, &none);
+    if (got == -EAGAIN)
+        return false;
+    descriptor_set_close(&none);
+    if (got < (ssize_t)FRAME_HEADER_SIZE || frame_header_read(packet, &header) < 0 ||
+        (size_t)got != FRAME_HEADER_SIZE + header.length ||
+        (header.type != MESSAGE_FORK && header.type != MESSAGE_KILL && header.type != MESSAGE_STARTED) ||
+        message_unpack(header.type, packet + FRAME_HEADER_SIZE, header.length, &message) < 0) {
+        server->closing = true;
+        return false;
+    }
+    if (header.type == MESSAGE_FORK)
+        handle_fork(server, &message.fork);
+    else if (header.type == MESSAGE_KILL)
+        handle_kill(server, &message.kill);
+    else
+        handle_started(server, &message.started);
+    return true;
+}
+
+/* ---- what the host is told ------------------------------------------------------------------------------------- */
+
+/* True when it is told, or never can be. */
+static bool tell_born(struct server *server, struct slot *slot)
+{
+    const struct message_born born = {.serial = slot->serial, .pid = (uint64_t)slot->pid, .error = slot->error};
+    const int rc = send_message(server, MESSAGE_BORN, &born, slot->host_ends, slot->error == 0 ? 2 : 0);
+    if (rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS || rc == -ENOMEM)
+        return false;
+    descriptor_close(&slot->host_ends[0]);
+    descriptor_close(&slot->host_ends[1]);
+    slot->born_unsent = false;
+    if (slot->error != 0)
+        slot_free(slot);
+    return true;
+}
+
+static bool tell_gone(struct server *server, struct slot *slot)
+{
+    static char crash[4096];
+    struct message_gone gone;
+    slot_report(slot, crash, sizeof crash, &gone);
+    const int rc = send_message(server, MESSAGE_GONE, &gone, NULL, 0);
+    if (rc == -EAGAIN || rc == -ENOBUFS || rc == -ENOMEM)
+        return false;
+    if (slot->unreaped)
+        slot->state = SLOT_STUCK; /* keeps its place, and its page, until the kernel lets go of it */
+    else
+        slot_free(slot);
+    return true;
+}
+
+/* Tells what there is to tell, in order a slot: born before gone. False: the socket took no more. */
+static bool tell(struct server *server)
+{
+    for (size_t i = 0; i < server->table.count; i++) {
+        struct slot *slot = &server->table.slots[i];
+        if (slot->state == SLOT_FREE)
+            continue;
+        if (slot->born_unsent && !tell_born(server, slot))
+            return false;
+        if (slot->state == SLOT_GONE && !tell_gone(server, slot))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
+
+static int watch(int epoll, int fd, enum source source)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
+    if (fd < 0)
+        return 0;
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static void drain_signals(int signals)
+{
+    struct signalfd_siginfo info[8];
+    while (read(signals, info, sizeof info) > 0)
+        ;
+}
+
+/* Milliseconds until something has to be done, -1: until something happens. */
+static int next_wait(const struct server *server, bool told)
+{
+    const int64_t now = process_now_ms();
+    int64_t next = reaper_next(server, now);
+    if (!told && now + RETRY_MS < next)
+        next = now + RETRY_MS;
+    if (next == LADDER_NEVER)
+        return -1;
+    return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
+}
+
+static void loop(struct server *server, int epoll, int signals)
+{
+    bool told = true;
+    while (!server->closing) {
+        struct epoll_event events[8];
+        const int count = epoll_wait(epoll, events, 8, next_wait(server, told));
+        bool reap = false;
+        for (int i = 0; i < count; i++) {
+            switch ((enum source)events[i].data.u32) {
+            case SOURCE_CONTROL:
+                while (handle_packet(server))
+                    ;
+                break;
+            case SOURCE_SIGNAL:
+                drain_signals(signals);
+                reap = true;
+                break;
+            case SOURCE_LIFE:
+            case SOURCE_HOST:
+                server->closing = true;
+                break;
+            }
+        }
+        reaper_run(server, reap, process_now_ms());
+        told = tell(server);
+    }
+}
+
+void forkserver_main(const struct forkserver_config *config, int control, int life, int host)
+{
+    static struct server server;
+    pool_error_t error = {0};
+    server = (struct server){.control = control, .origin = &config->origin, .pid = getpid()};
+    int rc = prepare(&server, config, &error);
+    if (rc == 0)
+        rc = run_on_start(config, &error);
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &child, NULL);
+    int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (rc == 0 && (signals < 0 || epoll < 0)) {
+        error.code = rc = -errno;
+        snprintf(error.message, sizeof error.message, "the fork server cannot watch its workers: %s", strerror(-rc));
+    }
+    if (rc == 0) {
+        process_descriptor_lift(&signals);
+        process_descriptor_lift(&epoll);
+        watch(epoll, control, SOURCE_CONTROL);
+        watch(epoll, signals, SOURCE_SIGNAL);
+        watch(epoll, life, SOURCE_LIFE);
+        watch(epoll, host, SOURCE_HOST);
+    }
+    say_hello(&server, &error);
+    if (rc == 0)
+        loop(&server, epoll, signals);
+    reaper_end_all(server.pid);
+    _exit(rc == 0 ? 0 : 1);
+}

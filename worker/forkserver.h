@@ -1,0 +1,25 @@
+/* forkserver.h - the process that forks workers, watches them, kills, reaps and reports. One thread, no libuv.
+ *
+ *     control socket   host: fork, kill, started ↓   hello, born, gone ↑
+ *     life pipe        its end-of-file is the keeper's death
+ *     host pidfd       the host's death, also while another child of the host holds the socket open; -1: not available
+ */
+#ifndef FORKSERVER_H
+#define FORKSERVER_H
+
+#include "process.h"
+
+#include <reclaim/pool.h>
+#include <stddef.h>
+
+struct forkserver_config {
+    size_t slots;
+    int (*on_start)(void *arg, pool_error_t *error);
+    void *on_start_arg;
+    struct process_origin origin;
+};
+
+/* The whole life of a fork server, in the child of a fork: never returns. */
+_Noreturn void forkserver_main(const struct forkserver_config *config, int control, int life, int host);
+
+#endif

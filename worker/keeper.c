@@ -1,0 +1,205 @@
+#include "keeper.h"
+
+#include "descriptor.h"
+#include "message.h"
+#include "reaper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define QUIT_MS 300       /* a fork server whose host is gone ends by itself in a few */
+#define SHORT_LIFE_MS 1000
+#define BACKOFF_FREE 3    /* short lives in a row that cost no delay */
+#define BACKOFF_FIRST_MS 20
+#define BACKOFF_LAST_MS 1000
+
+struct keeper {
+    const struct forkserver_config *config;
+    int host_socket, host_pidfd, signals;
+    pid_t self;
+    pid_t server;     /* 0: none */
+    int life;         /* held open as long as we live: the fork server sees it close */
+    uint64_t generation;
+    int64_t started_at, start_at; /* start_at: when to start the next */
+    unsigned short_lives;
+};
+
+static void tell(struct keeper *keeper, enum message_type type, const void *message, const int *fds, size_t count)
+{
+    uint8_t storage[256];
+    struct frame_buffer frame;
+    frame_buffer_init(&frame, storage, sizeof storage);
+    if (message_pack(&frame, type, message) == 0) /* a handful of small packets: there is always room */
+        descriptor_send(keeper->host_socket, frame.data, frame.size, fds, count);
+}
+
+_Noreturn static void become_server(struct keeper *keeper, int control, int life)
+{
+    int host = keeper->host_pidfd;
+    int *keep[] = {&control, &life, &host};
+    process_descriptors_keep(keep, 3);
+    forkserver_main(keeper->config, control, life, host);
+}
+
+static void start_later(struct keeper *keeper)
+{
+    int64_t delay = 0;
+    if (keeper->short_lives > BACKOFF_FREE) {
+        const unsigned doublings = keeper->short_lives - BACKOFF_FREE - 1;
+        delay = doublings < 8 ? (int64_t)BACKOFF_FIRST_MS << doublings : BACKOFF_LAST_MS;
+        if (delay > BACKOFF_LAST_MS)
+            delay = BACKOFF_LAST_MS;
+    }
+    keeper->start_at = process_now_ms() + delay;
+}
+
+static void start_server(struct keeper *keeper)
+{
+    int control[2] = {-1, -1}, life[2] = {-1, -1}; /* control: [0] the host's */
+    keeper->started_at = process_now_ms();
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 || pipe2(life, O_CLOEXEC) < 0)
+        goto fail;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(control[0]);
+        close(life[1]);
+        become_server(keeper, control[1], life[0]);
+    }
+    if (pid < 0)
+        goto fail;
+    keeper->server = pid;
+    keeper->life = life[1];
+    keeper->generation++;
+    const struct message_server server = {.generation = keeper->generation, .pid = (uint64_t)pid};
+    tell(keeper, MESSAGE_SERVER, &server, control, 1);
+    close(control[0]);
+    close(control[1]);
+    close(life[0]);
+    return;
+fail:
+    descriptor_close(&control[0]);
+    descriptor_close(&control[1]);
+    descriptor_close(&life[0]);
+    descriptor_close(&life[1]);
+    keeper->short_lives++;
+    start_later(keeper);
+}
+
+/* The fork server died: end what it left, then say so. */
+static void bury_server(struct keeper *keeper, int status)
+{
+    const struct message_server_lost lost = {.generation = keeper->generation, .status = status};
+    keeper->server = 0;
+    descriptor_close(&keeper->life);
+    reaper_end_all(keeper->self);
+    tell(keeper, MESSAGE_SERVER_LOST, &lost, NULL, 0);
+    keeper->short_lives = process_now_ms() - keeper->started_at < SHORT_LIFE_MS ? keeper->short_lives + 1 : 0;
+    start_later(keeper);
+}
+
+static void reap(struct keeper *keeper)
+{
+    struct signalfd_siginfo info;
+    int status;
+    while (read(keeper->signals, &info, sizeof info) > 0)
+        ;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        if (pid == keeper->server) {
+            bury_server(keeper, status);
+            return;
+        }
+}
+
+/* The host is gone or wants an end: the fork server has seen it too, and gets a moment to end everything itself. */
+_Noreturn static void quit(struct keeper *keeper)
+{
+    if (keeper->server > 0) {
+        const int64_t until = process_now_ms() + QUIT_MS;
+        struct pollfd signals = {.fd = keeper->signals, .events = POLLIN};
+        descriptor_close(&keeper->life);
+        while (process_now_ms() < until && waitpid(keeper->server, NULL, WNOHANG) == 0) {
+            struct signalfd_siginfo info;
+            poll(&signals, 1, 20);
+            while (read(keeper->signals, &info, sizeof info) > 0)
+                ;
+        }
+    }
+    reaper_end_all(keeper->self);
+    _exit(0);
+}
+
+static void loop(struct keeper *keeper)
+{
+    for (;;) {
+        struct pollfd fds[] = {{.fd = keeper->host_socket, .events = POLLIN},
+                               {.fd = keeper->host_pidfd, .events = POLLIN},
+                               {.fd = keeper->signals, .events = POLLIN}};
+        int64_t wait = -1;
+        if (keeper->server == 0) {
+            wait = keeper->start_at - process_now_ms();
+            if (wait <= 0) {
+                start_server(keeper);
+                continue;
+            }
+        }
+        if (poll(fds, 3, (int)wait) < 0)
+            continue;
+        if (fds[0].revents != 0 || fds[1].revents != 0)
+            quit(keeper);
+        if (fds[2].revents != 0)
+            reap(keeper);
+    }
+}
+
+_Noreturn static void keeper_main(const struct forkserver_config *config, int host_socket, int host_pidfd)
+{
+    struct keeper keeper = {
+        .config = config, .host_socket = host_socket, .host_pidfd = host_pidfd, .self = getpid(), .life = -1};
+    int *keep[] = {&keeper.host_socket, &keeper.host_pidfd};
+    sigset_t child;
+    setpgid(0, 0);
+    prctl(PR_SET_NAME, "reclaim-keeper");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    process_signals_reset();
+    process_descriptors_keep(keep, 2);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &child, NULL);
+    keeper.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (keeper.signals < 0)
+        _exit(1);
+    loop(&keeper);
+    _exit(1);
+}
+
+pid_t keeper_start(const struct forkserver_config *config, int *socket)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    /* Kernels before 5.3 have no pidfds: then end-of-file alone tells of the host's death. */
+    int host = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        keeper_main(config, pair[1], host);
+    }
+    const int error = errno;
+    close(pair[1]);
+    descriptor_close(&host);
+    if (pid < 0) {
+        close(pair[0]);
+        return -error;
+    }
+    *socket = pair[0];
+    return pid;
+}

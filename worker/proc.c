@@ -1,0 +1,172 @@
+#include "proc.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Reads a small /proc file as text: its length or a negative errno. */
+static ssize_t read_text(const char *path, char *text, size_t size)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t got;
+    do {
+        got = read(fd, text, size - 1);
+    } while (got < 0 && errno == EINTR);
+    const int error = errno;
+    close(fd);
+    if (got < 0)
+        return -error;
+    text[got] = '\0';
+    return got;
+}
+
+int proc_entry_parse(const char *text, struct proc_entry *entry)
+{
+    const char *after = strrchr(text, ')');
+    unsigned long long start;
+    int parent;
+    if (after == NULL || sscanf(text, "%d", &entry->pid) != 1)
+        return -EBADMSG;
+    if (sscanf(after + 1,
+               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &entry->state, &parent, &start) != 3)
+        return -EBADMSG;
+    entry->parent = parent;
+    entry->start = start;
+    return 0;
+}
+
+int proc_entry_read(pid_t pid, struct proc_entry *entry)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    const ssize_t got = read_text(path, text, sizeof text);
+    return got < 0 ? (int)got : proc_entry_parse(text, entry);
+}
+
+static int list_add(struct proc_list *list, const struct proc_entry *entry)
+{
+    if (list->count == list->capacity) {
+        const size_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
+        struct proc_entry *entries = realloc(list->entries, capacity * sizeof *entries);
+        if (entries == NULL)
+            return -ENOMEM;
+        list->entries = entries;
+        list->capacity = capacity;
+    }
+    list->entries[list->count++] = *entry;
+    return 0;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    const struct proc_entry *x = a, *y = b;
+    return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+int proc_list_read(struct proc_list *list)
+{
+    DIR *dir = opendir("/proc");
+    if (dir == NULL)
+        return -errno;
+    int rc = 0;
+    list->count = 0;
+    for (struct dirent *d; rc == 0 && (d = readdir(dir)) != NULL;) {
+        struct proc_entry entry;
+        if (isdigit((unsigned char)d->d_name[0]) && proc_entry_read((pid_t)strtol(d->d_name, NULL, 10), &entry) == 0)
+            rc = list_add(list, &entry);
+    }
+    closedir(dir);
+    qsort(list->entries, list->count, sizeof *list->entries, by_pid);
+    return rc;
+}
+
+void proc_list_free(struct proc_list *list)
+{
+    free(list->entries);
+    *list = (struct proc_list){0};
+}
+
+const struct proc_entry *proc_list_find(const struct proc_list *list, pid_t pid)
+{
+    const struct proc_entry key = {.pid = pid};
+    if (list->count == 0)
+        return NULL;
+    return bsearch(&key, list->entries, list->count, sizeof key, by_pid);
+}
+
+pid_t proc_list_branch(const struct proc_list *list, pid_t pid, pid_t root)
+{
+    /* Read while processes come and go, so parents may form a loop: no climb is longer than the list. */
+    for (size_t steps = 0; steps <= list->count; steps++) {
+        const struct proc_entry *entry = proc_list_find(list, pid);
+        if (entry == NULL)
+            return 0;
+        if (entry->parent == root)
+            return pid;
+        pid = entry->parent;
+    }
+    return 0;
+}
+
+uint64_t proc_tag(pid_t pid)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+    if (read_text(path, text, sizeof text) < 0)
+        return 0;
+    const char *line = strstr(text, "Max file locks");
+    unsigned long long soft;
+    if (line == NULL || sscanf(line + strlen("Max file locks"), " %llu", &soft) != 1)
+        return 0;
+    return soft;
+}
+
+int proc_resident(pid_t pid, uint64_t *resident, uint64_t *anonymous)
+{
+    char path[64], text[256];
+    unsigned long long all, shared;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    const ssize_t got = read_text(path, text, sizeof text);
+    if (got < 0)
+        return (int)got;
+    if (sscanf(text, "%*u %llu %llu", &all, &shared) != 2)
+        return -EBADMSG;
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    *resident = all * page;
+    *anonymous = all > shared ? (all - shared) * page : 0;
+    return 0;
+}
+
+uint64_t proc_peak(pid_t pid)
+{
+    char path[64], text[2048];
+    unsigned long long kib;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (read_text(path, text, sizeof text) < 0)
+        return 0;
+    const char *line = strstr(text, "\nVmHWM:");
+    if (line == NULL || sscanf(line + strlen("\nVmHWM:"), " %llu", &kib) != 1)
+        return 0;
+    return kib * 1024;
+}
+
+int proc_threads(void)
+{
+    char text[2048];
+    int threads;
+    const ssize_t got = read_text("/proc/self/status", text, sizeof text);
+    if (got < 0)
+        return (int)got;
+    const char *line = strstr(text, "\nThreads:");
+    if (line == NULL || sscanf(line + strlen("\nThreads:"), "%d", &threads) != 1)
+        return -EBADMSG;
+    return threads;
+}

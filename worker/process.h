@@ -1,0 +1,46 @@
+/* process.h - the state of a process that is not its own: what keeper, fork server, workers and commands put right after a
+ * fork. Sources: signal(7), prctl(2), setpgid(2). */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include <signal.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What the host had when it opened the pool, and commands get back. */
+struct process_origin {
+    sigset_t mask;
+    sigset_t ignored;
+    pid_t group;
+};
+
+/* Takes the calling process's. mask: the calling thread's, before the caller blocked signals for the fork. */
+void process_origin_take(struct process_origin *origin, const sigset_t *mask);
+
+/* Default dispositions for all signals, but ignored SIGPIPE and SIGTTOU. */
+void process_signals_reset(void);
+
+/* Dispositions and mask as the host had them. */
+void process_signals_restore(const struct process_origin *origin);
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t process_now_ms(void);
+
+/* Ends with parent: SIGKILL when the parent process dies. -ESRCH: it already has. Only for the children of
+ * single-threaded processes: the signal comes when the parent's *thread* ends. */
+int process_die_with(pid_t parent);
+
+/* Keeps only stdin (from /dev/null), stdout, stderr and the count descriptors in keep, which move to high numbers and are
+ * updated. What stdio holds for any descriptor of the host's is dropped, not written. */
+void process_descriptors_keep(int **keep, unsigned count);
+
+/* Moves *fd to a high number, where a job is unlikely to step on it: 0, or a negative errno and it stays. */
+int process_descriptor_lift(int *fd);
+
+/* Lowest number that process_descriptor_lift uses. */
+int process_descriptor_floor(void);
+
+/* Fresh seeds for libc's random generators: two workers must not draw the same numbers. */
+void process_seed(void);
+
+#endif

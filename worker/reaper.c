@@ -1,0 +1,357 @@
+#include "reaper.h"
+
+#include "sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GIVE_UP_MS 5000 /* what SIGKILL has not ended by then is called unkillable */
+#define SWEEP_AGAIN_MS 2
+#define COUNT_MS 10
+#define COUNT_SHARE 20 /* counting takes at most one part in this of the time */
+
+int reaper_init(struct reaper *reaper)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    *reaper = (struct reaper){.children = open(path, O_RDONLY | O_CLOEXEC),
+                              .sweep_at = LADDER_NEVER,
+                              .count_at = LADDER_NEVER};
+    if (reaper->children >= 0)
+        process_descriptor_lift(&reaper->children);
+    return proc_list_read(&reaper->list); /* also proves that there is a /proc to read */
+}
+
+/* ---- strangers ------------------------------------------------------------------------------------------------- */
+
+static const struct reaper_stranger *stranger_find(const struct reaper_strangers *strangers, pid_t pid)
+{
+    for (size_t i = 0; i < strangers->count; i++)
+        if (strangers->all[i].pid == pid)
+            return &strangers->all[i];
+    return NULL;
+}
+
+static void stranger_add(struct reaper_strangers *strangers, const struct reaper_stranger *stranger)
+{
+    if (strangers->count == strangers->capacity) {
+        const size_t capacity = strangers->capacity == 0 ? 64 : strangers->capacity * 2;
+        struct reaper_stranger *all = realloc(strangers->all, capacity * sizeof *all);
+        if (all == NULL)
+            return; /* unknown strangers are looked at again: slower, not wrong */
+        strangers->all = all;
+        strangers->capacity = capacity;
+    }
+    strangers->all[strangers->count++] = *stranger;
+}
+
+static void stranger_forget(struct reaper_strangers *strangers, pid_t pid)
+{
+    for (size_t i = 0; i < strangers->count; i++)
+        if (strangers->all[i].pid == pid)
+            strangers->all[i--] = strangers->all[--strangers->count];
+}
+
+static bool serial_is_live(const struct server *server, uint64_t serial)
+{
+    const struct slot *slot = serial == 0 ? NULL : slot_find(&server->table, serial);
+    return slot != NULL && slot->state == SLOT_ALIVE;
+}
+
+/* Whether a child is nobody to worry about: a worker, or a known stranger that a live job owns or that cannot be killed. */
+static bool child_is_accounted(const struct server *server, pid_t pid)
+{
+    if (slot_find_pid(&server->table, pid) != NULL)
+        return true;
+    const struct reaper_stranger *stranger = stranger_find(&server->reaper.known, pid);
+    return stranger != NULL && (stranger->ignored || serial_is_live(server, stranger->serial));
+}
+
+/* The cheap look after a reap: one read of our own children file. */
+static bool strangers_are_accounted(const struct server *server)
+{
+    static char text[64 * 1024];
+    if (server->reaper.children < 0)
+        return false;
+    const ssize_t got = pread(server->reaper.children, text, sizeof text - 1, 0);
+    if (got < 0 || got == sizeof text - 1)
+        return false;
+    text[got] = '\0';
+    for (char *at = text, *end;; at = end) {
+        const long pid = strtol(at, &end, 10);
+        if (end == at)
+            return true;
+        if (!child_is_accounted(server, (pid_t)pid))
+            return false;
+    }
+}
+
+/* ---- reaping --------------------------------------------------------------------------------------------------- */
+
+static void reap_worker(struct slot *slot, int64_t now)
+{
+    int status;
+    if (wait4(slot->pid, &status, WNOHANG, &slot->usage) != slot->pid)
+        return;
+    if (slot->unreaped) { /* the host has been told, or is about to be */
+        slot->unreaped = false;
+        if (slot->state == SLOT_STUCK)
+            slot_free(slot);
+        return;
+    }
+    slot->status = status;
+    slot->state = SLOT_REAPED;
+    slot->give_up_at = now + GIVE_UP_MS;
+}
+
+/* Somebody that a job left, and that has ended: what it used is the job's. */
+static void reap_stranger(struct server *server, pid_t pid)
+{
+    struct rusage usage;
+    int status;
+    struct slot *slot = slot_find(&server->table, proc_tag(pid));
+    if (wait4(pid, &status, WNOHANG, &usage) != pid)
+        return;
+    stranger_forget(&server->reaper.known, pid);
+    if (slot == NULL || slot->state == SLOT_STUCK)
+        return;
+    const uint64_t peak = (uint64_t)usage.ru_maxrss * 1024;
+    slot->processes++;
+    slot->left_user_us += (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
+    slot->left_system_us += (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
+    if (peak > slot->left_peak)
+        slot->left_peak = peak;
+}
+
+/* Reaps all that have ended: looked at first, for a reaped pid may be anybody's. */
+static void reap_all(struct server *server, int64_t now)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        struct slot *slot = slot_find_pid(&server->table, info.si_pid);
+        if (slot != NULL)
+            reap_worker(slot, now);
+        else
+            reap_stranger(server, info.si_pid);
+    }
+}
+
+/* ---- the sweep ------------------------------------------------------------------------------------------------- */
+
+static enum sweep_owner lookup(uint64_t serial, void *context)
+{
+    const struct server *server = context;
+    const struct slot *slot = slot_find(&server->table, serial);
+    if (slot == NULL || slot->state == SLOT_STUCK || slot->state == SLOT_GONE)
+        return SWEEP_UNKNOWN;
+    return slot->state == SLOT_ALIVE ? SWEEP_LIVE : SWEEP_DEAD;
+}
+
+/* Looks at one process below us that is no worker, and ends it when no live job owns it. */
+static void sweep_one(struct server *server, const struct proc_entry *entry, pid_t branch)
+{
+    const struct slot *worker = slot_find_pid(&server->table, branch);
+    struct sweep_process process = {.pid = entry->pid, .branch_serial = worker != NULL ? worker->serial : 0};
+    if (worker == NULL) {
+        process.tag = proc_tag(entry->pid);
+        process.branch_tag = branch == entry->pid ? process.tag : proc_tag(branch);
+    }
+    const uint64_t serial = sweep_belongs(&process, lookup, server);
+    struct slot *slot = serial == 0 ? NULL : slot_find(&server->table, serial);
+    struct reaper_stranger stranger = {.pid = entry->pid, .start = entry->start, .serial = serial};
+    if (slot != NULL)
+        slot->members++;
+    if (worker != NULL)
+        return;
+    const struct reaper_stranger *old = stranger_find(&server->reaper.before, entry->pid);
+    if (old != NULL && old->start == entry->start) {
+        stranger.killed = old->killed;
+        stranger.ignored = old->ignored;
+    }
+    if (!serial_is_live(server, serial) && entry->state != 'Z' && sweep_kill(entry, server->pid)) {
+        if (!stranger.killed && slot != NULL)
+            slot->killed++;
+        stranger.killed = true;
+    }
+    stranger_add(&server->reaper.known, &stranger);
+}
+
+static int sweep_pass(struct server *server)
+{
+    struct reaper *reaper = &server->reaper;
+    const struct reaper_strangers swap = reaper->before;
+    const int rc = proc_list_read(&reaper->list);
+    if (rc < 0)
+        return rc;
+    reaper->before = reaper->known;
+    reaper->known = swap;
+    reaper->known.count = 0;
+    for (size_t i = 0; i < server->table.count; i++)
+        server->table.slots[i].members = 0;
+    for (size_t i = 0; i < reaper->list.count; i++) {
+        const struct proc_entry *entry = &reaper->list.entries[i];
+        const pid_t branch = proc_list_branch(&reaper->list, entry->pid, server->pid);
+        if (branch != 0 && slot_find_pid(&server->table, entry->pid) == NULL)
+            sweep_one(server, entry, branch);
+    }
+    return 0;
+}
+
+/* What is left of a job cannot be killed: it is reported so, and no longer waited for. */
+static void give_up(struct server *server, struct slot *slot)
+{
+    slot->unkillable = true;
+    slot->unreaped = slot->state == SLOT_ALIVE;
+    for (size_t i = 0; i < server->reaper.known.count; i++)
+        if (server->reaper.known.all[i].serial == slot->serial)
+            server->reaper.known.all[i].ignored = true;
+    slot->state = SLOT_GONE;
+}
+
+/* Jobs whose worker is reaped: gone when nothing of theirs is left. */
+static void settle_reaped(struct server *server, int64_t now)
+{
+    bool waiting = false, swept = false;
+    for (size_t i = 0; i < server->table.count; i++)
+        waiting = waiting || server->table.slots[i].state == SLOT_REAPED;
+    server->reaper.sweep_at = LADDER_NEVER;
+    if (!waiting)
+        return;
+    if (!strangers_are_accounted(server))
+        swept = sweep_pass(server) == 0;
+    else
+        for (size_t i = 0; i < server->table.count; i++)
+            server->table.slots[i].members = 0;
+    for (size_t i = 0; i < server->table.count; i++) {
+        struct slot *slot = &server->table.slots[i];
+        if (slot->state != SLOT_REAPED)
+            continue;
+        if (slot->members == 0 && (swept || strangers_are_accounted(server)))
+            slot->state = SLOT_GONE;
+        else if (now >= slot->give_up_at)
+            give_up(server, slot);
+        else
+            server->reaper.sweep_at = now + SWEEP_AGAIN_MS;
+    }
+}
+
+/* ---- killing --------------------------------------------------------------------------------------------------- */
+
+static void kill_slot(struct slot *slot, enum ladder_action action, int64_t now)
+{
+    if (action == LADDER_TERM) {
+        /* A function and what it forked are one group, once it has made it; a command's worker passes the signal on. */
+        const bool group = slot->page->is_command == 0 && atomic_load(&slot->page->phase) != PAGE_BORN;
+        const pid_t target = group ? -slot->pid : slot->pid;
+        kill(target, SIGTERM);
+        kill(target, SIGCONT);
+        return;
+    }
+    kill(-slot->pid, SIGKILL);
+    kill(slot->pid, SIGKILL);
+    slot->give_up_at = now + GIVE_UP_MS;
+}
+
+static void enforce(struct server *server, int64_t now)
+{
+    for (size_t i = 0; i < server->table.count; i++) {
+        struct slot *slot = &server->table.slots[i];
+        if (slot->state != SLOT_ALIVE || slot->error != 0)
+            continue;
+        if (now >= slot->birth_deadline && atomic_load(&slot->page->phase) == PAGE_BORN)
+            ladder_ask(&slot->ladder, VERDICT_BIRTH, 0, now);
+        const enum ladder_action action = ladder_step(&slot->ladder, now, slot_paused(slot, now));
+        if (action != LADDER_WAIT)
+            kill_slot(slot, action, now);
+        if (now >= slot->give_up_at)
+            give_up(server, slot);
+    }
+}
+
+/* Without a cgroup nothing refuses a fork for one job alone, so processes are counted. */
+static void count_processes(struct server *server, int64_t now)
+{
+    bool limited = false;
+    for (size_t i = 0; i < server->table.count; i++)
+        limited = limited || (server->table.slots[i].state == SLOT_ALIVE && server->table.slots[i].pids >= 0);
+    if (!limited) {
+        server->reaper.count_at = LADDER_NEVER;
+        return;
+    }
+    if (server->reaper.count_at != LADDER_NEVER && now < server->reaper.count_at)
+        return;
+    if (sweep_pass(server) == 0)
+        for (size_t i = 0; i < server->table.count; i++) {
+            struct slot *slot = &server->table.slots[i];
+            if (slot->state == SLOT_ALIVE && slot->pids >= 0 && slot->members > (uint64_t)slot->pids)
+                ladder_ask(&slot->ladder, VERDICT_PROCESS_LIMIT, 0, now);
+        }
+    const int64_t pause = (process_now_ms() - now) * COUNT_SHARE;
+    server->reaper.count_at = now + (pause > COUNT_MS ? pause : COUNT_MS);
+}
+
+void reaper_run(struct server *server, bool reap, int64_t now)
+{
+    if (reap)
+        reap_all(server, now);
+    count_processes(server, now);
+    enforce(server, now);
+    settle_reaped(server, now);
+}
+
+int64_t reaper_next(const struct server *server, int64_t now)
+{
+    int64_t next = server->reaper.sweep_at < server->reaper.count_at ? server->reaper.sweep_at : server->reaper.count_at;
+    for (size_t i = 0; i < server->table.count; i++) {
+        const struct slot *slot = &server->table.slots[i];
+        if (slot->state != SLOT_ALIVE || slot->error != 0)
+            continue;
+        int64_t due = ladder_next(&slot->ladder, slot_paused(slot, now));
+        if (atomic_load(&slot->page->phase) == PAGE_BORN && slot->birth_deadline < due)
+            due = slot->birth_deadline;
+        /* While it is stopped its deadline moves away: looked at again when it would have come. */
+        if (due <= now && slot->ladder.rung == LADDER_RUNNING)
+            due = now + 1;
+        if (slot->give_up_at < due)
+            due = slot->give_up_at;
+        if (due < next)
+            next = due;
+    }
+    return next;
+}
+
+int reaper_end_all(pid_t self)
+{
+    const int64_t give_up_at = process_now_ms() + GIVE_UP_MS;
+    const struct timespec pause = {.tv_nsec = SWEEP_AGAIN_MS * 1000000L};
+    struct proc_list list = {0};
+    sigset_t child;
+    int rc = -ETIMEDOUT;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    while (process_now_ms() < give_up_at) {
+        pid_t pid;
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+            ;
+        if (pid < 0 && errno == ECHILD) { /* everything below a subreaper is its child in the end */
+            rc = 0;
+            break;
+        }
+        if (proc_list_read(&list) == 0)
+            for (size_t i = 0; i < list.count; i++)
+                if (list.entries[i].state != 'Z' && proc_list_branch(&list, list.entries[i].pid, self) != 0)
+                    sweep_kill(&list.entries[i], self);
+        sigtimedwait(&child, NULL, &pause);
+    }
+    proc_list_free(&list);
+    return rc;
+}

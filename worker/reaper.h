@@ -1,0 +1,19 @@
+/* reaper.h - deaths: deadlines, kills, reaping, and the sweep of what a job left behind. Nothing in here waits. */
+#ifndef REAPER_H
+#define REAPER_H
+
+#include "server.h"
+
+int reaper_init(struct reaper *reaper);
+
+/* Does all that is due now; reap: a SIGCHLD has come. Slots of which nothing is left become SLOT_GONE. */
+void reaper_run(struct server *server, bool reap, int64_t now);
+
+/* When reaper_run has to be called at the latest; LADDER_NEVER. */
+int64_t reaper_next(const struct server *server, int64_t now);
+
+/* Kills and reaps everything below the calling process, which must be a child subreaper with SIGCHLD blocked. Waits for
+ * it, at most a few seconds. 0, or -ETIMEDOUT: something cannot be killed. */
+int reaper_end_all(pid_t self);
+
+#endif

@@ -1,0 +1,47 @@
+#include "sweep.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int sweep_tag(uint64_t serial)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_LOCKS, &limit) < 0)
+        return -errno;
+    limit.rlim_cur = serial;
+    return setrlimit(RLIMIT_LOCKS, &limit) < 0 ? -errno : 0;
+}
+
+uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn lookup, void *context)
+{
+    if (process->branch_serial != 0)
+        return process->branch_serial;
+    if (process->tag != 0 && lookup(process->tag, context) != SWEEP_UNKNOWN)
+        return process->tag;
+    if (process->branch_tag != 0 && lookup(process->branch_tag, context) != SWEEP_UNKNOWN)
+        return process->branch_tag;
+    return 0;
+}
+
+bool sweep_kill(const struct proc_entry *entry, pid_t self)
+{
+    if (entry->parent == self)
+        return kill(entry->pid, SIGKILL) == 0;
+    const int pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
+    struct proc_entry now;
+    bool sent = false;
+    if (pidfd < 0 && errno == ESRCH)
+        return false;
+    if (proc_entry_read(entry->pid, &now) == 0 && now.start == entry->start) {
+        if (pidfd >= 0)
+            sent = syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0;
+        else /* no pidfds here: the look just taken is all there is */
+            sent = kill(entry->pid, SIGKILL) == 0;
+    }
+    if (pidfd >= 0)
+        close(pidfd);
+    return sent;
+}

@@ -1,0 +1,26 @@
+/* usage.h - from what the kernel counted to what the job added. Pure. Sources: getrusage(2), proc(5); the kernel's
+ * mm->hiwater_rss starts at the parent's resident size at fork, and signal->maxrss keeps the largest over exec. */
+#ifndef USAGE_H
+#define USAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct usage_raw {
+    uint64_t most;      /* wait4's ru_maxrss of the worker and the children it waited for, in bytes */
+    uint64_t left;      /* the same of processes that others had to reap */
+    uint64_t baseline;  /* resident in the worker when its job began */
+    uint64_t inherited; /* anonymous among it */
+    bool is_command;
+};
+
+struct usage_peak {
+    uint64_t peak;  /* bytes added at the highest */
+    uint64_t bound; /* may be higher by this much */
+};
+
+/* A function job is what it grew beyond the baseline; writes to inherited anonymous pages do not show, hence the bound.
+ * A command begins anew at exec, where the high-water mark does not: what is not above the baseline is unknown below it. */
+struct usage_peak usage_peak(const struct usage_raw *raw);
+
+#endif

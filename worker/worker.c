@@ -1,0 +1,225 @@
+/* worker.c - one job: take the task, run it, say what became of it, leave with _exit. */
+#include "worker.h"
+
+#include "call_state.h"
+#include "command.h"
+#include "crash.h"
+#include "payload.h"
+#include "proc.h"
+#include "sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct task {
+    struct message_task message;
+    struct descriptor_set descriptors;
+    uint8_t *arg; /* inline: a copy aligned to 16; memfd: its mapping */
+};
+
+static uint8_t inbox[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
+
+/* From a copy of the fork server to a process of its own. */
+static int settle_in(const struct worker_birth *birth, struct channel *channel)
+{
+    int task = birth->task, result = birth->result;
+    sigset_t none;
+    int rc = process_die_with(birth->parent);
+    if (rc < 0)
+        return rc;
+    setpgid(0, 0);
+    prctl(PR_SET_NAME, "reclaim-worker");
+    rc = process_descriptor_lift(&task);
+    if (rc == 0)
+        rc = process_descriptor_lift(&result);
+    if (rc < 0)
+        return rc;
+    const unsigned low = (unsigned)(task < result ? task : result);
+    const unsigned high = (unsigned)(task < result ? result : task);
+    descriptor_close_range(3, low - 1);
+    descriptor_close_range(low + 1, high - 1);
+    descriptor_close_range(high + 1, ~0U);
+    sweep_tag(birth->serial);
+    process_seed();
+    crash_note_in(birth->page);
+    signal(SIGPIPE, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    return channel_init(channel, task, result, birth->page);
+}
+
+/* Reads the task frame; the descriptors come with its first byte. 1, 0 when the host hung up, negative errno. */
+static int receive_task(int socket, struct task *task)
+{
+    struct frame_header header = {0};
+    size_t have = 0, want = FRAME_HEADER_SIZE;
+    bool known = false;
+    while (have < want) {
+        struct descriptor_set late;
+        const ssize_t got =
+            descriptor_receive(socket, inbox + have, sizeof inbox - have, 0, have == 0 ? &task->descriptors : &late);
+        if (got <= 0)
+            return (int)got;
+        if (have == 0 && task->descriptors.truncated)
+            return -EMFILE;
+        have += (size_t)got;
+        if (!known && have >= FRAME_HEADER_SIZE) {
+            if (frame_header_read(inbox, &header) < 0 || header.type != MESSAGE_TASK)
+                return -EBADMSG;
+            want += header.length;
+            known = true;
+        }
+    }
+    const int rc = message_unpack(MESSAGE_TASK, inbox + FRAME_HEADER_SIZE, header.length, &task->message);
+    return rc < 0 ? rc : 1;
+}
+
+/* Brings the payload where it can be used: aligned, read-only in effect. */
+static int open_payload(struct task *task)
+{
+    const size_t size = (size_t)task->message.size;
+    switch (task->message.payload) {
+    case PAYLOAD_NONE:
+        return 0;
+    case PAYLOAD_INLINE:
+        task->arg = malloc(size);
+        if (task->arg == NULL)
+            return -ENOMEM;
+        memcpy(task->arg, task->message.data.data, size);
+        return 0;
+    case PAYLOAD_MEMFD: {
+        int fd = descriptor_set_take(&task->descriptors);
+        if (fd < 0)
+            return -EBADMSG;
+        /* Populated, so that the baseline that is taken next holds all of it: reading the argument is not the job's use. */
+        task->arg = payload_map(fd, size, true);
+        const int rc = task->arg == NULL ? -errno : 0;
+        descriptor_close(&fd);
+        return rc;
+    }
+    default:
+        return -EBADMSG;
+    }
+}
+
+static void limit(int resource, uint64_t soft, uint64_t hard)
+{
+    struct rlimit old;
+    if (getrlimit((__rlimit_resource_t)resource, &old) < 0)
+        return;
+    const struct rlimit new = {.rlim_cur = soft < old.rlim_max ? soft : old.rlim_max,
+                               .rlim_max = hard < old.rlim_max ? hard : old.rlim_max};
+    setrlimit((__rlimit_resource_t)resource, &new);
+}
+
+static void apply_limits(const struct message_task *task)
+{
+    if (task->cpu_ms >= 0) {
+        const uint64_t seconds = ((uint64_t)task->cpu_ms + 999) / 1000;
+        limit(RLIMIT_CPU, seconds, seconds + 2);
+    }
+    if (task->nofile >= 0)
+        limit(RLIMIT_NOFILE, (uint64_t)task->nofile, (uint64_t)task->nofile);
+    if (task->nice != 0) {
+        errno = 0;
+        const int now = getpriority(PRIO_PROCESS, 0);
+        if (errno == 0)
+            setpriority(PRIO_PROCESS, 0, now + (int)task->nice);
+    }
+}
+
+/* What the job starts from: its usage is counted above this. */
+static void take_baseline(struct page *page)
+{
+    uint64_t resident, anonymous;
+    if (proc_resident(getpid(), &resident, &anonymous) < 0)
+        return;
+    page->baseline = resident;
+    page->inherited = anonymous;
+}
+
+/* Takes the descriptors for 0, 1 and 2 out of the set, -1 where there is none. */
+static void take_streams(struct task *task, int streams[3])
+{
+    static const uint64_t bits[] = {TASK_STDIN, TASK_STDOUT, TASK_STDERR};
+    for (int i = 0; i < 3; i++)
+        streams[i] = (task->message.streams & bits[i]) != 0 ? descriptor_set_take(&task->descriptors) : -1;
+}
+
+static int run_function(struct task *task, struct channel *channel)
+{
+    static struct pool_call call;
+    int streams[3];
+    take_streams(task, streams);
+    for (int i = 0; i < 3; i++) {
+        if (streams[i] >= 0)
+            dup2(streams[i], i);
+        descriptor_close(&streams[i]);
+    }
+    call_init(&call, channel);
+    call.attempt = (uint32_t)task->message.attempt;
+    call.events = task->message.events != 0;
+    call.arg = task->arg;
+    call.arg_size = (size_t)task->message.size;
+    call.fd_count = task->descriptors.count;
+    memcpy(call.fds, task->descriptors.fds, sizeof call.fds[0] * call.fd_count);
+    take_baseline(channel->page);
+    atomic_store(&channel->page->phase, PAGE_BEGUN);
+
+    const pool_fn function = (pool_fn)(uintptr_t)task->message.function;
+    const int code = function(&call);
+
+    fflush(stdout);
+    fflush(stderr);
+    int rc = call_finish(&call, code, task->message.early != 0);
+    if (rc < 0 && rc != -EBADF) {
+        const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", strerror(-rc));
+        rc = call_finish(&call, failed, false);
+    }
+    return rc;
+}
+
+static int run_command(struct task *task, struct channel *channel, const struct process_origin *origin)
+{
+    static uint8_t storage[4096];
+    struct command command = {.fds = NULL, .origin = origin, .page = channel->page};
+    struct message_result result = {0};
+    struct frame_buffer frame;
+    if (message_unpack(MESSAGE_COMMAND, task->arg, (size_t)task->message.size, &command.spec) < 0)
+        return -EBADMSG;
+    take_streams(task, command.streams);
+    command.fds = task->descriptors.fds;
+    command.fd_count = task->descriptors.count;
+    channel->page->is_command = 1;
+    take_baseline(channel->page);
+    atomic_store(&channel->page->phase, PAGE_BEGUN);
+    command_run(&command, &result);
+    frame_buffer_init(&frame, storage, sizeof storage);
+    const int rc = message_pack(&frame, MESSAGE_RESULT, &result);
+    return rc < 0 ? rc : channel_send(channel, &frame, 1);
+}
+
+void worker_main(const struct worker_birth *birth)
+{
+    static struct task task;
+    struct channel channel;
+    if (settle_in(birth, &channel) < 0)
+        _exit(WORKER_EXIT_BIRTH);
+    atomic_store(&birth->page->phase, PAGE_READY);
+    const int got = receive_task(channel.task, &task);
+    if (got == 0)
+        _exit(0);
+    if (got < 0 || open_payload(&task) < 0)
+        _exit(WORKER_EXIT_BIRTH);
+    apply_limits(&task.message);
+    const int rc = task.message.function != 0 ? run_function(&task, &channel)
+                                              : run_command(&task, &channel, birth->origin);
+    _exit(rc == 0 ? 0 : WORKER_EXIT_CHANNEL);
+}

@@ -1,0 +1,25 @@
+/* worker.h - the process that does one job and dies. */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "page.h"
+#include "process.h"
+
+#include <stdint.h>
+
+/* How a worker leaves when it could not tell its result: the job took its descriptors. */
+#define WORKER_EXIT_CHANNEL 121
+#define WORKER_EXIT_BIRTH 122
+
+struct worker_birth {
+    uint64_t serial;
+    int task, result; /* its own ends; everything else is closed */
+    struct page *page;
+    const struct process_origin *origin;
+    pid_t parent;
+};
+
+/* The whole life of a worker, in the child of a fork: never returns. */
+_Noreturn void worker_main(const struct worker_birth *birth);
+
+#endif
