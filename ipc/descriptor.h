@@ -16,12 +16,12 @@ struct descriptor_set {
     int truncated; /* some did not fit into this process's table: those that did are closed again */
 };
 
-/* Sends size bytes in one sendmsg, never blocking, with count descriptors (*borrows* all). Returns the bytes taken, or a
- * negative errno: -EAGAIN, -EPIPE (no SIGPIPE), -ETOOMANYREFS (too many in flight), ... */
+/* Sends size bytes in one sendmsg, never blocking, with count descriptors (*borrows* all). Returns the bytes taken, or
+ * a negative errno: -EAGAIN, -EPIPE (no SIGPIPE), -ETOOMANYREFS (too many in flight), ... */
 ssize_t descriptor_send(int socket, const void *data, size_t size, const int *fds, size_t count);
 
-/* Receives at most size bytes and the descriptors with them, close-on-exec. flags as recvmsg(2). Returns the bytes, 0 at
- * end-of-file, or a negative errno; -EMSGSIZE: bytes were truncated. */
+/* Receives at most size bytes and the descriptors with them, close-on-exec. flags as recvmsg(2). Returns the bytes, 0
+ * at end-of-file, or a negative errno; -EMSGSIZE: bytes were truncated. */
 ssize_t descriptor_receive(int socket, void *data, size_t size, int flags, struct descriptor_set *set);
 
 /* Closes all that is still in the set. */

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_MAGIC UINT32_C(0x314c4352) /* "RCL1" */
+#define FRAME_MAGIC       UINT32_C(0x314c4352) /* "RCL1" */
 #define FRAME_HEADER_SIZE ((size_t)12)
-#define FRAME_BODY_MAX ((size_t)72 * 1024) /* an inline payload and what describes it */
+#define FRAME_BODY_MAX    ((size_t)72 * 1024) /* an inline payload and what describes it */
 
 /* Payloads above this travel in a memfd: a frame that carries one inline fits a pipe of the default 64 KiB. */
 #define FRAME_INLINE_MAX ((size_t)60 * 1024)

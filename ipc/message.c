@@ -18,6 +18,7 @@ struct layout {
     size_t count;
 };
 
+/* clang-format off */
 #define U(message, field) {FIELD_UNSIGNED, offsetof(struct message_##message, field)}
 #define S(message, field) {FIELD_SIGNED, offsetof(struct message_##message, field)}
 #define B(message, field) {FIELD_SLICE, offsetof(struct message_##message, field)}
@@ -31,38 +32,31 @@ static const struct field started_fields[] = {
     U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids)};
 static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
 static const struct field gone_fields[] = {
-    U(gone, serial),    S(gone, status),       U(gone, verdict),      U(gone, begun),     U(gone, user_us),
-    U(gone, system_us), U(gone, minor_faults), U(gone, major_faults), U(gone, measured),  U(gone, peak),
-    U(gone, bound),     U(gone, processes),    U(gone, killed),       U(gone, unkillable), B(gone, crash),
-    B(gone, frame)};
+    U(gone, serial), S(gone, status), U(gone, verdict), U(gone, begun), U(gone, user_us), U(gone, system_us),
+    U(gone, minor_faults), U(gone, major_faults), U(gone, measured), U(gone, peak), U(gone, bound),
+    U(gone, processes), U(gone, killed), U(gone, unkillable), B(gone, crash), B(gone, frame)};
 static const struct field task_fields[] = {
-    U(task, serial),  U(task, function), U(task, attempt), U(task, payload), U(task, size),
-    B(task, data),    U(task, streams),  U(task, fds),     U(task, events),  U(task, early),
-    S(task, cpu_ms),  S(task, nofile),   S(task, nice)};
+    U(task, serial), U(task, function), U(task, attempt), U(task, payload), U(task, size), B(task, data),
+    U(task, streams), U(task, fds), U(task, events), U(task, early), S(task, cpu_ms), S(task, nofile),
+    S(task, nice)};
 static const struct field command_fields[] = {
     B(command, argv), B(command, envp), B(command, cwd), S(command, group)};
 static const struct field progress_fields[] = {U(progress, done), U(progress, total)};
 static const struct field partial_fields[] = {U(partial, payload), U(partial, size), B(partial, data)};
 static const struct field result_fields[] = {
-    S(result, code),   U(result, payload), U(result, size),    B(result, data),  U(result, copied), U(result, sealed),
-    B(result, text),   U(result, command), U(result, start),   U(result, signal), U(result, peak),
-    U(result, processes)};
+    S(result, code), U(result, payload), U(result, size), B(result, data), U(result, copied), U(result, sealed),
+    B(result, text), U(result, command), U(result, start), U(result, signal), U(result, peak), U(result, processes)};
 
 #define LAYOUT(fields) {fields, sizeof(fields) / sizeof(fields)[0]}
+/* clang-format on */
 
 static const struct layout layouts[MESSAGE_TYPE_COUNT_] = {
-    [MESSAGE_SERVER] = LAYOUT(server_fields),
-    [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
-    [MESSAGE_HELLO] = LAYOUT(hello_fields),
-    [MESSAGE_FORK] = LAYOUT(fork_fields),
-    [MESSAGE_KILL] = LAYOUT(kill_fields),
-    [MESSAGE_STARTED] = LAYOUT(started_fields),
-    [MESSAGE_BORN] = LAYOUT(born_fields),
-    [MESSAGE_GONE] = LAYOUT(gone_fields),
-    [MESSAGE_TASK] = LAYOUT(task_fields),
-    [MESSAGE_COMMAND] = LAYOUT(command_fields),
-    [MESSAGE_PROGRESS] = LAYOUT(progress_fields),
-    [MESSAGE_PARTIAL] = LAYOUT(partial_fields),
+    [MESSAGE_SERVER] = LAYOUT(server_fields),     [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
+    [MESSAGE_HELLO] = LAYOUT(hello_fields),       [MESSAGE_FORK] = LAYOUT(fork_fields),
+    [MESSAGE_KILL] = LAYOUT(kill_fields),         [MESSAGE_STARTED] = LAYOUT(started_fields),
+    [MESSAGE_BORN] = LAYOUT(born_fields),         [MESSAGE_GONE] = LAYOUT(gone_fields),
+    [MESSAGE_TASK] = LAYOUT(task_fields),         [MESSAGE_COMMAND] = LAYOUT(command_fields),
+    [MESSAGE_PROGRESS] = LAYOUT(progress_fields), [MESSAGE_PARTIAL] = LAYOUT(partial_fields),
     [MESSAGE_RESULT] = LAYOUT(result_fields),
 };
 

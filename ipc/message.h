@@ -1,7 +1,7 @@
 /* message.h - the messages: plain structs, and the pair that packs and unpacks each of them.
  *
- * Every message is a MessagePack array of its fields in the order of the table in message.c; the table serves writer and
- * reader alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when unpacked.
+ * Every message is a MessagePack array of its fields in the order of the table in message.c; the table serves writer
+ * and reader alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when unpacked.
  *
  *     keeper  → host          server, server_lost                 SOCK_SEQPACKET
  *     host    → fork server   fork, kill, started                 SOCK_SEQPACKET, the control socket
@@ -100,10 +100,10 @@ struct message_gone {
     uint64_t serial;
     int64_t status; /* as wait(2) */
     uint64_t verdict;
-    uint64_t begun;        /* it had read its task */
+    uint64_t begun; /* it had read its task */
     uint64_t user_us, system_us, minor_faults, major_faults;
-    uint64_t measured;     /* peak and bound mean something */
-    uint64_t peak, bound;  /* bytes */
+    uint64_t measured;    /* peak and bound mean something */
+    uint64_t peak, bound; /* bytes */
     uint64_t processes, killed, unkillable;
     struct message_slice crash; /* text */
     struct message_slice frame; /* the worker's last frame, where the job had broken its pipe */
@@ -111,19 +111,20 @@ struct message_gone {
 
 enum message_payload { PAYLOAD_NONE = 0, PAYLOAD_INLINE, PAYLOAD_MEMFD };
 
-/* Which descriptors travel with a task, in this order: a memfd payload, then one for each bit, then `fds` of the job's. */
+/* Which descriptors travel with a task, in this order: a memfd payload, then one for each bit, then `fds` of the job's.
+ */
 enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4 };
 
 struct message_task {
     uint64_t serial;
     uint64_t function; /* 0: the payload is a command message */
     uint64_t attempt;
-    uint64_t payload; /* enum message_payload */
-    uint64_t size;    /* of the payload */
+    uint64_t payload;          /* enum message_payload */
+    uint64_t size;             /* of the payload */
     struct message_slice data; /* an inline payload */
-    uint64_t streams; /* TASK_ bits */
+    uint64_t streams;          /* TASK_ bits */
     uint64_t fds;
-    uint64_t events;  /* somebody listens to progress and partial results */
+    uint64_t events; /* somebody listens to progress and partial results */
     uint64_t early;
     int64_t cpu_ms, nofile, nice; /* -1, -1, 0: unchanged */
 };
@@ -150,14 +151,14 @@ struct message_result {
     int64_t code; /* the function's, or a command's exit code */
     uint64_t payload, size;
     struct message_slice data;
-    uint64_t copied;         /* a memfd that was written, not mapped: not in any process's resident set */
-    uint64_t sealed;         /* a memfd that the worker could seal itself */
+    uint64_t copied;           /* a memfd that was written, not mapped: not in any process's resident set */
+    uint64_t sealed;           /* a memfd that the worker could seal itself */
     struct message_slice text; /* why it failed */
-    uint64_t command;        /* what follows means something */
-    uint64_t start;          /* enum message_start */
-    uint64_t signal;         /* that the command died of */
-    uint64_t peak;           /* bytes, the command's own high-water mark */
-    uint64_t processes;      /* seen by the worker beside itself */
+    uint64_t command;          /* what follows means something */
+    uint64_t start;            /* enum message_start */
+    uint64_t signal;           /* that the command died of */
+    uint64_t peak;             /* bytes, the command's own high-water mark */
+    uint64_t processes;        /* seen by the worker beside itself */
 };
 
 /* Packs *message of the given type into buffer as a whole frame. -EMSGSIZE: it does not fit. */

@@ -23,8 +23,8 @@ int payload_check(int fd, size_t size, bool sealed);
 /* Maps size bytes read-only; populate fills the page tables at once. NULL and errno on failure. */
 void *payload_map(int fd, size_t size, bool populate);
 
-/* A private copy of size bytes, read with pread(2), which unlike a mapping cannot fault when the file shrinks. Unmap with
- * payload_unmap. NULL and errno; EBADMSG when there were fewer bytes. */
+/* A private copy of size bytes, read with pread(2), which unlike a mapping cannot fault when the file shrinks. Unmap
+ * with payload_unmap. NULL and errno; EBADMSG when there were fewer bytes. */
 void *payload_read(int fd, size_t size);
 
 void payload_unmap(void *data, size_t size);

@@ -1,7 +1,8 @@
 /* scan.h - looks at MessagePack bytes before msgpack-c may unpack them.
  *
- * msgpack-c reserves what an array or map header claims: five bytes cost gigabytes. A scan that only moves forward proves
- * that every declared element and byte is there. Format: https://github.com/msgpack/msgpack/blob/master/spec.md */
+ * msgpack-c reserves what an array or map header claims: five bytes cost gigabytes. A scan that only moves forward
+ * proves that every declared element and byte is there. Format: https://github.com/msgpack/msgpack/blob/master/spec.md
+ */
 #ifndef SCAN_H
 #define SCAN_H
 

@@ -1,7 +1,7 @@
 #include "births.h"
 
 #define BACKOFF_FIRST_MS 10
-#define BACKOFF_LAST_MS 1000
+#define BACKOFF_LAST_MS  1000
 
 static size_t least(size_t a, size_t b)
 {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define BIRTHS_UNACKNOWLEDGED_MAX 32 /* a SEQPACKET holds 278 small messages, a user 1,024 descriptors in flight */
-#define BIRTHS_FAILURES_MAX 12       /* in a row, over some seven seconds; then waiting jobs are told */
+#define BIRTHS_FAILURES_MAX       12 /* in a row, over some seven seconds; then waiting jobs are told */
 
 struct births_view {
     size_t queued;    /* jobs that could start now */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define FIRST_CAPACITY ((size_t)64 * 1024)
-#define READ_SIZE ((size_t)64 * 1024)
+#define READ_SIZE      ((size_t)64 * 1024)
 
 void capture_init(struct capture *capture)
 {
@@ -36,9 +36,8 @@ static int reserve(struct capture_bytes *bytes, size_t size)
         capacity *= 2;
     if (capacity == bytes->capacity)
         return 0;
-    void *data = bytes->data == NULL
-                     ? mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                     : mremap(bytes->data, bytes->capacity, capacity, MREMAP_MAYMOVE);
+    void *data = bytes->data == NULL ? mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                                     : mremap(bytes->data, bytes->capacity, capacity, MREMAP_MAYMOVE);
     if (data == MAP_FAILED)
         return -ENOMEM;
     bytes->data = data;

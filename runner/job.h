@@ -56,14 +56,14 @@ struct pool_job {
     LIST_HEAD(, job_watch) watches;
     bool is_timed, is_delayed, cancel_asked, cancel_listed, cancelled_by_close;
     int64_t deadline_at, not_before; /* ms, INT64_MAX and 0: none */
-    struct peer *peer; /* the worker that runs it: the loop's */
+    struct peer *peer;               /* the worker that runs it: the loop's */
     uint32_t attempt, evictions, restarts;
 
     /* written before it is settled, read-only after */
     pool_result_t result;
     char *message, *crash;
     void *value_data;
-    size_t value_mapped; /* 0: value_data is from malloc */
+    size_t value_mapped;              /* 0: value_data is from malloc */
     struct capture_bytes captured[2]; /* standard output and error */
     bool captured_streams[2];
 };

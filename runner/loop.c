@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define KILL_BOUND_MS 3000 /* a fork server that does not end killed jobs by then is ended itself */
-#define RETRY_MS 10
+#define RETRY_MS      10
 
 void loop_log(const struct loop *loop, const char *format, ...)
 {
@@ -95,8 +95,7 @@ void loop_retry(struct loop *loop, pool_job_t *job, int64_t delay_ms)
 static pool_job_t *find_due(const pool_t *pool, int64_t now)
 {
     pool_job_t *job;
-    TAILQ_FOREACH(job, &pool->timed, timed)
-    {
+    TAILQ_FOREACH(job, &pool->timed, timed) {
         if (job->deadline_at <= now || (job->is_delayed && job->not_before <= now))
             return job;
     }
@@ -158,8 +157,7 @@ static void step_close(struct loop *loop, int64_t now)
     pthread_mutex_lock(&pool->lock);
     if (pool->phase == POOL_CLOSING && pool->close_how > loop->close_seen) {
         loop->close_seen = pool->close_how;
-        TAILQ_FOREACH(job, &pool->unsettled, unsettled)
-        {
+        TAILQ_FOREACH(job, &pool->unsettled, unsettled) {
             if (pool->close_how != POOL_CLOSE_KILL && job->peer != NULL)
                 continue;
             job->cancel_asked = job->cancelled_by_close = true;
@@ -176,8 +174,7 @@ static void step_close(struct loop *loop, int64_t now)
 static pool_job_t *first_waiting(const pool_t *pool)
 {
     pool_job_t *job;
-    TAILQ_FOREACH(job, &pool->unsettled, unsettled)
-    {
+    TAILQ_FOREACH(job, &pool->unsettled, unsettled) {
         if (job->peer == NULL)
             return job;
     }
@@ -217,8 +214,7 @@ static void step_end(struct loop *loop)
     struct peer *peer, *next;
     char message[256];
     if (loop->keeper_gone && loop->control < 0) {
-        HASH_ITER(hh, loop->peers, peer, next)
-        {
+        HASH_ITER(hh, loop->peers, peer, next) {
             peer_lost(peer);
         }
         pthread_mutex_lock(&pool->lock);
@@ -333,8 +329,7 @@ static void arm_timer(struct loop *loop, int64_t now)
     pool_job_t *job;
     int64_t next = earlier(loop->retry_at, loop->bound_at);
     pthread_mutex_lock(&pool->lock);
-    TAILQ_FOREACH(job, &pool->timed, timed)
-    {
+    TAILQ_FOREACH(job, &pool->timed, timed) {
         next = earlier(next, job->deadline_at);
         if (job->is_delayed)
             next = earlier(next, job->not_before);

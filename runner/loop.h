@@ -52,10 +52,10 @@ struct loop {
     struct births_failures failures;
     int devnull;
 
-    int64_t retry_at; /* something that was refused for want of descriptors is tried again */
-    int64_t bound_at; /* when an end that does not come is forced */
+    int64_t retry_at;        /* something that was refused for want of descriptors is tried again */
+    int64_t bound_at;        /* when an end that does not come is forced */
     pool_close_t close_seen; /* the hardest close that has been acted on */
-    int64_t timer_at; /* what the timer is set to */
+    int64_t timer_at;        /* what the timer is set to */
 };
 
 #define LOOP_NEVER INT64_MAX

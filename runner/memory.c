@@ -23,7 +23,8 @@ static uint64_t available(void)
     return kib * 1024;
 }
 
-/* What the workers and all below them have beyond what they inherited: the fork server's own share is taken off each. */
+/* What the workers and all below them have beyond what they inherited: the fork server's own share is taken off each.
+ */
 static uint64_t below(pid_t server, uint64_t inherited)
 {
     struct proc_list list = {0};
@@ -51,8 +52,8 @@ int pool_memory(const pool_t *pool, pool_memory_t *memory)
     int rc = pool_stats(pool, &stats);
     if (rc < 0)
         return rc;
-    *memory = (pool_memory_t){
-        .results = atomic_load(&pool->held), .available = available(), .method = POOL_MEMORY_RUSAGE};
+    *memory =
+        (pool_memory_t){.results = atomic_load(&pool->held), .available = available(), .method = POOL_MEMORY_RUSAGE};
     rc = proc_resident(getpid(), &memory->host, &anonymous);
     if (rc < 0)
         return failure(rc, "/proc/self/statm cannot be read: %s", strerror(-rc));

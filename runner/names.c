@@ -52,7 +52,7 @@ const char *pool_memory_method_name(pool_memory_method_t method)
     return name_of(methods, sizeof methods / sizeof methods[0], (unsigned)method);
 }
 
-#define TEXT_OF(number) #number
+#define TEXT_OF(number)                 #number
 #define VERSION_OF(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
 const char *pool_version(void)

@@ -66,10 +66,14 @@ static int check_job_numbers(const pool_job_options_t *o)
         const char *name;
         int64_t value, most;
     } numbers[] = {
-        {"timeout_ms", o->timeout_ms, INT64_MAX / 4},   {"kill_after_ms", o->kill_after_ms, INT64_MAX / 4},
-        {"deadline_ms", o->deadline_ms, INT64_MAX / 4}, {"cpu_ms", o->cpu_ms, INT64_MAX / 4},
-        {"pids", o->pids, INT32_MAX},                   {"nofile", o->nofile, INT32_MAX},
-        {"output_limit", o->output_limit, INT64_MAX},   {"retries", o->retries, INT32_MAX},
+        {"timeout_ms", o->timeout_ms, INT64_MAX / 4},
+        {"kill_after_ms", o->kill_after_ms, INT64_MAX / 4},
+        {"deadline_ms", o->deadline_ms, INT64_MAX / 4},
+        {"cpu_ms", o->cpu_ms, INT64_MAX / 4},
+        {"pids", o->pids, INT32_MAX},
+        {"nofile", o->nofile, INT32_MAX},
+        {"output_limit", o->output_limit, INT64_MAX},
+        {"retries", o->retries, INT32_MAX},
         {"retry_delay_ms", o->retry_delay_ms, INT64_MAX / 4},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {

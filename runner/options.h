@@ -4,9 +4,9 @@
 
 #include <reclaim/pool.h>
 
-#define OPTIONS_WORKERS_MAX 4096
-#define OPTIONS_FDS_MAX 64
-#define OPTIONS_OUTPUT_DEFAULT (INT64_C(1) << 30)
+#define OPTIONS_WORKERS_MAX        4096
+#define OPTIONS_FDS_MAX            64
+#define OPTIONS_OUTPUT_DEFAULT     (INT64_C(1) << 30)
 #define OPTIONS_KILL_AFTER_DEFAULT 2000
 
 /* Pool options with every default filled in: queue_limit INT64_MAX is none, warm 0 is none. processors: online ones. */

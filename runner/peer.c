@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_AT_ONCE ((size_t)1 << 20)    /* then other workers get their turn */
-#define DRAIN_AT_MOST ((size_t)16 << 20)  /* of a dead worker's pipe, which holds 1 MiB at most */
-#define UNBEGUN_RESTARTS_MAX 5            /* workers that died before they took the same job */
+#define READ_AT_ONCE         ((size_t)1 << 20)  /* then other workers get their turn */
+#define DRAIN_AT_MOST        ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
+#define UNBEGUN_RESTARTS_MAX 5                  /* workers that died before they took the same job */
 
 /* ---- from birth to death --------------------------------------------------------------------------------------- */
 
@@ -224,8 +224,8 @@ static int on_result(struct peer *peer, const void *message)
     return 0;
 }
 
-/* What a worker that has a task and has not sent its result may say; anything else is illegal, and so is anything at all
- * in every other state. */
+/* What a worker that has a task and has not sent its result may say; anything else is illegal, and so is anything at
+ * all in every other state. */
 static int (*const handlers[MESSAGE_TYPE_COUNT_])(struct peer *, const void *) = {
     [MESSAGE_PROGRESS] = on_progress,
     [MESSAGE_PARTIAL] = on_partial,

@@ -1,7 +1,7 @@
 /* peer.h - the host's side of one worker: its two channels, the job that it runs, what it has said.
  *
- * Everything that comes from it is hostile: frames are bounded and checked against the state; the first illegal one ends
- * the worker, and the channel is not read again. */
+ * Everything that comes from it is hostile: frames are bounded and checked against the state; the first illegal one
+ * ends the worker, and the channel is not read again. */
 #ifndef PEER_H
 #define PEER_H
 
@@ -46,13 +46,13 @@ struct peer {
     struct frame_reader reader;
     struct peer_stream streams[2]; /* captured standard output and error */
     pool_job_t *job;
-    bool deaf;                     /* nothing is read from it any more */
+    bool deaf; /* nothing is read from it any more */
     bool has_result, protocol_error, value_bad, settled_early;
-    struct message_result result;  /* its slices are not used */
-    void *value;                   /* inline value, ours */
-    int value_fd;                  /* memfd of the value, -1 */
-    char *text;                    /* the job's own words, ours */
-    int64_t timeout_ms;            /* in force for this attempt; -1 */
+    struct message_result result; /* its slices are not used */
+    void *value;                  /* inline value, ours */
+    int value_fd;                 /* memfd of the value, -1 */
+    char *text;                   /* the job's own words, ours */
+    int64_t timeout_ms;           /* in force for this attempt; -1 */
     bool timeout_is_deadline;
     double started;
     uint64_t started_ns;

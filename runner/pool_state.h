@@ -1,7 +1,7 @@
 /* pool_state.h - what is behind pool_t.
  *
- * Two owners: what stands under `lock` belongs to whoever holds it; `loop` and what hangs on it belong to the pool's own
- * thread, which runs the libuv loop (loop.c) and is the only one to talk to keeper, fork server and workers. */
+ * Two owners: what stands under `lock` belongs to whoever holds it; `loop` and what hangs on it belong to the pool's
+ * own thread, which runs the libuv loop (loop.c) and is the only one to talk to keeper, fork server and workers. */
 #ifndef POOL_STATE_H
 #define POOL_STATE_H
 
@@ -41,18 +41,18 @@ struct pool {
     pool_close_t close_how;
     pool_error_t error; /* why it never opened, or failed: code is not 0 */
     struct queue queue;
-    size_t running;                 /* jobs that hold a worker, until that is reaped */
-    struct pool_jobs unsettled;     /* every job not settled */
+    size_t running;             /* jobs that hold a worker, until that is reaped */
+    struct pool_jobs unsettled; /* every job not settled */
     size_t unsettled_count;
-    struct pool_jobs timed;         /* jobs with a deadline or a retry delay to wait for */
-    struct pool_jobs cancels;       /* asked to be cancelled, for the loop */
-    struct pool_jobs collected;     /* settled, for pool_next */
-    size_t collect_outstanding;     /* collect jobs not settled yet */
-    size_t callers;                 /* threads blocked inside a call */
-    int collect_fd;                 /* eventfd: readable while collected is not empty */
+    struct pool_jobs timed;     /* jobs with a deadline or a retry delay to wait for */
+    struct pool_jobs cancels;   /* asked to be cancelled, for the loop */
+    struct pool_jobs collected; /* settled, for pool_next */
+    size_t collect_outstanding; /* collect jobs not settled yet */
+    size_t callers;             /* threads blocked inside a call */
+    int collect_fd;             /* eventfd: readable while collected is not empty */
     pthread_cond_t phase_changed, room, collect_changed;
     pool_stats_t stats;
-    atomic_ullong held;             /* bytes of arguments not yet dropped and results not yet released */
+    atomic_ullong held; /* bytes of arguments not yet dropped and results not yet released */
 };
 
 /* References to the struct itself. */

@@ -27,8 +27,7 @@ void queue_deinit(struct queue *queue)
 static struct queue_level *level_for(struct queue *queue, int32_t priority)
 {
     struct queue_level *below;
-    TAILQ_FOREACH(below, &queue->levels, link)
-    {
+    TAILQ_FOREACH(below, &queue->levels, link) {
         if (below->priority == priority)
             return below;
         if (below->priority < priority)

@@ -1,5 +1,5 @@
-/* queue.h - jobs that wait: the highest priority first, in a priority the order in which they came. Knows nothing of a job
- * but its place in here. Pure; the caller locks. */
+/* queue.h - jobs that wait: the highest priority first, in a priority the order in which they came. Knows nothing of a
+ * job but its place in here. Pure; the caller locks. */
 #ifndef QUEUE_H
 #define QUEUE_H
 

@@ -152,8 +152,9 @@ static int check_function(const pool_t *pool, pool_fn fn, const pool_job_options
         return failure(-EINVAL, "the function is NULL");
     const char *symbol = symbol_name(pool->symbols, (void (*)(void))fn);
     if (symbol == NULL)
-        return failure(-EFAULT, "the function at %p is not in code that was mapped when the pool was opened, so workers "
-                                "do not have it: load its library before pool_open",
+        return failure(-EFAULT,
+                       "the function at %p is not in code that was mapped when the pool was opened, so workers "
+                       "do not have it: load its library before pool_open",
                        (void *)(uintptr_t)fn);
     *name = options->name != NULL ? options->name : symbol;
     return 0;
@@ -252,7 +253,7 @@ static int strings_add_all(struct strings *strings, const char *const *vector)
     return rc;
 }
 
-#define TUNABLES "GLIBC_TUNABLES="
+#define TUNABLES     "GLIBC_TUNABLES="
 #define TUNABLE_HUGE "glibc.malloc.hugetlb=1"
 
 /* The environment, with glibc's tunable for huge pages added to whatever else is tuned; a user's own word stays. */
@@ -303,8 +304,7 @@ static int set_payload(pool_job_t *job, const pool_command_t *command)
 {
     extern char **environ;
     struct strings argv = {0}, envp = {0};
-    const char *const *environment =
-        command->envp != NULL ? command->envp : (const char *const *)(const void *)environ;
+    const char *const *environment = command->envp != NULL ? command->envp : (const char *const *)(const void *)environ;
     char *here = NULL;
     int rc = strings_add_all(&argv, command->argv);
     if (rc == 0 && environment != NULL)

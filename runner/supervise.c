@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PACKET_MAX ((size_t)16 * 1024)
-#define END_BOUND_MS 10000 /* keeper and fork server bound themselves to less */
-#define GENERATIONS_FAILED_MAX 5 /* fork servers in a row that never got ready */
+#define PACKET_MAX             ((size_t)16 * 1024)
+#define END_BOUND_MS           10000 /* keeper and fork server bound themselves to less */
+#define GENERATIONS_FAILED_MAX 5     /* fork servers in a row that never got ready */
 
 union packet {
     struct message_server server;
@@ -108,8 +108,8 @@ void supervise_send(struct loop *loop, enum message_type type, const void *messa
     frame_buffer_init(&frame, storage, sizeof storage);
     const int rc = message_pack(&frame, type, message);
     assert(rc == 0);
-    if (rc == 0 && (!STAILQ_EMPTY(&loop->unsent) ||
-                    descriptor_send(loop->control, frame.data, frame.size, NULL, 0) == -EAGAIN))
+    if (rc == 0 &&
+        (!STAILQ_EMPTY(&loop->unsent) || descriptor_send(loop->control, frame.data, frame.size, NULL, 0) == -EAGAIN))
         keep_unsent(loop, &frame);
 }
 
@@ -232,8 +232,7 @@ static int receive_packet(int socket, const bool *allowed, uint8_t *bytes, union
         return got == 0 ? -EPIPE : (int)got;
     if (got < (ssize_t)FRAME_HEADER_SIZE || frame_header_read(bytes, &header) < 0 ||
         (size_t)got != FRAME_HEADER_SIZE + header.length || header.type >= MESSAGE_TYPE_COUNT_ ||
-        !allowed[header.type] ||
-        message_unpack(header.type, bytes + FRAME_HEADER_SIZE, header.length, packet) < 0) {
+        !allowed[header.type] || message_unpack(header.type, bytes + FRAME_HEADER_SIZE, header.length, packet) < 0) {
         descriptor_set_close(set);
         return -EBADMSG;
     }
@@ -302,8 +301,7 @@ static void on_server(struct loop *loop, const struct message_server *server, st
 static void lose_peers(struct loop *loop)
 {
     struct peer *peer, *next;
-    HASH_ITER(hh, loop->peers, peer, next)
-    {
+    HASH_ITER(hh, loop->peers, peer, next) {
         peer_lost(peer);
     }
 }
@@ -343,7 +341,8 @@ static void on_server_lost(struct loop *loop, const struct message_server_lost *
 
 static void reap_keeper(struct loop *loop)
 {
-    /* By pidfd where there is one: if the host's own waitpid(-1) took the status, the pid may be another child by now. */
+    /* By pidfd where there is one: if the host's own waitpid(-1) took the status, the pid may be another child by now.
+     */
     siginfo_t info;
     if (loop->keeper_pidfd >= 0)
         while (waitid((idtype_t)P_PIDFD, (id_t)loop->keeper_pidfd, &info, WEXITED) < 0 && errno == EINTR)
@@ -403,4 +402,3 @@ int supervise_start(struct loop *loop)
     loop->keeper_poll.data = loop;
     return uv_poll_start(&loop->keeper_poll, UV_READABLE | UV_DISCONNECT, on_keeper);
 }
-

@@ -22,7 +22,7 @@ struct mapping_list {
 
 struct symbol {
     void (*function)(void);
-    char *name; /* NULL: not mapped then */
+    char *name;               /* NULL: not mapped then */
     unsigned long long loads; /* of objects, when it was looked up */
     UT_hash_handle hh;
 };
@@ -76,8 +76,7 @@ void symbol_table_free(struct symbol_table *table)
     struct symbol *symbol, *next;
     if (table == NULL)
         return;
-    HASH_ITER(hh, table->symbols, symbol, next)
-    {
+    HASH_ITER(hh, table->symbols, symbol, next) {
         HASH_DEL(table->symbols, symbol);
         free(symbol->name);
         free(symbol);
@@ -110,8 +109,8 @@ static bool is_same_code(const struct symbol_table *table, uintptr_t address)
     const struct mapping *then = mapping_of(&table->then, address);
     if (then != NULL && read_mappings(&now) == 0) {
         const struct mapping *today = mapping_of(&now, address);
-        same = today != NULL && today->inode == then->inode &&
-               today->start - today->offset == then->start - then->offset;
+        same =
+            today != NULL && today->inode == then->inode && today->start - today->offset == then->start - then->offset;
     }
     free(now.all);
     return same;

@@ -1,5 +1,5 @@
-/* symbol.h - what a function pointer is called, and whether the fork server has the same code there: it has the code that
- * was mapped when the pool was opened. Sources: proc(5) on maps, dladdr(3), dl_iterate_phdr(3). */
+/* symbol.h - what a function pointer is called, and whether the fork server has the same code there: it has the code
+ * that was mapped when the pool was opened. Sources: proc(5) on maps, dladdr(3), dl_iterate_phdr(3). */
 #ifndef SYMBOL_H
 #define SYMBOL_H
 
@@ -11,8 +11,8 @@ struct symbol_table;
 struct symbol_table *symbol_table_new(void);
 void symbol_table_free(struct symbol_table *table);
 
-/* The function's name: its symbol, else object+offset (*borrowed*, lives as long as the table). NULL: the code at function
- * was not mapped when the table was made, or something else was. Any thread. */
+/* The function's name: its symbol, else object+offset (*borrowed*, lives as long as the table). NULL: the code at
+ * function was not mapped when the table was made, or something else was. Any thread. */
 const char *symbol_name(struct symbol_table *table, void (*function)(void));
 
 #endif

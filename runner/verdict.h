@@ -1,7 +1,7 @@
 /* verdict.h - from what is known of an ended attempt to exactly one outcome and one cause. Pure.
  *
- * A whole result and exit 0 is the job's own word, whatever kill was under way; else what the fork server decided; else how
- * the process died. */
+ * A whole result and exit 0 is the job's own word, whatever kill was under way; else what the fork server decided; else
+ * how the process died. */
 #ifndef VERDICT_H
 #define VERDICT_H
 
@@ -12,18 +12,18 @@
 #define VERDICT_TEXT_MAX 1280
 
 struct verdict_ending {
-    bool has_result;       /* a whole result frame came */
-    bool protocol_error;   /* something illegal came */
-    bool value_bad;        /* the result's memfd was not what the frame said */
-    bool lost;             /* the fork server died: status and verdict are unknown */
-    int status;            /* as wait(2) */
-    uint64_t verdict;      /* enum message_verdict */
+    bool has_result;     /* a whole result frame came */
+    bool protocol_error; /* something illegal came */
+    bool value_bad;      /* the result's memfd was not what the frame said */
+    bool lost;           /* the fork server died: status and verdict are unknown */
+    int status;          /* as wait(2) */
+    uint64_t verdict;    /* enum message_verdict */
     bool is_command;
-    int64_t code;          /* of the result */
-    uint64_t start, signal; /* of a command's result */
-    const char *text;      /* the job's own words, or NULL */
+    int64_t code;                                   /* of the result */
+    uint64_t start, signal;                         /* of a command's result */
+    const char *text;                               /* the job's own words, or NULL */
     int64_t timeout_ms, cpu_ms, output_limit, pids; /* to say which limit it was; -1: none */
-    bool deadline;         /* the timeout was what deadline_ms had left */
+    bool deadline;                                  /* the timeout was what deadline_ms had left */
 };
 
 struct verdict {

@@ -40,8 +40,7 @@ static int cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t timeou
 void wait_wake(pool_job_t *job)
 {
     struct job_watch *watch;
-    LIST_FOREACH(watch, &job->watches, link)
-    {
+    LIST_FOREACH(watch, &job->watches, link) {
         pthread_mutex_lock(&watch->waiter->lock);
         watch->waiter->woken = true;
         pthread_cond_signal(&watch->waiter->woken_up);
@@ -190,8 +189,7 @@ int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job)
             rc = was_open && pool->phase > POOL_OPEN
                      ? failure(-ESHUTDOWN, "the pool was closed, and no collected job is left")
                      : failure(-ENOENT, "no job that was submitted with .collect is outstanding");
-        else if (timeout_ms == 0 ||
-                 cond_wait(&pool->collect_changed, &pool->lock, timeout_ms, &until) == ETIMEDOUT)
+        else if (timeout_ms == 0 || cond_wait(&pool->collect_changed, &pool->lock, timeout_ms, &until) == ETIMEDOUT)
             rc = failure(-ETIMEDOUT, "no collected job was settled within %lld ms", (long long)timeout_ms);
     }
     if (*job != NULL)

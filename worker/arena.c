@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define CHUNK ((size_t)64 << 20)
+#define CHUNK     ((size_t)64 << 20)
 
 /* A mapping that starts on a huge page: mapped one page larger, the ends given back. */
 static uint8_t *map_aligned(size_t size)

@@ -1,7 +1,7 @@
 /* channel.h - the worker's own ends: the task socket down, the result pipe up.
  *
- * The job may close or reuse any descriptor number, so what is behind a number is looked at before each write: nothing of
- * ours lands in a file of the job's, nothing of the job's in a frame. */
+ * The job may close or reuse any descriptor number, so what is behind a number is looked at before each write: nothing
+ * of ours lands in a file of the job's, nothing of the job's in a frame. */
 #ifndef CHANNEL_H
 #define CHANNEL_H
 
@@ -17,8 +17,8 @@ struct channel {
 
 int channel_init(struct channel *channel, int task, int result, struct page *page);
 
-/* Sends a whole frame up the result pipe, blocking. -EBADF: the job closed or reused the number; a last frame (the result)
- * is then left in the page if it fits. */
+/* Sends a whole frame up the result pipe, blocking. -EBADF: the job closed or reused the number; a last frame (the
+ * result) is then left in the page if it fits. */
 int channel_send(struct channel *channel, const struct frame_buffer *frame, int last);
 
 /* Hands a descriptor (*borrowed*) to the host on the task socket, blocking. */

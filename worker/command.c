@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define LOOK_FIRST_MS 1
-#define LOOK_LAST_MS 64
+#define LOOK_LAST_MS  64
 
 /* What a child that could not exec says before it leaves, in one atomic write. */
 struct exec_failure {
@@ -100,7 +100,8 @@ static void put_text(struct message_result *result, const char *what, const char
     result->text = (struct message_slice){text, strlen(text)};
 }
 
-static void note_failure(struct message_result *result, const struct exec_failure *failure, const struct command *command)
+static void note_failure(struct message_result *result, const struct exec_failure *failure,
+                         const struct command *command)
 {
     const char *name = command->spec.argv.data;
     const bool missing = failure->error == ENOENT || failure->error == ENOTDIR;

@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-/* In the fork server, once: handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP and SIGSYS on a stack of their
- * own, inherited by every worker. They do nothing but pass the signal on until crash_note_in() was called. */
+/* In the fork server, once: handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP and SIGSYS on a stack of
+ * their own, inherited by every worker. They do nothing but pass the signal on until crash_note_in() was called. */
 void crash_install(void);
 
 /* In a worker: crashes of this process are noted in page from now on. */

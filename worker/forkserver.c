@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define BIRTH_DEADLINE_MS 10000
-#define RETRY_MS 10 /* until a full socket or used-up descriptors are tried again */
+#define RETRY_MS          10 /* until a full socket or used-up descriptors are tried again */
 
 enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
 
@@ -73,7 +73,8 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
     return 0;
 }
 
-static int send_message(struct server *server, enum message_type type, const void *message, const int *fds, size_t count)
+static int send_message(struct server *server, enum message_type type, const void *message, const int *fds,
+                        size_t count)
 {
     static uint8_t storage[16 * 1024];
     struct frame_buffer frame;

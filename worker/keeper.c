@@ -16,18 +16,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define QUIT_MS 300       /* a fork server whose host is gone ends by itself in a few */
-#define SHORT_LIFE_MS 1000
-#define BACKOFF_FREE 3    /* short lives in a row that cost no delay */
+#define QUIT_MS          300 /* a fork server whose host is gone ends by itself in a few */
+#define SHORT_LIFE_MS    1000
+#define BACKOFF_FREE     3 /* short lives in a row that cost no delay */
 #define BACKOFF_FIRST_MS 20
-#define BACKOFF_LAST_MS 1000
+#define BACKOFF_LAST_MS  1000
 
 struct keeper {
     const struct forkserver_config *config;
     int host_socket, host_pidfd, signals;
     pid_t self;
-    pid_t server;     /* 0: none */
-    int life;         /* held open as long as we live: the fork server sees it close */
+    pid_t server; /* 0: none */
+    int life;     /* held open as long as we live: the fork server sees it close */
     uint64_t generation;
     int64_t started_at, start_at; /* start_at: when to start the next */
     unsigned short_lives;

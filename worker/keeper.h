@@ -1,5 +1,6 @@
-/* keeper.h - the process that outlives fork servers: it keeps the image of the moment when the pool was opened, starts a
- * fork server from it, and when that one dies ends and reaps all that it left, tells the host, and starts the next. */
+/* keeper.h - the process that outlives fork servers: it keeps the image of the moment when the pool was opened, starts
+ * a fork server from it, and when that one dies ends and reaps all that it left, tells the host, and starts the next.
+ */
 #ifndef KEEPER_H
 #define KEEPER_H
 

@@ -1,4 +1,5 @@
-/* ladder.h - when a job's processes get which signal: SIGTERM, a grace, SIGKILL. Pure: time goes in, an action comes out.
+/* ladder.h - when a job's processes get which signal: SIGTERM, a grace, SIGKILL. Pure: time goes in, an action comes
+ * out.
  *
  * Times are milliseconds of one monotonic clock. The first verdict stays: who asks later can only make it sooner. */
 #ifndef LADDER_H
@@ -30,8 +31,8 @@ void ladder_limit(struct ladder *ladder, int64_t deadline, uint64_t verdict, int
 /* Asks for the end now. grace 0: SIGKILL at once. */
 void ladder_ask(struct ladder *ladder, uint64_t verdict, int64_t grace, int64_t now);
 
-/* What to do now. paused: milliseconds for which the job was stopped and its deadline did not run. Each TERM and KILL is
- * told once. */
+/* What to do now. paused: milliseconds for which the job was stopped and its deadline did not run. Each TERM and KILL
+ * is told once. */
 enum ladder_action ladder_step(struct ladder *ladder, int64_t now, int64_t paused);
 
 /* When ladder_step has to be asked again; LADDER_NEVER. */

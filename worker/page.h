@@ -1,7 +1,7 @@
 /* page.h - the page that a worker shares with the fork server alone: what must be told even when no frame can be sent.
  *
- * The worker writes, the fork server reads when the worker is dead (phase and stopped: while it runs). Other workers do not
- * have it mapped. The job may scribble over it: every field is bounded where it is read. */
+ * The worker writes, the fork server reads when the worker is dead (phase and stopped: while it runs). Other workers do
+ * not have it mapped. The job may scribble over it: every field is bounded where it is read. */
 #ifndef PAGE_H
 #define PAGE_H
 
@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #define PAGE_SIZE_BYTES 4096
-#define PAGE_TRACE_MAX 40
-#define PAGE_FRAME_MAX 3072
+#define PAGE_TRACE_MAX  40
+#define PAGE_FRAME_MAX  3072
 
 enum page_phase { PAGE_BORN = 0, PAGE_READY, PAGE_BEGUN };
 

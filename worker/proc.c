@@ -34,8 +34,7 @@ int proc_entry_parse(const char *text, struct proc_entry *entry)
     int parent;
     if (after == NULL || sscanf(text, "%d", &entry->pid) != 1)
         return -EBADMSG;
-    if (sscanf(after + 1,
-               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+    if (sscanf(after + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
                &entry->state, &parent, &start) != 3)
         return -EBADMSG;
     entry->parent = parent;

@@ -1,4 +1,5 @@
-/* proc.h - reading /proc: who is whose child, what a process is tagged with, how much memory it has. Source: proc(5). */
+/* proc.h - reading /proc: who is whose child, what a process is tagged with, how much memory it has. Source: proc(5).
+ */
 #ifndef PROC_H
 #define PROC_H
 

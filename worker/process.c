@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* 32 numbers below this: high enough to be out of the way, low enough for a small descriptor table. */
-#define LIFT_TOP 512
+#define LIFT_TOP  512
 #define LIFT_ROOM 32
 
 void process_origin_take(struct process_origin *origin, const sigset_t *mask)

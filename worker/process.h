@@ -1,5 +1,5 @@
-/* process.h - the state of a process that is not its own: what keeper, fork server, workers and commands put right after a
- * fork. Sources: signal(7), prctl(2), setpgid(2). */
+/* process.h - the state of a process that is not its own: what keeper, fork server, workers and commands put right
+ * after a fork. Sources: signal(7), prctl(2), setpgid(2). */
 #ifndef PROCESS_H
 #define PROCESS_H
 
@@ -30,8 +30,8 @@ int64_t process_now_ms(void);
  * single-threaded processes: the signal comes when the parent's *thread* ends. */
 int process_die_with(pid_t parent);
 
-/* Keeps only stdin (from /dev/null), stdout, stderr and the count descriptors in keep, which move to high numbers and are
- * updated. What stdio holds for any descriptor of the host's is dropped, not written. */
+/* Keeps only stdin (from /dev/null), stdout, stderr and the count descriptors in keep, which move to high numbers and
+ * are updated. What stdio holds for any descriptor of the host's is dropped, not written. */
 void process_descriptors_keep(int **keep, unsigned count);
 
 /* Moves *fd to a high number, where a job is unlikely to step on it: 0, or a negative errno and it stays. */

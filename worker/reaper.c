@@ -12,18 +12,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GIVE_UP_MS 5000 /* what SIGKILL has not ended by then is called unkillable */
+#define GIVE_UP_MS     5000 /* what SIGKILL has not ended by then is called unkillable */
 #define SWEEP_AGAIN_MS 2
-#define COUNT_MS 10
-#define COUNT_SHARE 20 /* counting takes at most one part in this of the time */
+#define COUNT_MS       10
+#define COUNT_SHARE    20 /* counting takes at most one part in this of the time */
 
 int reaper_init(struct reaper *reaper)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    *reaper = (struct reaper){.children = open(path, O_RDONLY | O_CLOEXEC),
-                              .sweep_at = LADDER_NEVER,
-                              .count_at = LADDER_NEVER};
+    *reaper = (struct reaper){
+        .children = open(path, O_RDONLY | O_CLOEXEC), .sweep_at = LADDER_NEVER, .count_at = LADDER_NEVER};
     if (reaper->children >= 0)
         process_descriptor_lift(&reaper->children);
     return proc_list_read(&reaper->list); /* also proves that there is a /proc to read */
@@ -65,7 +64,8 @@ static bool serial_is_live(const struct server *server, uint64_t serial)
     return slot != NULL && slot->state == SLOT_ALIVE;
 }
 
-/* Whether a child is nobody to worry about: a worker, or a known stranger that a live job owns or that cannot be killed. */
+/* Whether a child is nobody to worry about: a worker, or a known stranger that a live job owns or that cannot be
+ * killed. */
 static bool child_is_accounted(const struct server *server, pid_t pid)
 {
     if (slot_find_pid(&server->table, pid) != NULL)
@@ -310,7 +310,8 @@ void reaper_run(struct server *server, bool reap, int64_t now)
 
 int64_t reaper_next(const struct server *server, int64_t now)
 {
-    int64_t next = server->reaper.sweep_at < server->reaper.count_at ? server->reaper.sweep_at : server->reaper.count_at;
+    int64_t next =
+        server->reaper.sweep_at < server->reaper.count_at ? server->reaper.sweep_at : server->reaper.count_at;
     for (size_t i = 0; i < server->table.count; i++) {
         const struct slot *slot = &server->table.slots[i];
         if (slot->state != SLOT_ALIVE || slot->error != 0)

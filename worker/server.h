@@ -15,7 +15,7 @@ struct reaper_stranger {
     uint64_t start;
     uint64_t serial; /* of the job that owns it; 0: nobody's */
     bool killed;
-    bool ignored;    /* cannot be killed, and that has been reported */
+    bool ignored; /* cannot be killed, and that has been reported */
 };
 
 struct reaper_strangers {
@@ -24,11 +24,11 @@ struct reaper_strangers {
 };
 
 struct reaper {
-    int children;                      /* /proc/self/task/TID/children, kept open; -1: look at all of /proc instead */
-    struct proc_list list;             /* reused by every sweep */
+    int children;          /* /proc/self/task/TID/children, kept open; -1: look at all of /proc instead */
+    struct proc_list list; /* reused by every sweep */
     struct reaper_strangers known, before; /* as of the last sweep, and of the one before */
-    int64_t sweep_at; /* when to look again; LADDER_NEVER: not needed */
-    int64_t count_at; /* when to count processes for `pids` limits */
+    int64_t sweep_at;                      /* when to look again; LADDER_NEVER: not needed */
+    int64_t count_at;                      /* when to count processes for `pids` limits */
 };
 
 struct server {

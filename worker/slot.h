@@ -14,23 +14,23 @@
 
 enum slot_state {
     SLOT_FREE = 0,
-    SLOT_ALIVE,    /* its worker runs */
-    SLOT_REAPED,   /* its worker is reaped, something it left may still be there */
-    SLOT_GONE,     /* nothing is left, or it cannot be killed: to be reported */
-    SLOT_STUCK     /* reported as unkillable, and the kernel still has not let go of the worker */
+    SLOT_ALIVE,  /* its worker runs */
+    SLOT_REAPED, /* its worker is reaped, something it left may still be there */
+    SLOT_GONE,   /* nothing is left, or it cannot be killed: to be reported */
+    SLOT_STUCK   /* reported as unkillable, and the kernel still has not let go of the worker */
 };
 
 struct slot {
     enum slot_state state;
-    bool born_unsent;    /* the host does not have its ends yet */
-    bool unreaped;       /* given up on before the worker was reaped */
+    bool born_unsent; /* the host does not have its ends yet */
+    bool unreaped;    /* given up on before the worker was reaped */
     uint64_t serial;
     pid_t pid;
-    uint64_t error;      /* errno of the fork; then there is no worker */
-    int host_ends[2];    /* until sent */
+    uint64_t error;   /* errno of the fork; then there is no worker */
+    int host_ends[2]; /* until sent */
     int64_t birth_deadline;
     struct ladder ladder;
-    int64_t give_up_at;  /* when what cannot be killed is reported as such */
+    int64_t give_up_at;   /* when what cannot be killed is reported as such */
     int64_t cpu_ms, pids; /* -1: no limit */
     struct page *page;
 

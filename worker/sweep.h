@@ -1,7 +1,7 @@
 /* sweep.h - who of all processes belongs to which job, and ending those that no live job owns.
  *
- * A job's processes descend from its worker, or carry its serial as soft RLIMIT_LOCKS, which the kernel does not use and
- * which survives fork, setsid and exec: getrlimit(2). */
+ * A job's processes descend from its worker, or carry its serial as soft RLIMIT_LOCKS, which the kernel does not use
+ * and which survives fork, setsid and exec: getrlimit(2). */
 #ifndef SWEEP_H
 #define SWEEP_H
 
@@ -29,8 +29,8 @@ typedef enum sweep_owner (*sweep_lookup_fn)(uint64_t serial, void *context);
 /* Pure: the serial of the job that a process belongs to; 0: nobody's, an orphan of no known job. */
 uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn lookup, void *context);
 
-/* SIGKILL for one process below the caller: by pid for an unreaped child of the caller, else through a pidfd after looking
- * again that it is the same process. True when the signal was sent. */
+/* SIGKILL for one process below the caller: by pid for an unreaped child of the caller, else through a pidfd after
+ * looking again that it is the same process. True when the signal was sent. */
 bool sweep_kill(const struct proc_entry *entry, pid_t self);
 
 #endif

@@ -20,7 +20,8 @@ struct usage_peak {
 };
 
 /* A function job is what it grew beyond the baseline; writes to inherited anonymous pages do not show, hence the bound.
- * A command begins anew at exec, where the high-water mark does not: what is not above the baseline is unknown below it. */
+ * A command begins anew at exec, where the high-water mark does not: what is not above the baseline is unknown below
+ * it. */
 struct usage_peak usage_peak(const struct usage_raw *raw);
 
 #endif

@@ -98,7 +98,8 @@ static int open_payload(struct task *task)
         int fd = descriptor_set_take(&task->descriptors);
         if (fd < 0)
             return -EBADMSG;
-        /* Populated, so that the baseline that is taken next holds all of it: reading the argument is not the job's use. */
+        /* Populated, so that the baseline that is taken next holds all of it: reading the argument is not the job's
+         * use. */
         task->arg = payload_map(fd, size, true);
         const int rc = task->arg == NULL ? -errno : 0;
         descriptor_close(&fd);
@@ -219,7 +220,7 @@ void worker_main(const struct worker_birth *birth)
     if (got < 0 || open_payload(&task) < 0)
         _exit(WORKER_EXIT_BIRTH);
     apply_limits(&task.message);
-    const int rc = task.message.function != 0 ? run_function(&task, &channel)
-                                              : run_command(&task, &channel, birth->origin);
+    const int rc =
+        task.message.function != 0 ? run_function(&task, &channel) : run_command(&task, &channel, birth->origin);
     _exit(rc == 0 ? 0 : WORKER_EXIT_CHANNEL);
 }

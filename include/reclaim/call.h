@@ -3,10 +3,10 @@
  * reclaim/call.h - for code that runs in a worker: a pool_fn and what it calls.
  *
  * The worker is a process of its own: a copy-on-write copy of the fork server, with one thread, standard input from
- * /dev/null, and every other descriptor closed but those that the caller handed over. It may start threads and processes
- * (what is left of them when the function returns is killed), leak, and crash. Its libc random generators are freshly
- * seeded. All calls may come from any thread of the worker, and are serialised; in a process that the job forked they
- * give -EPERM. Calls return 0 or a negative errno.
+ * /dev/null, and every other descriptor closed but those that the caller handed over. It may start threads and
+ * processes (what is left of them when the function returns is killed), leak, and crash. Its libc random generators are
+ * freshly seeded. All calls may come from any thread of the worker, and are serialised; in a process that the job
+ * forked they give -EPERM. Calls return 0 or a negative errno.
  */
 #ifndef RECLAIM_CALL_H
 #define RECLAIM_CALL_H
@@ -42,8 +42,8 @@ POOL_API int pool_call_fail(pool_call_t *call, int code, const char *format, ...
  * is slowed down. total 0: unknown. */
 POOL_API int pool_call_progress(pool_call_t *call, uint64_t done, uint64_t total);
 
-/* Sends a partial result (*copies*), delivered in order as POOL_EVENT_PARTIAL before the job settles; blocks while about
- * 1 MiB is undelivered. */
+/* Sends a partial result (*copies*), delivered in order as POOL_EVENT_PARTIAL before the job settles; blocks while
+ * about 1 MiB is undelivered. */
 POOL_API int pool_call_emit(pool_call_t *call, const void *data, size_t size);
 
 /* Memory from an arena on huge pages where the system has them (madvise(2), MADV_HUGEPAGE): aligned to 16, zero-filled,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * reclaim/msgpack.h - arguments and results as MessagePack values, with msgpack-c (https://github.com/msgpack/msgpack-c,
- * branch c_master; the format: https://github.com/msgpack/msgpack/blob/master/spec.md).
+ * reclaim/msgpack.h - arguments and results as MessagePack values, with msgpack-c
+ * (https://github.com/msgpack/msgpack-c, branch c_master; the format:
+ * https://github.com/msgpack/msgpack/blob/master/spec.md).
  *
- * Bytes are checked before msgpack-c unpacks them: every declared element must have at least a byte, nesting at most 32,
- * nothing may trail. msgpack-c alone reserves gigabytes for five hostile bytes.
+ * Bytes are checked before msgpack-c unpacks them: every declared element must have at least a byte, nesting at most
+ * 32, nothing may trail. msgpack-c alone reserves gigabytes for five hostile bytes.
  */
 #ifndef RECLAIM_MSGPACK_H
 #define RECLAIM_MSGPACK_H

@@ -17,7 +17,8 @@
  *
  * Conventions, for every declaration below:
  *   - Calls return 0 (or a count) or a negative errno; pool_message() then says in words what to do about it.
- *   - Ownership: *borrows* (reads it during the call only), *copies*, *takes* (yours no more, also when the call fails).
+ *   - Ownership: *borrows* (reads it during the call only), *copies*, *takes* (yours no more, also when the call
+ * fails).
  *   - Structs that the caller fills are zero-initialised: zero means the default, POOL_NONE really none or at once.
  *   - Any function may be called from any thread, except that a call that blocks gives -EDEADLK inside a callback.
  *   - Sizes are bytes, times milliseconds where the name ends in _ms and seconds where it ends in _seconds.
@@ -112,12 +113,12 @@ typedef enum pool_memory_method {
 } pool_memory_method_t;
 
 typedef struct pool_usage {
-    uint64_t peak_memory;                /* bytes that the job added at its highest, not what it inherited */
-    uint64_t peak_bound;                 /* the true peak may be higher by up to this much; 0: exact for its method */
-    pool_memory_method_t memory_method;  /* how peak_memory was measured */
-    uint64_t memory_limit;               /* bytes in force; 0: none */
-    uint64_t overshoot;                  /* bytes past the limit when it was stopped */
-    double wall_seconds;                 /* last attempt, from the moment it was handed to a worker until it was reaped */
+    uint64_t peak_memory;               /* bytes that the job added at its highest, not what it inherited */
+    uint64_t peak_bound;                /* the true peak may be higher by up to this much; 0: exact for its method */
+    pool_memory_method_t memory_method; /* how peak_memory was measured */
+    uint64_t memory_limit;              /* bytes in force; 0: none */
+    uint64_t overshoot;                 /* bytes past the limit when it was stopped */
+    double wall_seconds; /* last attempt, from the moment it was handed to a worker until it was reaped */
     double user_seconds, system_seconds; /* CPU time of the worker and every descendant that was waited for */
     uint64_t minor_faults, major_faults; /* page faults, as getrusage(2) counts them */
     uint32_t processes;                  /* processes of the job that were seen, its worker or command included */
@@ -133,17 +134,17 @@ typedef struct pool_usage {
 typedef struct pool_result {
     pool_outcome_t outcome;
     pool_cause_t cause;
-    int32_t code;       /* DONE: 0; FAILED: the function's return value or the command's exit code */
-    int32_t signal;     /* the signal it died of; 0: none */
-    const void *data;   /* the value; NULL when there is none. Aligned to 16 */
-    size_t size;        /* bytes in data */
-    const char *message;          /* one sentence about what happened, never NULL; a crash note is in crash */
-    const char *crash;            /* signal, address and backtrace, a line each, where the job left one; NULL: none */
-    const void *out;              /* captured standard output (a NUL follows); NULL unless captured */
+    int32_t code;        /* DONE: 0; FAILED: the function's return value or the command's exit code */
+    int32_t signal;      /* the signal it died of; 0: none */
+    const void *data;    /* the value; NULL when there is none. Aligned to 16 */
+    size_t size;         /* bytes in data */
+    const char *message; /* one sentence about what happened, never NULL; a crash note is in crash */
+    const char *crash;   /* signal, address and backtrace, a line each, where the job left one; NULL: none */
+    const void *out;     /* captured standard output (a NUL follows); NULL unless captured */
     size_t out_size;
-    const void *err;              /* captured standard error */
+    const void *err; /* captured standard error */
     size_t err_size;
-    bool truncated;               /* there was more output than output_limit: out and err hold the first of it */
+    bool truncated; /* there was more output than output_limit: out and err hold the first of it */
     pool_usage_t usage;
     uint64_t reserved[8];
 } pool_result_t;
@@ -158,7 +159,7 @@ typedef void (*pool_log_fn)(const char *line, void *user);
 typedef struct pool_options {
     int32_t workers;              /* jobs that run at once; default: online processors */
     int32_t warm;                 /* idle workers kept forked ahead; default: as many as workers; POOL_NONE: none */
-    int64_t queue_limit;          /* jobs that may wait; default: no limit; POOL_NONE: none may, a worker must be free */
+    int64_t queue_limit;          /* jobs that may wait; default: no limit; POOL_NONE: none, a worker must be free */
     pool_queue_full_t queue_full; /* at the limit submit blocks, or gives -EAGAIN */
     int64_t memory_budget;        /* room for admission by memory. Must be 0: this version does not admit by memory */
     const char *cgroup;           /* delegated cgroup v2 directory. Must be NULL: this version makes no cgroups */
@@ -173,10 +174,10 @@ typedef struct pool_options {
 } pool_options_t;
 
 /* Opens a pool: forks the keeper and the fork server from the calling process, runs on_start there, starts the pool's
- * thread. Open early, while the host is small and has few threads: fork(2) copies what is mapped now, and only functions
- * and files mapped now can run as jobs. The pool keeps the credentials, root directory and resource limits of this
- * moment. options may be NULL (*borrows*). On failure *pool is NULL and error (may be NULL) says why.
- * Errors: -EINVAL (options), -EMFILE, -ENOMEM, -EAGAIN (fork), -ECANCELED (on_start failed), -ENOTSUP. */
+ * thread. Open early, while the host is small and has few threads: fork(2) copies what is mapped now, and only
+ * functions and files mapped now can run as jobs. The pool keeps the credentials, root directory and resource limits of
+ * this moment. options may be NULL (*borrows*). On failure *pool is NULL and error (may be NULL) says why. Errors:
+ * -EINVAL (options), -EMFILE, -ENOMEM, -EAGAIN (fork), -ECANCELED (on_start failed), -ENOTSUP. */
 POOL_API int pool_open(pool_t **pool, const pool_options_t *options, pool_error_t *error);
 
 /* ---- submitting ------------------------------------------------------------------------------------------------ */
@@ -223,25 +224,25 @@ typedef struct pool_job_options {
     int64_t timeout_ms;      /* per attempt, from RUNNING; default: none */
     int64_t kill_after_ms;   /* between SIGTERM and SIGKILL; default 2000; POOL_NONE: SIGKILL at once */
     int64_t deadline_ms;     /* from submit, queueing and retries included; default: none */
-    int64_t cpu_ms;          /* CPU time of one process (RLIMIT_CPU, getrlimit(2), rounded up to seconds); default: none */
+    int64_t cpu_ms;          /* CPU time of one process (RLIMIT_CPU, rounded up to seconds); default: none */
     int64_t memory_limit;    /* bytes. Must be 0: this version enforces no memory limit */
     int64_t memory_expected; /* bytes. Must be 0: this version does not admit by memory */
     int32_t pids;            /* processes the job may have at once, its worker not counted; default: no limit */
     int32_t nofile;          /* descriptors a process of the job may have (RLIMIT_NOFILE); default: as the host's */
     int32_t nice;            /* added to the host's; see setpriority(2) */
     pool_output_t output;    /* function jobs */
-    int64_t output_limit;    /* bytes kept of each captured stream; beyond it the job is ended (OUTPUT_LIMIT);
-                                default 1 GiB; POOL_NONE: nothing may be written */
+    int64_t output_limit;    /* bytes kept of each captured stream; beyond, the job is ended (OUTPUT_LIMIT); default
+                                1 GiB; POOL_NONE: nothing may be written */
     bool huge_pages;         /* commands: glibc's malloc uses huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1) */
-    const int *fds;          /* descriptors for the job, pool_call_fd(); *copied* (dup) at submit; a command has them as */
-    size_t fd_count;         /* 3, 4, ...; at most 64 */
+    const int *fds;          /* descriptors for the job: pool_call_fd(), in a command 3, 4, ...; *copied* (dup) */
+    size_t fd_count;         /* at most 64 */
     int32_t retries;         /* further attempts, only after the outcomes in retry_on */
     uint32_t retry_on;       /* POOL_RETRY_ON bits; default: crashed, timed out, lost */
     int64_t retry_delay_ms;  /* before each further attempt; default: at once */
     double retry_oom;        /* Must be 0: this version enforces no memory limit */
     bool rerunnable;         /* may be run again if its worker is taken from it: fork server lost, memory pressure */
-    bool early;              /* settled when the value is whole, before the worker is reaped: outcome and value are final,
-                                usage.complete is false and the rest of usage stays as it is */
+    bool early;              /* settled when the value is whole, before the worker is reaped: outcome and value are
+                                final, usage.complete is false and the rest of usage stays as it is */
     bool collect;            /* pool_next hands it out */
     pool_settled_fn on_settled;
     pool_event_fn on_event;
@@ -278,21 +279,21 @@ typedef struct pool_command {
     int stdout_fd;
     pool_stream_t stderr_mode;
     int stderr_fd;
-    bool foreground; /* in the host's process group, so that the terminal's Ctrl-C, Ctrl-Z and fg act on it; else in one of
-                        its own */
+    bool foreground; /* in the host's process group, so that the terminal's Ctrl-C, Ctrl-Z and fg act on it; else in a
+                        group of its own */
     uint64_t reserved[8];
 } pool_command_t;
 
-/* The same for a program: it runs as the only child of a worker, with the signal mask and dispositions that the host had
- * when the pool was opened. command is *copied*. A command that cannot be executed settles as FAILED, code 127
+/* The same for a program: it runs as the only child of a worker, with the signal mask and dispositions that the host
+ * had when the pool was opened. command is *copied*. A command that cannot be executed settles as FAILED, code 127
  * (NOT_FOUND) or 126 (NOT_EXECUTABLE). Errors: as pool_submit, and -E2BIG (argv and envp above 4 MiB). */
 POOL_API int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
                                  pool_job_t **job);
 
 /* Submits fn once for each of args (*copied*), all or none; jobs[i] is the job for args[i], NULLs on failure.
  * jobs may be NULL. A map larger than queue_limit gives -EINVAL. Errors: as pool_submit. */
-POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, const pool_job_options_t *options,
-                      pool_job_t **jobs);
+POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count,
+                      const pool_job_options_t *options, pool_job_t **jobs);
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
@@ -300,13 +301,13 @@ POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t
  * Errors: -EDEADLK in a callback. */
 POOL_API int pool_job_wait(pool_job_t *job, int64_t timeout_ms);
 
-/* Waits until any of the jobs (all of one pool or of several; NULL entries are skipped) is settled; *which is the lowest
- * index that is. Errors: -ETIMEDOUT, -EINVAL (no job at all), -EDEADLK. */
+/* Waits until any of the jobs (all of one pool or of several; NULL entries are skipped) is settled; *which is the
+ * lowest index that is. Errors: -ETIMEDOUT, -EINVAL (no job at all), -EDEADLK. */
 POOL_API int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, size_t *which);
 
-/* As completed: hands out jobs that were submitted with .collect, in the order in which they settled, each once and with
- * a reference that is the caller's. Errors: -ENOENT (none is outstanding), -ETIMEDOUT, -ESHUTDOWN (closed while waiting
- * and none is left), -EDEADLK. */
+/* As completed: hands out jobs that were submitted with .collect, in the order in which they settled, each once and
+ * with a reference that is the caller's. Errors: -ENOENT (none is outstanding), -ETIMEDOUT, -ESHUTDOWN (closed while
+ * waiting and none is left), -EDEADLK. */
 POOL_API int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job);
 
 /* A descriptor for poll(2): readable, level-triggered, while pool_next would hand out a job at once. The pool's own:
@@ -321,8 +322,8 @@ POOL_API pool_state_t pool_job_state(const pool_job_t *job);
 POOL_API void *pool_job_user(const pool_job_t *job);
 POOL_API const char *pool_job_name(const pool_job_t *job); /* *borrowed*, as the result */
 
-/* Asks for the end of a job. Queued: it is dropped; running: its tree gets SIGTERM, after kill_after_ms SIGKILL. 0 means
- * requested: a job whose whole result was on its way may still be DONE. -EALREADY: settled before. */
+/* Asks for the end of a job. Queued: it is dropped; running: its tree gets SIGTERM, after kill_after_ms SIGKILL. 0
+ * means requested: a job whose whole result was on its way may still be DONE. -EALREADY: settled before. */
 POOL_API int pool_job_cancel(pool_job_t *job);
 
 /* Adds a reference; returns job. */
@@ -334,27 +335,27 @@ POOL_API void pool_job_release(pool_job_t *job);
 /* ---- the pool -------------------------------------------------------------------------------------------------- */
 
 typedef struct pool_memory {
-    uint64_t host;        /* resident, this process */
-    uint64_t fork_server; /* resident in the fork server, most of it shared with host and workers */
-    uint64_t workers;     /* anonymous and shared memory resident in workers and not inherited */
-    uint64_t results;     /* held in settled results not yet released, and in arguments not yet run */
-    uint64_t reserved_for_jobs; /* admission: expected by running jobs; 0 in this version */
-    uint64_t budget;            /* admission: 0 in this version */
-    uint64_t available;         /* MemAvailable of the machine: proc(5) */
+    uint64_t host;               /* resident, this process */
+    uint64_t fork_server;        /* resident in the fork server, most of it shared with host and workers */
+    uint64_t workers;            /* anonymous and shared memory resident in workers and not inherited */
+    uint64_t results;            /* held in settled results not yet released, and in arguments not yet run */
+    uint64_t reserved_for_jobs;  /* admission: expected by running jobs; 0 in this version */
+    uint64_t budget;             /* admission: 0 in this version */
+    uint64_t available;          /* MemAvailable of the machine: proc(5) */
     pool_memory_method_t method; /* how peaks are measured by this pool */
     uint64_t reserved[8];
 } pool_memory_t;
 
 typedef struct pool_stats {
-    uint64_t queued, running;              /* now; running includes what is being started or reaped */
-    uint64_t warm;                         /* idle workers now */
-    uint64_t submitted;                    /* since pool_open */
-    uint64_t settled[16];                  /* by outcome, indexed by pool_outcome_t */
-    uint64_t retried;                      /* further attempts */
-    uint64_t evictions;                    /* requeued for memory */
-    uint64_t workers_started;              /* worker processes forked */
-    uint64_t fork_servers_lost;            /* fork servers that died and were replaced */
-    int32_t keeper_pid, fork_server_pid;   /* processes of this pool; -1 when there is none */
+    uint64_t queued, running;            /* now; running includes what is being started or reaped */
+    uint64_t warm;                       /* idle workers now */
+    uint64_t submitted;                  /* since pool_open */
+    uint64_t settled[16];                /* by outcome, indexed by pool_outcome_t */
+    uint64_t retried;                    /* further attempts */
+    uint64_t evictions;                  /* requeued for memory */
+    uint64_t workers_started;            /* worker processes forked */
+    uint64_t fork_servers_lost;          /* fork servers that died and were replaced */
+    int32_t keeper_pid, fork_server_pid; /* processes of this pool; -1 when there is none */
     uint64_t reserved[8];
 } pool_stats_t;
 
@@ -372,8 +373,8 @@ typedef enum pool_close {
  * pool_next when nothing is left; settled jobs can still be fetched. Errors: -EDEADLK in a callback, -EINVAL. */
 POOL_API int pool_close(pool_t *pool, pool_close_t how);
 
-/* Closes with POOL_CLOSE_KILL if still open, and frees the pool (*takes*; NULL is fine). Jobs that were not released and
- * their results stay valid. No other thread may be inside or enter a call on this pool, except on its jobs. */
+/* Closes with POOL_CLOSE_KILL if still open, and frees the pool (*takes*; NULL is fine). Jobs that were not released
+ * and their results stay valid. No other thread may be inside or enter a call on this pool, except on its jobs. */
 POOL_API void pool_free(pool_t *pool);
 
 /* This thread's last failed pool_ call in words: *borrowed* until this thread's next one. Never NULL. */
