@@ -54,7 +54,8 @@ struct pool_job {
     TAILQ_ENTRY(pool_job) collected;
     TAILQ_ENTRY(pool_job) cancel;
     LIST_HEAD(, job_watch) watches;
-    bool is_timed, is_delayed, cancel_asked, cancel_listed, cancelled_by_close;
+    bool is_timed, is_delayed, cancel_listed, cancelled_by_close;
+    _Atomic bool cancel_asked;
     int64_t deadline_at, not_before; /* ms, INT64_MAX and 0: none */
     struct peer *peer;               /* the worker that runs it: the loop's */
     uint32_t attempt, evictions, restarts;

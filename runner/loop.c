@@ -160,7 +160,8 @@ static void step_close(struct loop *loop, int64_t now)
         TAILQ_FOREACH(job, &pool->unsettled, unsettled) {
             if (pool->close_how != POOL_CLOSE_KILL && job->peer != NULL)
                 continue;
-            job->cancel_asked = job->cancelled_by_close = true;
+            job->cancelled_by_close = true;
+            job->cancel_asked = true;
             if (!job->cancel_listed)
                 TAILQ_INSERT_TAIL(&pool->cancels, job, cancel);
             job->cancel_listed = true;
@@ -201,10 +202,12 @@ static void step_bound(struct loop *loop, int64_t now)
 {
     if (now < loop->bound_at)
         return;
-    if (!loop->ending && !loop->keeper_gone)
+    if (!loop->ending && !loop->keeper_gone) {
         supervise_end(loop);
-    else
-        supervise_force(loop);
+        return;
+    }
+    supervise_force(loop);
+    loop->bound_at = loop->keeper_gone ? LOOP_NEVER : now + KILL_BOUND_MS;
 }
 
 /* When all is settled and reaped the keeper may go, and after it the loop. */

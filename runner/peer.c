@@ -325,7 +325,6 @@ void peer_born(struct peer *peer, pid_t pid, int task, int pipe)
     peer->task = task;
     loop->asked_count--;
     peer->state = PEER_DYING;
-    fcntl(pipe, F_SETFL, O_NONBLOCK);
     if (uv_poll_init(&loop->uv, &peer->poll, pipe) < 0) {
         close(pipe);
         peer_kill(peer, VERDICT_BIRTH, 0);

@@ -280,13 +280,18 @@ void pool_free(pool_t *pool)
 int pool_stats(const pool_t *pool, pool_stats_t *stats)
 {
     pool_t *p = (pool_t *)(uintptr_t)pool; /* only to lock it */
+    const pool_job_t *job;
     if (pool == NULL || stats == NULL)
         return failure(-EINVAL, "pool or stats is NULL");
     if (pool_is_foreign(pool))
         return failure(-EPERM, "this pool belongs to process %d", (int)pool->owner);
     pthread_mutex_lock(&p->lock);
     *stats = pool->stats;
-    stats->queued = pool->unsettled_count > pool->running ? pool->unsettled_count - pool->running : 0;
+    stats->queued = pool->queue.count;
+    TAILQ_FOREACH(job, &pool->timed, timed)
+    {
+        stats->queued += job->is_delayed;
+    }
     stats->running = pool->running;
     pthread_mutex_unlock(&p->lock);
     return 0;

@@ -178,7 +178,10 @@ static void on_hello(struct loop *loop, const struct message_hello *hello)
     }
     snprintf(message, sizeof message, "%.*s", (int)hello->message.size, (const char *)hello->message.data);
     loop->failed_generations++;
-    if (loop->pool->phase == POOL_OPENING || loop->failed_generations >= GENERATIONS_FAILED_MAX) {
+    pthread_mutex_lock(&loop->pool->lock);
+    const bool opening = loop->pool->phase == POOL_OPENING;
+    pthread_mutex_unlock(&loop->pool->lock);
+    if (opening || loop->failed_generations >= GENERATIONS_FAILED_MAX) {
         fail_pool(loop, -ECANCELED, message);
         supervise_end(loop);
     } else {

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define STACK_SIZE ((size_t)64 * 1024)
@@ -16,19 +17,46 @@ static char crash_stack[STACK_SIZE] __attribute__((aligned(16)));
 static struct page *crash_page;
 static pid_t crash_pid;
 
+/* Where the signal struck. */
+#if defined(__x86_64__)
+static uintptr_t struck_at(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+}
+#elif defined(__aarch64__)
+static uintptr_t struck_at(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.pc;
+}
+#else
+static uintptr_t struck_at(const ucontext_t *context)
+{
+    (void)context;
+    return 0;
+}
+#endif
+
+/* Keeps the trace from where the signal struck: the handler's own frames come before. */
+static void keep_trace(struct page *page, void *const *trace, int size, uintptr_t struck)
+{
+    int first = 0;
+    for (int i = 0; i < size; i++)
+        if ((uintptr_t)trace[i] == struck)
+            first = i;
+    for (int i = first; i < size; i++)
+        page->trace[i - first] = (uint64_t)(uintptr_t)trace[i];
+    page->trace_size = size > first ? (uint32_t)(size - first) : 0;
+}
+
 /* Runs with the default disposition restored (SA_RESETHAND): a fault in here just dies. */
 static void crash_handle(int signal, siginfo_t *info, void *context)
 {
-    (void)context;
     if (crash_page != NULL && getpid() == crash_pid) {
         void *trace[PAGE_TRACE_MAX];
         crash_page->crash_code = info->si_code;
         crash_page->crash_address = info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0;
         crash_page->crash_signal = (uint32_t)signal;
-        const int size = backtrace(trace, PAGE_TRACE_MAX);
-        for (int i = 0; i < size; i++)
-            crash_page->trace[i] = (uint64_t)(uintptr_t)trace[i];
-        crash_page->trace_size = size > 0 ? (uint32_t)size : 0;
+        keep_trace(crash_page, trace, backtrace(trace, PAGE_TRACE_MAX), struck_at(context));
     }
     raise(signal);
 }

@@ -20,9 +20,25 @@
 #include <unistd.h>
 
 #define BIRTH_DEADLINE_MS 10000
+#define OOM_SCORE_ADJ 500
 #define RETRY_MS          10 /* until a full socket or used-up descriptors are tried again */
 
 enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
+
+/* Workers go first, and an inherited protection from the kernel's OOM killer would make them unkillable by it: proc(5). */
+static void offer_to_oom_killer(void)
+{
+    char text[16] = "";
+    const int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (read(fd, text, sizeof text - 1) > 0 && strtol(text, NULL, 10) < OOM_SCORE_ADJ) {
+        const int length = snprintf(text, sizeof text, "%d", OOM_SCORE_ADJ);
+        const ssize_t wrote = pwrite(fd, text, (size_t)length, 0);
+        (void)wrote; /* raising it needs no privilege; where it fails all the same, nothing else does */
+    }
+    close(fd);
+}
 
 static int prepare(struct server *server, const struct forkserver_config *config, pool_error_t *error)
 {
@@ -34,13 +50,7 @@ static int prepare(struct server *server, const struct forkserver_config *config
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_SETMASK, &child, NULL);
-    /* An inherited protection from the kernel's OOM killer would make workers unkillable by it: proc(5). */
-    const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        const ssize_t wrote = write(fd, "500", 3);
-        (void)wrote;
-        close(fd);
-    }
+    offer_to_oom_killer();
     int rc = reaper_init(&server->reaper);
     if (rc == 0)
         rc = slot_table_init(&server->table, config->slots);

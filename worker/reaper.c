@@ -74,12 +74,24 @@ static bool child_is_accounted(const struct server *server, pid_t pid)
     return stranger != NULL && (stranger->ignored || serial_is_live(server, stranger->serial));
 }
 
+/* Where the kernel has no children files (CONFIG_PROC_CHILDREN): the same from all of /proc. */
+static bool scan_is_accounted(struct server *server)
+{
+    const struct proc_list *list = &server->reaper.list;
+    if (proc_list_read(&server->reaper.list) < 0)
+        return false;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->entries[i].parent == server->pid && !child_is_accounted(server, list->entries[i].pid))
+            return false;
+    return true;
+}
+
 /* The cheap look after a reap: one read of our own children file. */
-static bool strangers_are_accounted(const struct server *server)
+static bool strangers_are_accounted(struct server *server)
 {
     static char text[64 * 1024];
     if (server->reaper.children < 0)
-        return false;
+        return scan_is_accounted(server);
     const ssize_t got = pread(server->reaper.children, text, sizeof text - 1, 0);
     if (got < 0 || got == sizeof text - 1)
         return false;
@@ -212,7 +224,7 @@ static void give_up(struct server *server, struct slot *slot)
     slot->unkillable = true;
     slot->unreaped = slot->state == SLOT_ALIVE;
     for (size_t i = 0; i < server->reaper.known.count; i++)
-        if (server->reaper.known.all[i].serial == slot->serial)
+        if (server->reaper.known.all[i].serial == slot->serial || server->reaper.known.all[i].serial == 0)
             server->reaper.known.all[i].ignored = true;
     slot->state = SLOT_GONE;
 }
@@ -220,22 +232,24 @@ static void give_up(struct server *server, struct slot *slot)
 /* Jobs whose worker is reaped: gone when nothing of theirs is left. */
 static void settle_reaped(struct server *server, int64_t now)
 {
-    bool waiting = false, swept = false;
+    bool waiting = false;
     for (size_t i = 0; i < server->table.count; i++)
         waiting = waiting || server->table.slots[i].state == SLOT_REAPED;
     server->reaper.sweep_at = LADDER_NEVER;
     if (!waiting)
         return;
+    for (size_t i = 0; i < server->table.count; i++)
+        server->table.slots[i].members = 0;
     if (!strangers_are_accounted(server))
-        swept = sweep_pass(server) == 0;
-    else
-        for (size_t i = 0; i < server->table.count; i++)
-            server->table.slots[i].members = 0;
+        sweep_pass(server);
+    /* Looked at again, for a pass over /proc may miss who is forked meanwhile. Our own children it cannot miss: they leave
+     * that list only when we reap them. */
+    const bool accounted = strangers_are_accounted(server);
     for (size_t i = 0; i < server->table.count; i++) {
         struct slot *slot = &server->table.slots[i];
         if (slot->state != SLOT_REAPED)
             continue;
-        if (slot->members == 0 && (swept || strangers_are_accounted(server)))
+        if (slot->members == 0 && accounted)
             slot->state = SLOT_GONE;
         else if (now >= slot->give_up_at)
             give_up(server, slot);
