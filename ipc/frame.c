@@ -14,7 +14,7 @@ void frame_buffer_init(struct frame_buffer *buffer, void *storage, size_t capaci
 int frame_buffer_write(void *buffer, const char *data, size_t size)
 {
     struct frame_buffer *b = buffer;
-    if (size > b->capacity - b->size)
+    if (b->size > b->capacity || size > b->capacity - b->size)
         return -1;
     memcpy(b->data + b->size, data, size);
     b->size += size;

@@ -47,7 +47,8 @@ struct frame_reader {
 void frame_reader_init(struct frame_reader *reader);
 void frame_reader_deinit(struct frame_reader *reader);
 
-/* Where the next bytes may be put: NULL for want of memory. *size is at least 1. */
+/* Where the next bytes may be put: NULL for want of memory. *size is at least 1 once frame_reader_next has given out
+ * all that was there. */
 void *frame_reader_space(struct frame_reader *reader, size_t *size);
 void frame_reader_filled(struct frame_reader *reader, size_t size);
 

@@ -26,13 +26,13 @@ struct layout {
 static const struct field server_fields[] = {U(server, generation), U(server, pid)};
 static const struct field server_lost_fields[] = {U(server_lost, generation), S(server_lost, status)};
 static const struct field hello_fields[] = {S(hello, code), B(hello, message)};
-static const struct field fork_fields[] = {U(fork, first_serial), U(fork, count)};
+static const struct field fork_fields[] = {U(fork, count)};
 static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
 static const struct field started_fields[] = {
     U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids)};
 static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
 static const struct field gone_fields[] = {
-    U(gone, serial), S(gone, status), U(gone, verdict), U(gone, begun), U(gone, user_us), U(gone, system_us),
+    U(gone, serial), S(gone, status), U(gone, verdict), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
     U(gone, minor_faults), U(gone, major_faults), U(gone, measured), U(gone, peak), U(gone, bound),
     U(gone, processes), U(gone, killed), U(gone, unkillable), B(gone, crash), B(gone, frame)};
 static const struct field task_fields[] = {
@@ -120,26 +120,41 @@ static bool unpack_field(const msgpack_object *object, const struct field *field
     return false;
 }
 
+/* A zone over the caller's memory: a message then costs no allocation, but for one with more fields than ours have. */
+static void zone_init(msgpack_zone *zone, void *memory, size_t size)
+{
+    *zone = (msgpack_zone){.chunk_list = {.free = size, .ptr = memory}, .chunk_size = size};
+}
+
+static void zone_deinit(msgpack_zone *zone)
+{
+    if (zone->chunk_list.head != NULL)
+        msgpack_zone_destroy(zone);
+}
+
+static int unpack_fields(const struct layout *layout, const void *body, size_t size, msgpack_zone *zone, void *message)
+{
+    msgpack_object object;
+    size_t offset = 0;
+    const msgpack_unpack_return got = msgpack_unpack(body, size, &offset, zone, &object);
+    if (got == MSGPACK_UNPACK_NOMEM_ERROR)
+        return -ENOMEM;
+    if (got != MSGPACK_UNPACK_SUCCESS || object.type != MSGPACK_OBJECT_ARRAY || object.via.array.size != layout->count)
+        return -EBADMSG;
+    for (size_t i = 0; i < layout->count; i++)
+        if (!unpack_field(&object.via.array.ptr[i], &layout->fields[i], message))
+            return -EBADMSG;
+    return 0;
+}
+
 int message_unpack(enum message_type type, const void *body, size_t size, void *message)
 {
-    const struct layout *layout = &layouts[type];
+    _Alignas(msgpack_object) char memory[32 * sizeof(msgpack_object)];
+    msgpack_zone zone;
     if (scan_object(body, size) < 0)
         return -EBADMSG;
-    msgpack_unpacked unpacked;
-    msgpack_unpacked_init(&unpacked);
-    size_t offset = 0;
-    int rc = -EBADMSG;
-    const msgpack_unpack_return got = msgpack_unpack_next(&unpacked, body, size, &offset);
-    if (got == MSGPACK_UNPACK_NOMEM_ERROR)
-        rc = -ENOMEM;
-    if (got != MSGPACK_UNPACK_SUCCESS || unpacked.data.type != MSGPACK_OBJECT_ARRAY ||
-        unpacked.data.via.array.size != layout->count)
-        goto out;
-    for (size_t i = 0; i < layout->count; i++)
-        if (!unpack_field(&unpacked.data.via.array.ptr[i], &layout->fields[i], message))
-            goto out;
-    rc = 0;
-out:
-    msgpack_unpacked_destroy(&unpacked);
+    zone_init(&zone, memory, sizeof memory);
+    const int rc = unpack_fields(&layouts[type], body, size, &zone, message);
+    zone_deinit(&zone);
     return rc;
 }

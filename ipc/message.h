@@ -57,9 +57,8 @@ struct message_hello {
     struct message_slice message;
 };
 
-/* Please fork workers first_serial to first_serial + count - 1. */
+/* Please fork count workers. */
 struct message_fork {
-    uint64_t first_serial;
     uint64_t count;
 };
 
@@ -100,7 +99,8 @@ struct message_gone {
     uint64_t serial;
     int64_t status; /* as wait(2) */
     uint64_t verdict;
-    uint64_t begun; /* it had read its task */
+    uint64_t begun;       /* it had read its task */
+    uint64_t replacement; /* serial of the worker born in its place, with it that one's ends; 0: none */
     uint64_t user_us, system_us, minor_faults, major_faults;
     uint64_t measured;    /* peak and bound mean something */
     uint64_t peak, bound; /* bytes */

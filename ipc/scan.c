@@ -104,6 +104,11 @@ static bool element(struct cursor *c, uint64_t *inside)
     }
 }
 
+static bool is_container(uint8_t tag)
+{
+    return (tag >= 0x80 && tag <= 0x9f) || (tag >= 0xdc && tag <= 0xdf);
+}
+
 int scan_object(const void *data, size_t size)
 {
     struct cursor c = {.at = data, .end = (const uint8_t *)data + size};
@@ -118,12 +123,11 @@ int scan_object(const void *data, size_t size)
         }
         left[depth]--;
         uint64_t inside;
+        if (depth == SCAN_DEPTH_MAX && c.at < c.end && is_container(*c.at)) /* an empty one takes a level, too */
+            return -EBADMSG;
         if (!element(&c, &inside) || inside > (uint64_t)(c.end - c.at))
             return -EBADMSG;
-        if (inside == 0)
-            continue;
-        if (depth == SCAN_DEPTH_MAX)
-            return -EBADMSG;
-        left[++depth] = inside;
+        if (inside > 0)
+            left[++depth] = inside;
     }
 }

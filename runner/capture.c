@@ -68,18 +68,21 @@ static void keep(struct capture *capture, const uint8_t *data, size_t size)
 enum capture_state capture_read(struct capture *capture)
 {
     uint8_t data[READ_SIZE];
-    for (;;) {
+    /* What is there now is at most what the pipe holds: a writer that keeps up must not keep the caller here. */
+    for (int64_t left = fcntl(capture->fd, F_GETPIPE_SZ); left > 0;) {
         const ssize_t got = read(capture->fd, data, sizeof data);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && errno == EAGAIN)
-            return capture->truncated ? CAPTURE_OVER_LIMIT : CAPTURE_OPEN;
+            break;
         if (got <= 0)
             return CAPTURE_ENDED;
         keep(capture, data, (size_t)got);
-        if ((size_t)got < sizeof data && !capture->truncated)
-            return CAPTURE_OPEN;
+        if ((size_t)got < sizeof data)
+            break;
+        left -= got;
     }
+    return capture->truncated ? CAPTURE_OVER_LIMIT : CAPTURE_OPEN;
 }
 
 void capture_close(struct capture *capture)

@@ -113,7 +113,9 @@ static void step_timed(struct loop *loop, int64_t now)
             continue;
         }
         pthread_mutex_unlock(&pool->lock);
-        settle_unstarted(job, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "its deadline passed before it could run");
+        settle_unstarted(job, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT,
+                         job->attempt == 0 ? "its deadline passed before it could run"
+                                           : "its deadline passed before it could run again");
         pthread_mutex_lock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -132,7 +134,8 @@ static void cancel_one(struct loop *loop, pool_job_t *job)
     pthread_mutex_lock(&loop->pool->lock);
     unqueue(loop->pool, job);
     pthread_mutex_unlock(&loop->pool->lock);
-    settle_unstarted(job, POOL_CANCELLED, POOL_CAUSE_CANCELLED, "cancelled before it started");
+    settle_unstarted(job, POOL_CANCELLED, POOL_CAUSE_CANCELLED,
+                     job->attempt == 0 ? "cancelled before it started" : "cancelled before it started again");
 }
 
 static void step_cancels(struct loop *loop)
@@ -290,7 +293,7 @@ static void step_births(struct loop *loop, int64_t now)
         .running = pool->running,
         .idle = loop->idle_count,
         .asked = loop->asked_count,
-        .processes = HASH_COUNT(loop->peers),
+        .processes = HASH_COUNT(loop->peers) + loop->asked_count,
         .workers = (size_t)pool->options.workers,
         .warm = pool->phase == POOL_OPEN ? (size_t)pool->options.warm : 0,
     };
@@ -338,6 +341,8 @@ static void arm_timer(struct loop *loop, int64_t now)
             next = earlier(next, job->not_before);
     }
     pthread_mutex_unlock(&pool->lock);
+    if (!TAILQ_EMPTY(&loop->unwatched))
+        next = earlier(next, TAILQ_FIRST(&loop->unwatched)->watch_at);
     if (loop->failures.not_before > now)
         next = earlier(next, loop->failures.not_before);
     if (next == loop->timer_at || uv_is_closing((uv_handle_t *)&loop->timer))
@@ -359,6 +364,7 @@ void loop_step(struct loop *loop)
     step_timed(loop, now);
     step_dispatch(loop, now);
     step_births(loop, now);
+    peer_watch_due(loop, now);
     step_bound(loop, now);
     step_end(loop);
     arm_timer(loop, now);

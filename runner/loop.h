@@ -47,8 +47,8 @@ struct loop {
     /* workers: peer.c */
     struct peer *peers; /* uthash by serial: every worker that is not gone */
     struct loop_peers idle;
-    size_t idle_count, asked_count;
-    uint64_t next_serial;
+    struct loop_peers unwatched;    /* busy, and their pipes not polled yet: the oldest first */
+    size_t idle_count, asked_count; /* asked: births that are to be told of */
     struct births_failures failures;
     int devnull;
 

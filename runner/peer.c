@@ -15,13 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WATCH_AFTER_MS       20
 #define READ_AT_ONCE         ((size_t)1 << 20)  /* then other workers get their turn */
 #define DRAIN_AT_MOST        ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
 #define UNBEGUN_RESTARTS_MAX 5                  /* workers that died before they took the same job */
 
 /* ---- from birth to death --------------------------------------------------------------------------------------- */
 
-struct peer *peer_new(struct loop *loop, uint64_t serial)
+static struct peer *peer_new(struct loop *loop, uint64_t serial)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL)
@@ -35,7 +36,6 @@ struct peer *peer_new(struct loop *loop, uint64_t serial)
         peer->streams[i].peer = peer;
     }
     HASH_ADD(hh, loop->peers, serial, sizeof peer->serial, peer);
-    loop->asked_count++;
     return peer;
 }
 
@@ -79,11 +79,19 @@ static void on_stream_closed(uv_handle_t *handle)
     free_when_closed(stream->peer);
 }
 
+static void leave_unwatched(struct peer *peer)
+{
+    if (peer->is_unwatched)
+        TAILQ_REMOVE(&peer->loop->unwatched, peer, unwatched);
+    peer->is_unwatched = false;
+}
+
 static void stop_reading(struct peer *peer)
 {
-    if (peer->pipe < 0)
-        return;
-    uv_close((uv_handle_t *)&peer->poll, on_poll_closed);
+    leave_unwatched(peer);
+    if (peer->is_watched)
+        uv_close((uv_handle_t *)&peer->poll, on_poll_closed);
+    peer->is_watched = false;
     descriptor_close(&peer->pipe);
 }
 
@@ -107,8 +115,6 @@ static void peer_free(struct peer *peer)
 {
     struct loop *loop = peer->loop;
     leave_idle(peer);
-    if (peer->state == PEER_ASKED)
-        loop->asked_count--;
     HASH_DEL(loop->peers, peer);
     stop_reading(peer);
     descriptor_close(&peer->task);
@@ -197,7 +203,9 @@ static int keep_value(struct peer *peer, const struct message_result *result)
         return 0;
     case PAYLOAD_MEMFD:
         peer->value_fd = receive_descriptor(peer);
-        return peer->value_fd >= 0 && result->size > 0 ? 0 : -EBADMSG;
+        if (peer->value_fd < 0 || result->size == 0)
+            return -EBADMSG;
+        return payload_check(peer->value_fd, (size_t)result->size, false); /* and again when it can change no more */
     default:
         return -EBADMSG;
     }
@@ -293,7 +301,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     const enum read_end end = read_pipe(peer, READ_AT_ONCE);
     if (end == READ_BAD)
         distrust(peer);
-    else if (end == READ_EOF) /* completion is never end-of-file alone: `gone` tells */
+    else if (end == READ_EOF && peer->is_watched) /* completion is never end-of-file alone: `gone` tells */
         uv_poll_stop(&peer->poll);
     loop_step(peer->loop);
 }
@@ -318,25 +326,51 @@ static void on_output(uv_poll_t *poll, int status, int events)
     }
 }
 
-void peer_born(struct peer *peer, pid_t pid, int task, int pipe)
+static void watch(struct peer *peer)
 {
-    struct loop *loop = peer->loop;
-    peer->pid = pid;
-    peer->task = task;
-    loop->asked_count--;
-    peer->state = PEER_DYING;
-    if (uv_poll_init(&loop->uv, &peer->poll, pipe) < 0) {
-        close(pipe);
-        peer_kill(peer, VERDICT_BIRTH, 0);
+    leave_unwatched(peer);
+    if (uv_poll_init(&peer->loop->uv, &peer->poll, peer->pipe) < 0) {
+        loop_log(peer->loop, "worker %llu cannot be listened to until it is gone", (unsigned long long)peer->serial);
         return;
     }
-    peer->pipe = pipe;
     peer->poll.data = peer;
+    peer->is_watched = true;
     peer->handles++;
     uv_poll_start(&peer->poll, UV_READABLE, on_readable);
-    peer->state = PEER_IDLE;
+}
+
+void peer_watch_due(struct loop *loop, int64_t now)
+{
+    for (struct peer *peer; (peer = TAILQ_FIRST(&loop->unwatched)) != NULL && peer->watch_at <= now;)
+        watch(peer);
+}
+
+/* Listens at once where somebody waits for more than the end, else when it turns out to be no short job. */
+static void watch_later(struct peer *peer)
+{
+    const pool_job_options_t *o = &peer->job->options;
+    if (o->early || o->on_event != NULL) {
+        watch(peer);
+        return;
+    }
+    peer->watch_at = (process_now_ms() / WATCH_AFTER_MS + 2) * WATCH_AFTER_MS;
+    peer->is_unwatched = true;
+    TAILQ_INSERT_TAIL(&peer->loop->unwatched, peer, unwatched);
+}
+
+struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe)
+{
+    struct peer *peer = peer_new(loop, serial);
+    if (peer == NULL) {
+        close(task);
+        close(pipe);
+        return NULL;
+    }
+    peer->task = task;
+    peer->pipe = pipe;
     TAILQ_INSERT_TAIL(&loop->idle, peer, idle);
     loop->idle_count++;
+    return peer;
 }
 
 /* ---- what it is told ------------------------------------------------------------------------------------------- */
@@ -509,6 +543,7 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     job->attempt++;
     choose_timeout(peer);
     send_limits(peer);
+    watch_later(peer);
     atomic_store(&job->state, POOL_STATE_RUNNING);
     pool_event_t event = {.kind = POOL_EVENT_STARTED};
     settle_event(job, &event);
@@ -696,12 +731,14 @@ static void conclude(struct peer *peer, const struct message_gone *gone)
     const struct verdict_retry retry = {
         .outcome = verdict.outcome,
         .cancelled = job->cancel_asked,
+        .out_of_time = verdict.cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
         .rerunnable = job->options.rerunnable,
         .attempt = job->attempt - job->evictions,
         .retries = job->options.retries,
         .retry_on = job->options.retry_on,
     };
     const enum verdict_next next = verdict_next(&retry);
+    fill_usage(peer, gone, &job->result.usage); /* the next attempt may never start */
     if (next != VERDICT_SETTLE) {
         pool_event_t event = {.kind = POOL_EVENT_RETRIED, .outcome = verdict.outcome};
         settle_event(job, &event);
@@ -713,7 +750,6 @@ static void conclude(struct peer *peer, const struct message_gone *gone)
     if (verdict.outcome != POOL_DONE) /* what it may have said before it came to grief is no value */
         job_drop_value(job);
     take_output(peer);
-    fill_usage(peer, gone, &job->result.usage);
     if (gone != NULL && gone->crash.size > 0)
         job->crash = strndup(gone->crash.data, gone->crash.size);
     settle_job(job, &verdict);
@@ -736,6 +772,8 @@ void peer_gone(struct peer *peer, const struct message_gone *gone)
 {
     struct loop *loop = peer->loop;
     pool_job_t *job = peer->job;
+    if (gone->unkillable != 0 && peer->pipe >= 0) /* somebody may hold the other end: no end-of-file comes */
+        fcntl(peer->pipe, F_SETFL, O_NONBLOCK);
     drain(peer);
     handle_left_frame(peer, &gone->frame);
     const bool begun = gone->begun != 0 || peer->has_result;

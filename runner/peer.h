@@ -17,8 +17,7 @@
 struct loop;
 
 enum peer_state {
-    PEER_ASKED = 0, /* the fork server has been asked for it */
-    PEER_IDLE,
+    PEER_IDLE = 0,
     PEER_BUSY,
     PEER_DYING /* will take no job any more; `gone` is to come */
 };
@@ -32,13 +31,14 @@ struct peer_stream {
 
 struct peer {
     UT_hash_handle hh;
-    TAILQ_ENTRY(peer) idle;
+    TAILQ_ENTRY(peer) idle, unwatched;
     struct loop *loop;
     enum peer_state state;
     uint64_t serial;
-    pid_t pid;
     int task, pipe;
     uv_poll_t poll;
+    bool is_watched, is_unwatched; /* its pipe is polled; it is in the loop's list of those that are not */
+    int64_t watch_at;
     unsigned handles; /* libuv handles not closed yet: it is freed with the last */
     bool removed;
     bool blamed; /* its failure has been counted */
@@ -58,13 +58,14 @@ struct peer {
     uint64_t started_ns;
 };
 
-/* Asked for: not born yet. NULL for want of memory. */
-struct peer *peer_new(struct loop *loop, uint64_t serial);
-
 struct peer *peer_find(struct loop *loop, uint64_t serial);
 
-/* It was born: takes the descriptors. */
-void peer_born(struct peer *peer, pid_t pid, int task, int pipe);
+/* A worker was born: takes the descriptors. NULL for want of memory. */
+struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe);
+
+/* Polls the result pipes of workers that have been busy for some milliseconds. A short job's never is: its result is
+ * read when it is gone, and that saves a wake-up and the polling of it. */
+void peer_watch_due(struct loop *loop, int64_t now);
 
 /* Gives it a job, which is the peer's from now on. A negative errno: it did not take it, the job is still the caller's;
  * -EPIPE: the worker is dead, anything else: try again later. */

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,25 +91,17 @@ static pool_t *pool_new(const pool_options_t *options)
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
-/* Serials are the tags of processes, also of pools inside of jobs: none may be another's. The low half counts. */
-static uint64_t first_serial(void)
-{
-    uint32_t high;
-    if (getrandom(&high, sizeof high, 0) != sizeof high)
-        high = (uint32_t)getpid() ^ (uint32_t)process_now_ms();
-    return (uint64_t)(high >> 1) << 32 | 1;
-}
-
 static void loop_init(struct loop *loop, pool_t *pool)
 {
     loop->pool = pool;
     loop->keeper_socket = loop->keeper_pidfd = loop->control = loop->server_pidfd = -1;
     loop->retry_at = loop->bound_at = loop->timer_at = LOOP_NEVER;
-    loop->next_serial = first_serial();
     TAILQ_INIT(&loop->idle);
+    TAILQ_INIT(&loop->unwatched);
     STAILQ_INIT(&loop->unsent);
     loop->config = (struct forkserver_config){
         .slots = births_process_max((size_t)pool->options.workers, (size_t)pool->options.warm) + SLOTS_SPARE,
+        .replace = pool->options.warm > 0,
         .on_start = pool->options.on_start,
         .on_start_arg = pool->options.on_start_arg,
     };
@@ -288,8 +279,7 @@ int pool_stats(const pool_t *pool, pool_stats_t *stats)
     pthread_mutex_lock(&p->lock);
     *stats = pool->stats;
     stats->queued = pool->queue.count;
-    TAILQ_FOREACH(job, &pool->timed, timed)
-    {
+    TAILQ_FOREACH(job, &pool->timed, timed) {
         stats->queued += job->is_delayed;
     }
     stats->running = pool->running;

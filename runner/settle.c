@@ -87,6 +87,7 @@ void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, pool_cause_t caus
 {
     struct verdict verdict = {.outcome = outcome, .cause = cause};
     snprintf(verdict.message, sizeof verdict.message, "%s", message);
+    job->result.usage.complete = true;
     settle_job(job, &verdict);
     settle_release(job);
 }

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define PACKET_MAX             ((size_t)16 * 1024)
+#define LAST_MOMENT_MS         1000
 #define END_BOUND_MS           10000 /* keeper and fork server bound themselves to less */
 #define GENERATIONS_FAILED_MAX 5     /* fork servers in a row that never got ready */
 
@@ -115,22 +117,32 @@ void supervise_send(struct loop *loop, enum message_type type, const void *messa
 
 void supervise_fork(struct loop *loop, size_t count)
 {
-    const struct message_fork request = {.first_serial = loop->next_serial, .count = count};
-    for (size_t i = 0; i < count; i++)
-        if (peer_new(loop, request.first_serial + i) == NULL)
-            loop_log(loop, "no memory for a worker");
-    loop->next_serial += count;
+    const struct message_fork request = {.count = count};
+    loop->asked_count += count;
     supervise_send(loop, MESSAGE_FORK, &request);
 }
 
+static void send_signal(int pidfd, pid_t pid, int signal)
+{
+    if (pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+    else if (pid > 0)
+        kill(pid, signal);
+}
+
+/* Somebody may have stopped one of them: only awake they can end what they have. */
 void supervise_end(struct loop *loop)
 {
     loop->ending = true;
     loop->bound_at = process_now_ms() + END_BOUND_MS;
-    if (loop->keeper_socket >= 0) /* not close: a child of the host may hold a copy */
+    if (loop->keeper_socket >= 0) { /* not close: a child of the host may hold a copy */
         shutdown(loop->keeper_socket, SHUT_WR);
-    if (loop->control >= 0)
+        send_signal(loop->keeper_pidfd, loop->keeper_pid, SIGCONT);
+    }
+    if (loop->control >= 0) {
         shutdown(loop->control, SHUT_WR);
+        send_signal(loop->server_pidfd, 0, SIGCONT);
+    }
 }
 
 static void on_control_closed(uv_handle_t *handle)
@@ -138,10 +150,19 @@ static void on_control_closed(uv_handle_t *handle)
     free(handle);
 }
 
+/* A process's descriptors close a moment before it has ended. */
+static void await_end(int pidfd)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    if (pidfd >= 0)
+        poll(&end, 1, LAST_MOMENT_MS);
+}
+
 static void drop_control(struct loop *loop)
 {
     if (loop->control < 0)
         return;
+    await_end(loop->server_pidfd);
     uv_close((uv_handle_t *)loop->control_poll, on_control_closed);
     loop->control_poll = NULL;
     descriptor_close(&loop->control);
@@ -150,20 +171,12 @@ static void drop_control(struct loop *loop)
     loop->server_ready = false;
 }
 
-static void force(int pidfd, pid_t pid)
-{
-    if (pidfd >= 0)
-        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    else if (pid > 0)
-        kill(pid, SIGKILL);
-}
-
 void supervise_force(struct loop *loop)
 {
     if (!loop->keeper_gone)
-        force(loop->keeper_pidfd, loop->keeper_pid);
+        send_signal(loop->keeper_pidfd, loop->keeper_pid, SIGKILL);
     if (loop->control >= 0)
-        force(loop->server_pidfd, 0);
+        send_signal(loop->server_pidfd, 0, SIGKILL);
     drop_control(loop);
 }
 
@@ -189,35 +202,43 @@ static void on_hello(struct loop *loop, const struct message_hello *hello)
     }
 }
 
-static void on_born(struct loop *loop, const struct message_born *born, struct descriptor_set *set)
+/* A worker is there, or will be in a moment: takes its ends out of the set. */
+static void add_peer(struct loop *loop, uint64_t serial, struct descriptor_set *set)
 {
-    struct peer *peer = peer_find(loop, born->serial);
-    if (peer == NULL || peer->state != PEER_ASKED)
-        return;
-    if (born->error != 0) {
-        peer_lost(peer);
-        loop_birth_failed(loop, strerror((int)born->error));
-        return;
-    }
-    const int task = descriptor_set_take(set);
+    int task = descriptor_set_take(set);
     const int pipe = descriptor_set_take(set);
-    if (pipe < 0) { /* no room for its ends in this process's table: this worker is of no use */
-        int lone = task;
-        descriptor_close(&lone);
-        peer_kill(peer, VERDICT_BIRTH, 0);
-        peer->blamed = true;
-        loop_birth_failed(loop, "its descriptors did not arrive: raise the limit on open files (ulimit -n)");
-        return;
+    const char *why = NULL;
+    if (pipe < 0) {
+        descriptor_close(&task);
+        why = "its descriptors did not arrive: raise the limit on open files (ulimit -n)";
+    } else if (peer_born(loop, serial, task, pipe) == NULL) {
+        why = strerror(ENOMEM);
     }
     pthread_mutex_lock(&loop->pool->lock);
     loop->pool->stats.workers_started++;
     pthread_mutex_unlock(&loop->pool->lock);
-    peer_born(peer, (pid_t)born->pid, task, pipe);
+    if (why != NULL) { /* it is of no use */
+        const struct message_kill kill = {.serial = serial, .verdict = VERDICT_BIRTH};
+        supervise_send(loop, MESSAGE_KILL, &kill);
+        loop_birth_failed(loop, why);
+    }
 }
 
-static void on_gone(struct loop *loop, const struct message_gone *gone)
+static void on_born(struct loop *loop, const struct message_born *born, struct descriptor_set *set)
+{
+    if (loop->asked_count > 0)
+        loop->asked_count--;
+    if (born->error != 0)
+        loop_birth_failed(loop, strerror((int)born->error));
+    else
+        add_peer(loop, born->serial, set);
+}
+
+static void on_gone(struct loop *loop, const struct message_gone *gone, struct descriptor_set *set)
 {
     struct peer *peer = peer_find(loop, gone->serial);
+    if (gone->replacement != 0)
+        add_peer(loop, gone->replacement, set);
     if (peer != NULL)
         peer_gone(peer, gone);
 }
@@ -263,7 +284,7 @@ static void read_control(struct loop *loop)
         else if (type == MESSAGE_BORN)
             on_born(loop, &packet.born, &set);
         else
-            on_gone(loop, &packet.gone);
+            on_gone(loop, &packet.gone, &set);
         descriptor_set_close(&set);
     }
 }
@@ -307,6 +328,7 @@ static void lose_peers(struct loop *loop)
     HASH_ITER(hh, loop->peers, peer, next) {
         peer_lost(peer);
     }
+    loop->asked_count = 0;
 }
 
 static void describe_death(int status, char *text, size_t size)

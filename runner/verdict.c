@@ -134,7 +134,7 @@ void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict
 
 enum verdict_next verdict_next(const struct verdict_retry *retry)
 {
-    if (retry->cancelled || retry->outcome == POOL_CANCELLED || retry->outcome == POOL_DONE)
+    if (retry->cancelled || retry->out_of_time || retry->outcome == POOL_CANCELLED || retry->outcome == POOL_DONE)
         return VERDICT_SETTLE;
     if (retry->outcome == POOL_LOST && retry->rerunnable)
         return VERDICT_RERUN;

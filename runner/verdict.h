@@ -38,7 +38,8 @@ void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict
 /* What a further attempt depends on. */
 struct verdict_retry {
     pool_outcome_t outcome;
-    bool cancelled; /* by the caller, or the pool closes */
+    bool cancelled;   /* by the caller, or the pool closes */
+    bool out_of_time; /* its deadline has ended this attempt */
     bool rerunnable;
     uint32_t attempt;
     int32_t retries;

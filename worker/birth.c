@@ -8,44 +8,43 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void close_pair(int pair[2])
+bool birth_prepare(struct slot *slot)
 {
-    descriptor_close(&pair[0]);
-    descriptor_close(&pair[1]);
+    int task[2], result[2]; /* [0] the host's, [1] the worker's */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task) < 0) {
+        slot->error = (uint64_t)errno;
+        return false;
+    }
+    if (pipe2(result, O_CLOEXEC) < 0) {
+        slot->error = (uint64_t)errno;
+        close(task[0]);
+        close(task[1]);
+        return false;
+    }
+    slot->host_ends[0] = task[0];
+    slot->host_ends[1] = result[0];
+    slot->worker_ends[0] = task[1];
+    slot->worker_ends[1] = result[1];
+    return true;
 }
 
 void birth_fork(struct server *server, struct slot *slot)
 {
-    int task[2] = {-1, -1}, result[2] = {-1, -1}; /* [0] the host's, [1] the worker's */
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task) < 0 || pipe2(result, O_CLOEXEC) < 0) {
-        slot->error = (uint64_t)errno;
-        close_pair(task);
-        return;
-    }
+    const struct worker_birth birth = {
+        /* the child has neither server nor slot */
+        .serial = slot->serial, .task = slot->worker_ends[0], .result = slot->worker_ends[1],
+        .page = slot->page,     .origin = server->origin,     .parent = server->pid,
+    };
+    slot->page->inherited = server->inherited;
     slot_page_share(slot, true);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        const struct worker_birth birth = {
-            .serial = slot->serial,
-            .task = task[1],
-            .result = result[1],
-            .page = slot->page,
-            .origin = server->origin,
-            .parent = server->pid,
-        };
+    const pid_t pid = process_fork();
+    if (pid == 0)
         worker_main(&birth);
-    }
-    const int error = errno;
+    if (pid < 0)
+        slot->error = (uint64_t)errno;
+    else
+        slot->pid = pid;
     slot_page_share(slot, false);
-    descriptor_close(&task[1]);
-    descriptor_close(&result[1]);
-    if (pid < 0) {
-        slot->error = (uint64_t)error;
-        close_pair(task);
-        close_pair(result);
-        return;
-    }
-    slot->pid = pid;
-    slot->host_ends[0] = task[0];
-    slot->host_ends[1] = result[0];
+    descriptor_close(&slot->worker_ends[0]);
+    descriptor_close(&slot->worker_ends[1]);
 }

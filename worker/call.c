@@ -263,7 +263,8 @@ static int send_value(struct pool_call *call, int code, bool early, struct messa
 
 int call_finish(struct pool_call *call, int code, bool early)
 {
-    static uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
+    static uint8_t large[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
+    uint8_t small[2 * CALL_TEXT_MAX]; /* on the stack: no page of its own to copy */
     struct message_result result = {.code = code};
     struct frame_buffer frame;
     int rc = 0;
@@ -275,7 +276,10 @@ int call_finish(struct pool_call *call, int code, bool early)
     rc = send_value(call, code, early, &result);
     if (code != 0)
         result.text = (struct message_slice){call->text, strlen(call->text)};
-    frame_buffer_init(&frame, storage, sizeof storage);
+    if (result.data.size < CALL_TEXT_MAX / 2)
+        frame_buffer_init(&frame, small, sizeof small);
+    else
+        frame_buffer_init(&frame, large, sizeof large);
     if (rc == 0)
         rc = message_pack(&frame, MESSAGE_RESULT, &result);
     if (rc == 0)

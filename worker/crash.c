@@ -107,7 +107,8 @@ static const char *base_name(const char *path)
 static void put_frame(struct text *text, unsigned number, uint64_t address)
 {
     Dl_info info;
-    void *pointer = (void *)(uintptr_t)address;
+    /* All but the first are return addresses: a function that ends in a call that never returns ends right there. */
+    void *pointer = (void *)(uintptr_t)(number > 0 ? address - 1 : address);
     if (dladdr(pointer, &info) == 0 || info.dli_fname == NULL) {
         put(text, "\n  #%u 0x%llx", number, (unsigned long long)address);
         return;
@@ -131,7 +132,8 @@ size_t crash_describe(const struct page *page, char *text, size_t size)
     put(&t, "signal %u (%s)", signal, strsignal((int)signal));
     if (page->crash_code > 0 && (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL))
         put(&t, " at address 0x%llx", (unsigned long long)page->crash_address);
-    const uint32_t frames = page->trace_size < PAGE_TRACE_MAX ? page->trace_size : PAGE_TRACE_MAX;
+    const uint32_t said = page->trace_size;
+    const uint32_t frames = said < PAGE_TRACE_MAX ? said : PAGE_TRACE_MAX;
     for (uint32_t i = 0; i < frames; i++)
         put_frame(&t, i, page->trace[i]);
     return (size_t)(t.at - text);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -20,12 +21,13 @@
 #include <unistd.h>
 
 #define BIRTH_DEADLINE_MS 10000
-#define OOM_SCORE_ADJ 500
+#define OOM_SCORE_ADJ     500
 #define RETRY_MS          10 /* until a full socket or used-up descriptors are tried again */
 
 enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
 
-/* Workers go first, and an inherited protection from the kernel's OOM killer would make them unkillable by it: proc(5). */
+/* Workers go first, and an inherited protection from the kernel's OOM killer would make them unkillable by it: proc(5).
+ */
 static void offer_to_oom_killer(void)
 {
     char text[16] = "";
@@ -38,6 +40,15 @@ static void offer_to_oom_killer(void)
         (void)wrote; /* raising it needs no privilege; where it fails all the same, nothing else does */
     }
     close(fd);
+}
+
+/* Serials are the tags of processes, also of pools inside of jobs: none may be another's. The low half counts. */
+static uint64_t first_serial(void)
+{
+    uint32_t high;
+    if (getrandom(&high, sizeof high, 0) != sizeof high)
+        high = (uint32_t)getpid() ^ (uint32_t)process_now_ms();
+    return (uint64_t)(high >> 1) << 32 | 1;
 }
 
 static int prepare(struct server *server, const struct forkserver_config *config, pool_error_t *error)
@@ -86,9 +97,8 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
 static int send_message(struct server *server, enum message_type type, const void *message, const int *fds,
                         size_t count)
 {
-    static uint8_t storage[16 * 1024];
     struct frame_buffer frame;
-    frame_buffer_init(&frame, storage, sizeof storage);
+    frame_buffer_init(&frame, server->outgoing, sizeof server->outgoing);
     const int rc = message_pack(&frame, type, message);
     if (rc < 0)
         return rc;
@@ -104,19 +114,33 @@ static void say_hello(struct server *server, const pool_error_t *error)
 
 /* ---- what the host asks ---------------------------------------------------------------------------------------- */
 
+static struct slot *take_slot(struct server *server)
+{
+    struct slot *slot = slot_take(&server->table, server->next_serial);
+    if (slot == NULL)
+        return NULL;
+    server->next_serial++;
+    slot->birth_deadline = process_now_ms() + BIRTH_DEADLINE_MS;
+    return slot;
+}
+
+static void fork_worker(struct server *server)
+{
+    struct slot *slot = take_slot(server);
+    if (slot == NULL) {
+        const struct message_born born = {.error = EAGAIN};
+        send_message(server, MESSAGE_BORN, &born, NULL, 0);
+        return;
+    }
+    if (birth_prepare(slot))
+        birth_fork(server, slot);
+    slot->born_unsent = true;
+}
+
 static void handle_fork(struct server *server, const struct message_fork *request)
 {
-    for (uint64_t i = 0; i < request->count && i < server->table.count; i++) {
-        struct slot *slot = slot_take(&server->table, request->first_serial + i);
-        if (slot == NULL) {
-            const struct message_born born = {.serial = request->first_serial + i, .error = EAGAIN};
-            send_message(server, MESSAGE_BORN, &born, NULL, 0);
-            continue;
-        }
-        birth_fork(server, slot);
-        slot->birth_deadline = process_now_ms() + BIRTH_DEADLINE_MS;
-        slot->born_unsent = true;
-    }
+    for (uint64_t i = 0; i < request->count && i < server->table.count; i++)
+        fork_worker(server);
 }
 
 static void handle_kill(struct server *server, const struct message_kill *request)
@@ -141,7 +165,7 @@ static void handle_started(struct server *server, const struct message_started *
  * gone bad, and workers must not live on under it. */
 static bool handle_packet(struct server *server)
 {
-    static uint8_t packet[4096];
+    uint8_t *packet = server->incoming;
     struct descriptor_set none;
     struct frame_header header;
     union {
@@ -149,7 +173,7 @@ static bool handle_packet(struct server *server)
         struct message_kill kill;
         struct message_started started;
     } message;
-    const ssize_t got = descriptor_receive(server->control, packet, sizeof packet, MSG_DONTWAIT, &none);
+    const ssize_t got = descriptor_receive(server->control, packet, sizeof server->incoming, MSG_DONTWAIT, &none);
     if (got == -EAGAIN)
         return false;
     descriptor_set_close(&none);
@@ -171,12 +195,18 @@ static bool handle_packet(struct server *server)
 
 /* ---- what the host is told ------------------------------------------------------------------------------------- */
 
+/* Refused for the moment: what goes up is tried again. */
+static bool is_refused_now(int rc)
+{
+    return rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS || rc == -ENOMEM;
+}
+
 /* True when it is told, or never can be. */
 static bool tell_born(struct server *server, struct slot *slot)
 {
     const struct message_born born = {.serial = slot->serial, .pid = (uint64_t)slot->pid, .error = slot->error};
     const int rc = send_message(server, MESSAGE_BORN, &born, slot->host_ends, slot->error == 0 ? 2 : 0);
-    if (rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS || rc == -ENOMEM)
+    if (is_refused_now(rc))
         return false;
     descriptor_close(&slot->host_ends[0]);
     descriptor_close(&slot->host_ends[1]);
@@ -186,18 +216,51 @@ static bool tell_born(struct server *server, struct slot *slot)
     return true;
 }
 
+/* The worker that takes the place of one that has done its job, ready to be forked. NULL: none, the host asks. */
+static struct slot *prepare_replacement(struct server *server)
+{
+    struct slot *slot = server->replace ? take_slot(server) : NULL;
+    if (slot == NULL || birth_prepare(slot))
+        return slot;
+    slot_free(slot);
+    return NULL;
+}
+
+static void drop_replacement(struct slot *slot)
+{
+    descriptor_close(&slot->host_ends[0]);
+    descriptor_close(&slot->host_ends[1]);
+    descriptor_close(&slot->worker_ends[0]);
+    descriptor_close(&slot->worker_ends[1]);
+    slot_free(slot);
+}
+
+/* One packet tells of the end of a worker and brings the ends of the next, which is forked when that is said: somebody
+ * waits for the news. */
 static bool tell_gone(struct server *server, struct slot *slot)
 {
-    static char crash[4096];
     struct message_gone gone;
-    slot_report(slot, crash, sizeof crash, &gone);
-    const int rc = send_message(server, MESSAGE_GONE, &gone, NULL, 0);
-    if (rc == -EAGAIN || rc == -ENOBUFS || rc == -ENOMEM)
+    slot_report(slot, server->crash, sizeof server->crash, &gone);
+    struct slot *next = gone.begun != 0 && !slot->unreaped ? prepare_replacement(server) : NULL;
+    gone.replacement = next != NULL ? next->serial : 0;
+    const int rc =
+        send_message(server, MESSAGE_GONE, &gone, next != NULL ? next->host_ends : NULL, next != NULL ? 2 : 0);
+    if (is_refused_now(rc)) {
+        if (next != NULL)
+            drop_replacement(next);
         return false;
+    }
     if (slot->unreaped)
         slot->state = SLOT_STUCK; /* keeps its place, and its page, until the kernel lets go of it */
     else
         slot_free(slot);
+    if (next == NULL)
+        return true;
+    descriptor_close(&next->host_ends[0]);
+    descriptor_close(&next->host_ends[1]);
+    birth_fork(server, next);
+    if (next->error != 0)
+        next->state = SLOT_GONE; /* it never was: told as the death of one that had not begun */
     return true;
 }
 
@@ -228,9 +291,9 @@ static int watch(int epoll, int fd, enum source source)
 
 static void drain_signals(int signals)
 {
-    struct signalfd_siginfo info[8];
-    while (read(signals, info, sizeof info) > 0)
-        ;
+    struct signalfd_siginfo info[2]; /* a standard signal is pending once at most */
+    const ssize_t got = read(signals, info, sizeof info);
+    (void)got;
 }
 
 /* Milliseconds until something has to be done, -1: until something happens. */
@@ -245,12 +308,12 @@ static int next_wait(const struct server *server, bool told)
     return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
 }
 
-static void loop(struct server *server, int epoll, int signals)
+static void loop(struct server *server)
 {
     bool told = true;
     while (!server->closing) {
         struct epoll_event events[8];
-        const int count = epoll_wait(epoll, events, 8, next_wait(server, told));
+        const int count = epoll_wait(server->epoll, events, 8, next_wait(server, told));
         bool reap = false;
         for (int i = 0; i < count; i++) {
             switch ((enum source)events[i].data.u32) {
@@ -259,7 +322,7 @@ static void loop(struct server *server, int epoll, int signals)
                     ;
                 break;
             case SOURCE_SIGNAL:
-                drain_signals(signals);
+                drain_signals(server->signals);
                 reap = true;
                 break;
             case SOURCE_LIFE:
@@ -273,35 +336,60 @@ static void loop(struct server *server, int epoll, int signals)
     }
 }
 
-void forkserver_main(const struct forkserver_config *config, int control, int life, int host)
+/* Everything that the loop waits for. on_start may have changed the mask. */
+static int watch_all(struct server *server, int life, int host, pool_error_t *error)
 {
-    static struct server server;
-    pool_error_t error = {0};
-    server = (struct server){.control = control, .origin = &config->origin, .pid = getpid()};
-    int rc = prepare(&server, config, &error);
-    if (rc == 0)
-        rc = run_on_start(config, &error);
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_SETMASK, &child, NULL);
-    int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (rc == 0 && (signals < 0 || epoll < 0)) {
-        error.code = rc = -errno;
-        snprintf(error.message, sizeof error.message, "the fork server cannot watch its workers: %s", strerror(-rc));
-    }
+    server->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    int rc = server->signals < 0 || server->epoll < 0 ? -errno : 0;
     if (rc == 0) {
-        process_descriptor_lift(&signals);
-        process_descriptor_lift(&epoll);
-        watch(epoll, control, SOURCE_CONTROL);
-        watch(epoll, signals, SOURCE_SIGNAL);
-        watch(epoll, life, SOURCE_LIFE);
-        watch(epoll, host, SOURCE_HOST);
+        process_descriptor_lift(&server->signals);
+        process_descriptor_lift(&server->epoll);
+        if ((rc = watch(server->epoll, server->control, SOURCE_CONTROL)) == 0 &&
+            (rc = watch(server->epoll, server->signals, SOURCE_SIGNAL)) == 0 &&
+            (rc = watch(server->epoll, life, SOURCE_LIFE)) == 0)
+            rc = watch(server->epoll, host, SOURCE_HOST);
     }
-    say_hello(&server, &error);
+    if (rc < 0) {
+        error->code = rc;
+        snprintf(error->message, sizeof error->message, "the fork server cannot watch its workers: %s", strerror(-rc));
+    }
+    return rc;
+}
+
+static struct server *server_new(const struct forkserver_config *config, int control)
+{
+    struct server *server = mmap(NULL, sizeof *server, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (server == MAP_FAILED)
+        _exit(1);
+    madvise(server, sizeof *server, MADV_DONTFORK);
+    server->control = control;
+    server->origin = &config->origin;
+    server->pid = getpid();
+    server->replace = config->replace;
+    server->next_serial = first_serial();
+    return server;
+}
+
+void forkserver_main(const struct forkserver_config *config, int control, int life, int host)
+{
+    struct server *server = server_new(config, control);
+    pool_error_t error = {0};
+    uint64_t resident;
+    int rc = prepare(server, config, &error);
     if (rc == 0)
-        loop(&server, epoll, signals);
-    reaper_end_all(server.pid);
+        rc = run_on_start(config, &error);
+    if (rc == 0)
+        rc = watch_all(server, life, host, &error);
+    if (proc_resident(server->pid, &resident, &server->inherited) < 0)
+        server->inherited = 0;
+    say_hello(server, &error);
+    if (rc == 0)
+        loop(server);
+    reaper_end_all(server->pid);
     _exit(rc == 0 ? 0 : 1);
 }

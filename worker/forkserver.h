@@ -10,10 +10,12 @@
 #include "process.h"
 
 #include <reclaim/pool.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct forkserver_config {
     size_t slots;
+    bool replace; /* fork another as soon as a worker has done its job, without being asked: warm workers */
     int (*on_start)(void *arg, pool_error_t *error);
     void *on_start_arg;
     struct process_origin origin;

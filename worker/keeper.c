@@ -22,9 +22,14 @@
 #define BACKOFF_FIRST_MS 20
 #define BACKOFF_LAST_MS  1000
 
+/* The keeper's own descriptors stand where something stood when the host's were closed: the numbers that a fork handler
+ * remembers are others. And none is in the gap: see process_gap_end. */
+enum place { PLACE_SIGNALS, PLACE_CONTROL_HOST, PLACE_CONTROL, PLACE_LIFE_SERVER, PLACE_LIFE, PLACE_COUNT };
+
 struct keeper {
     const struct forkserver_config *config;
     int host_socket, host_pidfd, signals;
+    int places[PLACE_COUNT];
     pid_t self;
     pid_t server; /* 0: none */
     int life;     /* held open as long as we live: the fork server sees it close */
@@ -46,7 +51,7 @@ _Noreturn static void become_server(struct keeper *keeper, int control, int life
 {
     int host = keeper->host_pidfd;
     int *keep[] = {&control, &life, &host};
-    process_descriptors_keep(keep, 3);
+    process_descriptors_keep(process_gap_end(), keep, 3);
     forkserver_main(keeper->config, control, life, host);
 }
 
@@ -62,13 +67,28 @@ static void start_later(struct keeper *keeper)
     keeper->start_at = process_now_ms() + delay;
 }
 
+/* Moves *fd to its place; where the host's table was too full for places, up and out of the way. */
+static int put(const struct keeper *keeper, int *fd, enum place place)
+{
+    if (keeper->places[place] < 0)
+        return process_descriptor_lift(fd);
+    const int at = dup3(*fd, keeper->places[place], O_CLOEXEC);
+    if (at < 0)
+        return -errno;
+    close(*fd);
+    *fd = at;
+    return 0;
+}
+
 static void start_server(struct keeper *keeper)
 {
     int control[2] = {-1, -1}, life[2] = {-1, -1}; /* control: [0] the host's */
     keeper->started_at = process_now_ms();
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 || pipe2(life, O_CLOEXEC) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 || pipe2(life, O_CLOEXEC) < 0 ||
+        put(keeper, &control[0], PLACE_CONTROL_HOST) < 0 || put(keeper, &control[1], PLACE_CONTROL) < 0 ||
+        put(keeper, &life[0], PLACE_LIFE_SERVER) < 0 || put(keeper, &life[1], PLACE_LIFE) < 0)
         goto fail;
-    const pid_t pid = fork();
+    const pid_t pid = fork(); /* with fork handlers: see process_gap_end */
     if (pid == 0) {
         close(control[0]);
         close(life[1]);
@@ -164,18 +184,22 @@ _Noreturn static void keeper_main(const struct forkserver_config *config, int ho
 {
     struct keeper keeper = {
         .config = config, .host_socket = host_socket, .host_pidfd = host_pidfd, .self = getpid(), .life = -1};
-    int *keep[] = {&keeper.host_socket, &keeper.host_pidfd};
+    int *keep[2 + PLACE_COUNT] = {&keeper.host_socket, &keeper.host_pidfd};
     sigset_t child;
+    for (int i = 0; i < PLACE_COUNT; i++) {
+        keeper.places[i] = dup(host_socket);
+        keep[2 + i] = &keeper.places[i];
+    }
     setpgid(0, 0);
     prctl(PR_SET_NAME, "reclaim-keeper");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     process_signals_reset();
-    process_descriptors_keep(keep, 2);
+    process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_SETMASK, &child, NULL);
     keeper.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (keeper.signals < 0)
+    if (keeper.signals < 0 || put(&keeper, &keeper.signals, PLACE_SIGNALS) < 0)
         _exit(1);
     loop(&keeper);
     _exit(1);

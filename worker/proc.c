@@ -47,6 +47,8 @@ int proc_entry_read(pid_t pid, struct proc_entry *entry)
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     const ssize_t got = read_text(path, text, sizeof text);
+    if (got == -ENOENT)
+        return -ESRCH;
     return got < 0 ? (int)got : proc_entry_parse(text, entry);
 }
 
@@ -83,7 +85,8 @@ int proc_list_read(struct proc_list *list)
             rc = list_add(list, &entry);
     }
     closedir(dir);
-    qsort(list->entries, list->count, sizeof *list->entries, by_pid);
+    if (list->count > 0)
+        qsort(list->entries, list->count, sizeof *list->entries, by_pid);
     return rc;
 }
 
@@ -144,28 +147,32 @@ int proc_resident(pid_t pid, uint64_t *resident, uint64_t *anonymous)
     return 0;
 }
 
+/* The number after a label of a status file, which a user with many groups makes long. Negative errno. */
+static int status_number(const char *path, const char *label, unsigned long long *number)
+{
+    char line[256]; /* a longer line comes in pieces, of which none looks like a label */
+    int rc = -EBADMSG;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return -errno;
+    while (rc < 0 && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, label, strlen(label)) == 0 && sscanf(line + strlen(label), " %llu", number) == 1)
+            rc = 0;
+    fclose(file);
+    return rc;
+}
+
 uint64_t proc_peak(pid_t pid)
 {
-    char path[64], text[2048];
+    char path[64];
     unsigned long long kib;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    if (read_text(path, text, sizeof text) < 0)
-        return 0;
-    const char *line = strstr(text, "\nVmHWM:");
-    if (line == NULL || sscanf(line + strlen("\nVmHWM:"), " %llu", &kib) != 1)
-        return 0;
-    return kib * 1024;
+    return status_number(path, "VmHWM:", &kib) < 0 ? 0 : kib * 1024;
 }
 
 int proc_threads(void)
 {
-    char text[2048];
-    int threads;
-    const ssize_t got = read_text("/proc/self/status", text, sizeof text);
-    if (got < 0)
-        return (int)got;
-    const char *line = strstr(text, "\nThreads:");
-    if (line == NULL || sscanf(line + strlen("\nThreads:"), "%d", &threads) != 1)
-        return -EBADMSG;
-    return threads;
+    unsigned long long threads;
+    const int rc = status_number("/proc/self/status", "Threads:", &threads);
+    return rc < 0 ? rc : (int)threads;
 }

@@ -2,6 +2,7 @@
 
 #include "descriptor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 /* 32 numbers below this: high enough to be out of the way, low enough for a small descriptor table. */
 #define LIFT_TOP  512
 #define LIFT_ROOM 32
+
+#define GAP_FIRST 3
+#define GAP_END   5
 
 void process_origin_take(struct process_origin *origin, const sigset_t *mask)
 {
@@ -32,7 +36,7 @@ void process_origin_take(struct process_origin *origin, const sigset_t *mask)
 void process_signals_reset(void)
 {
     for (int s = 1; s < NSIG; s++)
-        signal(s, s == SIGPIPE || s == SIGTTOU ? SIG_IGN : SIG_DFL);
+        signal(s, s == SIGTTOU ? SIG_IGN : SIG_DFL);
 }
 
 void process_signals_restore(const struct process_origin *origin)
@@ -40,6 +44,19 @@ void process_signals_restore(const struct process_origin *origin)
     for (int s = 1; s < NSIG; s++)
         signal(s, sigismember(&origin->ignored, s) == 1 ? SIG_IGN : SIG_DFL);
     sigprocmask(SIG_SETMASK, &origin->mask, NULL);
+}
+
+pid_t process_fork(void)
+{
+    return _Fork();
+}
+
+unsigned process_gap_end(void)
+{
+    int fd = GAP_FIRST;
+    while (fd < GAP_END && fcntl(fd, F_GETFD) >= 0)
+        fd++;
+    return (unsigned)fd;
 }
 
 int64_t process_now_ms(void)
@@ -64,7 +81,7 @@ int process_descriptor_floor(void)
         int top = LIFT_TOP;
         if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < LIFT_TOP)
             top = (int)limit.rlim_cur;
-        floor = top > 2 * LIFT_ROOM ? top - LIFT_ROOM : 3;
+        floor = top > 2 * LIFT_ROOM ? top - LIFT_ROOM : GAP_END;
     }
     return floor;
 }
@@ -87,20 +104,42 @@ static int descriptor_is_kept(int fd, int **keep, unsigned count)
     return 0;
 }
 
-/* Whatever stdio still holds for the host's descriptors goes to /dev/null, or a later flush would put it into whatever
- * has the number by then. */
-static void stdio_drop(int **keep, unsigned count)
+static void descriptor_drop(int fd, int null, int **keep, unsigned count)
+{
+    if (fd != null && !descriptor_is_kept(fd, keep, count))
+        dup2(null, fd);
+}
+
+/* Puts /dev/null in the place of every descriptor from first on but those that are kept. */
+static void descriptors_drop(int first, int null, int **keep, unsigned count)
 {
     const int top = process_descriptor_floor() + LIFT_ROOM;
+    DIR *dir = opendir("/proc/self/fd");
+    if (dir == NULL) { /* no number is left for it: the usual ones */
+        for (int fd = first; fd < top; fd++)
+            if (fcntl(fd, F_GETFD) >= 0)
+                descriptor_drop(fd, null, keep, count);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        const int fd = (int)strtol(entry->d_name, NULL, 10); /* "." and "..": 0 */
+        if (fd >= first && fd != dirfd(dir))
+            descriptor_drop(fd, null, keep, count);
+    }
+    closedir(dir);
+}
+
+/* Whatever stdio still holds for the host's descriptors goes to /dev/null, or a later flush would put it into whatever
+ * has the number by then. */
+static void stdio_drop(unsigned first, int **keep, unsigned count)
+{
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     __fpurge(stdin);
     __fpurge(stdout);
     __fpurge(stderr);
     if (null < 0)
         return;
-    for (int fd = 3; fd < top; fd++)
-        if (fd != null && !descriptor_is_kept(fd, keep, count) && fcntl(fd, F_GETFD) >= 0)
-            dup2(null, fd);
+    descriptors_drop((int)first, null, keep, count);
     fflush(NULL);
     dup2(null, STDIN_FILENO);
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
@@ -110,13 +149,12 @@ static void stdio_drop(int **keep, unsigned count)
         close(null);
 }
 
-void process_descriptors_keep(int **keep, unsigned count)
+void process_descriptors_keep(unsigned first, int **keep, unsigned count)
 {
-    unsigned first = 3;
     for (unsigned i = 0; i < count; i++)
         if (*keep[i] >= 0)
             process_descriptor_lift(keep[i]);
-    stdio_drop(keep, count);
+    stdio_drop(first, keep, count);
     /* Close the gaps between those kept, in ascending order. */
     for (;;) {
         unsigned next = ~0U;
@@ -134,14 +172,15 @@ void process_descriptors_keep(int **keep, unsigned count)
 
 void process_seed(void)
 {
-    unsigned short seed48_values[3];
-    unsigned seed;
-    if (getrandom(&seed, sizeof seed, 0) != sizeof seed ||
-        getrandom(seed48_values, sizeof seed48_values, 0) != sizeof seed48_values) {
-        seed = (unsigned)getpid() * 2654435761U ^ (unsigned)process_now_ms();
+    struct {
+        unsigned random;
+        unsigned short seed48[3];
+    } seeds;
+    if (getrandom(&seeds, sizeof seeds, 0) != sizeof seeds) {
+        seeds.random = (unsigned)getpid() * 2654435761U ^ (unsigned)process_now_ms();
         for (int i = 0; i < 3; i++)
-            seed48_values[i] = (unsigned short)(seed >> (i * 5));
+            seeds.seed48[i] = (unsigned short)(seeds.random >> (i * 5));
     }
-    srandom(seed);
-    seed48(seed48_values);
+    srandom(seeds.random);
+    seed48(seeds.seed48);
 }

@@ -17,11 +17,21 @@ struct process_origin {
 /* Takes the calling process's. mask: the calling thread's, before the caller blocked signals for the fork. */
 void process_origin_take(struct process_origin *origin, const sigset_t *mask);
 
-/* Default dispositions for all signals, but ignored SIGPIPE and SIGTTOU. */
+/* Default dispositions for all signals; SIGTTOU is ignored, for a job in the background may print. */
 void process_signals_reset(void);
 
 /* Dispositions and mask as the host had them. */
 void process_signals_restore(const struct process_origin *origin);
+
+/* fork(2) from a process of one thread, without fork handlers (_Fork(3)). Handlers repair what other threads held, and
+ * there are none; what they do besides does harm here: libuv's closes the descriptor numbers that it remembers, whoever
+ * has them by now. */
+pid_t process_fork(void);
+
+/* The gap: numbers 3 and 4. A job that forks runs the handlers all the same, so the descriptors that they remember must
+ * be theirs. The keeper has the gap free when it forks a fork server, the one fork that runs them: what they open
+ * lands there, and is left to them from then on. This is the first number behind it. */
+unsigned process_gap_end(void);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t process_now_ms(void);
@@ -30,9 +40,9 @@ int64_t process_now_ms(void);
  * single-threaded processes: the signal comes when the parent's *thread* ends. */
 int process_die_with(pid_t parent);
 
-/* Keeps only stdin (from /dev/null), stdout, stderr and the count descriptors in keep, which move to high numbers and
- * are updated. What stdio holds for any descriptor of the host's is dropped, not written. */
-void process_descriptors_keep(int **keep, unsigned count);
+/* Keeps only stdin (from /dev/null), stdout, stderr, others below first, and the count descriptors in keep, which move
+ * to high numbers and are updated. What stdio holds for any descriptor of the host's is dropped, not written. */
+void process_descriptors_keep(unsigned first, int **keep, unsigned count);
 
 /* Moves *fd to a high number, where a job is unlikely to step on it: 0, or a negative errno and it stays. */
 int process_descriptor_lift(int *fd);

@@ -89,11 +89,11 @@ static bool scan_is_accounted(struct server *server)
 /* The cheap look after a reap: one read of our own children file. */
 static bool strangers_are_accounted(struct server *server)
 {
-    static char text[64 * 1024];
+    char *text = server->children;
     if (server->reaper.children < 0)
         return scan_is_accounted(server);
-    const ssize_t got = pread(server->reaper.children, text, sizeof text - 1, 0);
-    if (got < 0 || got == sizeof text - 1)
+    const ssize_t got = pread(server->reaper.children, text, sizeof server->children - 1, 0);
+    if (got < 0 || got == sizeof server->children - 1)
         return false;
     text[got] = '\0';
     for (char *at = text, *end;; at = end) {
@@ -131,11 +131,16 @@ static void reap_stranger(struct server *server, pid_t pid)
     struct slot *slot = slot_find(&server->table, proc_tag(pid));
     if (wait4(pid, &status, WNOHANG, &usage) != pid)
         return;
+    const struct reaper_stranger *known = stranger_find(&server->reaper.known, pid);
+    const bool counted = known != NULL && known->killed;
     stranger_forget(&server->reaper.known, pid);
     if (slot == NULL || slot->state == SLOT_STUCK)
         return;
     const uint64_t peak = (uint64_t)usage.ru_maxrss * 1024;
     slot->processes++;
+    /* SIGKILL reached it with the worker's group, or a command with its worker. */
+    if (!counted && slot->ladder.rung == LADDER_KILLED && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        slot->killed++;
     slot->left_user_us += (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
     slot->left_system_us += (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
     if (peak > slot->left_peak)
@@ -240,11 +245,13 @@ static void settle_reaped(struct server *server, int64_t now)
         return;
     for (size_t i = 0; i < server->table.count; i++)
         server->table.slots[i].members = 0;
-    if (!strangers_are_accounted(server))
+    bool accounted = strangers_are_accounted(server);
+    if (!accounted) {
         sweep_pass(server);
-    /* Looked at again, for a pass over /proc may miss who is forked meanwhile. Our own children it cannot miss: they leave
-     * that list only when we reap them. */
-    const bool accounted = strangers_are_accounted(server);
+        /* A pass over /proc may miss who is forked meanwhile. Our own children cannot be missed: they leave their list
+         * only when we reap them. */
+        accounted = strangers_are_accounted(server);
+    }
     for (size_t i = 0; i < server->table.count; i++) {
         struct slot *slot = &server->table.slots[i];
         if (slot->state != SLOT_REAPED)

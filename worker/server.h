@@ -31,13 +31,21 @@ struct reaper {
     int64_t count_at;                      /* when to count processes for `pids` limits */
 };
 
+/* Mapped, and not for workers (MADV_DONTFORK): they have no business in it, and a page that no child has costs no copy
+ * when it is written after the fork. */
 struct server {
-    int control;
+    int control, signals, epoll;
     pid_t pid;
     bool closing;
+    bool replace; /* workers that did their job are replaced at once */
+    uint64_t next_serial;
     const struct process_origin *origin;
+    uint64_t inherited; /* anonymous bytes that every worker starts with */
     struct slot_table table;
     struct reaper reaper;
+    uint8_t incoming[4096], outgoing[16 * 1024];
+    char crash[4096];         /* a crash note on its way */
+    char children[64 * 1024]; /* our own children file */
 };
 
 #endif

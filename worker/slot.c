@@ -29,6 +29,7 @@ int slot_table_init(struct slot_table *table, size_t count)
         munmap(memory, slots);
         return -error;
     }
+    madvise(memory, slots, MADV_DONTFORK);
     madvise(pages, count * page_stride(), MADV_DONTFORK);
     *table = (struct slot_table){.slots = memory, .pages = pages, .count = count};
     return 0;
@@ -44,6 +45,7 @@ struct slot *slot_take(struct slot_table *table, uint64_t serial)
             .state = SLOT_ALIVE,
             .serial = serial,
             .host_ends = {-1, -1},
+            .worker_ends = {-1, -1},
             .cpu_ms = -1,
             .pids = -1,
             .give_up_at = LADDER_NEVER,
@@ -89,7 +91,10 @@ int64_t slot_paused(const struct slot *slot, int64_t now)
 {
     const int64_t since = atomic_load(&slot->page->stopped_since_ms);
     const int64_t before = atomic_load(&slot->page->stopped_ms);
-    return before + (since > 0 && since < now ? now - since : 0);
+    const int64_t open = since > 0 && since < now ? now - since : 0;
+    if (before <= 0) /* the job may have written over its page: none of it may overflow */
+        return open;
+    return before < now - open ? before + open : now;
 }
 
 /* Killed by the kernel for its CPU limit, or by its second, hard limit? */

@@ -26,8 +26,9 @@ struct slot {
     bool unreaped;    /* given up on before the worker was reaped */
     uint64_t serial;
     pid_t pid;
-    uint64_t error;   /* errno of the fork; then there is no worker */
-    int host_ends[2]; /* until sent */
+    uint64_t error;     /* errno of the fork; then there is no worker */
+    int host_ends[2];   /* task socket, result pipe: until sent */
+    int worker_ends[2]; /* the same, until forked */
     int64_t birth_deadline;
     struct ladder ladder;
     int64_t give_up_at;   /* when what cannot be killed is reported as such */

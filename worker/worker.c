@@ -5,12 +5,12 @@
 #include "command.h"
 #include "crash.h"
 #include "payload.h"
-#include "proc.h"
 #include "sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,13 +18,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define INBOX_SMALL ((size_t)1024)
+
+/* On the worker's stack, which is its own already: every other page that is written costs a copy. */
 struct task {
     struct message_task message;
     struct descriptor_set descriptors;
     uint8_t *arg; /* inline: a copy aligned to 16; memfd: its mapping */
+    uint8_t *frame, small[INBOX_SMALL];
 };
-
-static uint8_t inbox[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
 
 /* From a copy of the fork server to a process of its own. */
 static int settle_in(const struct worker_birth *birth, struct channel *channel)
@@ -32,52 +34,72 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel)
     int task = birth->task, result = birth->result;
     sigset_t none;
     int rc = process_die_with(birth->parent);
-    if (rc < 0)
-        return rc;
-    setpgid(0, 0);
-    prctl(PR_SET_NAME, "reclaim-worker");
-    rc = process_descriptor_lift(&task);
+    if (rc == 0)
+        rc = process_descriptor_lift(&task);
     if (rc == 0)
         rc = process_descriptor_lift(&result);
     if (rc < 0)
         return rc;
+    setpgid(0, 0);
+    prctl(PR_SET_NAME, "reclaim-worker");
     const unsigned low = (unsigned)(task < result ? task : result);
     const unsigned high = (unsigned)(task < result ? result : task);
-    descriptor_close_range(3, low - 1);
+    descriptor_close_range(process_gap_end(), low - 1);
     descriptor_close_range(low + 1, high - 1);
     descriptor_close_range(high + 1, ~0U);
     sweep_tag(birth->serial);
     process_seed();
     crash_note_in(birth->page);
-    signal(SIGPIPE, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     return channel_init(channel, task, result, birth->page);
 }
 
+/* Reads until there are want bytes. 1, 0 when the host hung up, negative errno. */
+static int receive_more(int socket, struct task *task, size_t have, size_t want)
+{
+    while (have < want) {
+        const ssize_t got = recv(socket, task->frame + have, want - have, 0);
+        if (got <= 0)
+            return got == 0 ? 0 : -errno;
+        have += (size_t)got;
+    }
+    return 1;
+}
+
+/* A task larger than the small buffer: moved to where there is room, the rest read. */
+static int receive_large(int socket, struct task *task, size_t have, size_t size)
+{
+    task->frame = malloc(size);
+    if (task->frame == NULL)
+        return -ENOMEM;
+    memcpy(task->frame, task->small, have);
+    return receive_more(socket, task, have, size);
+}
+
 /* Reads the task frame; the descriptors come with its first byte. 1, 0 when the host hung up, negative errno. */
 static int receive_task(int socket, struct task *task)
 {
-    struct frame_header header = {0};
-    size_t have = 0, want = FRAME_HEADER_SIZE;
-    bool known = false;
-    while (have < want) {
-        struct descriptor_set late;
-        const ssize_t got =
-            descriptor_receive(socket, inbox + have, sizeof inbox - have, 0, have == 0 ? &task->descriptors : &late);
-        if (got <= 0)
-            return (int)got;
-        if (have == 0 && task->descriptors.truncated)
-            return -EMFILE;
-        have += (size_t)got;
-        if (!known && have >= FRAME_HEADER_SIZE) {
-            if (frame_header_read(inbox, &header) < 0 || header.type != MESSAGE_TASK)
-                return -EBADMSG;
-            want += header.length;
-            known = true;
-        }
-    }
-    const int rc = message_unpack(MESSAGE_TASK, inbox + FRAME_HEADER_SIZE, header.length, &task->message);
+    struct frame_header header;
+    task->frame = task->small;
+    const ssize_t got = descriptor_receive(socket, task->small, sizeof task->small, 0, &task->descriptors);
+    if (got <= 0)
+        return (int)got;
+    if (task->descriptors.truncated)
+        return -EMFILE;
+    size_t have = (size_t)got;
+    int rc = have < FRAME_HEADER_SIZE ? receive_more(socket, task, have, FRAME_HEADER_SIZE) : 1;
+    if (rc <= 0)
+        return rc;
+    if (have < FRAME_HEADER_SIZE)
+        have = FRAME_HEADER_SIZE;
+    if (frame_header_read(task->frame, &header) < 0 || header.type != MESSAGE_TASK)
+        return -EBADMSG;
+    const size_t size = FRAME_HEADER_SIZE + header.length;
+    rc = size > sizeof task->small ? receive_large(socket, task, have, size) : receive_more(socket, task, have, size);
+    if (rc <= 0)
+        return rc;
+    rc = message_unpack(MESSAGE_TASK, task->frame + FRAME_HEADER_SIZE, header.length, &task->message);
     return rc < 0 ? rc : 1;
 }
 
@@ -136,14 +158,13 @@ static void apply_limits(const struct message_task *task)
     }
 }
 
-/* What the job starts from: its usage is counted above this. */
+/* What the job starts from: its usage is counted above this. The high-water mark, not what is resident now, for that is
+ * what wait4 will tell of the end. */
 static void take_baseline(struct page *page)
 {
-    uint64_t resident, anonymous;
-    if (proc_resident(getpid(), &resident, &anonymous) < 0)
-        return;
-    page->baseline = resident;
-    page->inherited = anonymous;
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        page->baseline = (uint64_t)usage.ru_maxrss * 1024;
 }
 
 /* Takes the descriptors for 0, 1 and 2 out of the set, -1 where there is none. */
@@ -154,9 +175,16 @@ static void take_streams(struct task *task, int streams[3])
         streams[i] = (task->message.streams & bits[i]) != 0 ? descriptor_set_take(&task->descriptors) : -1;
 }
 
+/* Asked first: fflush alone would copy the page that the stream stands in. */
+static void flush(FILE *stream)
+{
+    if (__fpending(stream) > 0)
+        fflush(stream);
+}
+
 static int run_function(struct task *task, struct channel *channel)
 {
-    static struct pool_call call;
+    struct pool_call call;
     int streams[3];
     take_streams(task, streams);
     for (int i = 0; i < 3; i++) {
@@ -177,8 +205,8 @@ static int run_function(struct task *task, struct channel *channel)
     const pool_fn function = (pool_fn)(uintptr_t)task->message.function;
     const int code = function(&call);
 
-    fflush(stdout);
-    fflush(stderr);
+    flush(stdout);
+    flush(stderr);
     int rc = call_finish(&call, code, task->message.early != 0);
     if (rc < 0 && rc != -EBADF) {
         const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", strerror(-rc));
@@ -189,7 +217,7 @@ static int run_function(struct task *task, struct channel *channel)
 
 static int run_command(struct task *task, struct channel *channel, const struct process_origin *origin)
 {
-    static uint8_t storage[4096];
+    uint8_t storage[1024];
     struct command command = {.fds = NULL, .origin = origin, .page = channel->page};
     struct message_result result = {0};
     struct frame_buffer frame;
@@ -209,7 +237,8 @@ static int run_command(struct task *task, struct channel *channel, const struct 
 
 void worker_main(const struct worker_birth *birth)
 {
-    static struct task task;
+    struct task task;
+    task.arg = NULL;
     struct channel channel;
     if (settle_in(birth, &channel) < 0)
         _exit(WORKER_EXIT_BIRTH);
