@@ -101,7 +101,7 @@ static void loop_init(struct loop *loop, pool_t *pool)
     STAILQ_INIT(&loop->unsent);
     loop->config = (struct forkserver_config){
         .slots = births_process_max((size_t)pool->options.workers, (size_t)pool->options.warm) + SLOTS_SPARE,
-        .replace = pool->options.warm > 0,
+        .warm = (size_t)pool->options.warm,
         .on_start = pool->options.on_start,
         .on_start_arg = pool->options.on_start_arg,
     };

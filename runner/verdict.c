@@ -27,7 +27,7 @@ static void say_command(const struct verdict_ending *ending, struct verdict *ver
     verdict->code = (int32_t)ending->code;
     if (ending->start != START_OK)
         say(verdict, POOL_FAILED, ending->start == START_NOT_FOUND ? POOL_CAUSE_NOT_FOUND : POOL_CAUSE_NOT_EXECUTABLE,
-            "%s", ending->text != NULL ? ending->text : "the command could not be started");
+            "%s", ending->text != NULL && ending->text[0] != '\0' ? ending->text : "the command could not be started");
     else if (ending->code == 0)
         say(verdict, POOL_DONE, POOL_CAUSE_EXITED, "exited 0");
     else

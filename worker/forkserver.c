@@ -75,6 +75,7 @@ static int prepare(struct server *server, const struct forkserver_config *config
 /* The warm template. Crash handlers come after it: what on_start loads may install its own. */
 static int run_on_start(const struct forkserver_config *config, pool_error_t *error)
 {
+    const int before = proc_threads(); /* one, but for a sanitizer's own */
     if (config->on_start != NULL) {
         const int rc = config->on_start(config->on_start_arg, error);
         if (rc != 0) {
@@ -84,9 +85,10 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
             return error->code = rc;
         }
         const int threads = proc_threads();
-        if (threads > 1) {
+        if (threads > before) {
             snprintf(error->message, sizeof error->message,
-                     "on_start left %d threads: a fork copies only one, so it must end those it started", threads);
+                     "on_start left %d more threads: a fork copies only one, so it must end those it started",
+                     threads - before);
             return error->code = -EINVAL;
         }
     }
@@ -216,10 +218,22 @@ static bool tell_born(struct server *server, struct slot *slot)
     return true;
 }
 
-/* The worker that takes the place of one that has done its job, ready to be forked. NULL: none, the host asks. */
+static size_t count_idle(const struct server *server)
+{
+    size_t idle = 0;
+    for (size_t i = 0; i < server->table.count; i++) {
+        const struct slot *slot = &server->table.slots[i];
+        idle += slot->state == SLOT_ALIVE && atomic_load(&slot->page->phase) != PAGE_BEGUN;
+    }
+    return idle;
+}
+
+/* The worker that takes the place of one that has done its job, ready to be forked. NULL: none, the host asks if it
+ * wants one. It takes one more than `warm`: under load the host hands an idle one its job when it hears that another is
+ * done. */
 static struct slot *prepare_replacement(struct server *server)
 {
-    struct slot *slot = server->replace ? take_slot(server) : NULL;
+    struct slot *slot = server->warm > 0 && count_idle(server) <= server->warm ? take_slot(server) : NULL;
     if (slot == NULL || birth_prepare(slot))
         return slot;
     slot_free(slot);
@@ -370,7 +384,7 @@ static struct server *server_new(const struct forkserver_config *config, int con
     server->control = control;
     server->origin = &config->origin;
     server->pid = getpid();
-    server->replace = config->replace;
+    server->warm = config->warm;
     server->next_serial = first_serial();
     return server;
 }

@@ -10,12 +10,11 @@
 #include "process.h"
 
 #include <reclaim/pool.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 struct forkserver_config {
     size_t slots;
-    bool replace; /* fork another as soon as a worker has done its job, without being asked: warm workers */
+    size_t warm; /* idle workers to keep; 0: only what the host asks for is forked */
     int (*on_start)(void *arg, pool_error_t *error);
     void *on_start_arg;
     struct process_origin origin;

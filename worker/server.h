@@ -37,7 +37,7 @@ struct server {
     int control, signals, epoll;
     pid_t pid;
     bool closing;
-    bool replace; /* workers that did their job are replaced at once */
+    size_t warm; /* idle workers to keep without being asked */
     uint64_t next_serial;
     const struct process_origin *origin;
     uint64_t inherited; /* anonymous bytes that every worker starts with */
