@@ -78,8 +78,6 @@ enum capture_state capture_read(struct capture *capture)
         if (got <= 0)
             return CAPTURE_ENDED;
         keep(capture, data, (size_t)got);
-        if ((size_t)got < sizeof data)
-            break;
         left -= got;
     }
     return capture->truncated ? CAPTURE_OVER_LIMIT : CAPTURE_OPEN;

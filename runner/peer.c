@@ -268,8 +268,9 @@ static int handle_frames(struct peer *peer)
 
 enum read_end { READ_ALL = 0, READ_EOF, READ_BAD };
 
-/* Reads and handles what is there, at most so many bytes. */
-static enum read_end read_pipe(struct peer *peer, size_t most)
+/* Reads and handles what is there, at most so many bytes. to_the_end: until a read finds nothing, as there will be no
+ * other. */
+static enum read_end read_pipe(struct peer *peer, size_t most, bool to_the_end)
 {
     while (most > 0 && !peer->deaf) {
         size_t room;
@@ -287,8 +288,8 @@ static enum read_end read_pipe(struct peer *peer, size_t most)
         frame_reader_filled(&peer->reader, (size_t)got);
         if (handle_frames(peer) < 0)
             return READ_BAD;
-        if ((size_t)got < room)
-            break;
+        if ((size_t)got < room && !to_the_end)
+            break; /* that was all, most likely; if not, poll says so again */
     }
     return READ_ALL;
 }
@@ -298,7 +299,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct peer *peer = poll->data;
     (void)status;
     (void)events;
-    const enum read_end end = read_pipe(peer, READ_AT_ONCE);
+    const enum read_end end = read_pipe(peer, READ_AT_ONCE, false);
     if (end == READ_BAD)
         distrust(peer);
     else if (end == READ_EOF && peer->is_watched) /* completion is never end-of-file alone: `gone` tells */
@@ -526,8 +527,10 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     peer->state = PEER_DYING;
     peer->job = job;
     int rc = load_freight(peer, &freight);
-    if (rc == 0)
+    if (rc == 0) {
+        atomic_store(&job->state, POOL_STATE_RUNNING); /* before: whoever hears from the job sees it run */
         rc = send_task(peer, &freight);
+    }
     descriptor_close(&freight.ours[0]);
     descriptor_close(&freight.ours[1]);
     if (rc < 0) { /* it may have half a task: no other job for this one */
@@ -544,7 +547,6 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     choose_timeout(peer);
     send_limits(peer);
     watch_later(peer);
-    atomic_store(&job->state, POOL_STATE_RUNNING);
     pool_event_t event = {.kind = POOL_EVENT_STARTED};
     settle_event(job, &event);
     return 0;
@@ -626,6 +628,7 @@ static void describe_ending(const struct peer *peer, const struct message_gone *
         .text = peer->text,
         .timeout_ms = peer->timeout_ms,
         .cpu_ms = o->cpu_ms,
+        .cpu_used_ms = gone == NULL ? 0 : (int64_t)((gone->user_us + gone->system_us) / 1000),
         .output_limit = o->output_limit,
         .pids = o->pids,
         .deadline = peer->timeout_is_deadline,
@@ -673,6 +676,9 @@ static bool settle_early(struct peer *peer)
     struct verdict_ending ending;
     struct verdict verdict;
     const struct message_gone left_well = {.verdict = VERDICT_NONE};
+    /* A failure has no value, and why a command died, and whether it runs again, is told by its end. */
+    if (peer->result.code != 0 || peer->result.signal != 0 || peer->result.start != START_OK)
+        return false;
     if (peer->value_fd >= 0 &&
         (peer->result.sealed == 0 || payload_check(peer->value_fd, (size_t)peer->result.size, true) < 0))
         return false;
@@ -691,7 +697,7 @@ static void drain(struct peer *peer)
 {
     if (peer->pipe < 0 || peer->deaf || peer->job == NULL)
         return;
-    if (read_pipe(peer, DRAIN_AT_MOST) == READ_BAD)
+    if (read_pipe(peer, DRAIN_AT_MOST, true) == READ_BAD)
         peer->protocol_error = true;
 }
 

@@ -45,10 +45,20 @@ static void say_function(const struct verdict_ending *ending, struct verdict *ve
         say(verdict, POOL_FAILED, POOL_CAUSE_EXITED, "returned %d", verdict->code);
 }
 
-/* The fork server ended it, for a reason. False: it did not. */
+/* A command that the kernel ended for its CPU time, at the soft or at the hard limit: only its worker saw that. */
+static bool command_over_cpu(const struct verdict_ending *ending)
+{
+    if (!ending->is_command || ending->cpu_ms < 0)
+        return false;
+    return ending->signal == SIGXCPU || (ending->signal == SIGKILL && ending->cpu_used_ms >= ending->cpu_ms);
+}
+
+/* The fork server ended it, for a reason, or the kernel at a limit of ours. False: neither did. */
 static bool say_enforced(const struct verdict_ending *ending, struct verdict *verdict)
 {
-    switch ((enum message_verdict)ending->verdict) {
+    const uint64_t why =
+        ending->verdict == VERDICT_NONE && command_over_cpu(ending) ? VERDICT_CPU_LIMIT : ending->verdict;
+    switch ((enum message_verdict)why) {
     case VERDICT_CANCELLED:
         say(verdict, POOL_CANCELLED, POOL_CAUSE_CANCELLED, "cancelled while it ran");
         return true;

@@ -23,6 +23,7 @@ struct verdict_ending {
     uint64_t start, signal;                         /* of a command's result */
     const char *text;                               /* the job's own words, or NULL */
     int64_t timeout_ms, cpu_ms, output_limit, pids; /* to say which limit it was; -1: none */
+    int64_t cpu_used_ms;                            /* by the whole tree, as far as it was waited for */
     bool deadline;                                  /* the timeout was what deadline_ms had left */
 };
 

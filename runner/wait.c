@@ -108,6 +108,16 @@ static void wait_watched(struct job_watch *watches, pool_job_t *const *jobs, siz
     pthread_mutex_destroy(&waiter.lock);
 }
 
+/* The first pool among the jobs' that another process opened: NULL when there is none. */
+static const pool_t *first_foreign(pool_job_t *const *jobs, size_t count)
+{
+    const pid_t self = getpid();
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i] != NULL && jobs[i]->pool->owner != self)
+            return jobs[i]->pool;
+    return NULL;
+}
+
 int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, size_t *which)
 {
     struct job_watch on_stack[WATCHES_ON_STACK], *watches = on_stack;
@@ -115,12 +125,12 @@ int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, siz
     size_t first = first_settled(jobs, count, &any);
     if (!any)
         return failure(-EINVAL, "there is no job to wait for");
+    const pool_t *foreign = first_foreign(jobs, count);
+    if (foreign != NULL)
+        return failure(-EPERM, "this job's pool belongs to process %d", (int)foreign->owner);
     if (first == count && timeout_ms != 0) {
         if (pool_in_callback())
             return failure(-EDEADLK, "a callback must not wait for a job: the pool's thread would wait for itself");
-        for (size_t i = 0; i < count; i++)
-            if (jobs[i] != NULL && pool_is_foreign(jobs[i]->pool))
-                return failure(-EPERM, "this job's pool belongs to process %d", (int)jobs[i]->pool->owner);
         if (count > WATCHES_ON_STACK)
             watches = calloc(count, sizeof *watches);
         if (watches == NULL)

@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "proc.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +145,7 @@ static void note_end(struct watch *watch, int status, const struct rusage *usage
         result->code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
         result->signal = WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0;
     }
-    result->peak = most > watch->floor ? most : watch->seen;
+    result->peak = most > watch->floor + USAGE_SLACK ? most : watch->seen;
 }
 
 /* Reaps whoever ended: the command, and orphans of its that this subreaper got. */
@@ -179,14 +180,14 @@ static int look(struct watch *watch, int wait_ms)
     const uint64_t peak = proc_peak(watch->pid);
     if (peak > watch->seen)
         watch->seen = peak;
-    if (watch->seen > watch->floor)
+    if (watch->seen > watch->floor + USAGE_SLACK)
         return -1;
     return wait_ms < LOOK_LAST_MS ? wait_ms * 2 : LOOK_LAST_MS;
 }
 
 static void wait_for_end(struct watch *watch, const sigset_t *signals)
 {
-    int wait_ms = LOOK_FIRST_MS;
+    int wait_ms = look(watch, LOOK_FIRST_MS); /* it may be over before the next */
     while (!watch->over) {
         const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
         const int got = wait_ms < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &wait);

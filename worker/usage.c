@@ -6,7 +6,7 @@ struct usage_peak usage_peak(const struct usage_raw *raw)
     const uint64_t above = most > raw->baseline ? most - raw->baseline : 0;
     if (!raw->is_command)
         return (struct usage_peak){.peak = above, .bound = raw->inherited};
-    if (above > 0)
+    if (above > USAGE_SLACK)
         return (struct usage_peak){.peak = most, .bound = 0};
-    return (struct usage_peak){.peak = 0, .bound = raw->baseline};
+    return (struct usage_peak){.peak = 0, .bound = raw->baseline + above};
 }

@@ -19,9 +19,13 @@ struct usage_peak {
     uint64_t bound; /* may be higher by this much */
 };
 
+/* A command's worker grows a little itself while it watches, and the kernel's counters lag: so little above the
+ * baseline is not the command's. */
+#define USAGE_SLACK ((uint64_t)2 << 20)
+
 /* A function job is what it grew beyond the baseline; writes to inherited anonymous pages do not show, hence the bound.
- * A command begins anew at exec, where the high-water mark does not: what is not above the baseline is unknown below
- * it. */
+ * A command begins anew at exec, where the high-water mark does not: what is not well above the baseline is unknown
+ * below that. */
 struct usage_peak usage_peak(const struct usage_raw *raw);
 
 #endif

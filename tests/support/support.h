@@ -1,7 +1,7 @@
 /* support.h - what every whole-pool test needs: a clean process before and after, and ways to wait for events.
  *
- * As cmocka setup and teardown, support_begin notes descriptors and children, support_end asserts that there are no more:
- * no process, zombie, descriptor or thread is left behind, also when the test failed. */
+ * As cmocka setup and teardown, support_begin notes descriptors and children, support_end asserts that there are no
+ * more: no process, zombie, descriptor or thread is left behind, also when the test failed. */
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
@@ -16,6 +16,18 @@
 #include <reclaim/pool.h>
 #include <stdbool.h>
 #include <sys/types.h>
+
+/* 1 under a sanitizer, where memory and time cost several times as much: tests use smaller numbers then. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SUPPORT_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SUPPORT_SANITIZED 1
+#endif
+#endif
+#ifndef SUPPORT_SANITIZED
+#define SUPPORT_SANITIZED 0
+#endif
 
 int support_begin(void **state);
 int support_end(void **state);

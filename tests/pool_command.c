@@ -1,0 +1,666 @@
+/* Commands as jobs: exit codes, streams, environment, signals, descriptors, and whole trees that end in time. */
+#include "gate.h"
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LARGE ((size_t)3 << 20)
+
+/* Runs a command and gives its result; *job is to be released. */
+static const pool_result_t *run(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
+                                pool_job_t **job)
+{
+    if (pool_submit_command(pool, command, options, job) < 0)
+        fail_msg("pool_submit_command: %s", pool_message());
+    return support_wait(*job);
+}
+
+/* A shell's command line, its output captured. */
+static const pool_result_t *run_shell(pool_t *pool, const char *line, const pool_job_options_t *options,
+                                      pool_job_t **job)
+{
+    const char *argv[] = {"/bin/sh", "-c", line, NULL};
+    const pool_command_t command = {
+        .argv = argv, .stdout_mode = POOL_STREAM_CAPTURE, .stderr_mode = POOL_STREAM_CAPTURE};
+    return run(pool, &command, options, job);
+}
+
+static void expect_output(const pool_result_t *result, const char *out)
+{
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_string_equal(result->out, out);
+    assert_int_equal(result->out_size, strlen(out));
+}
+
+static void expect_shell(pool_t *pool, const char *line, const char *out)
+{
+    pool_job_t *job;
+    expect_output(run_shell(pool, line, NULL, &job), out);
+    pool_job_release(job);
+}
+
+/* ---- how it ends ------------------------------------------------------------------------------------------------- */
+
+static void expect_end(pool_t *pool, const char *line, pool_outcome_t outcome, pool_cause_t cause, int code, int signal)
+{
+    pool_job_t *job;
+    const pool_result_t *result = run_shell(pool, line, NULL, &job);
+    support_expect(result, outcome, cause);
+    assert_int_equal(result->code, code);
+    assert_int_equal(result->signal, signal);
+    assert_null(result->data);
+    pool_job_release(job);
+}
+
+static void test_command_exit_codes_and_signals(void **state)
+{
+    (void)state;
+    pool_t *pool = support_open(2, 0);
+    expect_end(pool, "true", POOL_DONE, POOL_CAUSE_EXITED, 0, 0);
+    expect_end(pool, "exit 1", POOL_FAILED, POOL_CAUSE_EXITED, 1, 0);
+    expect_end(pool, "exit 255", POOL_FAILED, POOL_CAUSE_EXITED, 255, 0);
+    expect_end(pool, "exit 127", POOL_FAILED, POOL_CAUSE_EXITED, 127, 0); /* its own word, not ours */
+    expect_end(pool, "kill -SEGV $$", POOL_CRASHED, POOL_CAUSE_SIGNALLED, 0, SIGSEGV);
+    expect_end(pool, "kill -TERM $$", POOL_CRASHED, POOL_CAUSE_SIGNALLED, 0, SIGTERM);
+    expect_end(pool, "kill -KILL $$", POOL_CRASHED, POOL_CAUSE_KILLED, 0, SIGKILL);
+    pool_free(pool);
+}
+
+static void expect_no_start(pool_t *pool, const char *program, const char *cwd, pool_cause_t cause, const char *word)
+{
+    const char *argv[] = {program, "argument", NULL};
+    const pool_command_t command = {.argv = argv, .cwd = cwd};
+    pool_job_t *job;
+    const pool_result_t *result = run(pool, &command, NULL, &job);
+    support_expect(result, POOL_FAILED, cause);
+    assert_int_equal(result->code, cause == POOL_CAUSE_NOT_FOUND ? 127 : 126);
+    if (strstr(result->message, word) == NULL || strstr(result->message, cwd != NULL ? cwd : program) == NULL)
+        fail_msg("%s", result->message);
+    pool_job_release(job);
+}
+
+static void test_command_that_cannot_be_executed(void **state)
+{
+    (void)state;
+    pool_t *pool = support_open(1, 0);
+    expect_no_start(pool, "reclaim-no-such-program", NULL, POOL_CAUSE_NOT_FOUND, "No such file");
+    expect_no_start(pool, "/no/such/program", NULL, POOL_CAUSE_NOT_FOUND, "No such file");
+    expect_no_start(pool, "/etc/passwd/program", NULL, POOL_CAUSE_NOT_FOUND, "Not a directory");
+    expect_no_start(pool, "/etc/passwd", NULL, POOL_CAUSE_NOT_EXECUTABLE, "Permission denied");
+    expect_no_start(pool, "/tmp", NULL, POOL_CAUSE_NOT_EXECUTABLE, "Permission denied");
+    expect_no_start(pool, "true", "/no/such/directory", POOL_CAUSE_NOT_EXECUTABLE, "directory");
+    pool_free(pool);
+}
+
+/* A file with these bytes and this mode; the caller unlinks it. */
+static void make_file(char *path, const char *text, mode_t mode)
+{
+    strcpy(path, "/tmp/reclaim-command-XXXXXX");
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+static void test_command_scripts_run_with_and_without_interpreter_line(void **state)
+{
+    (void)state;
+    char path[64], bad[64];
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    make_file(path, "echo plain $1\n", 0700);
+    make_file(bad, "#!/no/such/interpreter\n", 0700);
+    const char *argv[] = {path, "script", NULL};
+    const pool_command_t command = {.argv = argv, .stdout_mode = POOL_STREAM_CAPTURE};
+    expect_output(run(pool, &command, NULL, &job), "plain script\n");
+    pool_job_release(job);
+    expect_no_start(pool, bad, NULL, POOL_CAUSE_NOT_FOUND, "No such file");
+    pool_free(pool);
+    unlink(path);
+    unlink(bad);
+}
+
+static void test_command_too_large(void **state)
+{
+    (void)state;
+    char *big = malloc(5 << 20);
+    assert_non_null(big);
+    memset(big, 'x', (5 << 20) - 1);
+    big[(5 << 20) - 1] = '\0';
+    const char *argv[] = {"true", big, NULL};
+    const pool_command_t command = {.argv = argv};
+    pool_job_t *job = (pool_job_t *)(void *)big;
+    pool_t *pool = support_open(1, 0);
+    assert_int_equal(pool_submit_command(pool, &command, NULL, &job), -E2BIG);
+    assert_null(job);
+    assert_non_null(strstr(pool_message(), "stdin"));
+    big[200 << 10] = '\0'; /* too much for one string, as the kernel says */
+    const pool_result_t *result = run(pool, &command, NULL, &job);
+    support_expect(result, POOL_FAILED, POOL_CAUSE_NOT_EXECUTABLE);
+    assert_int_equal(result->code, 126);
+    assert_non_null(strstr(result->message, "too long"));
+    pool_job_release(job);
+    pool_free(pool);
+    free(big);
+}
+
+/* ---- environment and directory ----------------------------------------------------------------------------------- */
+
+static void test_command_has_the_hosts_environment_and_directory(void **state)
+{
+    (void)state;
+    char here[4096], line[5000];
+    assert_non_null(getcwd(here, sizeof here));
+    pool_t *pool = support_open(1, 0);
+    setenv("RECLAIM_TEST_WORD", "at submit", 1); /* after the pool was opened */
+    assert_int_equal(chdir("/usr"), 0);
+    expect_shell(pool, "echo $RECLAIM_TEST_WORD; pwd", "at submit\n/usr\n");
+    assert_int_equal(chdir(here), 0);
+    unsetenv("RECLAIM_TEST_WORD");
+    snprintf(line, sizeof line, "[ \"$(pwd -P)\" = \"$(cd '%s' && pwd -P)\" ] && echo \"${RECLAIM_TEST_WORD-none}\"",
+             here);
+    expect_shell(pool, line, "none\n");
+    pool_free(pool);
+}
+
+static void test_command_has_the_given_environment_and_directory(void **state)
+{
+    (void)state;
+    const char *argv[] = {"env", NULL}, *envp[] = {"PATH=/usr/bin:/bin", "ONE=1", "EMPTY=", NULL};
+    const char *pwd[] = {"pwd", NULL}, *bare[] = {NULL};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    pool_command_t command = {.argv = argv, .envp = envp, .cwd = "/", .stdout_mode = POOL_STREAM_CAPTURE};
+    expect_output(run(pool, &command, NULL, &job), "PATH=/usr/bin:/bin\nONE=1\nEMPTY=\n");
+    pool_job_release(job);
+    command.argv = pwd;
+    expect_output(run(pool, &command, NULL, &job), "/\n");
+    pool_job_release(job);
+    command.argv = (const char *[]){"/usr/bin/env", NULL};
+    command.envp = bare;
+    expect_output(run(pool, &command, NULL, &job), "");
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void test_command_is_looked_up_in_the_jobs_path(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/reclaim-path-XXXXXX", path[64], variable[64];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/reclaim-own-tool", directory);
+    snprintf(variable, sizeof variable, "PATH=%s:/bin", directory);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs("#!/bin/sh\necho mine\n", file);
+    fclose(file);
+    assert_int_equal(chmod(path, 0700), 0);
+    const char *argv[] = {"reclaim-own-tool", NULL}, *envp[] = {variable, NULL};
+    const pool_command_t command = {.argv = argv, .envp = envp, .stdout_mode = POOL_STREAM_CAPTURE};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    expect_output(run(pool, &command, NULL, &job), "mine\n");
+    pool_job_release(job);
+    pool_free(pool);
+    unlink(path);
+    rmdir(directory);
+}
+
+static void expect_tunables(pool_t *pool, const char *given, const char *expected)
+{
+    const char *argv[] = {"/bin/sh", "-c", "echo $GLIBC_TUNABLES", NULL}, *envp[] = {"A=1", given, NULL};
+    const pool_command_t command = {.argv = argv, .envp = envp, .stdout_mode = POOL_STREAM_CAPTURE};
+    const pool_job_options_t options = {.huge_pages = true};
+    pool_job_t *job;
+    expect_output(run(pool, &command, &options, &job), expected);
+    pool_job_release(job);
+}
+
+static void test_command_huge_pages_by_glibc_tunable(void **state)
+{
+    (void)state;
+    pool_t *pool = support_open(1, 0);
+    expect_tunables(pool, NULL, "glibc.malloc.hugetlb=1\n");
+    expect_tunables(pool, "GLIBC_TUNABLES=", "glibc.malloc.hugetlb=1\n");
+    expect_tunables(pool, "GLIBC_TUNABLES=glibc.malloc.tcache_count=5",
+                    "glibc.malloc.tcache_count=5:glibc.malloc.hugetlb=1\n");
+    expect_tunables(pool, "GLIBC_TUNABLES=glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0\n");
+    expect_shell(pool, "echo ${GLIBC_TUNABLES-none}", "none\n");
+    pool_free(pool);
+}
+
+/* ---- streams ----------------------------------------------------------------------------------------------------- */
+
+static void test_command_stdin_is_empty_by_default(void **state)
+{
+    (void)state;
+    pool_t *pool = support_open(1, 0);
+    expect_shell(pool, "cat; readlink /proc/self/fd/0", "/dev/null\n");
+    pool_free(pool);
+}
+
+static void expect_stdin_bytes(pool_t *pool, const char *data, size_t size)
+{
+    const char *argv[] = {"cat", NULL};
+    char *copy = malloc(size + 1);
+    assert_non_null(copy);
+    memcpy(copy, data, size);
+    const pool_command_t command = {.argv = argv,
+                                    .stdin_mode = POOL_STDIN_BYTES,
+                                    .stdin_bytes = {size == 0 ? NULL : copy, size},
+                                    .stdout_mode = POOL_STREAM_CAPTURE};
+    pool_job_t *job;
+    assert_int_equal(pool_submit_command(pool, &command, NULL, &job), 0);
+    memset(copy, 'z', size);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(result->out_size, size);
+    assert_memory_equal(result->out, data, size);
+    pool_job_release(job);
+    free(copy);
+}
+
+static void test_command_stdin_bytes(void **state)
+{
+    (void)state;
+    char *large = malloc(LARGE);
+    assert_non_null(large);
+    for (size_t i = 0; i < LARGE; i++)
+        large[i] = (char)(i * 31 >> 4);
+    pool_t *pool = support_open(1, 0);
+    expect_stdin_bytes(pool, large, 0);
+    expect_stdin_bytes(pool, "a line\n", 7);
+    expect_stdin_bytes(pool, large, 100000);
+    expect_stdin_bytes(pool, large, LARGE);
+    pool_free(pool);
+    free(large);
+}
+
+static void test_command_stdin_from_a_descriptor(void **state)
+{
+    (void)state;
+    const char *argv[] = {"cat", NULL};
+    int ends[2];
+    pool_job_t *job;
+    support_pipe(ends);
+    pool_t *pool = support_open(1, 0);
+    const pool_command_t command = {
+        .argv = argv, .stdin_mode = POOL_STDIN_FD, .stdin_fd = ends[0], .stdout_mode = POOL_STREAM_CAPTURE};
+    assert_int_equal(pool_submit_command(pool, &command, NULL, &job), 0);
+    close(ends[0]); /* submit has taken its own */
+    assert_int_equal(write(ends[1], "through a pipe", 14), 14);
+    close(ends[1]); /* the command sees the end: nobody else holds the writing end */
+    expect_output(support_wait(job), "through a pipe");
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+/* The host's own standard descriptors, replaced for the length of a test. */
+static int replace(int fd, int by)
+{
+    fflush(stdout);
+    const int saved = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+    assert_true(saved >= 0);
+    assert_int_equal(dup2(by, fd), fd);
+    return saved;
+}
+
+static void restore(int fd, int saved)
+{
+    dup2(saved, fd);
+    close(saved);
+}
+
+static void test_command_inherits_the_hosts_streams_of_the_moment(void **state)
+{
+    (void)state;
+    const char *argv[] = {"/bin/sh", "-c", "cat; echo err >&2", NULL};
+    const pool_command_t command = {.argv = argv, .stdin_mode = POOL_STDIN_INHERIT};
+    char text[64] = "";
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0); /* before they are replaced */
+    FILE *in = tmpfile(), *out = tmpfile();
+    assert_true(in != NULL && out != NULL);
+    fputs("from stdin\n", in);
+    rewind(in);
+    const int saved[] = {replace(0, fileno(in)), replace(1, fileno(out)), replace(2, fileno(out))};
+    const int rc = pool_submit_command(pool, &command, NULL, &job);
+    if (rc == 0)
+        pool_job_wait(job, -1);
+    for (int i = 0; i < 3; i++)
+        restore(i, saved[i]);
+    assert_int_equal(rc, 0);
+    support_expect(pool_job_result(job), POOL_DONE, POOL_CAUSE_EXITED);
+    assert_null(pool_job_result(job)->out);
+    assert_int_equal(pread(fileno(out), text, sizeof text - 1, 0), 15);
+    assert_string_equal(text, "from stdin\nerr\n");
+    pool_job_release(job);
+    pool_free(pool);
+    fclose(in);
+    fclose(out);
+}
+
+static void test_command_streams_to_descriptors_and_nowhere(void **state)
+{
+    (void)state;
+    const char *argv[] = {"/bin/sh", "-c", "echo out; echo err >&2", NULL};
+    char text[64] = "";
+    pool_job_t *job;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    pool_t *pool = support_open(1, 0);
+    pool_command_t command = {
+        .argv = argv, .stdout_mode = POOL_STREAM_FD, .stdout_fd = fileno(file), .stderr_mode = POOL_STREAM_CAPTURE};
+    const pool_result_t *result = run(pool, &command, NULL, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_null(result->out);
+    assert_string_equal(result->err, "err\n");
+    assert_int_equal(pread(fileno(file), text, sizeof text, 0), 4);
+    assert_memory_equal(text, "out\n", 4);
+    pool_job_release(job);
+    command.stdout_mode = POOL_STREAM_DISCARD;
+    command.stderr_mode = POOL_STREAM_DISCARD;
+    result = run(pool, &command, NULL, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_null(result->out);
+    assert_null(result->err);
+    assert_int_equal(pread(fileno(file), text, sizeof text, 0), 4);
+    pool_job_release(job);
+    pool_free(pool);
+    fclose(file);
+}
+
+static void test_command_large_output(void **state)
+{
+    (void)state;
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result =
+        run_shell(pool, "head -c 3000000 /dev/zero; head -c 200000 /dev/zero >&2", NULL, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(result->out_size, 3000000);
+    assert_int_equal(result->err_size, 200000);
+    pool_job_release(job);
+    const pool_job_options_t options = {.output_limit = 5000};
+    result = run_shell(pool, "yes", &options, &job);
+    support_expect(result, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT);
+    assert_int_equal(result->out_size, 5000);
+    assert_true(result->truncated);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void test_command_gets_descriptors_from_three(void **state)
+{
+    (void)state;
+    FILE *files[2] = {tmpfile(), tmpfile()};
+    assert_true(files[0] != NULL && files[1] != NULL);
+    const int fds[] = {fileno(files[0]), fileno(files[1])};
+    const pool_job_options_t options = {.fds = fds, .fd_count = 2};
+    char text[16] = "";
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const char *line = "echo three >&3; echo four >&4; for i in /proc/self/fd/*; do case $i in */[0-4]) ;; *) "
+                       "[ -e $i ] && echo $i;; esac; done; true";
+    expect_output(run_shell(pool, line, &options, &job), "");
+    assert_int_equal(pread(fds[0], text, sizeof text, 0), 6);
+    assert_memory_equal(text, "three\n", 6);
+    assert_int_equal(pread(fds[1], text, sizeof text, 0), 5);
+    assert_memory_equal(text, "four\n", 5);
+    pool_job_release(job);
+    pool_free(pool);
+    fclose(files[0]);
+    fclose(files[1]);
+}
+
+/* ---- signals ----------------------------------------------------------------------------------------------------- */
+
+static void test_command_has_the_hosts_mask_and_ignored_signals(void **state)
+{
+    (void)state;
+    sigset_t mask, old;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    void (*const before)(int) = signal(SIGUSR1, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &mask, &old);
+    pool_t *pool = support_open(1, 0);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    signal(SIGUSR1, before);
+    char expected[128];
+    snprintf(expected, sizeof expected, "SigBlk:\t%016llx\nSigIgn:\t%016llx\n", 1ULL << (SIGUSR2 - 1),
+             1ULL << (SIGUSR1 - 1));
+    expect_shell(pool, "exec grep -E 'SigBlk|SigIgn' /proc/self/status", expected);
+    pool_free(pool);
+}
+
+static void test_command_timeout_ends_what_it_daemonised(void **state)
+{
+    (void)state;
+    /* Two that have left the session, one that ignores SIGTERM; each says its pid. */
+    const char *line = "(setsid sh -c 'trap \"\" TERM; echo $$ >&3; while :; do sleep 1000; done' &) ; "
+                       "(setsid sh -c 'echo $$ >&3; exec sleep 1000' &) ; echo $$ >&3; exec sleep 1000";
+    int ends[2], pids[3];
+    support_pipe(ends);
+    const pool_job_options_t options = {.timeout_ms = 500, .kill_after_ms = 100, .fds = &ends[1], .fd_count = 1};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run_shell(pool, line, &options, &job);
+    support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    assert_int_equal(result->signal, SIGTERM);
+    close(ends[1]);
+    FILE *said = fdopen(ends[0], "r");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fscanf(said, "%d", &pids[i]), 1);
+        assert_int_equal(kill(pids[i], 0), -1);
+    }
+    assert_true(result->usage.processes >= 3);
+    assert_true(result->usage.processes_killed >= 2);
+    fclose(said);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void test_command_leaves_nothing_behind_when_it_is_done(void **state)
+{
+    (void)state;
+    int ends[2], pid;
+    support_pipe(ends);
+    const pool_job_options_t options = {.fds = &ends[1], .fd_count = 1};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    /* The command waits until the daemon has said its pid. */
+    const char *line = "p=$(mktemp -u); mkfifo $p; (setsid sh -c \"echo \\$\\$ >&3; echo > $p; exec sleep 1000\" "
+                       ">/dev/null 2>&1 &); read x < $p; rm $p; echo over";
+    const pool_result_t *result = run_shell(pool, line, &options, &job);
+    expect_output(result, "over\n");
+    close(ends[1]);
+    FILE *said = fdopen(ends[0], "r");
+    assert_int_equal(fscanf(said, "%d", &pid), 1);
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(result->usage.processes_killed, 1);
+    fclose(said);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void test_command_ignoring_sigterm_is_killed(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.timeout_ms = 200, .kill_after_ms = 100};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run_shell(pool, "trap '' TERM; while :; do sleep 1000; done", &options, &job);
+    support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    assert_int_equal(result->signal, SIGKILL);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void test_command_early_tells_why_it_died(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.timeout_ms = 100, .kill_after_ms = 60000, .early = true};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    support_expect(run_shell(pool, "exec sleep 1000", &options, &job), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    pool_job_release(job);
+    support_expect(run_shell(pool, "exit 3", &options, &job), POOL_FAILED, POOL_CAUSE_EXITED);
+    pool_job_release(job);
+    expect_output(run_shell(pool, "echo early", &options, &job), "early\n");
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void test_command_exiting_on_sigterm_is_still_the_timeout(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.timeout_ms = 200, .kill_after_ms = 60000};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result =
+        run_shell(pool, "trap 'exit 9' TERM; while :; do sleep 1000 & wait; done", &options, &job);
+    support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    assert_int_equal(result->code, 9);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void expect_cpu_limit(pool_t *pool, const char *line, int signal_number)
+{
+    const pool_job_options_t options = {.cpu_ms = 1000};
+    pool_job_t *job;
+    const pool_result_t *result = run_shell(pool, line, &options, &job);
+    support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_CPU_LIMIT);
+    assert_int_equal(result->signal, signal_number);
+    pool_job_release(job);
+}
+
+static void test_command_cpu_limit(void **state)
+{
+    (void)state;
+    pool_t *pool = support_open(1, 0);
+    expect_cpu_limit(pool, "while :; do :; done", SIGXCPU);
+    expect_cpu_limit(pool, "trap '' XCPU; while :; do :; done", SIGKILL);
+    pool_free(pool);
+}
+
+static void note_start(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    (void)job;
+    if (event->kind == POOL_EVENT_STARTED)
+        atomic_fetch_add((atomic_int *)user, 1);
+}
+
+/* Its deadline does not run while it is stopped: it is still there long after, and ends when it goes on. */
+static void test_command_deadline_pauses_while_it_is_stopped(void **state)
+{
+    (void)state;
+    atomic_int starts = 0;
+    int ends[2], pid;
+    support_pipe(ends);
+    const char *argv[] = {"/bin/sh", "-c", "echo $$ >&3; exec sleep 1000", NULL};
+    const pool_command_t command = {.argv = argv};
+    const pool_job_options_t options = {
+        .timeout_ms = 1000, .fds = &ends[1], .fd_count = 1, .on_event = note_start, .user = &starts};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    assert_int_equal(pool_submit_command(pool, &command, &options, &job), 0);
+    FILE *said = fdopen(ends[0], "r");
+    assert_int_equal(fscanf(said, "%d", &pid), 1);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(pool_job_wait(job, 2500), -ETIMEDOUT);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    assert_true(result->usage.wall_seconds >= 2.5);
+    pool_job_release(job);
+    pool_free(pool);
+    fclose(said);
+    close(ends[1]);
+}
+
+/* ---- again ------------------------------------------------------------------------------------------------------- */
+
+static void test_command_attempts_read_stdin_from_the_start(void **state)
+{
+    (void)state;
+    char path[64];
+    make_file(path, "", 0600);
+    const char *line = "cat; if [ -s \"$0\" ]; then exit 0; fi; echo tried > \"$0\"; exit 5";
+    const char *argv[] = {"/bin/sh", "-c", line, path, NULL};
+    const pool_command_t command = {.argv = argv,
+                                    .stdin_mode = POOL_STDIN_BYTES,
+                                    .stdin_bytes = {"again and again", 15},
+                                    .stdout_mode = POOL_STREAM_CAPTURE};
+    const pool_job_options_t options = {.retries = 3, .retry_on = POOL_RETRY_ON(POOL_FAILED)};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run(pool, &command, &options, &job);
+    expect_output(result, "again and again");
+    assert_int_equal(result->usage.attempt, 2);
+    pool_job_release(job);
+    pool_free(pool);
+    unlink(path);
+}
+
+static void test_command_many_at_once(void **state)
+{
+    (void)state;
+    enum { COUNT = 30 };
+    pool_job_t *jobs[COUNT];
+    pool_t *pool = support_open(4, 0);
+    for (int i = 0; i < COUNT; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        const char *argv[] = {"/bin/sh", "-c", "exit $0", number, NULL};
+        const pool_command_t command = {.argv = argv};
+        assert_int_equal(pool_submit_command(pool, &command, NULL, &jobs[i]), 0);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(support_wait(jobs[i])->code, i);
+        assert_int_equal(pool_job_result(jobs[i])->usage.processes, 1);
+        pool_job_release(jobs[i]);
+    }
+    pool_free(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SUPPORT_TEST(test_command_exit_codes_and_signals),
+        SUPPORT_TEST(test_command_that_cannot_be_executed),
+        SUPPORT_TEST(test_command_scripts_run_with_and_without_interpreter_line),
+        SUPPORT_TEST(test_command_too_large),
+        SUPPORT_TEST(test_command_has_the_hosts_environment_and_directory),
+        SUPPORT_TEST(test_command_has_the_given_environment_and_directory),
+        SUPPORT_TEST(test_command_is_looked_up_in_the_jobs_path),
+        SUPPORT_TEST(test_command_huge_pages_by_glibc_tunable),
+        SUPPORT_TEST(test_command_stdin_is_empty_by_default),
+        SUPPORT_TEST(test_command_stdin_bytes),
+        SUPPORT_TEST(test_command_stdin_from_a_descriptor),
+        SUPPORT_TEST(test_command_inherits_the_hosts_streams_of_the_moment),
+        SUPPORT_TEST(test_command_streams_to_descriptors_and_nowhere),
+        SUPPORT_TEST(test_command_large_output),
+        SUPPORT_TEST(test_command_gets_descriptors_from_three),
+        SUPPORT_TEST(test_command_has_the_hosts_mask_and_ignored_signals),
+        SUPPORT_TEST(test_command_timeout_ends_what_it_daemonised),
+        SUPPORT_TEST(test_command_leaves_nothing_behind_when_it_is_done),
+        SUPPORT_TEST(test_command_ignoring_sigterm_is_killed),
+        SUPPORT_TEST(test_command_early_tells_why_it_died),
+        SUPPORT_TEST(test_command_exiting_on_sigterm_is_still_the_timeout),
+        SUPPORT_TEST(test_command_cpu_limit),
+        SUPPORT_TEST(test_command_deadline_pauses_while_it_is_stopped),
+        SUPPORT_TEST(test_command_attempts_read_stdin_from_the_start),
+        SUPPORT_TEST(test_command_many_at_once),
+    };
+    return cmocka_run_group_tests_name("command", tests, NULL, NULL);
+}

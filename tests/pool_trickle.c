@@ -1,0 +1,203 @@
+/* Everything that goes through a pipe or a stream comes and goes a byte at a time: this program's own read, write, recv
+ * and recvmsg stand before those of the C library, in the host and, for that is its copy, in every worker. */
+#undef _FORTIFY_SOURCE /* its read would be an inline one */
+#include "support.h"
+
+#include <dlfcn.h>
+#include <reclaim/call.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define INLINE_SIZE 20000 /* in one frame */
+#define LARGE_SIZE  200000
+#define PARTS       10
+#define PART_SIZE   500
+
+/* ---- the bottleneck --------------------------------------------------------------------------------------------- */
+
+static ssize_t (*real_read)(int, void *, size_t);
+static ssize_t (*real_write)(int, const void *, size_t);
+static ssize_t (*real_recv)(int, void *, size_t, int);
+static ssize_t (*real_recvmsg)(int, struct msghdr *, int);
+static atomic_bool trickling;
+static atomic_ulong bytes_read, bytes_written, bytes_received;
+
+static void find(const char *name, void *function)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    memcpy(function, &found, sizeof found);
+}
+
+__attribute__((constructor)) static void find_real(void)
+{
+    find("read", &real_read);
+    find("write", &real_write);
+    find("recv", &real_recv);
+    find("recvmsg", &real_recvmsg);
+}
+
+static bool is_pipe(int fd)
+{
+    struct stat st;
+    return atomic_load(&trickling) && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+static bool is_stream(int fd)
+{
+    int type;
+    socklen_t size = sizeof type;
+    return atomic_load(&trickling) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+ssize_t read(int fd, void *data, size_t size)
+{
+    if (size <= 1 || !is_pipe(fd))
+        return real_read(fd, data, size);
+    atomic_fetch_add(&bytes_read, 1);
+    return real_read(fd, data, 1);
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    if (size <= 1 || !is_pipe(fd))
+        return real_write(fd, data, size);
+    atomic_fetch_add(&bytes_written, 1);
+    return real_write(fd, data, 1);
+}
+
+ssize_t recv(int fd, void *data, size_t size, int flags)
+{
+    if (size <= 1 || !is_stream(fd))
+        return real_recv(fd, data, size, flags);
+    atomic_fetch_add(&bytes_received, 1);
+    return real_recv(fd, data, 1, flags);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    if (message->msg_iovlen != 1 || message->msg_iov[0].iov_len <= 1 || !is_stream(fd))
+        return real_recvmsg(fd, message, flags);
+    atomic_fetch_add(&bytes_received, 1);
+    message->msg_iov[0].iov_len = 1;
+    return real_recvmsg(fd, message, flags);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------------------------- */
+
+static uint8_t pattern(size_t i)
+{
+    return (uint8_t)(i * 7 + i / 251);
+}
+
+static void fill(uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        data[i] = pattern(i);
+}
+
+static bool is_pattern(const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (data[i] != pattern(i))
+            return false;
+    return true;
+}
+
+/* Checks its argument, and returns as much: after partial results. */
+static int echo(pool_call_t *call)
+{
+    size_t size;
+    const uint8_t *arg = pool_call_arg(call, &size);
+    if (!is_pattern(arg, size))
+        return pool_call_fail(call, 1, "the argument is not what was sent");
+    if (atomic_load(&bytes_received) < (size > INLINE_SIZE ? 30 : size))
+        return pool_call_fail(call, 2, "it did not trickle down");
+    for (int i = 0; i < PARTS; i++)
+        pool_call_emit(call, arg, PART_SIZE);
+    if (atomic_load(&bytes_written) < PARTS * PART_SIZE)
+        return pool_call_fail(call, 3, "it did not trickle up");
+    return pool_call_return(call, arg, size);
+}
+
+struct parts {
+    unsigned right, wrong;
+};
+
+static void on_part(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    struct parts *parts = user;
+    (void)job;
+    if (event->kind == POOL_EVENT_PARTIAL)
+        ++*(event->size == PART_SIZE && is_pattern(event->data, event->size) ? &parts->right : &parts->wrong);
+}
+
+static void run_echo(size_t size)
+{
+    static uint8_t data[LARGE_SIZE];
+    struct parts parts = {.right = 0};
+    const pool_job_options_t options = {.on_event = on_part, .user = &parts};
+    pool_t *pool = support_open(1, POOL_NONE);
+    fill(data, size);
+    pool_job_t *job = support_submit(pool, echo, data, size, &options);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(result->size, size);
+    assert_true(is_pattern(result->data, size));
+    assert_int_equal(parts.right, PARTS);
+    assert_int_equal(parts.wrong, 0);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void test_trickle_inline_payloads(void **state)
+{
+    (void)state;
+    atomic_store(&trickling, true);
+    atomic_store(&bytes_read, 0);
+    run_echo(INLINE_SIZE);
+    assert_true(atomic_load(&bytes_read) > INLINE_SIZE + PARTS * PART_SIZE);
+    atomic_store(&trickling, false);
+}
+
+static void test_trickle_beside_large_payloads(void **state)
+{
+    (void)state;
+    atomic_store(&trickling, true);
+    run_echo(LARGE_SIZE);
+    atomic_store(&trickling, false);
+}
+
+static void run_command(const char *const *argv, const char *expected)
+{
+    const pool_command_t command = {.argv = argv, .stdout_mode = POOL_STREAM_CAPTURE};
+    pool_t *pool = support_open(1, POOL_NONE);
+    pool_job_t *job;
+    assert_int_equal(pool_submit_command(pool, &command, NULL, &job), 0);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_string_equal(result->out, expected);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static void test_trickle_commands_and_their_output(void **state)
+{
+    static const char *const say[] = {"sh", "-c", "echo one; echo two", NULL};
+    (void)state;
+    atomic_store(&trickling, true);
+    run_command(say, "one\ntwo\n");
+    atomic_store(&trickling, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SUPPORT_TEST(test_trickle_inline_payloads),
+        SUPPORT_TEST(test_trickle_beside_large_payloads),
+        SUPPORT_TEST(test_trickle_commands_and_their_output),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

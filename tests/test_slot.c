@@ -1,0 +1,185 @@
+/* The table of workers: slots taken, found and freed, and a page that its job may have written over. */
+#include "slot.h"
+
+#include "support.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SLOTS 5
+
+static struct slot_table table;
+
+static int begin(void **state)
+{
+    support_begin(state);
+    return slot_table_init(&table, SLOTS);
+}
+
+static int end(void **state)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    munmap(table.pages, SLOTS * (page > PAGE_SIZE_BYTES ? page : PAGE_SIZE_BYTES));
+    munmap(table.slots, SLOTS * sizeof *table.slots);
+    return support_end(state);
+}
+
+#define SLOT_TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
+
+/* Every slot in use: serials from 100, pids from 1000. */
+static void take_all(void)
+{
+    for (uint64_t i = 0; i < SLOTS; i++) {
+        struct slot *slot = slot_take(&table, 100 + i);
+        assert_non_null(slot);
+        slot->pid = (pid_t)(1000 + i);
+    }
+}
+
+static void test_slot_take_find_and_free(void **state)
+{
+    (void)state;
+    assert_null(slot_find(&table, 0));
+    take_all();
+    assert_null(slot_take(&table, 999));
+    for (uint64_t i = 0; i < SLOTS; i++) {
+        const struct slot *slot = slot_find(&table, 100 + i);
+        assert_non_null(slot);
+        assert_ptr_equal(slot_find_pid(&table, (pid_t)(1000 + i)), slot);
+    }
+    slot_free(slot_find(&table, 102));
+    assert_null(slot_find(&table, 102));
+    assert_null(slot_find_pid(&table, 1002));
+    assert_null(slot_find(&table, 0));
+    const struct slot *again = slot_take(&table, 200);
+    assert_non_null(again);
+    assert_ptr_equal(slot_find(&table, 200), again);
+    assert_null(slot_take(&table, 201));
+}
+
+/* A reaped worker's pid may be anybody's by now. */
+static void test_slot_find_pid_only_while_unreaped(void **state)
+{
+    (void)state;
+    take_all();
+    struct slot *slot = slot_find(&table, 101);
+    slot->state = SLOT_REAPED;
+    assert_null(slot_find_pid(&table, 1001));
+    assert_non_null(slot_find(&table, 101));
+    slot->state = SLOT_GONE;
+    slot->unreaped = true;
+    assert_ptr_equal(slot_find_pid(&table, 1001), slot);
+}
+
+/* What the last user of a slot left in its page is no news of the next. */
+static void test_slot_take_clears_the_page(void **state)
+{
+    (void)state;
+    char crash[256];
+    struct message_gone gone;
+    take_all();
+    struct slot *slot = slot_find(&table, 103);
+    memset(slot->page, 0xff, sizeof *slot->page);
+    slot_free(slot);
+    slot = slot_take(&table, 300);
+    assert_non_null(slot);
+    slot_report(slot, crash, sizeof crash, &gone);
+    assert_int_equal(gone.serial, 300);
+    assert_int_equal(gone.begun, 0);
+    assert_int_equal(gone.measured, 0);
+    assert_int_equal(gone.crash.size, 0);
+    assert_int_equal(gone.frame.size, 0);
+    assert_int_equal(slot_paused(slot, 1000), 0);
+}
+
+static void test_slot_report_of_a_hostile_page(void **state)
+{
+    (void)state;
+    char crash[256];
+    struct message_gone gone;
+    struct slot *slot = slot_take(&table, 1);
+    assert_non_null(slot);
+    memset(slot->page, 0xff, sizeof *slot->page);
+    slot_report(slot, crash, sizeof crash, &gone);
+    assert_int_equal(gone.frame.size, 0);
+    assert_true(gone.crash.size < sizeof crash);
+    assert_int_equal(gone.begun, 0);
+    slot->page->crash_signal = SIGSEGV;
+    slot_report(slot, crash, sizeof crash, &gone);
+    assert_int_equal(gone.crash.size, strlen(crash));
+    slot->page->frame_size = PAGE_FRAME_MAX;
+    slot_report(slot, crash, sizeof crash, &gone);
+    assert_int_equal(gone.frame.size, PAGE_FRAME_MAX);
+    slot->page->frame_size = PAGE_FRAME_MAX + 1;
+    slot_report(slot, crash, sizeof crash, &gone);
+    assert_int_equal(gone.frame.size, 0);
+}
+
+/* A kill for the CPU limit, and one that only looks like it. */
+static void test_slot_report_of_cpu_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t cpu_ms;
+        int status;
+        long seconds;
+        uint64_t verdict, expected;
+    } table_of_ends[] = {
+        {1000, SIGXCPU, 1, VERDICT_NONE, VERDICT_CPU_LIMIT},
+        {1000, SIGKILL, 2, VERDICT_NONE, VERDICT_CPU_LIMIT}, /* it caught SIGXCPU */
+        {1000, SIGKILL, 0, VERDICT_NONE, VERDICT_NONE},
+        {1000, 0, 5, VERDICT_NONE, VERDICT_NONE},
+        {-1, SIGXCPU, 5, VERDICT_NONE, VERDICT_NONE},
+        {1000, SIGXCPU, 1, VERDICT_CANCELLED, VERDICT_CANCELLED},
+    };
+    for (size_t i = 0; i < sizeof table_of_ends / sizeof table_of_ends[0]; i++) {
+        char crash[64];
+        struct message_gone gone;
+        struct slot *slot = slot_take(&table, 1);
+        slot->cpu_ms = table_of_ends[i].cpu_ms;
+        slot->status = table_of_ends[i].status;
+        slot->usage.ru_utime.tv_sec = table_of_ends[i].seconds;
+        slot->ladder.verdict = table_of_ends[i].verdict;
+        slot_report(slot, crash, sizeof crash, &gone);
+        assert_int_equal(gone.verdict, table_of_ends[i].expected);
+        slot_free(slot);
+    }
+}
+
+/* Times that a job may have written over never overflow, and never make more than has gone by. */
+static void test_slot_paused_is_bounded(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t since, before, now, expected;
+    } times[] = {
+        {0, 0, 1000, 0},
+        {900, 0, 1000, 100},
+        {900, 50, 1000, 150},
+        {0, 50, 1000, 50},
+        {2000, 50, 1000, 50}, /* stopped in a moment that is still to come */
+        {-1, 50, 1000, 50},
+        {INT64_MIN, INT64_MIN, 1000, 0},
+        {0, INT64_MAX, 1000, 1000},
+        {1, INT64_MAX, 1000, 1000},
+        {INT64_MAX, -1, 1000, 0},
+    };
+    struct slot *slot = slot_take(&table, 1);
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        slot->page->stopped_since_ms = times[i].since;
+        slot->page->stopped_ms = times[i].before;
+        assert_int_equal(slot_paused(slot, times[i].now), times[i].expected);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SLOT_TEST(test_slot_take_find_and_free),   SLOT_TEST(test_slot_find_pid_only_while_unreaped),
+        SLOT_TEST(test_slot_take_clears_the_page), SLOT_TEST(test_slot_report_of_a_hostile_page),
+        SLOT_TEST(test_slot_report_of_cpu_limits), SLOT_TEST(test_slot_paused_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
