@@ -29,7 +29,7 @@ static const struct field hello_fields[] = {S(hello, code), B(hello, message)};
 static const struct field fork_fields[] = {U(fork, count)};
 static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
 static const struct field started_fields[] = {
-    U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids)};
+    U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids), U(started, pausable)};
 static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
 static const struct field gone_fields[] = {
     U(gone, serial), S(gone, status), U(gone, verdict), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),

@@ -85,6 +85,7 @@ struct message_kill {
 struct message_started {
     uint64_t serial;
     int64_t timeout_ms, kill_after_ms, cpu_ms, pids;
+    uint64_t pausable; /* a command: its time does not run while it is stopped */
 };
 
 /* A worker was forked (with it: the host's ends of task socket and result pipe), or error is its errno. */

@@ -1,10 +1,12 @@
 #include "peer.h"
 
+#include "attempt.h"
 #include "descriptor.h"
 #include "loop.h"
 #include "payload.h"
 #include "settle.h"
 #include "supervise.h"
+#include "task.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WATCH_AFTER_MS       20
-#define READ_AT_ONCE         ((size_t)1 << 20)  /* then other workers get their turn */
-#define DRAIN_AT_MOST        ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
-#define UNBEGUN_RESTARTS_MAX 5                  /* workers that died before they took the same job */
+#define WATCH_AFTER_MS 20
+#define READ_AT_ONCE   ((size_t)1 << 20)  /* then other workers get their turn */
+#define DRAIN_AT_MOST  ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
 
 /* ---- from birth to death --------------------------------------------------------------------------------------- */
 
@@ -46,7 +47,7 @@ struct peer *peer_find(struct loop *loop, uint64_t serial)
     return peer;
 }
 
-static void free_value(struct peer *peer)
+void peer_drop_value(struct peer *peer)
 {
     free(peer->value);
     peer->value = NULL;
@@ -60,7 +61,7 @@ static void free_when_closed(struct peer *peer)
     frame_reader_deinit(&peer->reader);
     for (int i = 0; i < 2; i++)
         capture_bytes_free(&peer->streams[i].capture.bytes);
-    free_value(peer);
+    peer_drop_value(peer);
     free(peer->text);
     free(peer);
 }
@@ -95,7 +96,7 @@ static void stop_reading(struct peer *peer)
     descriptor_close(&peer->pipe);
 }
 
-static void stop_stream(struct peer_stream *stream)
+void peer_stop_stream(struct peer_stream *stream)
 {
     if (stream->capture.fd < 0)
         return;
@@ -119,7 +120,7 @@ static void peer_free(struct peer *peer)
     stop_reading(peer);
     descriptor_close(&peer->task);
     for (int i = 0; i < 2; i++)
-        stop_stream(&peer->streams[i]);
+        peer_stop_stream(&peer->streams[i]);
     peer->removed = true;
     free_when_closed(peer);
 }
@@ -211,8 +212,6 @@ static int keep_value(struct peer *peer, const struct message_result *result)
     }
 }
 
-static bool settle_early(struct peer *peer);
-
 static int on_result(struct peer *peer, const void *message)
 {
     const struct message_result *result = message;
@@ -228,7 +227,7 @@ static int on_result(struct peer *peer, const void *message)
         peer->text = strndup(result->text.data, result->text.size);
     atomic_store(&peer->job->state, POOL_STATE_FINISHING);
     if (peer->job->options.early)
-        settle_early(peer);
+        attempt_settle_early(peer);
     return 0;
 }
 
@@ -359,6 +358,22 @@ static void watch_later(struct peer *peer)
     TAILQ_INSERT_TAIL(&peer->loop->unwatched, peer, unwatched);
 }
 
+int peer_capture(struct peer *peer, int which, int *write_end)
+{
+    struct peer_stream *stream = &peer->streams[which];
+    const int rc = capture_open(&stream->capture, peer->job->options.output_limit, write_end);
+    if (rc < 0)
+        return rc;
+    if (uv_poll_init(&peer->loop->uv, &stream->poll, stream->capture.fd) < 0) {
+        capture_close(&stream->capture);
+        return -ENOMEM;
+    }
+    stream->poll.data = stream;
+    peer->handles++;
+    uv_poll_start(&stream->poll, UV_READABLE, on_output);
+    return 0;
+}
+
 struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe)
 {
     struct peer *peer = peer_new(loop, serial);
@@ -376,113 +391,6 @@ struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe)
 
 /* ---- what it is told ------------------------------------------------------------------------------------------- */
 
-/* The descriptors that go down with a task, and what says which they are. */
-struct freight {
-    int fds[DESCRIPTOR_MAX];
-    size_t count;
-    uint64_t streams;
-    int ours[2]; /* writing ends of captures, closed after the send */
-};
-
-static void freight_add(struct freight *freight, int fd, uint64_t bit)
-{
-    freight->fds[freight->count++] = fd;
-    freight->streams |= bit;
-}
-
-static int add_capture(struct peer *peer, struct freight *freight, int which, uint64_t bit)
-{
-    struct peer_stream *stream = &peer->streams[which];
-    const int rc = capture_open(&stream->capture, peer->job->options.output_limit, &freight->ours[which]);
-    if (rc < 0)
-        return rc;
-    if (uv_poll_init(&peer->loop->uv, &stream->poll, stream->capture.fd) < 0) {
-        capture_close(&stream->capture);
-        return -ENOMEM;
-    }
-    stream->poll.data = stream;
-    peer->handles++;
-    uv_poll_start(&stream->poll, UV_READABLE, on_output);
-    freight_add(freight, freight->ours[which], bit);
-    return 0;
-}
-
-/* The host's own descriptor, or /dev/null where it has none. */
-static int inherited(const struct loop *loop, int fd)
-{
-    return fcntl(fd, F_GETFD) < 0 ? loop->devnull : fd;
-}
-
-static int add_output(struct peer *peer, struct freight *freight, int which, pool_stream_t mode)
-{
-    const pool_job_t *job = peer->job;
-    const uint64_t bit = which == 0 ? TASK_STDOUT : TASK_STDERR;
-    switch (mode) {
-    case POOL_STREAM_CAPTURE:
-        return add_capture(peer, freight, which, bit);
-    case POOL_STREAM_DISCARD:
-        freight_add(freight, peer->loop->devnull, bit);
-        break;
-    case POOL_STREAM_FD:
-        freight_add(freight, job->streams.fds[which + 1], bit);
-        break;
-    case POOL_STREAM_INHERIT:
-        if (job->is_command) /* a function has what the fork server had */
-            freight_add(freight, inherited(peer->loop, which + 1), bit);
-        break;
-    }
-    return 0;
-}
-
-static int load_freight(struct peer *peer, struct freight *freight)
-{
-    const pool_job_t *job = peer->job;
-    if (job->payload.kind == PAYLOAD_MEMFD)
-        freight_add(freight, job->payload.memfd, 0);
-    if (job->streams.in == POOL_STDIN_BYTES)
-        lseek(job->streams.fds[0], 0, SEEK_SET); /* an earlier attempt may have read it */
-    if (job->streams.in == POOL_STDIN_INHERIT)
-        freight_add(freight, inherited(peer->loop, STDIN_FILENO), TASK_STDIN);
-    else if (job->streams.in != POOL_STDIN_NULL)
-        freight_add(freight, job->streams.fds[0], TASK_STDIN);
-    int rc = add_output(peer, freight, 0, job->streams.out);
-    if (rc == 0)
-        rc = add_output(peer, freight, 1, job->streams.err);
-    for (size_t i = 0; rc == 0 && i < job->options.fd_count; i++)
-        freight_add(freight, job->fds[i], 0);
-    return rc;
-}
-
-static int send_task(struct peer *peer, const struct freight *freight)
-{
-    uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
-    const pool_job_t *job = peer->job;
-    struct frame_buffer frame;
-    const struct message_task task = {
-        .serial = peer->serial,
-        .function = job->function,
-        .attempt = job->attempt + 1,
-        .payload = job->payload.kind,
-        .size = job->payload.size,
-        .data = {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},
-        .streams = freight->streams,
-        .fds = job->options.fd_count,
-        .events = job->options.on_event != NULL,
-        .early = job->options.early,
-        .cpu_ms = job->options.cpu_ms,
-        .nofile = job->options.nofile,
-        .nice = job->options.nice,
-    };
-    frame_buffer_init(&frame, storage, sizeof storage);
-    const int rc = message_pack(&frame, MESSAGE_TASK, &task);
-    if (rc < 0)
-        return rc;
-    const ssize_t sent = descriptor_send(peer->task, frame.data, frame.size, freight->fds, freight->count);
-    if (sent < 0)
-        return sent == -ECONNRESET ? -EPIPE : (int)sent;
-    return (size_t)sent == frame.size ? 0 : -EPIPE; /* an empty socket takes a whole task, or this worker is no good */
-}
-
 /* Tells the fork server what to enforce, if anything. */
 static void send_limits(struct peer *peer)
 {
@@ -493,7 +401,8 @@ static void send_limits(struct peer *peer)
                                             .timeout_ms = peer->timeout_ms,
                                             .kill_after_ms = o->kill_after_ms,
                                             .cpu_ms = o->cpu_ms,
-                                            .pids = o->pids};
+                                            .pids = o->pids,
+                                            .pausable = peer->job->is_command};
     supervise_send(peer->loop, MESSAGE_STARTED, &started);
 }
 
@@ -513,7 +422,7 @@ static void choose_timeout(struct peer *peer)
     }
 }
 
-static double realtime(void)
+double peer_realtime(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -522,17 +431,11 @@ static double realtime(void)
 
 int peer_hand(struct peer *peer, pool_job_t *job)
 {
-    struct freight freight = {.ours = {-1, -1}};
     leave_idle(peer);
     peer->state = PEER_DYING;
     peer->job = job;
-    int rc = load_freight(peer, &freight);
-    if (rc == 0) {
-        atomic_store(&job->state, POOL_STATE_RUNNING); /* before: whoever hears from the job sees it run */
-        rc = send_task(peer, &freight);
-    }
-    descriptor_close(&freight.ours[0]);
-    descriptor_close(&freight.ours[1]);
+    atomic_store(&job->state, POOL_STATE_RUNNING); /* before: whoever hears from the job sees it run */
+    const int rc = task_send(peer);
     if (rc < 0) { /* it may have half a task: no other job for this one */
         peer->job = NULL;
         peer->blamed = true;
@@ -540,7 +443,7 @@ int peer_hand(struct peer *peer, pool_job_t *job)
         return rc;
     }
     peer->state = PEER_BUSY;
-    peer->started = realtime();
+    peer->started = peer_realtime();
     peer->started_ns = uv_hrtime();
     job->peer = peer;
     job->attempt++;
@@ -553,145 +456,6 @@ int peer_hand(struct peer *peer, pool_job_t *job)
 }
 
 /* ---- what became of it ----------------------------------------------------------------------------------------- */
-
-/* A value in a memfd, mapped where nobody can change it any more, or copied where somebody might. */
-static int map_value(struct peer *peer)
-{
-    pool_job_t *job = peer->job;
-    const size_t size = (size_t)peer->result.size;
-    if (payload_check(peer->value_fd, size, false) < 0)
-        return -EBADMSG;
-    if (payload_seal(peer->value_fd) == 0 || payload_check(peer->value_fd, size, true) == 0) {
-        if (payload_check(peer->value_fd, size, true) < 0) /* sealed after it shrank */
-            return -EBADMSG;
-        job->value_data = payload_map(peer->value_fd, size, false);
-    } else {
-        job->value_data = payload_read(peer->value_fd, size);
-    }
-    if (job->value_data == NULL)
-        return -errno;
-    job->value_mapped = size;
-    return 0;
-}
-
-/* Moves the value to the job. */
-static int take_value(struct peer *peer)
-{
-    pool_job_t *job = peer->job;
-    int rc = 0;
-    if (peer->value_fd >= 0) {
-        rc = map_value(peer);
-    } else {
-        job->value_data = peer->value;
-        peer->value = NULL;
-    }
-    if (rc == 0) {
-        job->result.data = job->value_data;
-        job->result.size = (size_t)peer->result.size;
-    }
-    free_value(peer);
-    return rc;
-}
-
-/* Moves captured output to the job: all writers are gone, or have flushed. */
-static void take_output(struct peer *peer)
-{
-    pool_job_t *job = peer->job;
-    const pool_stream_t modes[] = {job->streams.out, job->streams.err};
-    for (int i = 0; i < 2; i++) {
-        struct peer_stream *stream = &peer->streams[i];
-        job->captured_streams[i] = modes[i] == POOL_STREAM_CAPTURE;
-        if (stream->capture.fd >= 0)
-            capture_read(&stream->capture);
-        if (stream->capture.truncated)
-            job->result.truncated = true;
-        job->captured[i] = stream->capture.bytes;
-        stream->capture.bytes = (struct capture_bytes){0};
-        stop_stream(stream);
-    }
-}
-
-static void describe_ending(const struct peer *peer, const struct message_gone *gone, struct verdict_ending *ending)
-{
-    const pool_job_options_t *o = &peer->job->options;
-    *ending = (struct verdict_ending){
-        .has_result = peer->has_result,
-        .protocol_error = peer->protocol_error,
-        .value_bad = peer->value_bad,
-        .lost = gone == NULL,
-        .status = gone == NULL ? 0 : (int)gone->status,
-        .verdict = gone == NULL ? VERDICT_NONE : gone->verdict,
-        .is_command = peer->job->is_command,
-        .code = peer->result.code,
-        .start = peer->result.start,
-        .signal = peer->result.signal,
-        .text = peer->text,
-        .timeout_ms = peer->timeout_ms,
-        .cpu_ms = o->cpu_ms,
-        .cpu_used_ms = gone == NULL ? 0 : (int64_t)((gone->user_us + gone->system_us) / 1000),
-        .output_limit = o->output_limit,
-        .pids = o->pids,
-        .deadline = peer->timeout_is_deadline,
-    };
-}
-
-static void fill_times(const struct peer *peer, pool_usage_t *usage)
-{
-    usage->started = peer->started;
-    usage->ended = realtime();
-    usage->wall_seconds = (double)(uv_hrtime() - peer->started_ns) / 1e9;
-}
-
-static void fill_usage(const struct peer *peer, const struct message_gone *gone, pool_usage_t *usage)
-{
-    *usage = (pool_usage_t){.complete = true};
-    fill_times(peer, usage);
-    if (gone == NULL)
-        return;
-    usage->user_seconds = (double)gone->user_us / 1e6;
-    usage->system_seconds = (double)gone->system_us / 1e6;
-    usage->minor_faults = gone->minor_faults;
-    usage->major_faults = gone->major_faults;
-    usage->processes = (uint32_t)(gone->processes + peer->result.processes + (peer->job->is_command ? 0 : 1));
-    usage->processes_killed = (uint32_t)gone->killed;
-    usage->unkillable = gone->unkillable != 0;
-    if (gone->measured == 0)
-        return;
-    usage->memory_method = POOL_MEMORY_RUSAGE;
-    usage->peak_memory = gone->peak;
-    usage->peak_bound = gone->bound;
-    if (peer->job->is_command && gone->peak == 0 && peer->result.peak > 0) {
-        /* Smaller than what it inherited at exec: the worker looked at it while it ran. */
-        usage->peak_memory = peer->result.peak;
-        usage->peak_bound = gone->bound > peer->result.peak ? gone->bound - peer->result.peak : 0;
-    }
-    if (peer->has_result && peer->result.copied != 0)
-        usage->peak_memory += peer->result.size; /* written, so in no process's resident set */
-}
-
-/* `early`: the value is whole and nobody can change it. False: it has to wait for the end after all. */
-static bool settle_early(struct peer *peer)
-{
-    pool_job_t *job = peer->job;
-    struct verdict_ending ending;
-    struct verdict verdict;
-    const struct message_gone left_well = {.verdict = VERDICT_NONE};
-    /* A failure has no value, and why a command died, and whether it runs again, is told by its end. */
-    if (peer->result.code != 0 || peer->result.signal != 0 || peer->result.start != START_OK)
-        return false;
-    if (peer->value_fd >= 0 &&
-        (peer->result.sealed == 0 || payload_check(peer->value_fd, (size_t)peer->result.size, true) < 0))
-        return false;
-    if (take_value(peer) < 0)
-        return false;
-    describe_ending(peer, &left_well, &ending);
-    verdict_decide(&ending, &verdict);
-    take_output(peer);
-    fill_times(peer, &job->result.usage);
-    peer->settled_early = true;
-    settle_job(job, &verdict);
-    return true;
-}
 
 static void drain(struct peer *peer)
 {
@@ -722,58 +486,6 @@ static void release_slot(struct loop *loop)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* One attempt is over: settled, or once more. */
-static void conclude(struct peer *peer, const struct message_gone *gone)
-{
-    pool_job_t *job = peer->job;
-    struct verdict_ending ending;
-    struct verdict verdict;
-    if (peer->has_result && !peer->protocol_error && take_value(peer) < 0)
-        peer->value_bad = true;
-    describe_ending(peer, gone, &ending);
-    verdict_decide(&ending, &verdict);
-    if (gone == NULL && job->cancelled_by_close)
-        verdict.outcome = POOL_CANCELLED, verdict.cause = POOL_CAUSE_CANCELLED;
-    const struct verdict_retry retry = {
-        .outcome = verdict.outcome,
-        .cancelled = job->cancel_asked,
-        .out_of_time = verdict.cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
-        .rerunnable = job->options.rerunnable,
-        .attempt = job->attempt - job->evictions,
-        .retries = job->options.retries,
-        .retry_on = job->options.retry_on,
-    };
-    const enum verdict_next next = verdict_next(&retry);
-    fill_usage(peer, gone, &job->result.usage); /* the next attempt may never start */
-    if (next != VERDICT_SETTLE) {
-        pool_event_t event = {.kind = POOL_EVENT_RETRIED, .outcome = verdict.outcome};
-        settle_event(job, &event);
-        job_drop_value(job);
-        job->evictions += next == VERDICT_RERUN;
-        loop_retry(peer->loop, job, next == VERDICT_RERUN ? 0 : job->options.retry_delay_ms);
-        return;
-    }
-    if (verdict.outcome != POOL_DONE) /* what it may have said before it came to grief is no value */
-        job_drop_value(job);
-    take_output(peer);
-    if (gone != NULL && gone->crash.size > 0)
-        job->crash = strndup(gone->crash.data, gone->crash.size);
-    settle_job(job, &verdict);
-    settle_release(job);
-}
-
-/* It died before it read its task: the job has not begun, and is quietly given to another. */
-static void restart(struct peer *peer)
-{
-    pool_job_t *job = peer->job;
-    job->attempt--;
-    if (++job->restarts > UNBEGUN_RESTARTS_MAX)
-        settle_unstarted(job, POOL_LOST, POOL_CAUSE_LOST,
-                         "its workers died before they could take it, several times in a row");
-    else
-        loop_requeue(peer->loop, job);
-}
-
 void peer_gone(struct peer *peer, const struct message_gone *gone)
 {
     struct loop *loop = peer->loop;
@@ -794,9 +506,9 @@ void peer_gone(struct peer *peer, const struct message_gone *gone)
             settle_release(job);
         else if (!begun && !peer->protocol_error && !job->cancel_asked &&
                  (gone->verdict == VERDICT_NONE || gone->verdict == VERDICT_BIRTH))
-            restart(peer);
+            attempt_restart(peer);
         else
-            conclude(peer, gone);
+            attempt_conclude(peer, gone);
         peer->job = NULL;
     }
     peer_free(peer);
@@ -812,7 +524,7 @@ void peer_lost(struct peer *peer)
         if (peer->settled_early)
             settle_release(job);
         else
-            conclude(peer, NULL);
+            attempt_conclude(peer, NULL);
         peer->job = NULL;
     }
     peer_free(peer);

@@ -71,6 +71,16 @@ void peer_watch_due(struct loop *loop, int64_t now);
  * -EPIPE: the worker is dead, anything else: try again later. */
 int peer_hand(struct peer *peer, pool_job_t *job);
 
+/* Captures a stream of its job, 0 standard output, 1 error: *write_end is the caller's. Negative errno. */
+int peer_capture(struct peer *peer, int which, int *write_end);
+void peer_stop_stream(struct peer_stream *stream);
+
+/* Frees the value that it has sent and nobody has taken. */
+void peer_drop_value(struct peer *peer);
+
+/* Seconds since the epoch. */
+double peer_realtime(void);
+
 /* Has its tree ended. grace_ms between SIGTERM and SIGKILL. */
 void peer_kill(struct peer *peer, enum message_verdict verdict, int64_t grace_ms);
 

@@ -19,7 +19,7 @@ static const struct shape {
     {MESSAGE_HELLO, "SB", sizeof(struct message_hello)},
     {MESSAGE_FORK, "U", sizeof(struct message_fork)},
     {MESSAGE_KILL, "UUS", sizeof(struct message_kill)},
-    {MESSAGE_STARTED, "USSSS", sizeof(struct message_started)},
+    {MESSAGE_STARTED, "USSSSU", sizeof(struct message_started)},
     {MESSAGE_BORN, "UUU", sizeof(struct message_born)},
     {MESSAGE_GONE, "USUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
     {MESSAGE_TASK, "UUUUUBUUUUSSS", sizeof(struct message_task)},

@@ -170,7 +170,10 @@ static void test_slot_paused_is_bounded(void **state)
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         slot->page->stopped_since_ms = times[i].since;
         slot->page->stopped_ms = times[i].before;
+        slot->pausable = true;
         assert_int_equal(slot_paused(slot, times[i].now), times[i].expected);
+        slot->pausable = false; /* a function's page is the job's to scribble on */
+        assert_int_equal(slot_paused(slot, times[i].now), 0);
     }
 }
 

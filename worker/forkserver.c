@@ -159,6 +159,7 @@ static void handle_started(struct server *server, const struct message_started *
         return;
     slot->cpu_ms = started->cpu_ms;
     slot->pids = started->pids;
+    slot->pausable = started->pausable != 0;
     if (started->timeout_ms >= 0)
         ladder_limit(&slot->ladder, process_now_ms() + started->timeout_ms, VERDICT_TIMEOUT, started->kill_after_ms);
 }

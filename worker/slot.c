@@ -89,6 +89,8 @@ void slot_page_share(const struct slot *slot, bool share)
 
 int64_t slot_paused(const struct slot *slot, int64_t now)
 {
+    if (!slot->pausable)
+        return 0;
     const int64_t since = atomic_load(&slot->page->stopped_since_ms);
     const int64_t before = atomic_load(&slot->page->stopped_ms);
     const int64_t open = since > 0 && since < now ? now - since : 0;

@@ -42,6 +42,7 @@ struct slot {
     uint64_t processes, killed;            /* seen beside the worker; ended by a sweep */
     uint64_t members;                      /* in the last sweep: processes there */
     bool unkillable;
+    bool pausable; /* what the page says of being stopped counts: a function's page is the job's to scribble on */
 };
 
 struct slot_table {

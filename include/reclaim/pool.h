@@ -232,7 +232,8 @@ typedef struct pool_job_options {
     int32_t nice;            /* added to the host's; see setpriority(2) */
     pool_output_t output;    /* function jobs */
     int64_t output_limit;    /* bytes kept of each captured stream; beyond, the job is ended (OUTPUT_LIMIT); default
-                                1 GiB; POOL_NONE: nothing may be written */
+                                1 GiB; POOL_NONE: nothing may be written. One that had ended well before it could be is
+                                DONE, with truncated */
     bool huge_pages;         /* commands: glibc's malloc uses huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1) */
     const int *fds;          /* descriptors for the job: pool_call_fd(), in a command 3, 4, ...; *copied* (dup) */
     size_t fd_count;         /* at most 64 */

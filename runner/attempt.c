@@ -1,0 +1,199 @@
+#include "attempt.h"
+
+#include "loop.h"
+#include "payload.h"
+#include "settle.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define UNBEGUN_RESTARTS_MAX 5 /* workers that died before they took the same job */
+
+/* A value in a memfd, mapped where nobody can change it any more, or copied where somebody might. */
+static int map_value(struct peer *peer)
+{
+    pool_job_t *job = peer->job;
+    const size_t size = (size_t)peer->result.size;
+    if (payload_check(peer->value_fd, size, false) < 0)
+        return -EBADMSG;
+    if (payload_seal(peer->value_fd) == 0 || payload_check(peer->value_fd, size, true) == 0) {
+        if (payload_check(peer->value_fd, size, true) < 0) /* sealed after it shrank */
+            return -EBADMSG;
+        job->value_data = payload_map(peer->value_fd, size, false);
+    } else {
+        job->value_data = payload_read(peer->value_fd, size);
+    }
+    if (job->value_data == NULL)
+        return -errno;
+    job->value_mapped = size;
+    return 0;
+}
+
+/* Moves the value to the job. */
+static int take_value(struct peer *peer)
+{
+    pool_job_t *job = peer->job;
+    int rc = 0;
+    if (peer->value_fd >= 0) {
+        rc = map_value(peer);
+    } else {
+        job->value_data = peer->value;
+        peer->value = NULL;
+    }
+    if (rc == 0) {
+        job->result.data = job->value_data;
+        job->result.size = (size_t)peer->result.size;
+    }
+    peer_drop_value(peer);
+    return rc;
+}
+
+/* Moves captured output to the job: all writers are gone, or have flushed. */
+static void take_output(struct peer *peer)
+{
+    pool_job_t *job = peer->job;
+    const pool_stream_t modes[] = {job->streams.out, job->streams.err};
+    for (int i = 0; i < 2; i++) {
+        struct peer_stream *stream = &peer->streams[i];
+        job->captured_streams[i] = modes[i] == POOL_STREAM_CAPTURE;
+        if (stream->capture.fd >= 0)
+            capture_read(&stream->capture);
+        if (stream->capture.truncated)
+            job->result.truncated = true;
+        job->captured[i] = stream->capture.bytes;
+        stream->capture.bytes = (struct capture_bytes){0};
+        peer_stop_stream(stream);
+    }
+}
+
+static void describe_ending(const struct peer *peer, const struct message_gone *gone, struct verdict_ending *ending)
+{
+    const pool_job_options_t *o = &peer->job->options;
+    *ending = (struct verdict_ending){
+        .has_result = peer->has_result,
+        .protocol_error = peer->protocol_error,
+        .value_bad = peer->value_bad,
+        .lost = gone == NULL,
+        .status = gone == NULL ? 0 : (int)gone->status,
+        .verdict = gone == NULL ? VERDICT_NONE : gone->verdict,
+        .is_command = peer->job->is_command,
+        .code = peer->result.code,
+        .start = peer->result.start,
+        .signal = peer->result.signal,
+        .text = peer->text,
+        .timeout_ms = peer->timeout_ms,
+        .cpu_ms = o->cpu_ms,
+        .cpu_used_ms = gone == NULL ? 0 : (int64_t)((gone->user_us + gone->system_us) / 1000),
+        .output_limit = o->output_limit,
+        .pids = o->pids,
+        .deadline = peer->timeout_is_deadline,
+    };
+}
+
+static void fill_times(const struct peer *peer, pool_usage_t *usage)
+{
+    usage->started = peer->started;
+    usage->ended = peer_realtime();
+    usage->wall_seconds = (double)(uv_hrtime() - peer->started_ns) / 1e9;
+}
+
+static void fill_usage(const struct peer *peer, const struct message_gone *gone, pool_usage_t *usage)
+{
+    *usage = (pool_usage_t){.complete = true};
+    fill_times(peer, usage);
+    if (gone == NULL)
+        return;
+    usage->user_seconds = (double)gone->user_us / 1e6;
+    usage->system_seconds = (double)gone->system_us / 1e6;
+    usage->minor_faults = gone->minor_faults;
+    usage->major_faults = gone->major_faults;
+    usage->processes = (uint32_t)(gone->processes + peer->result.processes + (peer->job->is_command ? 0 : 1));
+    usage->processes_killed = (uint32_t)gone->killed;
+    usage->unkillable = gone->unkillable != 0;
+    if (gone->measured == 0)
+        return;
+    usage->memory_method = POOL_MEMORY_RUSAGE;
+    usage->peak_memory = gone->peak;
+    usage->peak_bound = gone->bound;
+    if (peer->job->is_command && gone->peak == 0 && peer->result.peak > 0) {
+        /* Smaller than what it inherited at exec: the worker looked at it while it ran. */
+        usage->peak_memory = peer->result.peak;
+        usage->peak_bound = gone->bound > peer->result.peak ? gone->bound - peer->result.peak : 0;
+    }
+    if (peer->has_result && peer->result.copied != 0)
+        usage->peak_memory += peer->result.size; /* written, so in no process's resident set */
+}
+
+bool attempt_settle_early(struct peer *peer)
+{
+    pool_job_t *job = peer->job;
+    struct verdict_ending ending;
+    struct verdict verdict;
+    const struct message_gone left_well = {.verdict = VERDICT_NONE};
+    /* A failure has no value, and why a command died, and whether it runs again, is told by its end. */
+    if (peer->result.code != 0 || peer->result.signal != 0 || peer->result.start != START_OK)
+        return false;
+    if (peer->value_fd >= 0 &&
+        (peer->result.sealed == 0 || payload_check(peer->value_fd, (size_t)peer->result.size, true) < 0))
+        return false;
+    if (take_value(peer) < 0)
+        return false;
+    describe_ending(peer, &left_well, &ending);
+    verdict_decide(&ending, &verdict);
+    take_output(peer);
+    fill_times(peer, &job->result.usage);
+    peer->settled_early = true;
+    settle_job(job, &verdict);
+    return true;
+}
+
+void attempt_conclude(struct peer *peer, const struct message_gone *gone)
+{
+    pool_job_t *job = peer->job;
+    struct verdict_ending ending;
+    struct verdict verdict;
+    if (peer->has_result && !peer->protocol_error && take_value(peer) < 0)
+        peer->value_bad = true;
+    describe_ending(peer, gone, &ending);
+    verdict_decide(&ending, &verdict);
+    if (gone == NULL && job->cancelled_by_close)
+        verdict.outcome = POOL_CANCELLED, verdict.cause = POOL_CAUSE_CANCELLED;
+    const struct verdict_retry retry = {
+        .outcome = verdict.outcome,
+        .cancelled = job->cancel_asked,
+        .out_of_time = verdict.cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
+        .rerunnable = job->options.rerunnable,
+        .attempt = job->attempt - job->evictions,
+        .retries = job->options.retries,
+        .retry_on = job->options.retry_on,
+    };
+    const enum verdict_next next = verdict_next(&retry);
+    fill_usage(peer, gone, &job->result.usage); /* the next attempt may never start */
+    if (next != VERDICT_SETTLE) {
+        pool_event_t event = {.kind = POOL_EVENT_RETRIED, .outcome = verdict.outcome};
+        settle_event(job, &event);
+        job_drop_value(job);
+        job->evictions += next == VERDICT_RERUN;
+        loop_retry(peer->loop, job, next == VERDICT_RERUN ? 0 : job->options.retry_delay_ms);
+        return;
+    }
+    if (verdict.outcome != POOL_DONE) /* what it may have said before it came to grief is no value */
+        job_drop_value(job);
+    take_output(peer);
+    if (gone != NULL && gone->crash.size > 0)
+        job->crash = strndup(gone->crash.data, gone->crash.size);
+    settle_job(job, &verdict);
+    settle_release(job);
+}
+
+void attempt_restart(struct peer *peer)
+{
+    pool_job_t *job = peer->job;
+    job->attempt--;
+    if (++job->restarts > UNBEGUN_RESTARTS_MAX)
+        settle_unstarted(job, POOL_LOST, POOL_CAUSE_LOST,
+                         "its workers died before they could take it, several times in a row");
+    else
+        loop_requeue(peer->loop, job);
+}

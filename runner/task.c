@@ -1,0 +1,117 @@
+#include "task.h"
+
+#include "descriptor.h"
+#include "loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* The descriptors that go down with a task, and what says which they are. */
+struct freight {
+    int fds[DESCRIPTOR_MAX];
+    size_t count;
+    uint64_t streams;
+    int ours[2]; /* writing ends of captures, closed after the send */
+};
+
+static void freight_add(struct freight *freight, int fd, uint64_t bit)
+{
+    freight->fds[freight->count++] = fd;
+    freight->streams |= bit;
+}
+
+static int add_capture(struct peer *peer, struct freight *freight, int which, uint64_t bit)
+{
+    const int rc = peer_capture(peer, which, &freight->ours[which]);
+    if (rc == 0)
+        freight_add(freight, freight->ours[which], bit);
+    return rc;
+}
+
+/* The host's own descriptor, or /dev/null where it has none. */
+static int inherited(const struct loop *loop, int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 ? loop->devnull : fd;
+}
+
+static int add_output(struct peer *peer, struct freight *freight, int which, pool_stream_t mode)
+{
+    const pool_job_t *job = peer->job;
+    const uint64_t bit = which == 0 ? TASK_STDOUT : TASK_STDERR;
+    switch (mode) {
+    case POOL_STREAM_CAPTURE:
+        return add_capture(peer, freight, which, bit);
+    case POOL_STREAM_DISCARD:
+        freight_add(freight, peer->loop->devnull, bit);
+        break;
+    case POOL_STREAM_FD:
+        freight_add(freight, job->streams.fds[which + 1], bit);
+        break;
+    case POOL_STREAM_INHERIT:
+        if (job->is_command) /* a function has what the fork server had */
+            freight_add(freight, inherited(peer->loop, which + 1), bit);
+        break;
+    }
+    return 0;
+}
+
+static int load_freight(struct peer *peer, struct freight *freight)
+{
+    const pool_job_t *job = peer->job;
+    if (job->payload.kind == PAYLOAD_MEMFD)
+        freight_add(freight, job->payload.memfd, 0);
+    if (job->streams.in == POOL_STDIN_BYTES)
+        lseek(job->streams.fds[0], 0, SEEK_SET); /* an earlier attempt may have read it */
+    if (job->streams.in == POOL_STDIN_INHERIT)
+        freight_add(freight, inherited(peer->loop, STDIN_FILENO), TASK_STDIN);
+    else if (job->streams.in != POOL_STDIN_NULL)
+        freight_add(freight, job->streams.fds[0], TASK_STDIN);
+    int rc = add_output(peer, freight, 0, job->streams.out);
+    if (rc == 0)
+        rc = add_output(peer, freight, 1, job->streams.err);
+    for (size_t i = 0; rc == 0 && i < job->options.fd_count; i++)
+        freight_add(freight, job->fds[i], 0);
+    return rc;
+}
+
+static int send_frame(struct peer *peer, const struct freight *freight)
+{
+    uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
+    const pool_job_t *job = peer->job;
+    struct frame_buffer frame;
+    const struct message_task task = {
+        .serial = peer->serial,
+        .function = job->function,
+        .attempt = job->attempt + 1,
+        .payload = job->payload.kind,
+        .size = job->payload.size,
+        .data = {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},
+        .streams = freight->streams,
+        .fds = job->options.fd_count,
+        .events = job->options.on_event != NULL,
+        .early = job->options.early,
+        .cpu_ms = job->options.cpu_ms,
+        .nofile = job->options.nofile,
+        .nice = job->options.nice,
+    };
+    frame_buffer_init(&frame, storage, sizeof storage);
+    const int rc = message_pack(&frame, MESSAGE_TASK, &task);
+    if (rc < 0)
+        return rc;
+    const ssize_t sent = descriptor_send(peer->task, frame.data, frame.size, freight->fds, freight->count);
+    if (sent < 0)
+        return sent == -ECONNRESET ? -EPIPE : (int)sent;
+    return (size_t)sent == frame.size ? 0 : -EPIPE; /* an empty socket takes a whole task, or this worker is no good */
+}
+
+int task_send(struct peer *peer)
+{
+    struct freight freight = {.ours = {-1, -1}};
+    int rc = load_freight(peer, &freight);
+    if (rc == 0)
+        rc = send_frame(peer, &freight);
+    descriptor_close(&freight.ours[0]);
+    descriptor_close(&freight.ours[1]);
+    return rc;
+}
