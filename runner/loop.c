@@ -297,7 +297,6 @@ static void step_births(struct loop *loop, int64_t now)
         .workers = (size_t)pool->options.workers,
         .warm = pool->phase == POOL_OPEN ? (size_t)pool->options.warm : 0,
     };
-    pool->stats.warm = loop->idle_count;
     pthread_mutex_unlock(&pool->lock);
     const size_t wanted = births_wanted(&view);
     if (wanted > 0)
@@ -329,12 +328,14 @@ static void on_timer(uv_timer_t *timer)
     loop_step(loop);
 }
 
+/* The last thing of each step: what others may read, and when to look again. */
 static void arm_timer(struct loop *loop, int64_t now)
 {
     pool_t *pool = loop->pool;
     pool_job_t *job;
     int64_t next = earlier(loop->retry_at, loop->bound_at);
     pthread_mutex_lock(&pool->lock);
+    pool->stats.warm = loop->ending ? 0 : loop->idle_count;
     TAILQ_FOREACH(job, &pool->timed, timed) {
         next = earlier(next, job->deadline_at);
         if (job->is_delayed)
