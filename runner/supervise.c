@@ -169,6 +169,9 @@ static void drop_control(struct loop *loop)
     descriptor_close(&loop->server_pidfd);
     drop_unsent(loop);
     loop->server_ready = false;
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->pool->stats.fork_server_pid = -1;
+    pthread_mutex_unlock(&loop->pool->lock);
 }
 
 void supervise_force(struct loop *loop)
@@ -348,7 +351,6 @@ static void on_server_lost(struct loop *loop, const struct message_server_lost *
     describe_death((int)lost->status, death, sizeof death);
     pthread_mutex_lock(&loop->pool->lock);
     const bool opening = loop->pool->phase == POOL_OPENING && loop->pool->error.code == 0;
-    loop->pool->stats.fork_server_pid = -1;
     if (!loop->ending)
         loop->pool->stats.fork_servers_lost++;
     pthread_mutex_unlock(&loop->pool->lock);

@@ -560,6 +560,7 @@ static void on_part(pool_job_t *job, const pool_event_t *event, void *user)
     if (event->size != 50 * KIB || data[0] != parts->count || data[event->size - 1] != parts->count)
         parts->wrong++;
     parts->count++;
+    usleep(1000); /* so that the job is interrupted where it waits for room */
 }
 
 static void run_storm_inside(pool_t *pool)

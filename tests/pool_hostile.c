@@ -107,7 +107,8 @@ static bool say_huge_array(void)
 
 static bool say_large_array(void)
 {
-    static const uint8_t body[] = {0xdd, 0x10, 0x00, 0x00, 0x00, 0xc0};
+    static const uint8_t body[] = {0xdd, 0x02, 0x00,
+                                   0x00, 0x00, 0xc0}; /* 805 MB of msgpack-c's, where they are to be had */
     return say_body(MESSAGE_RESULT, body, sizeof body, NULL);
 }
 
@@ -278,7 +279,7 @@ static const struct saying sayings[] = {
     {"a length just too long", say_just_too_long},
     {"an empty body", say_empty_body},
     {"an array of 2^32", say_huge_array},
-    {"an array of 2^28", say_large_array},
+    {"an array of 2^25", say_large_array},
     {"a map of 2^32", say_huge_map},
     {"bytes of 4 GiB", say_huge_bytes},
     {"nesting", say_deep},
