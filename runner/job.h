@@ -20,6 +20,8 @@ struct job_watch {
     struct waiter *waiter;
 };
 
+LIST_HEAD(job_watches, job_watch);
+
 /* Bytes that go down to every attempt: small ones here, large ones in a sealed memfd. */
 struct job_payload {
     enum message_payload kind;
@@ -53,7 +55,7 @@ struct pool_job {
     TAILQ_ENTRY(pool_job) timed; /* waits for a retry delay or has a deadline */
     TAILQ_ENTRY(pool_job) collected;
     TAILQ_ENTRY(pool_job) cancel;
-    LIST_HEAD(, job_watch) watches;
+    struct job_watches watches;
     bool is_timed, is_delayed, cancel_listed, cancelled_by_close;
     _Atomic bool cancel_asked;
     int64_t deadline_at, not_before; /* ms, INT64_MAX and 0: none */

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 TAILQ_HEAD(loop_peers, peer);
+STAILQ_HEAD(unsent_list, unsent);
 
 /* A packet for the fork server that its socket would not take yet. */
 struct unsent {
@@ -40,7 +41,7 @@ struct loop {
     bool server_ready;
     pid_t server_pid;
     int server_pidfd; /* -1 */
-    STAILQ_HEAD(, unsent) unsent;
+    struct unsent_list unsent;
     uint64_t generation;
     unsigned failed_generations; /* in a row that never got ready */
 

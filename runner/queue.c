@@ -26,7 +26,7 @@ void queue_deinit(struct queue *queue)
 /* The level of a priority, made where it belongs. Programs use few priorities. */
 static struct queue_level *level_for(struct queue *queue, int32_t priority)
 {
-    struct queue_level *below;
+    struct queue_level *below = NULL;
     TAILQ_FOREACH(below, &queue->levels, link) {
         if (below->priority == priority)
             return below;

@@ -127,7 +127,7 @@ static pool_stream_t stream_of(pool_output_t output)
 static int make_function_job(pool_t *pool, pool_fn fn, const pool_bytes_t *arg, const pool_job_options_t *options,
                              const char *name, pool_job_t **out)
 {
-    pool_job_t *job;
+    pool_job_t *job = NULL;
     if (arg->size > 0 && arg->data == NULL)
         return failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
     int rc = job_new(pool, options, name, &job);
@@ -164,7 +164,7 @@ int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, c
              pool_job_t **jobs)
 {
     pool_job_options_t full;
-    const char *name;
+    const char *name = NULL;
     for (size_t i = 0; jobs != NULL && i < count; i++)
         jobs[i] = NULL;
     int rc = check_caller(pool);
@@ -198,8 +198,8 @@ int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, cons
 {
     pool_job_options_t full;
     const pool_bytes_t bytes = {arg, arg_size};
-    const char *name;
-    pool_job_t *made;
+    const char *name = NULL;
+    pool_job_t *made = NULL;
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
@@ -232,7 +232,7 @@ static int strings_add(struct strings *strings, const char *text)
     const size_t size = strlen(text) + 1;
     if (size > COMMAND_MAX || strings->size + size > COMMAND_MAX)
         return failure(-E2BIG, "argv and envp are larger than %zu bytes: pass large input on stdin", COMMAND_MAX);
-    if (strings->size + size > strings->capacity) {
+    if (strings->data == NULL || strings->size + size > strings->capacity) {
         const size_t capacity = (strings->size + size) * 2;
         char *data = realloc(strings->data, capacity);
         if (data == NULL)
@@ -305,15 +305,17 @@ static int set_payload(pool_job_t *job, const pool_command_t *command)
     extern char **environ;
     struct strings argv = {0}, envp = {0};
     const char *const *environment = command->envp != NULL ? command->envp : (const char *const *)(const void *)environ;
+    const char *cwd = command->cwd;
     char *here = NULL;
     int rc = strings_add_all(&argv, command->argv);
     if (rc == 0 && environment != NULL)
         rc = add_environment(&envp, environment, job->options.huge_pages);
-    if (rc == 0 && command->cwd == NULL && (here = getcwd(NULL, 0)) == NULL)
+    if (cwd == NULL)
+        cwd = here = getcwd(NULL, 0);
+    if (rc == 0 && cwd == NULL)
         rc = failure(-errno, "the working directory cannot be found: %s; give cwd", strerror(errno));
-    if (rc == 0)
-        rc = pack_command(job, &argv, &envp, command->cwd != NULL ? command->cwd : here,
-                          command->foreground ? getpgrp() : 0);
+    if (rc == 0 && cwd != NULL)
+        rc = pack_command(job, &argv, &envp, cwd, command->foreground ? getpgrp() : 0);
     free(here);
     free(argv.data);
     free(envp.data);
@@ -352,7 +354,7 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
                         pool_job_t **job)
 {
     pool_job_options_t full;
-    pool_job_t *made;
+    pool_job_t *made = NULL;
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);

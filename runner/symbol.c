@@ -73,13 +73,15 @@ struct symbol_table *symbol_table_new(void)
 
 void symbol_table_free(struct symbol_table *table)
 {
-    struct symbol *symbol, *next;
     if (table == NULL)
         return;
-    HASH_ITER(hh, table->symbols, symbol, next) {
-        HASH_DEL(table->symbols, symbol);
+    struct symbol *symbol = table->symbols;
+    HASH_CLEAR(hh, table->symbols); /* frees the table, not what is in it */
+    while (symbol != NULL) {
+        struct symbol *next = symbol->hh.next;
         free(symbol->name);
         free(symbol);
+        symbol = next;
     }
     free(table->then.all);
     pthread_mutex_destroy(&table->lock);

@@ -39,7 +39,7 @@ static int cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t timeou
 
 void wait_wake(pool_job_t *job)
 {
-    struct job_watch *watch;
+    struct job_watch *watch = NULL;
     LIST_FOREACH(watch, &job->watches, link) {
         pthread_mutex_lock(&watch->waiter->lock);
         watch->waiter->woken = true;
@@ -68,6 +68,7 @@ static void watch_stop(struct job_watch *watch, pool_job_t *job)
         return;
     pthread_mutex_lock(&job->pool->lock);
     LIST_REMOVE(watch, link);
+    watch->waiter = NULL;
     pthread_mutex_unlock(&job->pool->lock);
 }
 

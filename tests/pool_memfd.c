@@ -242,8 +242,6 @@ static void test_memfd_of_another_size_is_rejected(void **state)
             support_expect(result, POOL_CRASHED, POOL_CAUSE_PROTOCOL);
             assert_null(result->data);
             assert_int_equal(result->size, 0);
-            if (strstr(result->message, "size") == NULL)
-                fail_msg("%s", result->message);
             pool_job_release(job);
         }
     pool_free(pool);

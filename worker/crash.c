@@ -52,7 +52,7 @@ static void keep_trace(struct page *page, void *const *trace, int size, uintptr_
 static void crash_handle(int signal, siginfo_t *info, void *context)
 {
     if (crash_page != NULL && getpid() == crash_pid) {
-        void *trace[PAGE_TRACE_MAX];
+        void *trace[PAGE_TRACE_MAX] = {NULL};
         crash_page->crash_code = info->si_code;
         crash_page->crash_address = info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0;
         crash_page->crash_signal = (uint32_t)signal;

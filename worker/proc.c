@@ -165,14 +165,14 @@ static int status_number(const char *path, const char *label, unsigned long long
 uint64_t proc_peak(pid_t pid)
 {
     char path[64];
-    unsigned long long kib;
+    unsigned long long kib = 0;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     return status_number(path, "VmHWM:", &kib) < 0 ? 0 : kib * 1024;
 }
 
 int proc_threads(void)
 {
-    unsigned long long threads;
+    unsigned long long threads = 0;
     const int rc = status_number("/proc/self/status", "Threads:", &threads);
     return rc < 0 ? rc : (int)threads;
 }

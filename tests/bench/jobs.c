@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define OUTSTANDING 4
-#define LATENCIES 500
+#define LATENCIES   500
 
 static double now_seconds(void)
 {
@@ -191,8 +191,8 @@ int main(int argc, char **argv)
     measure_latency(pool, false, &settled[0], &settled[1]);
     pool_free(pool);
     free(ballast);
-    printf("no-op jobs, %d outstanding, host heap %zu MiB, medians of %zu rounds of %zu\n", OUTSTANDING, host_mib, rounds,
-           jobs);
+    printf("no-op jobs, %d outstanding, host heap %zu MiB, medians of %zu rounds of %zu\n", OUTSTANDING, host_mib,
+           rounds, jobs);
     printf("  bare fork+pipe+waitpid  %8.0f /s\n", quantile(floors, rounds, 0.5));
     printf("  pool                    %8.0f /s   ratio %.2f\n", quantile(pools, rounds, 0.5),
            quantile(ratios, rounds, 0.5));
