@@ -77,7 +77,8 @@ static void test_command_exit_codes_and_signals(void **state)
 static void expect_no_start(pool_t *pool, const char *program, const char *cwd, pool_cause_t cause, const char *word)
 {
     const char *argv[] = {program, "argument", NULL};
-    const pool_command_t command = {.argv = argv, .cwd = cwd};
+    const char *envp[] = {"PATH=/usr/bin:/bin", NULL}; /* directories that anybody may look into */
+    const pool_command_t command = {.argv = argv, .envp = envp, .cwd = cwd};
     pool_job_t *job;
     const pool_result_t *result = run(pool, &command, NULL, &job);
     support_expect(result, POOL_FAILED, cause);

@@ -38,15 +38,6 @@ size_t support_threads(void)
     return count_entries("/proc/self/task");
 }
 
-/* libuv makes a pipe for all its loops with the first one, and keeps it. */
-static void open_first_pool(void)
-{
-    static bool opened;
-    if (!opened)
-        pool_free(support_open(1, POOL_NONE));
-    opened = true;
-}
-
 /* A thread that has been joined may still be listed for a moment. */
 static void await_threads(size_t count)
 {
@@ -59,8 +50,11 @@ static void await_threads(size_t count)
 static void make_first_loop(void)
 {
     static bool made;
-    if (!made)
-        pool_free(support_open(1, POOL_NONE));
+    if (made)
+        return;
+    const size_t threads = support_threads();
+    pool_free(support_open(1, POOL_NONE));
+    await_threads(threads);
     made = true;
 }
 
@@ -68,7 +62,6 @@ int support_begin(void **state)
 {
     (void)state;
     make_first_loop();
-    open_first_pool();
     fds_before = support_fds();
     threads_before = support_threads();
     return 0;
