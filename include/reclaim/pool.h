@@ -375,7 +375,8 @@ typedef enum pool_close {
 POOL_API int pool_close(pool_t *pool, pool_close_t how);
 
 /* Closes with POOL_CLOSE_KILL if still open, and frees the pool (*takes*; NULL is fine). Jobs that were not released
- * and their results stay valid. No other thread may be inside or enter a call on this pool, except on its jobs. */
+ * and their results stay valid. No other thread may be inside or enter a call on this pool, except on its jobs. In a
+ * callback and in a forked child it does nothing. */
 POOL_API void pool_free(pool_t *pool);
 
 /* This thread's last failed pool_ call in words: *borrowed* until this thread's next one. Never NULL. */
