@@ -514,6 +514,14 @@ void peer_gone(struct peer *peer, const struct message_gone *gone)
     peer_free(peer);
 }
 
+/* Whether a dead worker had read its task. unix(7): a socket that is closed with something unread in it resets its
+ * peer. */
+static bool task_was_read(const struct peer *peer)
+{
+    char byte;
+    return recv(peer->task, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || errno != ECONNRESET;
+}
+
 void peer_lost(struct peer *peer)
 {
     pool_job_t *job = peer->job;
@@ -523,6 +531,8 @@ void peer_lost(struct peer *peer)
         release_slot(peer->loop);
         if (peer->settled_early)
             settle_release(job);
+        else if (!peer->has_result && !peer->protocol_error && !job->cancel_asked && !task_was_read(peer))
+            attempt_restart(peer);
         else
             attempt_conclude(peer, NULL);
         peer->job = NULL;

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LARGE ((size_t)3 << 20)
+#define SETUP_MS 1000 /* long enough for a command to set itself up before */
+#define LARGE    ((size_t)3 << 20)
 
 /* Runs a command and gives its result; *job is to be released. */
 static const pool_result_t *run(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
@@ -451,7 +452,8 @@ static void test_command_timeout_ends_what_it_daemonised(void **state)
                        "(setsid sh -c 'echo $$ >&3; exec sleep 1000' &) ; echo $$ >&3; exec sleep 1000";
     int ends[2], pids[3];
     support_pipe(ends);
-    const pool_job_options_t options = {.timeout_ms = 500, .kill_after_ms = 100, .fds = &ends[1], .fd_count = 1};
+    const pool_job_options_t options = {
+        .timeout_ms = 2 * SETUP_MS, .kill_after_ms = 100, .fds = &ends[1], .fd_count = 1};
     pool_job_t *job;
     pool_t *pool = support_open(1, 0);
     const pool_result_t *result = run_shell(pool, line, &options, &job);
@@ -496,7 +498,7 @@ static void test_command_leaves_nothing_behind_when_it_is_done(void **state)
 static void test_command_ignoring_sigterm_is_killed(void **state)
 {
     (void)state;
-    const pool_job_options_t options = {.timeout_ms = 200, .kill_after_ms = 100};
+    const pool_job_options_t options = {.timeout_ms = SETUP_MS, .kill_after_ms = 100};
     pool_job_t *job;
     pool_t *pool = support_open(1, 0);
     const pool_result_t *result = run_shell(pool, "trap '' TERM; while :; do sleep 1000; done", &options, &job);
@@ -509,10 +511,11 @@ static void test_command_ignoring_sigterm_is_killed(void **state)
 static void test_command_early_tells_why_it_died(void **state)
 {
     (void)state;
-    const pool_job_options_t options = {.timeout_ms = 100, .kill_after_ms = 60000, .early = true};
+    const pool_job_options_t brief = {.timeout_ms = 100, .kill_after_ms = 60000, .early = true};
+    const pool_job_options_t options = {.early = true};
     pool_job_t *job;
     pool_t *pool = support_open(1, 0);
-    support_expect(run_shell(pool, "exec sleep 1000", &options, &job), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    support_expect(run_shell(pool, "exec sleep 1000", &brief, &job), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
     pool_job_release(job);
     support_expect(run_shell(pool, "exit 3", &options, &job), POOL_FAILED, POOL_CAUSE_EXITED);
     pool_job_release(job);
@@ -524,7 +527,7 @@ static void test_command_early_tells_why_it_died(void **state)
 static void test_command_exiting_on_sigterm_is_still_the_timeout(void **state)
 {
     (void)state;
-    const pool_job_options_t options = {.timeout_ms = 200, .kill_after_ms = 60000};
+    const pool_job_options_t options = {.timeout_ms = SETUP_MS, .kill_after_ms = 60000};
     pool_job_t *job;
     pool_t *pool = support_open(1, 0);
     const pool_result_t *result =
@@ -571,18 +574,18 @@ static void test_command_deadline_pauses_while_it_is_stopped(void **state)
     const char *argv[] = {"/bin/sh", "-c", "echo $$ >&3; exec sleep 1000", NULL};
     const pool_command_t command = {.argv = argv};
     const pool_job_options_t options = {
-        .timeout_ms = 1000, .fds = &ends[1], .fd_count = 1, .on_event = note_start, .user = &starts};
+        .timeout_ms = 2 * SETUP_MS, .fds = &ends[1], .fd_count = 1, .on_event = note_start, .user = &starts};
     pool_job_t *job;
     pool_t *pool = support_open(1, 0);
     assert_int_equal(pool_submit_command(pool, &command, &options, &job), 0);
     FILE *said = fdopen(ends[0], "r");
     assert_int_equal(fscanf(said, "%d", &pid), 1);
     assert_int_equal(kill(pid, SIGSTOP), 0);
-    assert_int_equal(pool_job_wait(job, 2500), -ETIMEDOUT);
+    assert_int_equal(pool_job_wait(job, 3 * SETUP_MS), -ETIMEDOUT);
     assert_int_equal(kill(pid, SIGCONT), 0);
     const pool_result_t *result = support_wait(job);
     support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
-    assert_true(result->usage.wall_seconds >= 2.5);
+    assert_true(result->usage.wall_seconds >= 3);
     pool_job_release(job);
     pool_free(pool);
     fclose(said);

@@ -29,6 +29,9 @@ static int nothing(pool_call_t *call)
     return 0;
 }
 
+/* Long enough for a job to set itself up before, also on a machine that has other things to do. */
+#define SETUP_MS 1000
+
 /* ---- timeouts ---------------------------------------------------------------------------------------------------- */
 
 static int wait_for_signals(pool_call_t *call)
@@ -121,11 +124,11 @@ static void test_outcomes_timeout_kills_after_the_grace(void **state)
     pool_job_t *job;
     gate_open(&gate);
     pool_t *pool = support_open(1, 0);
-    const pool_job_options_t options = {.timeout_ms = 50, .kill_after_ms = 100};
+    const pool_job_options_t options = {.timeout_ms = SETUP_MS, .kill_after_ms = 100};
     const pool_result_t *result = run_at_gate(pool, &gate, wait_and_ignore_sigterm, options, &job);
     support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
     assert_int_equal(result->signal, SIGKILL);
-    assert_true(result->usage.wall_seconds >= 0.15);
+    assert_true(result->usage.wall_seconds >= 1.1);
     pool_job_release(job);
     pool_free(pool);
     gate_close(&gate);
@@ -154,7 +157,7 @@ static void test_outcomes_timeout_ends_the_whole_tree(void **state)
     pool_job_t *job;
     gate_open(&gate);
     pool_t *pool = support_open(1, 0);
-    const pool_job_options_t options = {.timeout_ms = 200, .kill_after_ms = 50};
+    const pool_job_options_t options = {.timeout_ms = SETUP_MS, .kill_after_ms = 50};
     const pool_result_t *result = run_at_gate(pool, &gate, wait_with_a_family, options, &job);
     support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
     for (int i = 0; i < 3; i++)
@@ -174,7 +177,7 @@ static void test_outcomes_killed_group_is_counted(void **state)
     pool_job_t *job;
     gate_open(&gate);
     pool_t *pool = support_open(1, 0);
-    const pool_job_options_t options = {.timeout_ms = 200, .kill_after_ms = POOL_NONE};
+    const pool_job_options_t options = {.timeout_ms = SETUP_MS, .kill_after_ms = POOL_NONE};
     const pool_result_t *result = run_at_gate(pool, &gate, wait_with_a_family, options, &job);
     support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
     assert_int_equal(result->usage.processes, 3);
@@ -191,7 +194,7 @@ static void test_outcomes_a_whole_result_wins_over_the_timeout(void **state)
     pool_job_t *job;
     gate_open(&gate);
     pool_t *pool = support_open(1, 0);
-    const pool_job_options_t options = {.timeout_ms = 50, .kill_after_ms = 60000};
+    const pool_job_options_t options = {.timeout_ms = SETUP_MS, .kill_after_ms = 60000};
     const pool_result_t *result = run_at_gate(pool, &gate, say_goodbye, options, &job);
     support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
     assert_memory_equal(result->data, "goodbye", 7);
@@ -207,7 +210,7 @@ static void test_outcomes_leaving_on_sigterm_is_still_the_timeout(void **state)
     pool_job_t *job;
     gate_open(&gate);
     pool_t *pool = support_open(1, 0);
-    const pool_job_options_t options = {.timeout_ms = 50, .kill_after_ms = 60000};
+    const pool_job_options_t options = {.timeout_ms = SETUP_MS, .kill_after_ms = 60000};
     const pool_result_t *result = run_at_gate(pool, &gate, leave_on_sigterm, options, &job);
     support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
     pool_job_release(job);
@@ -247,7 +250,7 @@ static void test_outcomes_deadline_ends_a_running_job(void **state)
     pool_job_t *job;
     gate_open(&gate);
     pool_t *pool = support_open(1, 0);
-    const pool_job_options_t options = {.deadline_ms = 300, .timeout_ms = 60000, .retries = 5};
+    const pool_job_options_t options = {.deadline_ms = SETUP_MS, .timeout_ms = 60000, .retries = 5};
     const pool_result_t *result = run_at_gate(pool, &gate, wait_for_signals, options, &job);
     support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
     assert_int_equal(result->usage.attempt, 1); /* no time is left for another */
@@ -271,7 +274,7 @@ static void test_outcomes_deadline_passes_before_the_next_attempt(void **state)
 {
     (void)state;
     pool_t *pool = support_open(1, 0);
-    const pool_job_options_t options = {.deadline_ms = 500, .retries = 1, .retry_delay_ms = 600000};
+    const pool_job_options_t options = {.deadline_ms = 2 * SETUP_MS, .retries = 1, .retry_delay_ms = 600000};
     pool_job_t *job = support_submit(pool, crash, NULL, 0, &options);
     const pool_result_t *result = support_wait(job);
     support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);

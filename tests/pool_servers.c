@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <reclaim/call.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,6 +249,60 @@ static void test_servers_lost_job_runs_again_where_it_may(void **state)
 }
 
 /* ---- the keeper killed ------------------------------------------------------------------------------------------ */
+
+/* Stops every worker: what is sent to them stays unread. */
+static void stop_workers(const pool_t *pool)
+{
+    char path[64];
+    int pid;
+    while (stats_of(pool).warm == 0)
+        sched_yield();
+    const int server = stats_of(pool).fork_server_pid;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", server, server);
+    FILE *children = fopen(path, "re");
+    assert_non_null(children);
+    while (fscanf(children, "%d", &pid) == 1)
+        stop(pid);
+    fclose(children);
+}
+
+static void tell_started(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    (void)job;
+    const int *fd = user;
+    if (event->kind != POOL_EVENT_STARTED)
+        return;
+    const ssize_t wrote = write(*fd, "s", 1);
+    (void)wrote;
+}
+
+static int do_nothing(pool_call_t *call)
+{
+    (void)call;
+    return 0;
+}
+
+/* The task was on its way when the fork server died, and no worker had read it: the job has not begun, and runs. */
+static void test_servers_unread_task_runs_elsewhere(void **state)
+{
+    (void)state;
+    int started[2];
+    support_pipe(started);
+    pool_t *pool = support_open(1, 1);
+    stop_workers(pool);
+    const pool_job_options_t options = {.on_event = tell_started, .user = &started[1]};
+    pool_job_t *job = support_submit(pool, do_nothing, NULL, 0, &options);
+    assert_int_equal(support_await_byte(started[0]), 's');
+    assert_int_equal(kill(stats_of(pool).fork_server_pid, SIGKILL), 0);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(result->usage.attempt, 1);
+    assert_int_equal(result->usage.evictions, 0);
+    pool_job_release(job);
+    pool_free(pool);
+    close(started[0]);
+    close(started[1]);
+}
 
 /* Polls the pool from outside: nothing tells of a keeper's end but that. */
 static void await_refusal(pool_t *pool)
@@ -596,6 +651,7 @@ int main(void)
         SUPPORT_TEST(test_servers_killed_idle_ten_times),
         SUPPORT_TEST(test_servers_killed_loses_what_runs_and_no_more),
         SUPPORT_TEST(test_servers_lost_job_runs_again_where_it_may),
+        SUPPORT_TEST(test_servers_unread_task_runs_elsewhere),
         SUPPORT_TEST(test_servers_keeper_killed_idle_is_a_clear_error),
         SUPPORT_TEST(test_servers_keeper_killed_mid_job_leaves_nothing),
         SUPPORT_TEST(test_servers_stopped_server_lets_callers_time_out),

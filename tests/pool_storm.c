@@ -330,7 +330,7 @@ static void test_storm_gone_while_the_host_does_not_read(void **state)
     struct gate gate;
     gate_open(&gate);
     crowd_start(&crowd);
-    pool_job_t *late = gate_submit(crowd.pool, &gate, (pool_job_options_t){.timeout_ms = 1500, .kill_after_ms = 1});
+    pool_job_t *late = gate_submit(crowd.pool, &gate, (pool_job_options_t){.timeout_ms = 4000, .kill_after_ms = 1});
     const pid_t pid = gate_await(&gate);
     block_start(&block, crowd.pool);
     gate_release(&crowd.gate, SOCKET_FULL);

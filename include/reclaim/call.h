@@ -4,10 +4,9 @@
  *
  * The worker is a process of its own: a copy-on-write copy of the fork server, with one thread, standard input from
  * /dev/null, and every other descriptor closed but those that the caller handed over. Fork handlers (pthread_atfork(3))
- * do not run in it, and a library that had descriptors of its own open when the pool was opened (libuv's signals do)
- * has lost them. It may start threads and processes (what is left of them when the function returns is killed), leak,
- * and crash. Its libc random generators are freshly seeded. All calls may come from any thread of the worker, and are
- * serialised; in a process that the job forked they give -EPERM. Calls return 0 or a negative errno.
+ * do not run in it. It may start threads and processes (what is left of them when the function returns is killed),
+ * leak, and crash. Its libc random generators are freshly seeded. All calls may come from any thread of the worker, and
+ * are serialised; in a process that the job forked they give -EPERM. Calls return 0 or a negative errno.
  */
 #ifndef RECLAIM_CALL_H
 #define RECLAIM_CALL_H

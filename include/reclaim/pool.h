@@ -68,7 +68,8 @@ typedef enum pool_outcome {
     POOL_PENDING = 0,   /* not settled yet */
     POOL_DONE,          /* the function returned 0; the command exited 0 */
     POOL_FAILED,        /* the job says so, a command exited other than 0, or it broke a limit on output or processes */
-    POOL_CRASHED,       /* died of a signal, or left before its result was whole, or broke the protocol */
+    POOL_CRASHED,       /* died of a signal (also after its result was whole: that counts only if the process ends well,
+                           `early` jobs excepted), left before its result was whole, or broke the protocol */
     POOL_TIMED_OUT,     /* over timeout_ms, deadline_ms or cpu_ms */
     POOL_OUT_OF_MEMORY, /* over its own memory limit, or chosen by the machine's OOM killer: see the cause */
     POOL_CANCELLED,     /* pool_job_cancel, or pool_close dropped it */
