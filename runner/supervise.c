@@ -2,6 +2,7 @@
 
 #include "descriptor.h"
 #include "loop.h"
+#include "proc.h"
 #include "process.h"
 
 #include <assert.h>
@@ -302,6 +303,16 @@ static void on_control(uv_poll_t *poll, int status, int events)
     loop_step(loop);
 }
 
+/* It is the keeper's child, not ours, so its number may be another's by now: looked at again once the pidfd is open. */
+static int open_server(const struct loop *loop)
+{
+    struct proc_entry entry;
+    int pidfd = (int)syscall(SYS_pidfd_open, loop->server_pid, 0);
+    if (pidfd >= 0 && (proc_entry_read(loop->server_pid, &entry) < 0 || entry.parent != loop->keeper_pid))
+        descriptor_close(&pidfd);
+    return pidfd;
+}
+
 static void on_server(struct loop *loop, const struct message_server *server, struct descriptor_set *set)
 {
     drop_control(loop);
@@ -317,7 +328,7 @@ static void on_server(struct loop *loop, const struct message_server *server, st
         return;
     }
     loop->control_poll->data = loop;
-    loop->server_pidfd = (int)syscall(SYS_pidfd_open, loop->server_pid, 0);
+    loop->server_pidfd = open_server(loop);
     watch_control(loop);
     pthread_mutex_lock(&loop->pool->lock);
     loop->pool->stats.fork_server_pid = (int32_t)server->pid;
