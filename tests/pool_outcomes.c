@@ -256,7 +256,7 @@ static void test_outcomes_deadline_ends_a_running_job(void **state)
     assert_int_equal(result->usage.attempt, 1); /* no time is left for another */
     assert_true(result->usage.wall_seconds > 0);
     assert_int_equal(result->usage.memory_method, POOL_MEMORY_RUSAGE);
-    assert_non_null(strstr(result->message, "deadline"));
+    assert_non_null(strstr(result->message, "killed: over its deadline"));
     pool_job_release(job);
     pool_free(pool);
     gate_close(&gate);

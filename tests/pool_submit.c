@@ -457,6 +457,23 @@ static void test_submit_next_gives_settling_order(void **state)
     gate_close(&fast);
 }
 
+static void test_submit_next_gives_what_has_waited_longest(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.collect = true};
+    pool_t *pool = support_open(1, 0); /* one worker, one order */
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(pool_submit(pool, submit_echo, &i, sizeof i, &options, NULL), 0);
+    assert_int_equal(pool_close(pool, POOL_CLOSE_WAIT), 0);
+    for (size_t i = 0; i < 5; i++) {
+        pool_job_t *job;
+        assert_int_equal(pool_next(pool, 0, &job), 0);
+        expect_bytes(pool_job_result(job), &i, sizeof i);
+        pool_job_release(job);
+    }
+    pool_free(pool);
+}
+
 static void test_submit_pool_fd_is_level_triggered(void **state)
 {
     (void)state;
@@ -845,6 +862,7 @@ int main(void)
         SUPPORT_TEST(test_submit_map_takes_all_or_none),
         SUPPORT_TEST(test_submit_from_many_threads),
         SUPPORT_TEST(test_submit_next_gives_settling_order),
+        SUPPORT_TEST(test_submit_next_gives_what_has_waited_longest),
         SUPPORT_TEST(test_submit_pool_fd_is_level_triggered),
         SUPPORT_TEST(test_submit_next_gives_each_job_once_to_many_threads),
         SUPPORT_TEST(test_submit_wait_any_over_two_pools),

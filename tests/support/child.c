@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ void child_run(bool unprivileged, child_fn body, void *arg)
     if (pid == 0) {
         if (unprivileged && !child_drop_privileges())
             _exit(2);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* with a test that ran out of time */
         _exit(body(arg) == 0 ? 0 : 1);
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
