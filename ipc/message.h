@@ -48,7 +48,7 @@ struct message_server {
 /* A fork server died, and what it left has been swept. */
 struct message_server_lost {
     uint64_t generation;
-    int64_t status; /* as wait(2) */
+    int64_t status; /* as wait(2); negative: it could not be forked at all, and why (errno) */
 };
 
 /* The fork server is ready, or on_start failed: code is not 0, and message says why. */
@@ -146,7 +146,7 @@ struct message_partial {
 };
 
 /* How a command could not be started. */
-enum message_start { START_OK = 0, START_NOT_FOUND, START_NOT_EXECUTABLE };
+enum message_start { START_OK = 0, START_NOT_FOUND, START_NOT_EXECUTABLE, START_NO_PROCESS };
 
 struct message_result {
     int64_t code; /* the function's, or a command's exit code */

@@ -74,6 +74,7 @@ static void describe_ending(const struct peer *peer, const struct message_gone *
         .has_result = peer->has_result,
         .protocol_error = peer->protocol_error,
         .value_bad = peer->value_bad,
+        .host_error = peer->host_error,
         .lost = gone == NULL,
         .status = gone == NULL ? 0 : (int)gone->status,
         .verdict = gone == NULL ? VERDICT_NONE : gone->verdict,
@@ -153,8 +154,10 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
     pool_job_t *job = peer->job;
     struct verdict_ending ending;
     struct verdict verdict;
-    if (peer->has_result && !peer->protocol_error && take_value(peer) < 0)
-        peer->value_bad = true;
+    const int rc = peer->has_result && !peer->protocol_error ? take_value(peer) : 0;
+    peer->value_bad = rc == -EBADMSG;
+    if (rc < 0 && rc != -EBADMSG)
+        peer->host_error = -rc;
     describe_ending(peer, gone, &ending);
     verdict_decide(&ending, &verdict);
     if (gone == NULL && job->cancelled_by_close)

@@ -125,7 +125,8 @@ void job_discard(pool_job_t *job)
 
 pool_job_t *pool_job_retain(pool_job_t *job)
 {
-    atomic_fetch_add(&job->references, 1);
+    if (job != NULL)
+        atomic_fetch_add(&job->references, 1);
     return job;
 }
 
@@ -144,7 +145,7 @@ void pool_job_release(pool_job_t *job)
 
 const pool_result_t *pool_job_result(const pool_job_t *job)
 {
-    return pool_job_state(job) == POOL_STATE_SETTLED ? &job->result : NULL;
+    return job != NULL && pool_job_state(job) == POOL_STATE_SETTLED ? &job->result : NULL;
 }
 
 pool_state_t pool_job_state(const pool_job_t *job)
@@ -154,10 +155,10 @@ pool_state_t pool_job_state(const pool_job_t *job)
 
 void *pool_job_user(const pool_job_t *job)
 {
-    return job->options.user;
+    return job == NULL ? NULL : job->options.user;
 }
 
 const char *pool_job_name(const pool_job_t *job)
 {
-    return job->name;
+    return job == NULL ? NULL : job->name;
 }

@@ -220,6 +220,8 @@ static void step_end(struct loop *loop)
     struct peer *peer, *next;
     char message[256];
     if (loop->keeper_gone && loop->control < 0) {
+        if (loop->peers != NULL)
+            supervise_sweep(loop);
         HASH_ITER(hh, loop->peers, peer, next) {
             peer_lost(peer);
         }
@@ -306,7 +308,8 @@ static void step_births(struct loop *loop, int64_t now)
 void loop_birth_failed(struct loop *loop, const char *why)
 {
     char message[256];
-    loop_log(loop, "a worker could not be started: %s", why);
+    if (loop->failures.count == 0) /* one line a series */
+        loop_log(loop, "a worker could not be started: %s", why);
     if (!births_failed(&loop->failures, process_now_ms()))
         return;
     births_succeeded(&loop->failures); /* who comes later gets tries of their own */

@@ -122,7 +122,7 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
         return refuse_later("memory_limit");
     if (full->memory_expected != 0)
         return refuse_later("memory_expected");
-    if (full->retry_oom > 0 || full->retry_oom < 0)
+    if (!(full->retry_oom == 0))
         return refuse_later("retry_oom");
     if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_choices(full, is_command)) < 0)
         return rc;
@@ -163,6 +163,9 @@ int options_command(const pool_command_t *command)
                        (int)command->stdin_mode);
     if (command->stdin_mode == POOL_STDIN_BYTES && command->stdin_bytes.size > 0 && command->stdin_bytes.data == NULL)
         return failure(-EINVAL, "stdin_bytes.data is NULL and its size is %zu", command->stdin_bytes.size);
+    if (command->stdin_mode != POOL_STDIN_BYTES && command->stdin_bytes.size > 0)
+        return failure(-EINVAL, "stdin_bytes is given and stdin_mode is %d: set it to POOL_STDIN_BYTES",
+                       (int)command->stdin_mode);
     if ((rc = check_stream("stdout", command->stdout_mode)) < 0)
         return rc;
     return check_stream("stderr", command->stderr_mode);

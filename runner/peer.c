@@ -152,10 +152,12 @@ static int receive_descriptor(struct peer *peer)
     char byte;
     const ssize_t got = descriptor_receive(peer->task, &byte, 1, MSG_DONTWAIT, &set);
     if (got != 1)
-        return -1;
+        return -EBADMSG;
+    if (set.truncated)
+        return -EMFILE;
     const int fd = descriptor_set_take(&set);
     descriptor_set_close(&set);
-    return fd;
+    return fd < 0 ? -EBADMSG : fd;
 }
 
 static int on_progress(struct peer *peer, const void *message)
@@ -173,7 +175,9 @@ static int on_partial(struct peer *peer, const void *message)
     void *mapped = NULL;
     if (partial->payload == PAYLOAD_MEMFD) {
         int fd = receive_descriptor(peer);
-        if (fd >= 0 && partial->size > 0 && payload_check(fd, partial->size, true) == 0)
+        if (fd < 0)
+            return fd;
+        if (partial->size > 0 && payload_check(fd, partial->size, true) == 0)
             mapped = payload_map(fd, partial->size, false);
         descriptor_close(&fd);
         if (mapped == NULL)
@@ -204,7 +208,9 @@ static int keep_value(struct peer *peer, const struct message_result *result)
         return 0;
     case PAYLOAD_MEMFD:
         peer->value_fd = receive_descriptor(peer);
-        if (peer->value_fd < 0 || result->size == 0)
+        if (peer->value_fd < 0)
+            return peer->value_fd;
+        if (result->size == 0)
             return -EBADMSG;
         return payload_check(peer->value_fd, (size_t)result->size, false); /* and again when it can change no more */
     default:
@@ -259,6 +265,8 @@ static int handle_frames(struct peer *peer)
     int rc;
     while ((rc = frame_reader_next(&peer->reader, &header, &body)) == 1) {
         rc = handle_frame(peer, header.type, body, header.length);
+        if (rc == -EMFILE || rc == -ENOMEM)
+            peer->host_error = -rc;
         if (rc < 0)
             break;
     }
@@ -461,6 +469,7 @@ static void drain(struct peer *peer)
 {
     if (peer->pipe < 0 || peer->deaf || peer->job == NULL)
         return;
+    fcntl(peer->pipe, F_SETFL, O_NONBLOCK); /* somebody who outlived the worker may hold the other end */
     if (read_pipe(peer, DRAIN_AT_MOST, true) == READ_BAD)
         peer->protocol_error = true;
 }
@@ -490,8 +499,6 @@ void peer_gone(struct peer *peer, const struct message_gone *gone)
 {
     struct loop *loop = peer->loop;
     pool_job_t *job = peer->job;
-    if (gone->unkillable != 0 && peer->pipe >= 0) /* somebody may hold the other end: no end-of-file comes */
-        fcntl(peer->pipe, F_SETFL, O_NONBLOCK);
     drain(peer);
     handle_left_frame(peer, &gone->frame);
     const bool begun = gone->begun != 0 || peer->has_result;

@@ -48,6 +48,7 @@ struct peer {
     pool_job_t *job;
     bool deaf; /* nothing is read from it any more */
     bool has_result, protocol_error, value_bad, settled_early;
+    int host_error;               /* errno: what it sent was legal, and this process had no room for it */
     struct message_result result; /* its slices are not used */
     void *value;                  /* inline value, ours */
     int value_fd;                 /* memfd of the value, -1 */

@@ -13,6 +13,7 @@
 #include "descriptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +151,20 @@ static int say_errno(pool_error_t *error, int code, const char *what)
     return say(error, code, message);
 }
 
+/* Where standard input, output or error is closed the next descriptors would take their numbers, and what the program
+ * prints would go into the pool's channels. */
+static int fill_standard_descriptors(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return 0;
+}
+
 /* Everything that can fail before there is a thread. */
 static int start(pool_t *pool, pool_error_t *error)
 {
@@ -194,6 +209,9 @@ int pool_open(pool_t **out, const pool_options_t *options, pool_error_t *error)
     int rc = options_pool(options, (int)sysconf(_SC_NPROCESSORS_ONLN), &full);
     if (rc < 0)
         return say(error, rc, pool_message());
+    rc = fill_standard_descriptors();
+    if (rc < 0)
+        return say_errno(error, rc, "/dev/null cannot be opened");
     pool_t *pool = pool_new(&full);
     if (pool == NULL)
         return say_errno(error, -ENOMEM, "the pool cannot start");

@@ -54,8 +54,8 @@ static int wait_for_room(pool_t *pool, size_t count)
 {
     int rc;
     if ((uint64_t)count > (uint64_t)pool->options.queue_limit + (uint64_t)pool->options.workers)
-        return failure(-EINVAL, "a map of %zu jobs can never fit a queue_limit of %lld", count,
-                       (long long)pool->options.queue_limit);
+        return failure(-EINVAL, "a map of %zu jobs can never fit a queue_limit of %lld and %d workers", count,
+                       (long long)pool->options.queue_limit, pool->options.workers);
     while ((rc = check_phase(pool)) == 0 && !has_room(pool, count)) {
         if (pool->options.queue_full == POOL_QUEUE_REFUSE)
             return failure(-EAGAIN, "the queue is full (queue_limit %lld): try again when jobs have settled",
@@ -382,6 +382,8 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
 
 int pool_job_cancel(pool_job_t *job)
 {
+    if (job == NULL)
+        return failure(-EINVAL, "job is NULL");
     pool_t *pool = job->pool;
     if (pool_is_foreign(pool))
         return failure(-EPERM, "this job's pool belongs to process %d", (int)pool->owner);

@@ -4,6 +4,7 @@
 #include "loop.h"
 #include "proc.h"
 #include "process.h"
+#include "sweep.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +20,10 @@
 
 #define PACKET_MAX             ((size_t)16 * 1024)
 #define LAST_MOMENT_MS         1000
+#define SWEEP_PASSES           100
+#define SWEEP_PAUSE_MS         2
 #define END_BOUND_MS           10000 /* keeper and fork server bound themselves to less */
+#define FORKS_FAILED_MAX       16    /* in a row, over some ten seconds */
 #define GENERATIONS_FAILED_MAX 5     /* fork servers in a row that never got ready */
 
 union packet {
@@ -173,6 +177,19 @@ static void drop_control(struct loop *loop)
     pthread_mutex_lock(&loop->pool->lock);
     loop->pool->stats.fork_server_pid = -1;
     pthread_mutex_unlock(&loop->pool->lock);
+}
+
+static bool is_a_peers(uint64_t serial, void *context)
+{
+    return peer_find(context, serial) != NULL;
+}
+
+void supervise_sweep(struct loop *loop)
+{
+    struct proc_list list = {0};
+    for (int pass = 0; pass < SWEEP_PASSES && sweep_tagged(&list, is_a_peers, loop) > 0; pass++)
+        poll(NULL, 0, SWEEP_PAUSE_MS);
+    proc_list_free(&list);
 }
 
 void supervise_force(struct loop *loop)
@@ -353,9 +370,30 @@ static void describe_death(int status, char *text, size_t size)
         snprintf(text, size, "exit %d", WEXITSTATUS(status));
 }
 
+/* The keeper could not fork it, and goes on trying. */
+static void on_server_unforked(struct loop *loop, int error)
+{
+    char message[256];
+    snprintf(message, sizeof message, "the fork server cannot be forked: %s", strerror(error));
+    pthread_mutex_lock(&loop->pool->lock);
+    const bool opening = loop->pool->phase == POOL_OPENING;
+    pthread_mutex_unlock(&loop->pool->lock);
+    loop->failed_generations++;
+    if (opening || loop->failed_generations >= FORKS_FAILED_MAX) {
+        fail_pool(loop, -error, message);
+        supervise_end(loop);
+    } else if (loop->failed_generations == 1) {
+        loop_log(loop, "%s", message);
+    }
+}
+
 static void on_server_lost(struct loop *loop, const struct message_server_lost *lost)
 {
     char death[64], message[256];
+    if (lost->status < 0) {
+        on_server_unforked(loop, (int)-lost->status);
+        return;
+    }
     const bool was_ready = loop->server_ready;
     read_control(loop); /* what it still said before it died */
     drop_control(loop);

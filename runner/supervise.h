@@ -19,6 +19,10 @@ void supervise_fork(struct loop *loop, size_t count);
 /* Asks the keeper to end everything; keeper_gone follows. */
 void supervise_end(struct loop *loop);
 
+/* Keeper and fork server are both gone, one without the other's help: ends the processes that carry the tag of one of
+ * this pool's workers. */
+void supervise_sweep(struct loop *loop);
+
 /* Kills keeper and fork server: an end that was asked for did not come. */
 void supervise_force(struct loop *loop);
 

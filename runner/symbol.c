@@ -107,13 +107,14 @@ static const struct mapping *mapping_of(const struct mapping_list *list, uintptr
 static bool is_same_code(const struct symbol_table *table, uintptr_t address)
 {
     struct mapping_list now = {0};
-    bool same = false;
     const struct mapping *then = mapping_of(&table->then, address);
-    if (then != NULL && read_mappings(&now) == 0) {
-        const struct mapping *today = mapping_of(&now, address);
-        same =
-            today != NULL && today->inode == then->inode && today->start - today->offset == then->start - then->offset;
-    }
+    if (then == NULL)
+        return false;
+    if (read_mappings(&now) < 0) /* no descriptor left to look: what was there then is what we know */
+        return true;
+    const struct mapping *today = mapping_of(&now, address);
+    const bool same =
+        today != NULL && today->inode == then->inode && today->start - today->offset == then->start - then->offset;
     free(now.all);
     return same;
 }

@@ -2,6 +2,7 @@
 
 #include "worker.h" /* WORKER_EXIT_CHANNEL */
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,10 +25,14 @@ __attribute__((format(printf, 4, 5))) static void say(struct verdict *verdict, p
 
 static void say_command(const struct verdict_ending *ending, struct verdict *verdict)
 {
+    const char *text =
+        ending->text != NULL && ending->text[0] != '\0' ? ending->text : "the command could not be started";
     verdict->code = (int32_t)ending->code;
-    if (ending->start != START_OK)
+    if (ending->start == START_NO_PROCESS)
+        say(verdict, POOL_LOST, POOL_CAUSE_LOST, "%s", text);
+    else if (ending->start != START_OK)
         say(verdict, POOL_FAILED, ending->start == START_NOT_FOUND ? POOL_CAUSE_NOT_FOUND : POOL_CAUSE_NOT_EXECUTABLE,
-            "%s", ending->text != NULL && ending->text[0] != '\0' ? ending->text : "the command could not be started");
+            "%s", text);
     else if (ending->code == 0)
         say(verdict, POOL_DONE, POOL_CAUSE_EXITED, "exited 0");
     else
@@ -118,7 +123,11 @@ void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict
     *verdict = (struct verdict){0};
     if (!ending->lost && WIFSIGNALED(ending->status))
         verdict->signal = WTERMSIG(ending->status);
-    if (ending->protocol_error)
+    if (ending->host_error != 0)
+        say(verdict, POOL_LOST, POOL_CAUSE_LOST, "what it sent could not be received: %s%s",
+            strerror(ending->host_error),
+            ending->host_error == EMFILE ? "; raise this process's limit on open files (ulimit -n)" : "");
+    else if (ending->protocol_error)
         say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: what it sent was no legal message");
     else if (ending->value_bad)
         say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "its value was not of the size that it said");

@@ -15,6 +15,7 @@ struct verdict_ending {
     bool has_result;     /* a whole result frame came */
     bool protocol_error; /* something illegal came */
     bool value_bad;      /* the result's memfd was not what the frame said */
+    int host_error;      /* errno: the host had no room for what it sent; 0: none */
     bool lost;           /* the fork server died: status and verdict are unknown */
     int status;          /* as wait(2) */
     uint64_t verdict;    /* enum message_verdict */

@@ -122,6 +122,8 @@ static const pool_t *first_foreign(pool_job_t *const *jobs, size_t count)
 int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, size_t *which)
 {
     struct job_watch on_stack[WATCHES_ON_STACK], *watches = on_stack;
+    if (jobs == NULL)
+        return failure(-EINVAL, "jobs is NULL");
     bool any;
     size_t first = first_settled(jobs, count, &any);
     if (!any)
@@ -185,6 +187,8 @@ static pool_job_t *take_collected(pool_t *pool)
 
 int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job)
 {
+    if (pool == NULL || job == NULL)
+        return failure(-EINVAL, "pool or job is NULL");
     const struct timespec until = moment_in(timeout_ms < 0 ? 0 : timeout_ms);
     int rc = 0;
     *job = NULL;
@@ -213,6 +217,8 @@ int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job)
 
 int pool_fd(const pool_t *pool)
 {
+    if (pool == NULL)
+        return failure(-EINVAL, "pool is NULL");
     return pool_is_foreign(pool) ? failure(-EPERM, "this pool belongs to process %d", (int)pool->owner)
                                  : pool->collect_fd;
 }

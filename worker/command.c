@@ -235,8 +235,7 @@ static void run(const struct command *command, char **argv, char **envp, struct 
     if (proc_resident(worker, &watch.floor, &anonymous) < 0)
         watch.floor = 0;
     if (pipe2(report, O_CLOEXEC) < 0 || (watch.pid = fork()) < 0) {
-        result->start = START_NOT_EXECUTABLE;
-        result->code = 126;
+        result->start = START_NO_PROCESS;
         put_text(result, "cannot start", argv[0], errno);
         return;
     }

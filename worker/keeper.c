@@ -105,7 +105,9 @@ static void start_server(struct keeper *keeper)
     close(control[1]);
     close(life[0]);
     return;
-fail:
+fail:;
+    const struct message_server_lost never = {.generation = keeper->generation, .status = -errno};
+    tell(keeper, MESSAGE_SERVER_LOST, &never, NULL, 0);
     descriptor_close(&control[0]);
     descriptor_close(&control[1]);
     descriptor_close(&life[0]);

@@ -137,7 +137,7 @@ void slot_report(const struct slot *slot, char *crash, size_t crash_size, struct
         .measured = begun && page->baseline > 0 && !slot->unkillable,
         .peak = peak.peak,
         .bound = peak.bound,
-        .processes = slot->processes,
+        .processes = slot->processes > slot->killed ? slot->processes : slot->killed,
         .killed = slot->killed,
         .unkillable = slot->unkillable,
         .crash = {crash, crash_describe(page, crash, crash_size)},

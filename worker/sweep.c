@@ -45,3 +45,16 @@ bool sweep_kill(const struct proc_entry *entry, pid_t self)
         close(pidfd);
     return sent;
 }
+
+size_t sweep_tagged(struct proc_list *list, bool (*is_ours)(uint64_t serial, void *context), void *context)
+{
+    size_t found = 0;
+    if (proc_list_read(list) < 0)
+        return 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const uint64_t tag = proc_tag(list->entries[i].pid);
+        if (tag != 0 && list->entries[i].state != 'Z' && is_ours(tag, context))
+            found += sweep_kill(&list->entries[i], getpid());
+    }
+    return found;
+}

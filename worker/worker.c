@@ -205,6 +205,8 @@ static int run_function(struct task *task, struct channel *channel)
     const pool_fn function = (pool_fn)(uintptr_t)task->message.function;
     const int code = function(&call);
 
+    if (getpid() != call.pid) /* a child that the job forked, and that came back from it as well */
+        _exit(code == 0 ? 0 : 1);
     flush(stdout);
     flush(stderr);
     int rc = call_finish(&call, code, task->message.early != 0);

@@ -177,8 +177,9 @@ typedef struct pool_options {
 /* Opens a pool: forks the keeper and the fork server from the calling process, runs on_start there, starts the pool's
  * thread. Open early, while the host is small and has few threads: fork(2) copies what is mapped now, and only
  * functions and files mapped now can run as jobs. The pool keeps the credentials, root directory and resource limits of
- * this moment. options may be NULL (*borrows*). On failure *pool is NULL and error (may be NULL) says why. Errors:
- * -EINVAL (options), -EMFILE, -ENOMEM, -EAGAIN (fork), -ECANCELED (on_start failed), -ENOTSUP. */
+ * this moment. Descriptors 0 to 2 that are closed are opened on /dev/null, and stay so: nothing of the pool's may stand
+ * where a program prints. options may be NULL (*borrows*). On failure *pool is NULL and error (may be NULL) says why.
+ * Errors: -EINVAL (options), -EMFILE, -ENOMEM, -EAGAIN (fork), -ECANCELED (on_start failed), -ENOTSUP. */
 POOL_API int pool_open(pool_t **pool, const pool_options_t *options, pool_error_t *error);
 
 /* ---- submitting ------------------------------------------------------------------------------------------------ */
@@ -229,7 +230,7 @@ typedef struct pool_job_options {
     int64_t memory_limit;    /* bytes. Must be 0: this version enforces no memory limit */
     int64_t memory_expected; /* bytes. Must be 0: this version does not admit by memory */
     int32_t pids;            /* processes the job may have at once, its worker not counted; default: no limit */
-    int32_t nofile;          /* descriptors a process of the job may have (RLIMIT_NOFILE); default: as the host's */
+    int32_t nofile;          /* descriptors a process of the job may have (RLIMIT_NOFILE, at most the hard limit) */
     int32_t nice;            /* added to the host's; see setpriority(2) */
     pool_output_t output;    /* function jobs */
     int64_t output_limit;    /* bytes kept of each captured stream; beyond, the job is ended (OUTPUT_LIMIT); default
@@ -293,7 +294,7 @@ POOL_API int pool_submit_command(pool_t *pool, const pool_command_t *command, co
                                  pool_job_t **job);
 
 /* Submits fn once for each of args (*copied*), all or none; jobs[i] is the job for args[i], NULLs on failure.
- * jobs may be NULL. A map larger than queue_limit gives -EINVAL. Errors: as pool_submit. */
+ * jobs may be NULL. A map larger than queue_limit and workers together gives -EINVAL. Errors: as pool_submit. */
 POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count,
                       const pool_job_options_t *options, pool_job_t **jobs);
 
