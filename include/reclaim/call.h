@@ -26,8 +26,8 @@ POOL_API const void *pool_call_arg(const pool_call_t *call, size_t *size);
 POOL_API int pool_call_return(pool_call_t *call, const void *data, size_t size);
 
 /* Memory in which to build a large result in place: zero-filled, aligned to a page, handed to the host without a copy
- * (memfd_create(2)). Once a job; finish with pool_call_return(call, pointer, size). NULL and errno on failure
- * (EALREADY, EINVAL for size 0, ENOMEM). */
+ * (memfd_create(2)). Once a job; finish with pool_call_return(call, pointer, size), without which there is no value.
+ * NULL and errno on failure (EALREADY, EINVAL for size 0, ENOMEM). */
 POOL_API void *pool_call_alloc_result(pool_call_t *call, size_t size);
 
 /* Says why the job fails, printf-style (at most 1,023 bytes are kept), and returns code (0 is taken as 1), so that

@@ -165,8 +165,9 @@ typedef struct pool_options {
     int64_t memory_budget;        /* room for admission by memory. Must be 0: this version does not admit by memory */
     const char *cgroup;           /* delegated cgroup v2 directory. Must be NULL: this version makes no cgroups */
     /* Warm template: runs once in the fork server, before any worker is forked; every worker has what it loaded,
-     * copy-on-write. 0, or a nonzero code and a message that fails pool_open. It must leave one thread behind. When a
-     * fork server has died the next one runs it again. on_start_arg is *borrowed*: as it was at pool_open. */
+     * copy-on-write (what a job rewrites of it is not in its peak_memory: see peak_bound). 0, or a nonzero code and a
+     * message that fails pool_open. It must leave one thread behind. When a fork server has died the next one runs it
+     * again. on_start_arg is *borrowed*: as it was at pool_open. */
     int (*on_start)(void *arg, pool_error_t *error);
     void *on_start_arg;
     pool_log_fn log; /* default: none */
