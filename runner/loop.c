@@ -262,6 +262,11 @@ static pool_job_t *take_next(struct loop *loop)
     return job;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void step_dispatch(struct loop *loop, int64_t now)
 {
     if (now >= loop->retry_at)
@@ -278,8 +283,8 @@ static void step_dispatch(struct loop *loop, int64_t now)
         pthread_mutex_unlock(&loop->pool->lock);
         loop_requeue(loop, job);
         if (rc != -EPIPE) {
-            loop->retry_at = now + RETRY_MS;
             loop_birth_failed(loop, strerror(-rc));
+            loop->retry_at = later(now + RETRY_MS, loop->failures.not_before); /* backs off as births do */
         }
     }
 }
