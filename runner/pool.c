@@ -1,9 +1,10 @@
 /* pool.c - opening, closing and freeing a pool.
  *
- *     pool_open      remembers who we are and what is mapped, forks the keeper, starts the pool's thread, and waits
- * until the fork server has said hello pool_close     refuses new work, lets the thread end the rest, and waits until
- * it has left: then no process of the pool is there any more pool_free      closes, and drops the handle's reference;
- * jobs that live on keep the struct
+ *     pool_open    remembers who we are and what is mapped, forks the keeper, starts the pool's thread, and waits until
+ *                  the fork server has said hello
+ *     pool_close   refuses new work, lets the thread end the rest, and waits until it has left: then no process of the
+ *                  pool is there any more
+ *     pool_free    closes, and drops the handle's reference; jobs that live on keep the struct
  */
 #include "failure.h"
 #include "loop.h"

@@ -17,8 +17,7 @@
  *
  * Conventions, for every declaration below:
  *   - Calls return 0 (or a count) or a negative errno; pool_message() then says in words what to do about it.
- *   - Ownership: *borrows* (reads it during the call only), *copies*, *takes* (yours no more, also when the call
- * fails).
+ *   - Ownership: *borrows* (reads it during the call only), *copies*, *takes* (yours no more, also on failure).
  *   - Structs that the caller fills are zero-initialised: zero means the default, POOL_NONE really none or at once.
  *   - Any function may be called from any thread, except that a call that blocks gives -EDEADLK inside a callback.
  *   - Sizes are bytes, times milliseconds where the name ends in _ms and seconds where it ends in _seconds.
