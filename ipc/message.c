@@ -25,39 +25,41 @@ struct layout {
 
 static const struct field server_fields[] = {U(server, generation), U(server, pid)};
 static const struct field server_lost_fields[] = {U(server_lost, generation), S(server_lost, status)};
-static const struct field hello_fields[] = {S(hello, code), B(hello, message)};
+static const struct field hello_fields[] = {S(hello, code), U(hello, method), B(hello, message)};
 static const struct field fork_fields[] = {U(fork, count)};
 static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
 static const struct field started_fields[] = {
-    U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids), U(started, pausable)};
+    U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids), U(started, pausable),
+    S(started, memory_limit), S(started, every_ms)};
 static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
+static const struct field memory_fields[] = {U(memory, serial), U(memory, bytes), U(memory, most)};
 static const struct field gone_fields[] = {
     U(gone, serial), S(gone, status), U(gone, verdict), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
-    U(gone, minor_faults), U(gone, major_faults), U(gone, measured), U(gone, peak), U(gone, bound),
+    U(gone, minor_faults), U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
     U(gone, processes), U(gone, killed), U(gone, unkillable), B(gone, crash), B(gone, frame)};
 static const struct field task_fields[] = {
     U(task, serial), U(task, function), U(task, attempt), U(task, payload), U(task, size), B(task, data),
     U(task, streams), U(task, fds), U(task, events), U(task, early), S(task, cpu_ms), S(task, nofile),
-    S(task, nice)};
+    S(task, nice), S(task, memory_limit), S(task, pids), S(task, cpu_weight), U(task, backstop)};
 static const struct field command_fields[] = {
     B(command, argv), B(command, envp), B(command, cwd), S(command, group)};
 static const struct field progress_fields[] = {U(progress, done), U(progress, total)};
 static const struct field partial_fields[] = {U(partial, payload), U(partial, size), B(partial, data)};
 static const struct field result_fields[] = {
-    S(result, code), U(result, payload), U(result, size), B(result, data), U(result, copied), U(result, sealed),
+    S(result, code), U(result, payload), U(result, size), B(result, data), U(result, sealed),
     B(result, text), U(result, command), U(result, start), U(result, signal), U(result, peak), U(result, processes)};
 
 #define LAYOUT(fields) {fields, sizeof(fields) / sizeof(fields)[0]}
 /* clang-format on */
 
 static const struct layout layouts[MESSAGE_TYPE_COUNT_] = {
-    [MESSAGE_SERVER] = LAYOUT(server_fields),     [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
-    [MESSAGE_HELLO] = LAYOUT(hello_fields),       [MESSAGE_FORK] = LAYOUT(fork_fields),
-    [MESSAGE_KILL] = LAYOUT(kill_fields),         [MESSAGE_STARTED] = LAYOUT(started_fields),
-    [MESSAGE_BORN] = LAYOUT(born_fields),         [MESSAGE_GONE] = LAYOUT(gone_fields),
-    [MESSAGE_TASK] = LAYOUT(task_fields),         [MESSAGE_COMMAND] = LAYOUT(command_fields),
-    [MESSAGE_PROGRESS] = LAYOUT(progress_fields), [MESSAGE_PARTIAL] = LAYOUT(partial_fields),
-    [MESSAGE_RESULT] = LAYOUT(result_fields),
+    [MESSAGE_SERVER] = LAYOUT(server_fields),   [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
+    [MESSAGE_HELLO] = LAYOUT(hello_fields),     [MESSAGE_FORK] = LAYOUT(fork_fields),
+    [MESSAGE_KILL] = LAYOUT(kill_fields),       [MESSAGE_STARTED] = LAYOUT(started_fields),
+    [MESSAGE_BORN] = LAYOUT(born_fields),       [MESSAGE_MEMORY] = LAYOUT(memory_fields),
+    [MESSAGE_GONE] = LAYOUT(gone_fields),       [MESSAGE_TASK] = LAYOUT(task_fields),
+    [MESSAGE_COMMAND] = LAYOUT(command_fields), [MESSAGE_PROGRESS] = LAYOUT(progress_fields),
+    [MESSAGE_PARTIAL] = LAYOUT(partial_fields), [MESSAGE_RESULT] = LAYOUT(result_fields),
 };
 
 static int pack_field(msgpack_packer *packer, const struct field *field, const void *message)

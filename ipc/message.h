@@ -5,7 +5,7 @@
  *
  *     keeper  → host          server, server_lost                 SOCK_SEQPACKET
  *     host    → fork server   fork, kill, started                 SOCK_SEQPACKET, the control socket
- *     fork server → host      hello, born, gone                   the same
+ *     fork server → host      hello, born, memory, gone           the same
  *     host    → worker        task                                task socket (stream)
  *     worker  → host          progress, partial, result           result pipe; descriptors on the task socket
  */
@@ -25,6 +25,7 @@ enum message_type {
     MESSAGE_KILL,
     MESSAGE_STARTED,
     MESSAGE_BORN,
+    MESSAGE_MEMORY,
     MESSAGE_GONE,
     MESSAGE_TASK,
     MESSAGE_COMMAND,
@@ -54,6 +55,7 @@ struct message_server_lost {
 /* The fork server is ready, or on_start failed: code is not 0, and message says why. */
 struct message_hello {
     int64_t code;
+    uint64_t method; /* pool_memory_method_t: how jobs are measured and limited */
     struct message_slice message;
 };
 
@@ -72,6 +74,8 @@ enum message_verdict {
     VERDICT_PROCESS_LIMIT,
     VERDICT_PROTOCOL,
     VERDICT_BIRTH, /* not ready within its deadline */
+    VERDICT_MEMORY_LIMIT,
+    VERDICT_EVICTED, /* its memory is needed by others */
     VERDICT_COUNT_
 };
 
@@ -81,11 +85,13 @@ struct message_kill {
     int64_t grace_ms; /* between SIGTERM and SIGKILL; 0: SIGKILL at once */
 };
 
-/* A task with limits is on its way to the worker. -1: none. */
+/* A task with limits is on its way to the worker, or one without has run for some milliseconds. -1: none. */
 struct message_started {
     uint64_t serial;
     int64_t timeout_ms, kill_after_ms, cpu_ms, pids;
-    uint64_t pausable; /* a command: its time does not run while it is stopped */
+    uint64_t pausable;    /* a command: its time does not run while it is stopped */
+    int64_t memory_limit; /* bytes */
+    int64_t every_ms;     /* memory is told at least so often while it changes */
 };
 
 /* A worker was forked (with it: the host's ends of task socket and result pipe), or error is its errno. */
@@ -95,6 +101,16 @@ struct message_born {
     uint64_t error;
 };
 
+/* What a job uses now: told when it has grown by a good part since it was last told, and as often as was asked for. */
+struct message_memory {
+    uint64_t serial;
+    uint64_t bytes;
+    uint64_t most; /* the highest so far */
+};
+
+/* Who ran out of memory, by the kernel's own counters. */
+enum message_oom { OOM_NONE = 0, OOM_LIMIT /* the job's own limit */, OOM_MACHINE /* any other */ };
+
 /* A worker and all that it left are reaped. */
 struct message_gone {
     uint64_t serial;
@@ -103,8 +119,9 @@ struct message_gone {
     uint64_t begun;       /* it had read its task */
     uint64_t replacement; /* serial of the worker born in its place, with it that one's ends; 0: none */
     uint64_t user_us, system_us, minor_faults, major_faults;
-    uint64_t measured;    /* peak and bound mean something */
+    uint64_t method;      /* pool_memory_method_t: how peak was measured */
     uint64_t peak, bound; /* bytes */
+    uint64_t oom;         /* enum message_oom: a SIGKILL of the kernel's meant this */
     uint64_t processes, killed, unkillable;
     struct message_slice crash; /* text */
     struct message_slice frame; /* the worker's last frame, where the job had broken its pipe */
@@ -127,7 +144,9 @@ struct message_task {
     uint64_t fds;
     uint64_t events; /* somebody listens to progress and partial results */
     uint64_t early;
-    int64_t cpu_ms, nofile, nice; /* -1, -1, 0: unchanged */
+    int64_t cpu_ms, nofile, nice;           /* -1, -1, 0: unchanged */
+    int64_t memory_limit, pids, cpu_weight; /* for the worker's cgroup, if it has one; -1: none */
+    uint64_t backstop;                      /* memory_limit is RLIMIT_DATA as well */
 };
 
 /* A command: argv and envp are strings that each end in NUL, one after the other. */
@@ -152,7 +171,6 @@ struct message_result {
     int64_t code; /* the function's, or a command's exit code */
     uint64_t payload, size;
     struct message_slice data;
-    uint64_t copied;           /* a memfd that was written, not mapped: not in any process's resident set */
     uint64_t sealed;           /* a memfd that the worker could seal itself */
     struct message_slice text; /* why it failed */
     uint64_t command;          /* what follows means something */

@@ -112,9 +112,9 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
     usage->processes = (uint32_t)(gone->processes + peer->result.processes + (peer->job->is_command ? 0 : 1));
     usage->processes_killed = (uint32_t)gone->killed;
     usage->unkillable = gone->unkillable != 0;
-    if (gone->measured == 0)
+    usage->memory_method = (pool_memory_method_t)gone->method;
+    if (usage->memory_method == POOL_MEMORY_UNMEASURED)
         return;
-    usage->memory_method = POOL_MEMORY_RUSAGE;
     usage->peak_memory = gone->peak;
     usage->peak_bound = gone->bound;
     if (peer->job->is_command && gone->peak == 0 && peer->result.peak > 0) {
@@ -122,8 +122,6 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
         usage->peak_memory = peer->result.peak;
         usage->peak_bound = gone->bound > peer->result.peak ? gone->bound - peer->result.peak : 0;
     }
-    if (peer->has_result && peer->result.copied != 0)
-        usage->peak_memory += peer->result.size; /* written, so in no process's resident set */
 }
 
 bool attempt_settle_early(struct peer *peer)

@@ -52,6 +52,10 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
         return refuse_later("memory_budget");
     if (full->cgroup != NULL)
         return refuse_later("cgroup");
+    if (full->memory_floor != 0)
+        return refuse_later("memory_floor");
+    if (full->memory_method != POOL_MEMORY_UNMEASURED)
+        return refuse_later("memory_method");
     if (full->workers == 0)
         full->workers = processors > 0 ? processors : 1;
     full->warm = full->warm == 0 ? full->workers : full->warm == POOL_NONE ? 0 : full->warm;
@@ -124,6 +128,12 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
         return refuse_later("memory_expected");
     if (!(full->retry_oom == 0))
         return refuse_later("retry_oom");
+    if (full->memory_backstop)
+        return refuse_later("memory_backstop");
+    if (full->cpu_weight != 0)
+        return refuse_later("cpu_weight");
+    if (full->memory_every_ms != 0)
+        return refuse_later("memory_every_ms");
     if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_choices(full, is_command)) < 0)
         return rc;
     full->timeout_ms = or_none(full->timeout_ms);

@@ -410,7 +410,9 @@ static void send_limits(struct peer *peer)
                                             .kill_after_ms = o->kill_after_ms,
                                             .cpu_ms = o->cpu_ms,
                                             .pids = o->pids,
-                                            .pausable = peer->job->is_command};
+                                            .pausable = peer->job->is_command,
+                                            .memory_limit = -1,
+                                            .every_ms = -1};
     supervise_send(peer->loop, MESSAGE_STARTED, &started);
 }
 

@@ -94,6 +94,9 @@ static int send_frame(struct peer *peer, const struct freight *freight)
         .cpu_ms = job->options.cpu_ms,
         .nofile = job->options.nofile,
         .nice = job->options.nice,
+        .memory_limit = -1,
+        .pids = -1,
+        .cpu_weight = -1,
     };
     frame_buffer_init(&frame, storage, sizeof storage);
     const int rc = message_pack(&frame, MESSAGE_TASK, &task);

@@ -89,6 +89,8 @@ static bool say_enforced(const struct verdict_ending *ending, struct verdict *ve
     case VERDICT_BIRTH:
         say(verdict, POOL_LOST, POOL_CAUSE_LOST, "its worker was not ready in time");
         return true;
+    case VERDICT_MEMORY_LIMIT:
+    case VERDICT_EVICTED:
     case VERDICT_NONE:
     case VERDICT_COUNT_:
         break;

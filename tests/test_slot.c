@@ -88,7 +88,7 @@ static void test_slot_take_clears_the_page(void **state)
     slot_report(slot, crash, sizeof crash, &gone);
     assert_int_equal(gone.serial, 300);
     assert_int_equal(gone.begun, 0);
-    assert_int_equal(gone.measured, 0);
+    assert_int_equal(gone.method, POOL_MEMORY_UNMEASURED);
     assert_int_equal(gone.crash.size, 0);
     assert_int_equal(gone.frame.size, 0);
     assert_int_equal(slot_paused(slot, 1000), 0);

@@ -62,6 +62,7 @@ static int return_copy(pool_call_t *call, const void *data, size_t size)
     const int fd = payload_create("reclaim-result");
     if (fd < 0)
         return fd;
+    atomic_store(&call->channel->page->written, size); /* as good as there: limits are looked at meanwhile */
     const int rc = payload_write(fd, data, size);
     if (rc < 0) {
         close(fd);
@@ -252,7 +253,6 @@ static int send_value(struct pool_call *call, int code, bool early, struct messa
         result->data = (struct message_slice){call->data, call->size};
         return 0;
     }
-    result->copied = call->mapped == 0;
     if (early) { /* nobody may map it writable then; where somebody does, the host waits for the end */
         if (call->mapped > 0)
             munmap(call->data, call->mapped);

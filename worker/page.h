@@ -19,6 +19,7 @@ struct page {
     uint32_t is_command;
     uint64_t baseline;  /* resident bytes when the job began */
     uint64_t inherited; /* anonymous bytes among them: copy-on-write, so that rewriting them does not show */
+    _Atomic uint64_t written; /* bytes written into a memfd of the job's value: in no process's resident set */
     _Atomic int64_t stopped_since_ms; /* CLOCK_MONOTONIC; 0: the command is not stopped */
     _Atomic int64_t stopped_ms;       /* in all, before that */
 

@@ -4,6 +4,7 @@
 #include "usage.h"
 
 #include <errno.h>
+#include <reclaim/pool.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -123,6 +124,7 @@ void slot_report(const struct slot *slot, char *crash, size_t crash_size, struct
         .left = slot->left_peak,
         .baseline = page->baseline,
         .inherited = page->inherited,
+        .written = atomic_load(&page->written),
         .is_command = page->is_command != 0,
     });
     *gone = (struct message_gone){
@@ -134,7 +136,7 @@ void slot_report(const struct slot *slot, char *crash, size_t crash_size, struct
         .system_us = microseconds(&slot->usage.ru_stime) + slot->left_system_us,
         .minor_faults = (uint64_t)slot->usage.ru_minflt,
         .major_faults = (uint64_t)slot->usage.ru_majflt,
-        .measured = begun && page->baseline > 0 && !slot->unkillable,
+        .method = begun && page->baseline > 0 && !slot->unkillable ? POOL_MEMORY_RUSAGE : POOL_MEMORY_UNMEASURED,
         .peak = peak.peak,
         .bound = peak.bound,
         .processes = slot->processes > slot->killed ? slot->processes : slot->killed,

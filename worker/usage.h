@@ -11,6 +11,7 @@ struct usage_raw {
     uint64_t left;      /* the same of processes that others had to reap */
     uint64_t baseline;  /* resident in the worker when its job began */
     uint64_t inherited; /* anonymous among it */
+    uint64_t written;   /* into a memfd, beside what was resident */
     bool is_command;
 };
 

@@ -107,9 +107,10 @@ typedef enum pool_state {
 /* How a peak was measured. Numbers of two methods are not the same thing: docs/memory.md. */
 typedef enum pool_memory_method {
     POOL_MEMORY_UNMEASURED = 0, /* the job never ran, or its process vanished unmeasured */
-    POOL_MEMORY_RUSAGE,         /* wait4(2)'s high-water mark of the largest process, less what it inherited at birth */
-    POOL_MEMORY_SAMPLED,        /* summed over the job's processes from /proc */
-    POOL_MEMORY_CGROUP          /* the kernel's own count: memory.peak of a cgroup v2 */
+    POOL_MEMORY_RUSAGE,         /* wait4(2)'s high-water mark of the largest process, less what it inherited at birth:
+                                   the job was over before it could be sampled */
+    POOL_MEMORY_SAMPLED, /* anonymous and shared memory, summed over the job's processes from /proc, and RUSAGE */
+    POOL_MEMORY_CGROUP   /* the kernel's own count: memory.peak of a cgroup v2 */
 } pool_memory_method_t;
 
 typedef struct pool_usage {
@@ -117,13 +118,15 @@ typedef struct pool_usage {
     uint64_t peak_bound;                /* the true peak may be higher by up to this much; 0: exact for its method */
     pool_memory_method_t memory_method; /* how peak_memory was measured */
     uint64_t memory_limit;              /* bytes in force; 0: none */
-    uint64_t overshoot;                 /* bytes past the limit when it was stopped */
+    uint64_t memory_first_limit;        /* of the first attempt, where retry_oom has raised it since; else 0 */
+    uint64_t overshoot;                 /* bytes past the limit at its highest */
     double wall_seconds; /* last attempt, from the moment it was handed to a worker until it was reaped */
     double user_seconds, system_seconds; /* CPU time of the worker and every descendant that was waited for */
     uint64_t minor_faults, major_faults; /* page faults, as getrusage(2) counts them */
     uint32_t processes;                  /* processes of the job that were seen, its worker or command included */
     uint32_t processes_killed;           /* how many were still there at its end and had to be killed */
     uint32_t attempt;                    /* 1 for the first; 0: never started */
+    uint32_t oom_retries;                /* attempts that ended at their memory limit and were given a larger one */
     uint32_t evictions;                  /* times it was requeued to make room, costing no attempt */
     double started, ended;               /* seconds since the epoch (CLOCK_REALTIME), last attempt; 0: never started */
     bool complete;                       /* false while an `early` job's process is still being reaped: see early */
@@ -161,8 +164,17 @@ typedef struct pool_options {
     int32_t warm;                 /* idle workers kept forked ahead; default: as many as workers; POOL_NONE: none */
     int64_t queue_limit;          /* jobs that may wait; default: no limit; POOL_NONE: none, a worker must be free */
     pool_queue_full_t queue_full; /* at the limit submit blocks, or gives -EAGAIN */
-    int64_t memory_budget;        /* room for admission by memory. Must be 0: this version does not admit by memory */
-    const char *cgroup;           /* delegated cgroup v2 directory. Must be NULL: this version makes no cgroups */
+    int64_t memory_budget; /* bytes that running jobs may be expected to use together; default: 80 % of what the machine
+                              or an enclosing cgroup can give; POOL_NONE: jobs start without regard to memory */
+    int64_t memory_floor; /* bytes of the machine's available memory: nothing starts that would leave less, and below it
+                             the youngest running rerunnable job is requeued; default: 5 % of what there is;
+                             POOL_NONE: no floor */
+    pool_memory_method_t memory_method; /* default: POOL_MEMORY_CGROUP where a delegated cgroup is found, else
+                                           POOL_MEMORY_SAMPLED, and the log hook hears why. Asked for by name: that one,
+                                           or pool_open fails */
+    const char
+        *cgroup; /* a delegated cgroup v2 directory, absolute (*copied*), in which the pool makes its own; pool_open
+                    fails where it cannot. Default: found through /proc/self/cgroup, see docs/memory.md */
     /* Warm template: runs once in the fork server, before any worker is forked; every worker has what it loaded,
      * copy-on-write (what a job rewrites of it is not in its peak_memory: see peak_bound). 0, or a nonzero code and a
      * message that fails pool_open. It must leave one thread behind. When a fork server has died the next one runs it
@@ -179,7 +191,8 @@ typedef struct pool_options {
  * functions and files mapped now can run as jobs. The pool keeps the credentials, root directory and resource limits of
  * this moment. Descriptors 0 to 2 that are closed are opened on /dev/null, and stay so: nothing of the pool's may stand
  * where a program prints. options may be NULL (*borrows*). On failure *pool is NULL and error (may be NULL) says why.
- * Errors: -EINVAL (options), -EMFILE, -ENOMEM, -EAGAIN (fork), -ECANCELED (on_start failed), -ENOTSUP. */
+ * Errors: -EINVAL (options), -EMFILE, -ENOMEM, -EAGAIN (fork), -ECANCELED (on_start failed), -ENOTSUP
+ * (memory_method is CGROUP and no delegated one is found), what the kernel says of a named cgroup. */
 POOL_API int pool_open(pool_t **pool, const pool_options_t *options, pool_error_t *error);
 
 /* ---- submitting ------------------------------------------------------------------------------------------------ */
@@ -195,8 +208,8 @@ typedef enum pool_event_kind {
     POOL_EVENT_STARTED = 1, /* handed to a worker */
     POOL_EVENT_PROGRESS,    /* done, total */
     POOL_EVENT_PARTIAL,     /* data, size: a partial result, in the order of the emits */
-    POOL_EVENT_MEMORY,      /* memory: bytes the job uses now (not sent by this version) */
-    POOL_EVENT_RETRIED      /* the attempt ended as `outcome` and the job will run again */
+    POOL_EVENT_MEMORY,      /* memory: bytes the job uses now, at `time`; see memory_every_ms */
+    POOL_EVENT_RETRIED      /* the attempt ended as `outcome` and the job will run again; memory: its next limit */
 } pool_event_kind_t;
 
 typedef struct pool_event {
@@ -221,29 +234,37 @@ typedef void (*pool_release_fn)(void *user);
 #define POOL_RETRY_ON(outcome) (UINT32_C(1) << (outcome))
 
 typedef struct pool_job_options {
-    const char *name;        /* *copied*; default: the function's symbol, else object+offset; a command: argv[0] */
-    int32_t priority;        /* higher runs first; equal ones in the order of submission */
-    int64_t timeout_ms;      /* per attempt, from RUNNING; default: none */
-    int64_t kill_after_ms;   /* between SIGTERM and SIGKILL; default 2000; POOL_NONE: SIGKILL at once */
-    int64_t deadline_ms;     /* from submit, queueing and retries included; default: none */
-    int64_t cpu_ms;          /* CPU time of one process (RLIMIT_CPU, rounded up to seconds); default: none */
-    int64_t memory_limit;    /* bytes. Must be 0: this version enforces no memory limit */
-    int64_t memory_expected; /* bytes. Must be 0: this version does not admit by memory */
-    int32_t pids;            /* processes the job may have at once, its worker not counted; default: no limit */
-    int32_t nofile;          /* descriptors a process of the job may have (RLIMIT_NOFILE, at most the hard limit) */
-    int32_t nice;            /* added to the host's; see setpriority(2) */
-    pool_output_t output;    /* function jobs */
-    int64_t output_limit;    /* bytes kept of each captured stream; beyond, the job is ended (OUTPUT_LIMIT); default
-                                1 GiB; POOL_NONE: nothing may be written. One that had ended well before it could be is
-                                DONE, with truncated */
-    bool huge_pages;         /* commands: glibc's malloc uses huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1) */
-    const int *fds;          /* descriptors for the job: pool_call_fd(), in a command 3, 4, ...; *copied* (dup) */
-    size_t fd_count;         /* at most 64 */
-    int32_t retries;         /* further attempts, only after the outcomes in retry_on */
-    uint32_t retry_on;       /* POOL_RETRY_ON bits; default: crashed, timed out, lost */
-    int64_t retry_delay_ms;  /* before each further attempt; default: at once */
-    double retry_oom;        /* Must be 0: this version enforces no memory limit */
-    bool rerunnable;         /* may be run again if its worker is taken from it: fork server lost, memory pressure */
+    const char *name;      /* *copied*; default: the function's symbol, else object+offset; a command: argv[0] */
+    int32_t priority;      /* higher runs first; equal ones in the order of submission */
+    int64_t timeout_ms;    /* per attempt, from RUNNING; default: none */
+    int64_t kill_after_ms; /* between SIGTERM and SIGKILL; default 2000; POOL_NONE: SIGKILL at once */
+    int64_t deadline_ms;   /* from submit, queueing and retries included; default: none */
+    int64_t cpu_ms;        /* CPU time of one process (RLIMIT_CPU, rounded up to seconds); default: none */
+    int64_t memory_limit;  /* bytes the job may add, its whole tree together; beyond, it is killed: OUT_OF_MEMORY, cause
+                              MEMORY_LIMIT; at least 1 MiB; default: none */
+    bool memory_backstop;  /* beyond memory_limit the allocations of each single process fail as well (RLIMIT_DATA) */
+    int64_t memory_expected; /* bytes it will need, for admission; default: learned from finished jobs of its name, else
+                                a fair share of the budget; POOL_NONE: nothing worth counting */
+    int32_t pids;         /* processes the job may have at once, its worker not counted; default: no limit. In a cgroup
+                             threads count, and the fork fails; else the job is killed: PROCESS_LIMIT */
+    int32_t cpu_weight;   /* share of the CPU under contention, 1 to 10,000, others have 100 (cgroup's cpu.weight);
+                             -ENOTSUP where the pool has no cgroup with it; default: none */
+    int32_t nofile;       /* descriptors a process of the job may have (RLIMIT_NOFILE, at most the hard limit) */
+    int32_t nice;         /* added to the host's; see setpriority(2) */
+    pool_output_t output; /* function jobs */
+    int64_t output_limit; /* bytes kept of each captured stream; beyond, the job is ended (OUTPUT_LIMIT); default
+                             1 GiB; POOL_NONE: nothing may be written. One that had ended well before it could be is
+                             DONE, with truncated */
+    bool huge_pages;      /* commands: glibc's malloc uses huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1) */
+    const int *fds;       /* descriptors for the job: pool_call_fd(), in a command 3, 4, ...; *copied* (dup) */
+    size_t fd_count;      /* at most 64 */
+    int32_t retries;      /* further attempts, only after the outcomes in retry_on */
+    uint32_t retry_on;    /* POOL_RETRY_ON bits; default: crashed, timed out, lost */
+    int64_t retry_delay_ms; /* before each further attempt; default: at once */
+    double retry_oom;       /* after MEMORY_LIMIT run it again with this times the limit (1.1 to 100), up to the budget;
+                               these attempts are not among `retries`; default: no */
+    bool rerunnable;        /* may be run again if its worker is taken from it: fork server lost, memory pressure */
+    int64_t memory_every_ms; /* POOL_EVENT_MEMORY for on_event, at least so far apart; default: none */
     bool early;              /* settled when the value is whole, before the worker is reaped: outcome and value are
                                 final, usage.complete is false and the rest of usage stays as it is */
     bool collect;            /* pool_next hands it out */
@@ -258,7 +279,8 @@ typedef struct pool_job_options {
  * *job is a reference of the caller's, to be dropped with pool_job_release; job may be NULL: nobody will ask.
  * On failure *job is NULL and no callback will run, on_release neither. Blocks only at queue_limit.
  * Errors: -EINVAL, -EFAULT (fn is not in code mapped at pool_open), -EAGAIN (queue full), -ESHUTDOWN (pool closed),
- * -EPERM (another process, or the host's credentials changed), -ENOTSUP, -EDEADLK (would block in a callback), -ENOMEM,
+ * -E2BIG (memory_expected is above memory_budget: it could never start), -EPERM (another process, or the host's
+ * credentials changed), -ENOTSUP, -EDEADLK (would block in a callback), -ENOMEM,
  * -EMFILE, -EIO (the pool failed: its keeper is gone). */
 POOL_API int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
                          pool_job_t **job);
@@ -289,7 +311,7 @@ typedef struct pool_command {
 
 /* The same for a program: it runs as the only child of a worker, with the signal mask and dispositions that the host
  * had when the pool was opened. command is *copied*. A command that cannot be executed settles as FAILED, code 127
- * (NOT_FOUND) or 126 (NOT_EXECUTABLE). Errors: as pool_submit, and -E2BIG (argv and envp above 4 MiB). */
+ * (NOT_FOUND) or 126 (NOT_EXECUTABLE). Errors: as pool_submit, and -E2BIG (argv and envp above 4 MiB, too). */
 POOL_API int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
                                  pool_job_t **job);
 
@@ -342,10 +364,12 @@ typedef struct pool_memory {
     uint64_t fork_server;        /* resident in the fork server, most of it shared with host and workers */
     uint64_t workers;            /* anonymous and shared memory resident in workers and not inherited */
     uint64_t results;            /* held in settled results not yet released, and in arguments not yet run */
-    uint64_t reserved_for_jobs;  /* admission: expected by running jobs; 0 in this version */
-    uint64_t budget;             /* admission: 0 in this version */
-    uint64_t available;          /* MemAvailable of the machine: proc(5) */
-    pool_memory_method_t method; /* how peaks are measured by this pool */
+    uint64_t reserved_for_jobs;  /* admission: what running jobs are expected to use */
+    uint64_t budget;             /* admission: memory_budget in force; 0: none */
+    uint64_t floor;              /* admission: memory_floor in force; 0: none */
+    uint64_t available;          /* what can be had without swapping: MemAvailable (proc(5)), or less in a cgroup */
+    bool pressure;               /* nothing starts now for want of memory: stalls (PSI), or below the floor */
+    pool_memory_method_t method; /* how this pool measures and limits: CGROUP or SAMPLED */
     uint64_t reserved[8];
 } pool_memory_t;
 

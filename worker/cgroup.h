@@ -1,0 +1,101 @@
+/* cgroup.h - cgroup v2: a leaf for each worker, in which the kernel itself counts, limits and kills.
+ *
+ *     base                    delegated to us, with `memory` handed down to its children: cgroup_find
+ *       └─ reclaim.XXXXXX     this fork server's own, locked (flock(2)) as long as it lives: cgroup_pool_open
+ *            ├─ 1234          the leaf of one worker, by serial: cgroup_leaf_make
+ *            └─ 1235
+ *
+ * Knows no slot and no job. Sources: Documentation/admin-guide/cgroup-v2.rst; systemd's CGROUP_DELEGATION.md for where
+ * one may make cgroups and where not. Kernel versions: cgroup.kill 5.14, memory.peak 5.19, memory.oom.group 4.19. */
+#ifndef CGROUP_H
+#define CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CGROUP_PATH_MAX 1024
+#define CGROUP_WHY_MAX  256
+
+/* Where cgroups may be made. */
+struct cgroup_place {
+    char path[CGROUP_PATH_MAX]; /* of the base, in the file system; empty: nowhere */
+    bool pids, cpu;             /* these controllers are handed down, too */
+};
+
+/* Finds the base in which the calling process may make cgroups with a memory controller, and enables the controllers
+ * there. named: that directory and no other; NULL: through /proc/self/cgroup, only where cgroups are ours to make (see
+ * the body), which may move the calling process and those that it forked into a child `host` of a delegated cgroup of
+ * its own, as delegation asks. 0, or a negative errno, nothing was changed, and why says in words what is missing. */
+int cgroup_find(const char *named, struct cgroup_place *place, char *why, size_t why_size);
+
+/* One fork server's own cgroup. */
+struct cgroup_pool {
+    int dir; /* locked; -1: none */
+    int base;
+    char name[32];
+    bool pids, cpu, kill, peak; /* what there is */
+    /* leaves whose removal the kernel refused for the moment */
+    uint64_t *pending;
+    size_t pending_count, pending_capacity;
+};
+
+/* Removes what dead fork servers left in place, makes a cgroup for this one. Negative errno, and why. */
+int cgroup_pool_open(const struct cgroup_place *place, struct cgroup_pool *pool, char *why, size_t why_size);
+
+/* Ends what is left in it and removes it. pool->dir -1: does nothing. */
+void cgroup_pool_close(struct cgroup_pool *pool);
+
+/* Ends and removes what dead fork servers left in place (those whose lock is free). Waits a bounded time. */
+void cgroup_sweep(const struct cgroup_place *place);
+
+/* The leaf of one worker: a descriptor of its directory. */
+
+/* Makes one, with oom.group set: its directory's descriptor (close-on-exec), or a negative errno. */
+int cgroup_leaf_make(struct cgroup_pool *pool, uint64_t serial);
+
+/* The calling process joins it: 0 or a negative errno. */
+int cgroup_leaf_join(int leaf);
+
+/* -1: none. */
+struct cgroup_limits {
+    int64_t memory;     /* bytes; memory.max, and no swap */
+    int64_t pids;       /* tasks, threads too */
+    int64_t cpu_weight; /* 1 to 10,000 */
+};
+
+/* 0 or a negative errno: a limit that was asked for could not be set. */
+int cgroup_leaf_limit(int leaf, const struct cgroup_limits *limits);
+
+/* Bytes charged now, for which `current` is a descriptor of memory.current, kept open; 0: not known. */
+int cgroup_leaf_open_current(int leaf);
+uint64_t cgroup_current(int current);
+
+struct cgroup_usage {
+    uint64_t current, peak; /* bytes; peak 0: this kernel has no memory.peak */
+    uint64_t oom;           /* times the leaf's own limit was hit and nothing could be freed */
+    uint64_t oom_kill;      /* processes in it killed by any OOM killer */
+};
+
+/* What the kernel has counted, from the leaf's own events only (memory.events.local). */
+int cgroup_leaf_read(int leaf, struct cgroup_usage *usage);
+
+/* SIGKILL for all in it, racing forks included. How many processes were there. */
+size_t cgroup_leaf_kill(const struct cgroup_pool *pool, int leaf);
+
+/* Whether a process is in it that is not a zombie. */
+bool cgroup_leaf_is_populated(int leaf);
+
+/* Closes the descriptor and removes the leaf: now, or with one of the next when the kernel refuses. */
+void cgroup_leaf_remove(struct cgroup_pool *pool, uint64_t serial, int leaf);
+
+/* Pure: the path of the unified hierarchy in the text of /proc/PID/cgroup ("0::/user.slice/..."): false: none. */
+bool cgroup_parse_own(const char *text, char *path, size_t size);
+
+/* Pure: whether a space-separated list of controllers (cgroup.controllers) has this one. */
+bool cgroup_has_word(const char *list, const char *word);
+
+/* Pure: the number after a key in a flat keyed file ("oom_kill 3\n..."); 0: it is not there. */
+uint64_t cgroup_keyed_number(const char *text, const char *key);
+
+#endif
