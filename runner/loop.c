@@ -310,6 +310,27 @@ static void step_births(struct loop *loop, int64_t now)
         supervise_fork(loop, wanted);
 }
 
+void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most)
+{
+    (void)loop;
+    (void)job;
+    (void)most;
+}
+
+void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool learn)
+{
+    (void)loop;
+    (void)job;
+    (void)peak;
+    (void)learn;
+}
+
+uint64_t loop_memory_most(struct loop *loop)
+{
+    (void)loop;
+    return UINT64_MAX;
+}
+
 void loop_birth_failed(struct loop *loop, const char *why)
 {
     char message[256];
@@ -350,8 +371,8 @@ static void arm_timer(struct loop *loop, int64_t now)
             next = earlier(next, job->not_before);
     }
     pthread_mutex_unlock(&pool->lock);
-    if (!TAILQ_EMPTY(&loop->unwatched))
-        next = earlier(next, TAILQ_FIRST(&loop->unwatched)->watch_at);
+    if (!TAILQ_EMPTY(&loop->young))
+        next = earlier(next, TAILQ_FIRST(&loop->young)->grown_at);
     if (loop->failures.not_before > now)
         next = earlier(next, loop->failures.not_before);
     if (next == loop->timer_at || uv_is_closing((uv_handle_t *)&loop->timer))
@@ -373,7 +394,7 @@ void loop_step(struct loop *loop)
     step_timed(loop, now);
     step_dispatch(loop, now);
     step_births(loop, now);
-    peer_watch_due(loop, now);
+    peer_grow_up(loop, now);
     step_bound(loop, now);
     step_end(loop);
     arm_timer(loop, now);

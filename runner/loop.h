@@ -34,6 +34,7 @@ struct loop {
     struct forkserver_config config;
     int keeper_socket, keeper_pidfd; /* -1 */
     pid_t keeper_pid;
+    char sampled_why[CGROUP_WHY_MAX]; /* why there are no cgroups; empty: there are, or nobody wanted any */
     uv_poll_t keeper_poll;
     bool keeper_gone, ending; /* ending: we asked it to end everything */
     int control;              /* -1: no fork server */
@@ -48,7 +49,7 @@ struct loop {
     /* workers: peer.c */
     struct peer *peers; /* uthash by serial: every worker that is not gone */
     struct loop_peers idle;
-    struct loop_peers unwatched;    /* busy, and their pipes not polled yet: the oldest first */
+    struct loop_peers young;        /* busy for some milliseconds at most: the oldest first */
     size_t idle_count, asked_count; /* asked: births that are to be told of */
     struct births_failures failures;
     int devnull;
@@ -72,6 +73,15 @@ void loop_requeue(struct loop *loop, pool_job_t *job);
 
 /* Requeues it for a further attempt after delay_ms. */
 void loop_retry(struct loop *loop, pool_job_t *job, int64_t delay_ms);
+
+/* The most that a running job has used so far. */
+void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most);
+
+/* An attempt at it is over, having needed that much; learn: so will others of its name. */
+void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool learn);
+
+/* Bytes that a job's limit may grow to. */
+uint64_t loop_memory_most(struct loop *loop);
 
 /* A worker failed to be born, or died before it took its job. */
 void loop_birth_failed(struct loop *loop, const char *why);

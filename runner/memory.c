@@ -52,8 +52,8 @@ int pool_memory(const pool_t *pool, pool_memory_t *memory)
     int rc = pool_stats(pool, &stats);
     if (rc < 0)
         return rc;
-    *memory =
-        (pool_memory_t){.results = atomic_load(&pool->held), .available = available(), .method = POOL_MEMORY_RUSAGE};
+    *memory = (pool_memory_t){
+        .results = atomic_load(&pool->held), .available = available(), .method = atomic_load(&pool->method)};
     rc = proc_resident(getpid(), &memory->host, &anonymous);
     if (rc < 0)
         return failure(rc, "/proc/self/statm cannot be read: %s", strerror(-rc));

@@ -33,6 +33,21 @@ static int refuse_dirty(const char *what)
     return failure(-EINVAL, "%s.reserved is not zero: zero-initialise the struct (= {0})", what);
 }
 
+static int check_method(const pool_options_t *o)
+{
+    if (o->memory_method != POOL_MEMORY_UNMEASURED && o->memory_method != POOL_MEMORY_SAMPLED &&
+        o->memory_method != POOL_MEMORY_CGROUP)
+        return failure(-EINVAL,
+                       "memory_method is %d: it is POOL_MEMORY_SAMPLED, POOL_MEMORY_CGROUP, or 0 for what there is",
+                       (int)o->memory_method);
+    if (o->cgroup != NULL && o->cgroup[0] != '/')
+        return failure(-EINVAL, "cgroup is \"%s\": give the absolute path of a directory in a cgroup v2 file system",
+                       o->cgroup);
+    if (o->cgroup != NULL && o->memory_method == POOL_MEMORY_SAMPLED)
+        return failure(-EINVAL, "cgroup is given and memory_method is POOL_MEMORY_SAMPLED: leave one of them out");
+    return 0;
+}
+
 int options_pool(const pool_options_t *given, int processors, pool_options_t *full)
 {
     static const pool_options_t defaults;
@@ -50,12 +65,10 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
         return failure(-EINVAL, "queue_full is %d: it is POOL_QUEUE_BLOCK or POOL_QUEUE_REFUSE", (int)full->queue_full);
     if (full->memory_budget != 0)
         return refuse_later("memory_budget");
-    if (full->cgroup != NULL)
-        return refuse_later("cgroup");
     if (full->memory_floor != 0)
         return refuse_later("memory_floor");
-    if (full->memory_method != POOL_MEMORY_UNMEASURED)
-        return refuse_later("memory_method");
+    if ((rc = check_method(full)) < 0)
+        return rc;
     if (full->workers == 0)
         full->workers = processors > 0 ? processors : 1;
     full->warm = full->warm == 0 ? full->workers : full->warm == POOL_NONE ? 0 : full->warm;
@@ -77,6 +90,9 @@ static int check_job_numbers(const pool_job_options_t *o)
         {"pids", o->pids, INT32_MAX},
         {"nofile", o->nofile, INT32_MAX},
         {"output_limit", o->output_limit, INT64_MAX},
+        {"memory_limit", o->memory_limit, INT64_MAX / 4},
+        {"cpu_weight", o->cpu_weight, OPTIONS_CPU_WEIGHT_MAX},
+        {"memory_every_ms", o->memory_every_ms, INT64_MAX / 4},
         {"retries", o->retries, INT32_MAX},
         {"retry_delay_ms", o->retry_delay_ms, INT64_MAX / 4},
     };
@@ -109,6 +125,22 @@ static int check_job_choices(const pool_job_options_t *o, bool is_command)
     return 0;
 }
 
+static int check_job_memory(const pool_job_options_t *o)
+{
+    if (o->memory_limit > 0 && o->memory_limit < OPTIONS_MEMORY_LIMIT_LEAST)
+        return failure(-EINVAL, "memory_limit is %lld bytes: the least is %lld, a process needs as much to start",
+                       (long long)o->memory_limit, (long long)OPTIONS_MEMORY_LIMIT_LEAST);
+    if (o->memory_backstop && o->memory_limit <= 0)
+        return failure(-EINVAL, "memory_backstop is set without a memory_limit: it makes allocations beyond that fail");
+    if (!(o->retry_oom == 0 || (o->retry_oom >= 1.1 && o->retry_oom <= 100)))
+        return failure(-EINVAL, "retry_oom is %g: it is the factor for the next limit, from 1.1 to 100", o->retry_oom);
+    if (o->retry_oom > 0 && o->memory_limit <= 0)
+        return failure(-EINVAL, "retry_oom is set without a memory_limit: there is nothing to raise");
+    if (o->memory_every_ms > 0 && o->on_event == NULL)
+        return failure(-EINVAL, "memory_every_ms is set without on_event: nobody would hear of it");
+    return 0;
+}
+
 /* 0 is none, as -1. */
 static int64_t or_none(int64_t value)
 {
@@ -122,24 +154,18 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
     *full = given == NULL ? defaults : *given;
     if (!is_cleared(full->reserved))
         return refuse_dirty("pool_job_options_t");
-    if (full->memory_limit != 0)
-        return refuse_later("memory_limit");
     if (full->memory_expected != 0)
         return refuse_later("memory_expected");
-    if (!(full->retry_oom == 0))
-        return refuse_later("retry_oom");
-    if (full->memory_backstop)
-        return refuse_later("memory_backstop");
-    if (full->cpu_weight != 0)
-        return refuse_later("cpu_weight");
-    if (full->memory_every_ms != 0)
-        return refuse_later("memory_every_ms");
-    if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_choices(full, is_command)) < 0)
+    if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_memory(full)) < 0 ||
+        (rc = check_job_choices(full, is_command)) < 0)
         return rc;
     full->timeout_ms = or_none(full->timeout_ms);
     full->deadline_ms = or_none(full->deadline_ms);
     full->cpu_ms = or_none(full->cpu_ms);
     full->pids = (int32_t)or_none(full->pids);
+    full->memory_limit = or_none(full->memory_limit);
+    full->cpu_weight = (int32_t)or_none(full->cpu_weight);
+    full->memory_every_ms = or_none(full->memory_every_ms);
     full->nofile = (int32_t)or_none(full->nofile);
     full->retries = full->retries == POOL_NONE ? 0 : full->retries;
     full->retry_delay_ms = full->retry_delay_ms == POOL_NONE ? 0 : full->retry_delay_ms;

@@ -29,6 +29,15 @@ static int check_caller(const pool_t *pool)
     return 0;
 }
 
+/* What only some pools have. */
+static int check_means(const pool_t *pool, const pool_job_options_t *options)
+{
+    if (options->cpu_weight >= 0 && !pool->has_cpu_weight)
+        return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller",
+                       options->cpu_weight);
+    return 0;
+}
+
 /* The caller holds the lock. */
 static int check_phase(const pool_t *pool)
 {
@@ -168,7 +177,8 @@ int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, c
     for (size_t i = 0; jobs != NULL && i < count; i++)
         jobs[i] = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_function(pool, fn, &full, &name)) < 0)
+    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_means(pool, &full)) < 0 ||
+        (rc = check_function(pool, fn, &full, &name)) < 0)
         return rc;
     if (count == 0)
         return 0;
@@ -203,7 +213,8 @@ int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, cons
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_function(pool, fn, &full, &name)) < 0)
+    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_means(pool, &full)) < 0 ||
+        (rc = check_function(pool, fn, &full, &name)) < 0)
         return rc;
     rc = make_function_job(pool, fn, &bytes, &full, name, &made);
     if (rc < 0)
@@ -358,7 +369,8 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_command(command)) < 0 || (rc = options_job(options, true, &full)) < 0)
+    if (rc < 0 || (rc = options_command(command)) < 0 || (rc = options_job(options, true, &full)) < 0 ||
+        (rc = check_means(pool, &full)) < 0)
         return rc;
     rc = job_new(pool, &full, full.name != NULL ? full.name : command->argv[0], &made);
     if (rc < 0)

@@ -59,11 +59,16 @@ unsigned process_gap_end(void)
     return (unsigned)fd;
 }
 
-int64_t process_now_ms(void)
+int64_t process_now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t process_now_ms(void)
+{
+    return process_now_us() / 1000;
 }
 
 int process_die_with(pid_t parent)

@@ -33,8 +33,9 @@ pid_t process_fork(void);
  * lands there, and is left to them from then on. This is the first number behind it. */
 unsigned process_gap_end(void);
 
-/* Milliseconds of CLOCK_MONOTONIC. */
+/* Milliseconds and microseconds of CLOCK_MONOTONIC. */
 int64_t process_now_ms(void);
+int64_t process_now_us(void);
 
 /* Ends with parent: SIGKILL when the parent process dies. -ESRCH: it already has. Only for the children of
  * single-threaded processes: the signal comes when the parent's *thread* ends. */

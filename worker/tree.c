@@ -1,0 +1,263 @@
+#include "tree.h"
+
+#include "descriptor.h"
+#include "process.h"
+#include "sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAPPED_SLACK ((uint64_t)256 << 10) /* file pages and shared memory are told apart again after such a change */
+#define OPEN_SHARE   4                     /* at most one part in this of our descriptors are kept open here */
+
+static size_t open_count; /* descriptors kept open, of all trees */
+
+static size_t open_most(void)
+{
+    static size_t most;
+    struct rlimit limit;
+    if (most == 0)
+        most =
+            getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? (size_t)limit.rlim_cur / OPEN_SHARE : 1024;
+    return most;
+}
+
+static int keep_open(const char *path, int flags)
+{
+    if (open_count >= open_most())
+        return -1;
+    int fd = open(path, flags | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    process_descriptor_lift(&fd); /* low numbers are for what jobs' fork handlers remember: see process_gap_end */
+    open_count++;
+    return fd;
+}
+
+static void process_open(struct tree_process *process)
+{
+    char path[64];
+    const int pid = (int)process->pid;
+    snprintf(path, sizeof path, "/proc/%d/statm", pid);
+    process->statm = keep_open(path, O_RDONLY);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    process->children = keep_open(path, O_RDONLY);
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    process->threads = keep_open(path, O_RDONLY | O_DIRECTORY);
+}
+
+static void process_close(struct tree_process *process)
+{
+    int *const fds[] = {&process->statm, &process->children, &process->threads};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        open_count -= *fds[i] >= 0;
+        descriptor_close(fds[i]);
+    }
+}
+
+static struct tree_process *tree_find(const struct tree *tree, pid_t pid)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        if (tree->all[i].pid == pid)
+            return &tree->all[i];
+    return NULL;
+}
+
+static int reserve(struct tree *tree)
+{
+    if (tree->count < tree->capacity)
+        return 0;
+    const size_t capacity = tree->capacity == 0 ? 4 : tree->capacity * 2;
+    struct tree_process *all = capacity > TREE_PROCESSES_MAX ? NULL : realloc(tree->all, capacity * sizeof *all);
+    if (all == NULL)
+        return -ENOMEM;
+    tree->all = all;
+    tree->capacity = capacity;
+    return 0;
+}
+
+/* Adds a process that is there now. */
+static int tree_add(struct tree *tree, pid_t pid)
+{
+    struct proc_entry entry;
+    int rc = reserve(tree);
+    if (rc < 0)
+        return rc;
+    struct tree_process *process = &tree->all[tree->count];
+    *process = (struct tree_process){.pid = pid, .found = true};
+    process_open(process);
+    rc = proc_entry_read(pid, &entry);
+    if (rc < 0) {
+        process_close(process);
+        return rc;
+    }
+    process->start = entry.start;
+    process->stack = entry.stack;
+    process->minor_faults = entry.minor_faults;
+    tree->count++;
+    return 0;
+}
+
+int tree_init(struct tree *tree, pid_t worker)
+{
+    *tree = (struct tree){0};
+    return tree_add(tree, worker);
+}
+
+void tree_deinit(struct tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        process_close(&tree->all[i]);
+    free(tree->all);
+    *tree = (struct tree){0};
+}
+
+static void tree_meet(struct tree *tree, pid_t pid)
+{
+    struct tree_process *known = tree_find(tree, pid);
+    if (known != NULL)
+        known->found = true;
+    else
+        tree_add(tree, pid);
+}
+
+/* Its order stays: the worker is the first. */
+static void tree_drop(struct tree *tree, size_t index)
+{
+    process_close(&tree->all[index]);
+    memmove(&tree->all[index], &tree->all[index + 1], (tree->count - index - 1) * sizeof *tree->all);
+    tree->count--;
+}
+
+/* A process of one thread, as most are, has all its children in one file; the directory's links tell how many threads
+ * there are. */
+static ssize_t process_children(const struct tree_process *process, pid_t *children, size_t size)
+{
+    struct stat threads;
+    if (process->children < 0 || process->threads < 0 || fstat(process->threads, &threads) < 0 || threads.st_nlink > 3)
+        return proc_children(process->pid, children, size);
+    return proc_children_at(process->children, children, size);
+}
+
+void tree_walk(struct tree *tree, const pid_t *adopted, size_t count)
+{
+    static pid_t children[TREE_PROCESSES_MAX];
+    for (size_t i = 0; i < tree->count; i++)
+        tree->all[i].found = i == 0;
+    for (size_t i = 0; i < count; i++)
+        tree_meet(tree, adopted[i]);
+    for (size_t i = 0; i < tree->count; i++) { /* grows meanwhile: whoever is met is asked for its children, too */
+        if (!tree->all[i].found)
+            continue;
+        const ssize_t got = process_children(&tree->all[i], children, TREE_PROCESSES_MAX);
+        for (ssize_t c = 0; c < got && c < TREE_PROCESSES_MAX; c++)
+            tree_meet(tree, children[c]);
+    }
+    for (size_t i = tree->count; i > 1; i--)
+        if (!tree->all[i - 1].found)
+            tree_drop(tree, i - 1);
+}
+
+/* statm tells file pages and shared memory as one: status, which costs more, only when that has changed. */
+static int process_look(struct tree_process *process)
+{
+    uint64_t resident, anonymous;
+    struct proc_status status;
+    int rc = process->statm >= 0 ? proc_resident_at(process->statm, &resident, &anonymous)
+                                 : proc_resident(process->pid, &resident, &anonymous);
+    if (rc < 0)
+        return rc;
+    const uint64_t mapped = resident - anonymous;
+    const uint64_t change = mapped > process->mapped ? mapped - process->mapped : process->mapped - mapped;
+    process->anonymous = anonymous;
+    if (change < MAPPED_SLACK)
+        return 0;
+    rc = proc_status_read(process->pid, &status);
+    if (rc < 0)
+        return rc == -EBADMSG ? 0 : rc; /* a zombie has none */
+    process->mapped = mapped;
+    process->anonymous = status.anonymous;
+    process->shared = status.shared;
+    process->file = status.file;
+    return 0;
+}
+
+void tree_look(struct tree *tree)
+{
+    for (size_t i = tree->count; i > 0; i--) {
+        struct tree_process *process = &tree->all[i - 1];
+        if (process_look(process) < 0) {
+            process->anonymous = process->shared = 0;
+            if (i > 1)
+                tree_drop(tree, i - 1);
+        } else if (process->file > tree->file) {
+            tree->file = process->file;
+        }
+    }
+}
+
+/* Those that may share pages. What cannot be seen shares with nobody. */
+static uint64_t family(const struct tree_process *process)
+{
+    return process->stack != 0 ? process->stack : (uint64_t)process->pid;
+}
+
+struct footprint tree_footprint(const struct tree *tree, uint64_t inherited)
+{
+    static struct footprint_process processes[TREE_PROCESSES_MAX];
+    for (size_t i = 0; i < tree->count; i++)
+        processes[i] = (struct footprint_process){
+            .anonymous = tree->all[i].anonymous, .shared = tree->all[i].shared, .family = family(&tree->all[i])};
+    return footprint_of(processes, tree->count, inherited, tree->count > 0 ? family(&tree->all[0]) : 0);
+}
+
+/* One process's page tables; where they are not ours to see, what it has resident. Its kinship is looked at again: it
+ * may have exec'ed since it was found. */
+static struct footprint_walked walk(struct tree_process *process)
+{
+    struct proc_rollup rollup;
+    struct proc_entry entry;
+    if (proc_entry_read(process->pid, &entry) == 0 && entry.start == process->start)
+        process->stack = entry.stack;
+    if (proc_rollup_read(process->pid, &rollup) < 0)
+        return (struct footprint_walked){process->anonymous, process->shared, process->anonymous, family(process)};
+    const uint64_t lazy = rollup.lazy < rollup.anonymous ? rollup.lazy : rollup.anonymous;
+    return (struct footprint_walked){
+        .anonymous = rollup.anonymous - lazy,
+        .shared = rollup.shared,
+        .private = rollup.private > lazy ? rollup.private - lazy : 0,
+        .family = family(process),
+    };
+}
+
+uint64_t tree_footprint_walked(struct tree *tree, uint64_t inherited, size_t sharers)
+{
+    static struct footprint_walked processes[TREE_PROCESSES_MAX];
+    for (size_t i = 0; i < tree->count; i++)
+        processes[i] = walk(&tree->all[i]);
+    return footprint_walked(processes, tree->count, inherited, tree->count > 0 ? family(&tree->all[0]) : 0, sharers);
+}
+
+uint64_t tree_faults(struct tree *tree)
+{
+    struct proc_entry entry;
+    if (tree->count == 0 || proc_entry_read(tree->all[0].pid, &entry) < 0)
+        return 0;
+    const uint64_t since = entry.minor_faults - tree->all[0].minor_faults;
+    tree->all[0].minor_faults = entry.minor_faults;
+    return since;
+}
+
+void tree_kill(const struct tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) { /* as nobody's child: one that was ours may be reaped by now */
+        const struct proc_entry entry = {.pid = tree->all[i].pid, .parent = -1, .start = tree->all[i].start};
+        sweep_kill(&entry, getpid());
+    }
+}

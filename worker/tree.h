@@ -1,0 +1,54 @@
+/* tree.h - the processes of one job, looked at over and over: who they are, and what each has resident.
+ *
+ * A process's files in /proc are opened once: they stay its own, whoever gets its pid later, and a look at one costs
+ * 1 µs where opening it costs 6. Source: proc(5). */
+#ifndef TREE_H
+#define TREE_H
+
+#include "footprint.h"
+#include "proc.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TREE_PROCESSES_MAX 1024 /* of one job; more are not looked at */
+
+struct tree_process {
+    pid_t pid;
+    uint64_t start, stack, minor_faults; /* as of when it was found, or its kinship was last looked at */
+    int statm, children, threads; /* kept open: two files and the directory `task`; -1: no descriptors left for that */
+    uint64_t anonymous, shared, file; /* bytes resident at the last look */
+    uint64_t mapped;                  /* file and shared together at the last look at both apart */
+    bool found;                       /* by the walk under way */
+};
+
+struct tree {
+    struct tree_process *all; /* the first is the worker */
+    size_t count, capacity;
+    uint64_t file; /* most file pages that one process ever had resident */
+};
+
+/* Only the worker. */
+int tree_init(struct tree *tree, pid_t worker);
+void tree_deinit(struct tree *tree);
+
+/* Finds who is there now: all that descend from those that are, and from the count others in adopted. */
+void tree_walk(struct tree *tree, const pid_t *adopted, size_t count);
+
+/* Looks at what each has resident; who is gone is dropped. */
+void tree_look(struct tree *tree);
+
+/* What they use together; inherited as in footprint.h. */
+struct footprint tree_footprint(const struct tree *tree, uint64_t inherited);
+
+/* The same from their page tables, for which they are looked at one by one; sharers as in footprint.h. */
+uint64_t tree_footprint_walked(struct tree *tree, uint64_t inherited, size_t sharers);
+
+/* Page faults of the worker since the last time this was asked. */
+uint64_t tree_faults(struct tree *tree);
+
+/* SIGKILL for all of them. */
+void tree_kill(const struct tree *tree);
+
+#endif
