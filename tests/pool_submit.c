@@ -663,9 +663,10 @@ static void test_submit_refuses_bad_job_options(void **state)
         {"output_limit", -EINVAL, {.output_limit = -2}},
         {"retries", -EINVAL, {.retries = -2}},
         {"retry_delay_ms", -EINVAL, {.retry_delay_ms = -2}},
-        {"memory_limit", -ENOTSUP, {.memory_limit = 1}},
+        {"memory_limit", -EINVAL, {.memory_limit = 1}},
+        {"cpu_weight", -ENOTSUP, {.cpu_weight = 100}},
         {"memory_expected", -ENOTSUP, {.memory_expected = 1}},
-        {"retry_oom", -ENOTSUP, {.retry_oom = 2}},
+        {"retry_oom", -EINVAL, {.retry_oom = 2}},
         {"nice", -EINVAL, {.nice = 41}},
         {"output", -EINVAL, {.output = (pool_output_t)7}},
         {"huge_pages", -EINVAL, {.huge_pages = true}},
@@ -696,7 +697,8 @@ static void test_submit_refuses_bad_pool_options(void **state)
         {"queue_limit", -EINVAL, {.queue_limit = -2}},
         {"queue_full", -EINVAL, {.queue_full = (pool_queue_full_t)2}},
         {"memory_budget", -ENOTSUP, {.memory_budget = 1}},
-        {"cgroup", -ENOTSUP, {.cgroup = "/sys/fs/cgroup/none"}},
+        {"cgroup", -EINVAL, {.cgroup = "sys/fs/cgroup"}},
+        {"cgroup", -ENOENT, {.cgroup = "/sys/fs/cgroup/none"}},
         {"reserved", -EINVAL, {.reserved = {1}}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -91,7 +91,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
         .used = meter->used,
         .before = before,
         .since_ms = now - meter->looked_at,
-        .cost_us = process_now_us() - start,
+        .cost_us = process_now_us() - start - meter->walk_us,
         .looked_at = server->metering.looked_at,
         .tree = meter->tree.count > 1,
         .every_ms = meter->every_ms,

@@ -33,9 +33,11 @@ struct meter {
     /* meter_sampled.c */
     struct tree tree;
     uint64_t births;    /* proc_births at the last walk of its tree */
-    uint64_t vague;     /* the highest that could not be made sure of */
+    uint64_t vague;     /* the highest that it may have been while nothing better was known */
+    unsigned walked;    /* how many processes the tree had met at that walk; 0: there was none */
     uint64_t shared;    /* bytes that the sum over its processes counts too often, as of the last walk of page tables */
     uint64_t rewritten; /* bytes of what it inherited that it has made its own, at the highest */
+    int64_t walk_us;    /* what a walk in the last look has cost */
     int64_t walk_at;    /* no walk of page tables before */
 
     /* meter_cgroup.c */

@@ -23,9 +23,8 @@ static int prepare(struct server *server, struct slot *slot)
 
 static int start(struct server *server, struct slot *slot)
 {
-    (void)server;
     slot->meter.births = 0;
-    return tree_init(&slot->meter.tree, slot->pid);
+    return tree_init(&slot->meter.tree, slot->pid, server->inherited);
 }
 
 /* Looks who is there, if anybody was born anywhere since. */
@@ -79,38 +78,43 @@ static size_t count_workers(const struct server *server)
 static void walk(struct server *server, struct meter *meter, const struct footprint *footprint, int64_t now)
 {
     const int64_t start_us = process_now_us();
-    const uint64_t exact = tree_footprint_walked(&meter->tree, server->inherited, count_workers(server));
+    const uint64_t exact = tree_footprint_walked(&meter->tree, count_workers(server));
     const int64_t cost_us = process_now_us() - start_us;
     const bool near = is_over(meter, footprint->most + footprint->most / 8);
     meter->shared = less(footprint->most, exact);
     if (less(exact, footprint->most) > meter->rewritten)
         meter->rewritten = less(exact, footprint->most);
+    meter->walk_us = cost_us;
+    meter->walked = meter->tree.met;
     meter->walk_at = now + cost_us * (near ? WALK_NEAR_SHARE : WALK_SHARE) / 1000;
 }
 
-/* The sum over its processes, less what a walk has told that it counts too often, and with what it has rewritten. */
-static uint64_t estimate(const struct meter *meter, const struct footprint *footprint)
+/* The sum over its processes, less what a walk has told that it counts too often, and with what it has rewritten. Who
+ * was forked since then shares what nobody knows: what is sure. */
+static uint64_t estimate(const struct meter *meter, const struct footprint *footprint, bool vague)
 {
     const uint64_t sum = less(footprint->most, meter->shared);
-    return (sum > footprint->least ? sum : footprint->least) + meter->rewritten;
+    const bool known = !vague || meter->walked == meter->tree.met;
+    return (known && sum > footprint->least ? sum : footprint->least) + meter->rewritten;
 }
 
 static int look(struct server *server, struct slot *slot, int64_t now)
 {
     struct meter *meter = &slot->meter;
+    meter->walk_us = 0;
     find_processes(server, slot);
     tree_look(&meter->tree);
     const uint64_t written = slot->page->is_command == 0 ? atomic_load(&slot->page->written) : 0;
-    const struct footprint footprint = tree_footprint(&meter->tree, server->inherited);
+    const struct footprint footprint = tree_footprint(&meter->tree);
     const bool vague = footprint_is_vague(&footprint);
     const bool walked = is_worth_a_walk(server, slot, &footprint, now);
     if (walked)
         walk(server, meter, &footprint, now);
     else if (!vague)
         meter->shared = 0;
-    else if (footprint.most + written > meter->vague)
+    else if (meter->walked != meter->tree.met && footprint.most + written > meter->vague)
         meter->vague = footprint.most + written;
-    meter->used = estimate(meter, &footprint) + written;
+    meter->used = estimate(meter, &footprint, vague) + written;
     meter->sure = walked || (!vague && meter->rewritten == 0) || is_over(meter, footprint.least + written);
     if (meter->used > meter->most && (meter->sure || !is_over(meter, meter->used)))
         meter->most = meter->used;

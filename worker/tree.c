@@ -82,32 +82,73 @@ static int reserve(struct tree *tree)
     return 0;
 }
 
-/* Adds a process that is there now. */
-static int tree_add(struct tree *tree, pid_t pid)
+/* statm tells file pages and shared memory as one: status, which costs more, only when that has changed. */
+static int process_look(struct tree_process *process)
 {
-    struct proc_entry entry;
-    int rc = reserve(tree);
+    uint64_t resident, anonymous;
+    struct proc_status status;
+    int rc = process->statm >= 0 ? proc_resident_at(process->statm, &resident, &anonymous)
+                                 : proc_resident(process->pid, &resident, &anonymous);
     if (rc < 0)
         return rc;
-    struct tree_process *process = &tree->all[tree->count];
-    *process = (struct tree_process){.pid = pid, .found = true};
-    process_open(process);
-    rc = proc_entry_read(pid, &entry);
-    if (rc < 0) {
-        process_close(process);
-        return rc;
-    }
-    process->start = entry.start;
-    process->stack = entry.stack;
-    process->minor_faults = entry.minor_faults;
-    tree->count++;
+    const uint64_t mapped = resident - anonymous;
+    const uint64_t change = mapped > process->mapped ? mapped - process->mapped : process->mapped - mapped;
+    process->anonymous = anonymous;
+    if (change < MAPPED_SLACK)
+        return 0;
+    rc = proc_status_read(process->pid, &status);
+    if (rc < 0)
+        return rc == -EBADMSG ? 0 : rc; /* a zombie has none */
+    process->mapped = mapped;
+    process->anonymous = status.anonymous;
+    process->shared = status.shared;
+    process->file = status.file;
     return 0;
 }
 
-int tree_init(struct tree *tree, pid_t worker)
+/* Whether it has what the worker had before its job: forked from it, and not exec'ed since. */
+static bool is_heir(const struct tree *tree, const struct tree_process *process)
 {
-    *tree = (struct tree){0};
-    return tree_add(tree, worker);
+    return process->stack != 0 && process->stack == tree->all[0].stack;
+}
+
+static uint64_t own(const struct tree *tree, const struct tree_process *process)
+{
+    const uint64_t inherited = is_heir(tree, process) ? tree->inherited : 0;
+    return process->anonymous > inherited ? process->anonymous - inherited : 0;
+}
+
+/* Adds a process that is there now. parent NULL: not known. */
+static int tree_add(struct tree *tree, pid_t pid, const struct tree_process *parent)
+{
+    struct tree_process process = {.pid = pid, .found = true};
+    struct proc_entry entry;
+    if (parent != NULL) {
+        process.parent_stack = parent->stack;
+        process.inheritable = own(tree, parent);
+    }
+    int rc = reserve(tree);
+    if (rc < 0)
+        return rc;
+    process_open(&process);
+    rc = proc_entry_read(pid, &entry);
+    if (rc == 0)
+        rc = process_look(&process);
+    if (rc < 0) {
+        process_close(&process);
+        return rc;
+    }
+    process.start = entry.start;
+    process.stack = entry.stack;
+    tree->all[tree->count++] = process;
+    tree->met++;
+    return 0;
+}
+
+int tree_init(struct tree *tree, pid_t worker, uint64_t inherited)
+{
+    *tree = (struct tree){.inherited = inherited};
+    return tree_add(tree, worker, NULL);
 }
 
 void tree_deinit(struct tree *tree)
@@ -118,13 +159,13 @@ void tree_deinit(struct tree *tree)
     *tree = (struct tree){0};
 }
 
-static void tree_meet(struct tree *tree, pid_t pid)
+static void tree_meet(struct tree *tree, pid_t pid, const struct tree_process *parent)
 {
     struct tree_process *known = tree_find(tree, pid);
     if (known != NULL)
         known->found = true;
     else
-        tree_add(tree, pid);
+        tree_add(tree, pid, parent);
 }
 
 /* Its order stays: the worker is the first. */
@@ -151,41 +192,20 @@ void tree_walk(struct tree *tree, const pid_t *adopted, size_t count)
     for (size_t i = 0; i < tree->count; i++)
         tree->all[i].found = i == 0;
     for (size_t i = 0; i < count; i++)
-        tree_meet(tree, adopted[i]);
+        tree_meet(tree, adopted[i], &tree->all[0]);
     for (size_t i = 0; i < tree->count; i++) { /* grows meanwhile: whoever is met is asked for its children, too */
         if (!tree->all[i].found)
             continue;
         const ssize_t got = process_children(&tree->all[i], children, TREE_PROCESSES_MAX);
+        if (got <= 0)
+            continue;
+        process_look(&tree->all[i]); /* what its new children were born with */
         for (ssize_t c = 0; c < got && c < TREE_PROCESSES_MAX; c++)
-            tree_meet(tree, children[c]);
+            tree_meet(tree, children[c], &tree->all[i]);
     }
     for (size_t i = tree->count; i > 1; i--)
         if (!tree->all[i - 1].found)
             tree_drop(tree, i - 1);
-}
-
-/* statm tells file pages and shared memory as one: status, which costs more, only when that has changed. */
-static int process_look(struct tree_process *process)
-{
-    uint64_t resident, anonymous;
-    struct proc_status status;
-    int rc = process->statm >= 0 ? proc_resident_at(process->statm, &resident, &anonymous)
-                                 : proc_resident(process->pid, &resident, &anonymous);
-    if (rc < 0)
-        return rc;
-    const uint64_t mapped = resident - anonymous;
-    const uint64_t change = mapped > process->mapped ? mapped - process->mapped : process->mapped - mapped;
-    process->anonymous = anonymous;
-    if (change < MAPPED_SLACK)
-        return 0;
-    rc = proc_status_read(process->pid, &status);
-    if (rc < 0)
-        return rc == -EBADMSG ? 0 : rc; /* a zombie has none */
-    process->mapped = mapped;
-    process->anonymous = status.anonymous;
-    process->shared = status.shared;
-    process->file = status.file;
-    return 0;
 }
 
 void tree_look(struct tree *tree)
@@ -202,46 +222,44 @@ void tree_look(struct tree *tree)
     }
 }
 
-/* Those that may share pages. What cannot be seen shares with nobody. */
-static uint64_t family(const struct tree_process *process)
-{
-    return process->stack != 0 ? process->stack : (uint64_t)process->pid;
-}
-
-struct footprint tree_footprint(const struct tree *tree, uint64_t inherited)
+struct footprint tree_footprint(const struct tree *tree)
 {
     static struct footprint_process processes[TREE_PROCESSES_MAX];
-    for (size_t i = 0; i < tree->count; i++)
-        processes[i] = (struct footprint_process){
-            .anonymous = tree->all[i].anonymous, .shared = tree->all[i].shared, .family = family(&tree->all[i])};
-    return footprint_of(processes, tree->count, inherited, tree->count > 0 ? family(&tree->all[0]) : 0);
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct tree_process *process = &tree->all[i];
+        const bool as_born = process->stack == process->parent_stack; /* also when neither can be seen */
+        processes[i] = (struct footprint_process){.anonymous = own(tree, process),
+                                                  .shared = process->shared,
+                                                  .inheritable = as_born ? process->inheritable : 0};
+    }
+    return footprint_of(processes, tree->count);
 }
 
-/* One process's page tables; where they are not ours to see, what it has resident. Its kinship is looked at again: it
- * may have exec'ed since it was found. */
-static struct footprint_walked walk(struct tree_process *process)
+/* One process's page tables; where they are not ours to see, what it has resident. It may have exec'ed since it was
+ * found. */
+static struct footprint_walked walk(const struct tree *tree, struct tree_process *process)
 {
     struct proc_rollup rollup;
     struct proc_entry entry;
     if (proc_entry_read(process->pid, &entry) == 0 && entry.start == process->start)
         process->stack = entry.stack;
     if (proc_rollup_read(process->pid, &rollup) < 0)
-        return (struct footprint_walked){process->anonymous, process->shared, process->anonymous, family(process)};
+        return (struct footprint_walked){.anonymous = own(tree, process), .shared = process->shared};
     const uint64_t lazy = rollup.lazy < rollup.anonymous ? rollup.lazy : rollup.anonymous;
     return (struct footprint_walked){
         .anonymous = rollup.anonymous - lazy,
         .shared = rollup.shared,
         .private = rollup.private > lazy ? rollup.private - lazy : 0,
-        .family = family(process),
+        .heir = is_heir(tree, process),
     };
 }
 
-uint64_t tree_footprint_walked(struct tree *tree, uint64_t inherited, size_t sharers)
+uint64_t tree_footprint_walked(struct tree *tree, size_t sharers)
 {
     static struct footprint_walked processes[TREE_PROCESSES_MAX];
     for (size_t i = 0; i < tree->count; i++)
-        processes[i] = walk(&tree->all[i]);
-    return footprint_walked(processes, tree->count, inherited, tree->count > 0 ? family(&tree->all[0]) : 0, sharers);
+        processes[i] = walk(tree, &tree->all[i]);
+    return footprint_walked(processes, tree->count, tree->inherited, sharers);
 }
 
 uint64_t tree_faults(struct tree *tree)
@@ -249,8 +267,8 @@ uint64_t tree_faults(struct tree *tree)
     struct proc_entry entry;
     if (tree->count == 0 || proc_entry_read(tree->all[0].pid, &entry) < 0)
         return 0;
-    const uint64_t since = entry.minor_faults - tree->all[0].minor_faults;
-    tree->all[0].minor_faults = entry.minor_faults;
+    const uint64_t since = entry.minor_faults - tree->faults;
+    tree->faults = entry.minor_faults;
     return since;
 }
 

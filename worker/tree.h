@@ -16,7 +16,8 @@
 
 struct tree_process {
     pid_t pid;
-    uint64_t start, stack, minor_faults; /* as of when it was found, or its kinship was last looked at */
+    uint64_t start, stack;              /* stack: as of when it was found, or last looked at more closely */
+    uint64_t parent_stack, inheritable; /* its parent's, and what that had resident, when it was found */
     int statm, children, threads; /* kept open: two files and the directory `task`; -1: no descriptors left for that */
     uint64_t anonymous, shared, file; /* bytes resident at the last look */
     uint64_t mapped;                  /* file and shared together at the last look at both apart */
@@ -26,11 +27,14 @@ struct tree_process {
 struct tree {
     struct tree_process *all; /* the first is the worker */
     size_t count, capacity;
-    uint64_t file; /* most file pages that one process ever had resident */
+    uint64_t inherited; /* anonymous bytes that the worker has from before the job */
+    uint64_t file;      /* most file pages that one process ever had resident */
+    uint64_t faults;    /* of the worker, when last asked */
+    unsigned met;       /* processes so far */
 };
 
-/* Only the worker. */
-int tree_init(struct tree *tree, pid_t worker);
+/* Only the worker; inherited: see there. */
+int tree_init(struct tree *tree, pid_t worker, uint64_t inherited);
 void tree_deinit(struct tree *tree);
 
 /* Finds who is there now: all that descend from those that are, and from the count others in adopted. */
@@ -39,11 +43,11 @@ void tree_walk(struct tree *tree, const pid_t *adopted, size_t count);
 /* Looks at what each has resident; who is gone is dropped. */
 void tree_look(struct tree *tree);
 
-/* What they use together; inherited as in footprint.h. */
-struct footprint tree_footprint(const struct tree *tree, uint64_t inherited);
+/* What they use together. */
+struct footprint tree_footprint(const struct tree *tree);
 
 /* The same from their page tables, for which they are looked at one by one; sharers as in footprint.h. */
-uint64_t tree_footprint_walked(struct tree *tree, uint64_t inherited, size_t sharers);
+uint64_t tree_footprint_walked(struct tree *tree, size_t sharers);
 
 /* Page faults of the worker since the last time this was asked. */
 uint64_t tree_faults(struct tree *tree);
