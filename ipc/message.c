@@ -30,7 +30,7 @@ static const struct field fork_fields[] = {U(fork, count)};
 static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
 static const struct field started_fields[] = {
     U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids), U(started, pausable),
-    S(started, memory_limit), S(started, every_ms)};
+    S(started, memory_limit), S(started, every_ms), U(started, argument)};
 static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
 static const struct field memory_fields[] = {U(memory, serial), U(memory, bytes), U(memory, most)};
 static const struct field gone_fields[] = {

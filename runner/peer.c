@@ -383,6 +383,7 @@ struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe)
 static void send_limits(struct peer *peer)
 {
     const pool_job_options_t *o = &peer->job->options;
+    const struct job_payload *payload = &peer->job->payload;
     const struct message_started started = {.serial = peer->serial,
                                             .timeout_ms = peer->timeout_ms,
                                             .kill_after_ms = o->kill_after_ms,
@@ -390,7 +391,8 @@ static void send_limits(struct peer *peer)
                                             .pids = o->pids,
                                             .pausable = peer->job->is_command,
                                             .memory_limit = o->memory_limit,
-                                            .every_ms = o->memory_every_ms};
+                                            .every_ms = o->memory_every_ms,
+                                            .argument = payload->kind == PAYLOAD_MEMFD ? payload->size : 0};
     supervise_send(peer->loop, MESSAGE_STARTED, &started);
     peer->limits_sent = true;
 }

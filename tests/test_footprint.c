@@ -3,6 +3,8 @@
 
 #include "support.h"
 
+#include <string.h>
+
 #define MIB (UINT64_C(1) << 20)
 
 static void assert_footprint(const struct footprint_process *processes, size_t count, uint64_t least, uint64_t most)
@@ -58,29 +60,47 @@ static void test_footprint_walked(void **state)
         size_t count;
         uint64_t inherited;
         size_t sharers;
-        uint64_t expected;
+        struct footprint_truth expected;
     } table[] = {
-        {{{0}}, 0, 0, 1, 0},
+        {{{0}}, 0, 0, 1, {0}},
+        {{{.anonymous = 70, .private = 70, .all = 70}}, 1, 0, 1, {.bytes = 70}},
         /* pages that parent and child share are in each by half */
-        {{{.anonymous = 50, .private = 0}, {.anonymous = 50, .private = 0}}, 2, 0, 1, 100},
-        {{{.anonymous = 50, .shared = 10}, {.anonymous = 80, .shared = 10, .private = 30}}, 2, 0, 1, 150},
+        {{{.anonymous = 50, .all = 100}, {.anonymous = 50, .all = 100}}, 2, 0, 1, {.bytes = 100, .twice = 100}},
+        {{{.anonymous = 50, .shared = 10, .all = 120}, {.anonymous = 80, .shared = 10, .private = 30, .all = 150}},
+         2,
+         0,
+         1,
+         {.bytes = 150, .twice = 120}},
         /* a template of 100 that nobody has written to: the worker has half of it, the fork server the other */
-        {{{.anonymous = 50, .heir = true}}, 1, 100, 1, 0},
-        {{{.anonymous = 50 + 30, .private = 30, .heir = true}}, 1, 100, 1, 30},
+        {{{.anonymous = 50, .all = 100, .heir = true}}, 1, 100, 1, {0}},
+        {{{.anonymous = 50 + 30, .private = 30, .all = 130, .heir = true}}, 1, 100, 1, {.bytes = 30}},
         /* all of it rewritten */
-        {{{.anonymous = 100, .private = 100, .heir = true}}, 1, 100, 1, 100},
-        /* a fifth of it rewritten, and 30 of its own: the sum alone would say less */
-        {{{.anonymous = 20 + 40 + 30, .private = 50, .heir = true}}, 1, 100, 1, 50},
+        {{{.anonymous = 100, .private = 100, .all = 100, .heir = true}}, 1, 100, 1, {.bytes = 100, .rewritten = 100}},
+        /* a fifth of it rewritten, and 30 of its own: the divided sum alone would say less */
+        {{{.anonymous = 20 + 40 + 30, .private = 50, .all = 130, .heir = true}},
+         1,
+         100,
+         1,
+         {.bytes = 50, .rewritten = 20}},
         /* worker and child, both with a third of it, and 40 that they share beside it */
-        {{{.anonymous = 30 + 20, .heir = true}, {.anonymous = 30 + 20, .heir = true}}, 2, 90, 1, 40},
+        {{{.anonymous = 30 + 20, .all = 130, .heir = true}, {.anonymous = 30 + 20, .all = 130, .heir = true}},
+         2,
+         90,
+         1,
+         {.bytes = 40, .twice = 40}},
         /* a command has none of it, its worker has */
-        {{{.anonymous = 45, .heir = true}, {.anonymous = 70, .private = 70}}, 2, 90, 1, 70},
+        {{{.anonymous = 45, .all = 90, .heir = true}, {.anonymous = 70, .private = 70, .all = 70}},
+         2,
+         90,
+         1,
+         {.bytes = 70}},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const uint64_t got = footprint_walked(table[i].processes, table[i].count, table[i].inherited, table[i].sharers);
-        if (got != table[i].expected)
-            fail_msg("row %zu: %llu instead of %llu", i, (unsigned long long)got,
-                     (unsigned long long)table[i].expected);
+        const struct footprint_truth got =
+            footprint_walked(table[i].processes, table[i].count, table[i].inherited, table[i].sharers);
+        if (memcmp(&got, &table[i].expected, sizeof got) != 0)
+            fail_msg("row %zu: %llu, %llu twice, %llu rewritten", i, (unsigned long long)got.bytes,
+                     (unsigned long long)got.twice, (unsigned long long)got.rewritten);
     }
 }
 

@@ -182,6 +182,7 @@ static const struct row {
       .is_command = true,
       .signal = SIGKILL,
       .oom = OOM_MACHINE,
+      .cpu_ms = -1,
       .memory_limit = -1,
       .method = "sampled"},
      POOL_OUT_OF_MEMORY,

@@ -31,17 +31,23 @@ bool footprint_is_vague(const struct footprint *footprint)
     return footprint->most - footprint->least > larger(VAGUE_BYTES, footprint->most / VAGUE_SHARE);
 }
 
-uint64_t footprint_walked(const struct footprint_walked *processes, size_t count, uint64_t inherited, size_t sharers)
+struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count, uint64_t inherited,
+                                        size_t sharers)
 {
-    uint64_t sum = 0, private = 0;
+    uint64_t divided = 0, private = 0, sum = 0, rewritten = 0;
     size_t heirs = 0;
     for (size_t i = 0; i < count; i++) {
-        sum += processes[i].anonymous + processes[i].shared;
-        private += processes[i].private + processes[i].shared;
-        heirs += processes[i].heir;
+        const struct footprint_walked *p = &processes[i];
+        const uint64_t own = less(p->all, p->heir ? inherited : 0);
+        divided += p->anonymous + p->shared;
+        private += p->private + p->shared;
+        sum += own;
+        rewritten += p->heir ? less(p->private + p->shared, own) : 0;
+        heirs += p->heir;
     }
     /* The proportional share of what was inherited is not the job's; of what it has rewritten the sum then has a little
      * less than all, and private pages tell better. */
     const uint64_t portion = inherited / (heirs + sharers) * heirs;
-    return larger(less(sum, portion), private);
+    const uint64_t bytes = larger(less(divided, portion), private);
+    return (struct footprint_truth){.bytes = bytes, .twice = less(sum + rewritten, bytes), .rewritten = rewritten};
 }

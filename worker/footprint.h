@@ -28,11 +28,18 @@ bool footprint_is_vague(const struct footprint *footprint);
 struct footprint_walked {
     uint64_t anonymous, shared; /* pages divided by those that map them */
     uint64_t private;           /* anonymous pages that nobody else maps */
+    uint64_t all;               /* anonymous and shared pages, whole */
     bool heir;                  /* has what the worker inherited, too */
 };
 
-/* What they use together. inherited: bytes from before the job in each heir; sharers: processes besides these that map
- * them, at least 1. What heirs have rewritten of it is theirs. */
-uint64_t footprint_walked(const struct footprint_walked *processes, size_t count, uint64_t inherited, size_t sharers);
+struct footprint_truth {
+    uint64_t bytes;     /* what they use together */
+    uint64_t twice;     /* how much more a sum over them counts */
+    uint64_t rewritten; /* how much of `bytes` no sum over them counts: inherited pages that were written to */
+};
+
+/* inherited: bytes from before the job in each heir; sharers: processes besides these that map them, at least 1. */
+struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count, uint64_t inherited,
+                                        size_t sharers);
 
 #endif

@@ -50,6 +50,7 @@ static int prepare(struct server *server, const struct forkserver_config *config
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_SETMASK, &child, NULL);
     offer_to_oom_killer();
+    process_be_prompt();
     int rc = reaper_init(&server->reaper);
     if (rc == 0)
         rc = slot_table_init(&server->table, config->slots);

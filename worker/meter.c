@@ -46,6 +46,7 @@ void meter_start(struct server *server, struct slot *slot, const struct message_
     struct meter *meter = &slot->meter;
     meter->limit = started->memory_limit;
     meter->every_ms = started->every_ms;
+    meter->argument = started->argument;
     if (meter->look_at != LADDER_NEVER || server->metering.mechanism->start(server, slot) < 0)
         return;
     meter->looked_at = process_now_ms();

@@ -24,6 +24,7 @@ struct meter {
     unsigned looks;             /* that have told something; 0: it is not looked at */
     bool untold;                /* the host has not heard of `used` */
     int64_t limit, every_ms;    /* bytes, ms; -1: none */
+    uint64_t argument;          /* bytes of it that the worker has mapped */
     int64_t look_at, looked_at; /* look_at LADDER_NEVER: not */
     uint64_t used, most;        /* bytes now, and at the highest so far */
     bool sure;                  /* `used` is no estimate that was made some time ago */
@@ -38,7 +39,7 @@ struct meter {
     uint64_t shared;    /* bytes that the sum over its processes counts too often, as of the last walk of page tables */
     uint64_t rewritten; /* bytes of what it inherited that it has made its own, at the highest */
     int64_t walk_us;    /* what a walk in the last look has cost */
-    int64_t walk_at;    /* no walk of page tables before */
+    int64_t walk_credit_us, walk_credit_at; /* time that walks may take now, and when that was last made up */
 
     /* meter_cgroup.c */
     int leaf, current; /* -1 */

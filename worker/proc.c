@@ -214,6 +214,7 @@ int proc_rollup_parse(const char *text, struct proc_rollup *rollup)
         !labelled_bytes(text, "Pss_Shmem:", &rollup->shared) || !labelled_bytes(text, "Private_Dirty:", &dirty) ||
         !labelled_bytes(text, "Anonymous:", &anonymous) || !labelled_bytes(text, "LazyFree:", &rollup->lazy))
         return -EBADMSG;
+    rollup->all = anonymous;
     rollup->private = dirty < anonymous ? dirty : anonymous; /* dirty pages of a file are not its memory */
     return 0;
 }

@@ -61,6 +61,7 @@ int proc_status_parse(const char *text, struct proc_status *status);
 struct proc_rollup {
     uint64_t anonymous, shared; /* proportional */
     uint64_t private;           /* anonymous pages that nobody else maps */
+    uint64_t all;               /* anonymous pages, whole */
     uint64_t lazy;              /* given back with MADV_FREE, and still there */
 };
 int proc_rollup_read(pid_t pid, struct proc_rollup *rollup);

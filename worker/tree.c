@@ -118,6 +118,13 @@ static uint64_t own(const struct tree *tree, const struct tree_process *process)
     return process->anonymous > inherited ? process->anonymous - inherited : 0;
 }
 
+/* The shared memory that is not its argument. */
+static uint64_t own_shared(const struct tree *tree, const struct tree_process *process, uint64_t shared)
+{
+    const uint64_t argument = is_heir(tree, process) ? tree->argument : 0;
+    return shared > argument ? shared - argument : 0;
+}
+
 /* Adds a process that is there now. parent NULL: not known. */
 static int tree_add(struct tree *tree, pid_t pid, const struct tree_process *parent)
 {
@@ -145,9 +152,9 @@ static int tree_add(struct tree *tree, pid_t pid, const struct tree_process *par
     return 0;
 }
 
-int tree_init(struct tree *tree, pid_t worker, uint64_t inherited)
+int tree_init(struct tree *tree, pid_t worker, uint64_t inherited, uint64_t argument)
 {
-    *tree = (struct tree){.inherited = inherited};
+    *tree = (struct tree){.inherited = inherited, .argument = argument};
     return tree_add(tree, worker, NULL);
 }
 
@@ -229,47 +236,74 @@ struct footprint tree_footprint(const struct tree *tree)
         const struct tree_process *process = &tree->all[i];
         const bool as_born = process->stack == process->parent_stack; /* also when neither can be seen */
         processes[i] = (struct footprint_process){.anonymous = own(tree, process),
-                                                  .shared = process->shared,
+                                                  .shared = own_shared(tree, process, process->shared),
                                                   .inheritable = as_born ? process->inheritable : 0};
     }
     return footprint_of(processes, tree->count);
 }
 
 /* One process's page tables; where they are not ours to see, what it has resident. It may have exec'ed since it was
- * found. */
-static struct footprint_walked walk(const struct tree *tree, struct tree_process *process)
+ * found. Negative errno: it is gone. */
+static int walk(const struct tree *tree, struct tree_process *process, struct footprint_walked *walked)
 {
     struct proc_rollup rollup;
     struct proc_entry entry;
-    if (proc_entry_read(process->pid, &entry) == 0 && entry.start == process->start)
-        process->stack = entry.stack;
-    if (proc_rollup_read(process->pid, &rollup) < 0)
-        return (struct footprint_walked){.anonymous = own(tree, process), .shared = process->shared};
-    const uint64_t lazy = rollup.lazy < rollup.anonymous ? rollup.lazy : rollup.anonymous;
-    return (struct footprint_walked){
+    int rc = proc_entry_read(process->pid, &entry);
+    if (rc == 0 && (entry.start != process->start || entry.state == 'Z'))
+        rc = -ESRCH;
+    if (rc < 0)
+        return rc;
+    process->stack = entry.stack;
+    process->faults = entry.minor_faults;
+    const uint64_t shared = own_shared(tree, process, process->shared);
+    rc = proc_rollup_read(process->pid, &rollup);
+    if (rc == -EACCES || rc == -EPERM) {
+        *walked = (struct footprint_walked){own(tree, process), shared, 0, own(tree, process) + shared, false};
+        return 0;
+    }
+    if (rc < 0)
+        return rc;
+    const uint64_t lazy = rollup.lazy < rollup.private ? rollup.lazy : rollup.private;
+    *walked = (struct footprint_walked){
         .anonymous = rollup.anonymous - lazy,
-        .shared = rollup.shared,
-        .private = rollup.private > lazy ? rollup.private - lazy : 0,
+        .shared = own_shared(tree, process, rollup.shared),
+        .private = rollup.private - lazy,
+        .all = rollup.all + shared,
         .heir = is_heir(tree, process),
     };
+    return 0;
 }
 
-uint64_t tree_footprint_walked(struct tree *tree, size_t sharers)
+/* Whether all that have been walked are still there: when one ends the others' parts of what they shared grow. */
+static bool all_are_there(const struct tree *tree)
+{
+    uint64_t resident, anonymous;
+    for (size_t i = 0; i < tree->count; i++)
+        if (proc_resident(tree->all[i].pid, &resident, &anonymous) < 0 || resident == 0)
+            return false;
+    return true;
+}
+
+bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_truth *truth)
 {
     static struct footprint_walked processes[TREE_PROCESSES_MAX];
+    bool whole = true;
     for (size_t i = 0; i < tree->count; i++)
-        processes[i] = walk(tree, &tree->all[i]);
-    return footprint_walked(processes, tree->count, tree->inherited, sharers);
+        whole = walk(tree, &tree->all[i], &processes[i]) == 0 && whole;
+    if (!whole || !all_are_there(tree))
+        return false;
+    *truth = footprint_walked(processes, tree->count, tree->inherited, sharers);
+    return true;
 }
 
-uint64_t tree_faults(struct tree *tree)
+uint64_t tree_touched(struct tree *tree)
 {
     struct proc_entry entry;
-    if (tree->count == 0 || proc_entry_read(tree->all[0].pid, &entry) < 0)
-        return 0;
-    const uint64_t since = entry.minor_faults - tree->faults;
-    tree->faults = entry.minor_faults;
-    return since;
+    uint64_t faults = 0;
+    for (size_t i = 0; i < tree->count; i++)
+        if (proc_entry_read(tree->all[i].pid, &entry) == 0 && entry.minor_faults > tree->all[i].faults)
+            faults += entry.minor_faults - tree->all[i].faults;
+    return faults * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void tree_kill(const struct tree *tree)

@@ -17,6 +17,7 @@
 struct tree_process {
     pid_t pid;
     uint64_t start, stack;              /* stack: as of when it was found, or last looked at more closely */
+    uint64_t faults;                    /* minor ones, when its page tables were last walked */
     uint64_t parent_stack, inheritable; /* its parent's, and what that had resident, when it was found */
     int statm, children, threads; /* kept open: two files and the directory `task`; -1: no descriptors left for that */
     uint64_t anonymous, shared, file; /* bytes resident at the last look */
@@ -28,13 +29,13 @@ struct tree {
     struct tree_process *all; /* the first is the worker */
     size_t count, capacity;
     uint64_t inherited; /* anonymous bytes that the worker has from before the job */
+    uint64_t argument;  /* shared bytes of its argument, which it has mapped */
     uint64_t file;      /* most file pages that one process ever had resident */
-    uint64_t faults;    /* of the worker, when last asked */
     unsigned met;       /* processes so far */
 };
 
-/* Only the worker; inherited: see there. */
-int tree_init(struct tree *tree, pid_t worker, uint64_t inherited);
+/* Only the worker; inherited and argument: see there. */
+int tree_init(struct tree *tree, pid_t worker, uint64_t inherited, uint64_t argument);
 void tree_deinit(struct tree *tree);
 
 /* Finds who is there now: all that descend from those that are, and from the count others in adopted. */
@@ -46,11 +47,13 @@ void tree_look(struct tree *tree);
 /* What they use together. */
 struct footprint tree_footprint(const struct tree *tree);
 
-/* The same from their page tables, for which they are looked at one by one; sharers as in footprint.h. */
-uint64_t tree_footprint_walked(struct tree *tree, size_t sharers);
+/* The same from their page tables, for which they are looked at one by one; sharers as in footprint.h. False: one of
+ * them ended meanwhile, and the numbers do not belong together. */
+bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_truth *truth);
 
-/* Page faults of the worker since the last time this was asked. */
-uint64_t tree_faults(struct tree *tree);
+/* Bytes that they may have written to, of pages that they share, since their page tables were last walked: what their
+ * page faults come to. */
+uint64_t tree_touched(struct tree *tree);
 
 /* SIGKILL for all of them. */
 void tree_kill(const struct tree *tree);
