@@ -54,6 +54,11 @@ void meter_start(struct server *server, struct slot *slot, const struct message_
     server->metering.looked_at++;
 }
 
+static bool is_looked_at(const struct slot *slot)
+{
+    return slot->state == SLOT_ALIVE && slot->meter.look_at != LADDER_NEVER;
+}
+
 static void stop(struct server *server, struct meter *meter)
 {
     if (meter->look_at == LADDER_NEVER)
@@ -112,31 +117,48 @@ static void look_for_oom(struct metering *metering, int64_t now)
     metering->oom_kills = proc_oom_kills();
 }
 
+/* Whoever is looked at seldom may have started a tree of processes, which has to be looked at often. */
+static void look_for_births(struct server *server, int64_t now)
+{
+    struct metering *metering = &server->metering;
+    if (metering->mechanism->method != POOL_MEMORY_SAMPLED || now < metering->births_at)
+        return;
+    const uint64_t births = proc_births(metering->loadavg);
+    metering->births_at = (now / RHYTHM_TREE_MS + 1) * RHYTHM_TREE_MS;
+    if (births != 0 && births == metering->births)
+        return;
+    metering->births = births;
+    reaper_look_around(server, now);
+    for (size_t i = 0; i < server->table.count; i++) {
+        struct slot *slot = &server->table.slots[i];
+        if (is_looked_at(slot) && metering->mechanism->meet(server, slot))
+            slot->meter.look_at = now;
+    }
+}
+
 void meter_run(struct server *server, int64_t now)
 {
     struct metering *metering = &server->metering;
     if (metering->looked_at == 0)
         return;
     look_for_oom(metering, now);
-    const uint64_t births = proc_births(metering->loadavg);
-    if (births != metering->births || births == 0)
-        reaper_look_around(server, now);
-    metering->births = births;
+    look_for_births(server, now);
     for (size_t i = 0; i < server->table.count; i++) {
         struct slot *slot = &server->table.slots[i];
-        if (slot->state == SLOT_ALIVE && slot->meter.look_at <= now)
+        if (is_looked_at(slot) && slot->meter.look_at <= now)
             look(server, slot, now);
     }
 }
 
 int64_t meter_next(const struct server *server)
 {
-    int64_t next = LADDER_NEVER;
     if (server->metering.looked_at == 0)
-        return next;
+        return LADDER_NEVER;
+    int64_t next =
+        server->metering.mechanism->method == POOL_MEMORY_SAMPLED ? server->metering.births_at : LADDER_NEVER;
     for (size_t i = 0; i < server->table.count; i++) {
         const struct slot *slot = &server->table.slots[i];
-        if (slot->state == SLOT_ALIVE && slot->meter.look_at < next)
+        if (is_looked_at(slot) && slot->meter.look_at < next)
             next = slot->meter.look_at;
     }
     return next;

@@ -33,7 +33,6 @@ struct meter {
 
     /* meter_sampled.c */
     struct tree tree;
-    uint64_t births;    /* proc_births at the last walk of its tree */
     uint64_t vague;     /* the highest that it may have been while nothing better was known */
     unsigned walked;    /* how many processes the tree had met at that walk; 0: there was none */
     uint64_t shared;    /* bytes that the sum over its processes counts too often, as of the last walk of page tables */
@@ -52,6 +51,8 @@ struct meter_mechanism {
     int (*prepare)(struct server *server, struct slot *slot);
     /* Its job runs, or is about to. */
     int (*start)(struct server *server, struct slot *slot);
+    /* Somebody has been born somewhere: whether this job has other processes now. */
+    bool (*meet)(struct server *server, struct slot *slot);
     /* Brings used and most up to date. -ESRCH: there is nothing to look at any more. */
     int (*look)(struct server *server, struct slot *slot, int64_t now);
     /* SIGKILL for all its processes, as far as they are known. How many there were. */
@@ -69,7 +70,8 @@ struct metering {
     const struct meter_mechanism *mechanism;
     struct cgroup_pool cgroup;
     int loadavg;         /* kept open, -1 */
-    uint64_t births;     /* proc_births at the last pass */
+    uint64_t births;     /* proc_births as last looked at */
+    int64_t births_at;   /* when to look at them again */
     uint64_t oom_kills;  /* proc_oom_kills that have been accounted for */
     unsigned oom_credit; /* and those that no dead process has been found for */
     int64_t oom_at;      /* when that was last looked at */

@@ -27,6 +27,13 @@ static uint64_t added(const struct slot *slot, uint64_t bytes)
     return bytes > before ? bytes - before : 0;
 }
 
+static bool meet(struct server *server, struct slot *slot)
+{
+    (void)server;
+    (void)slot;
+    return false;
+}
+
 static int look(struct server *server, struct slot *slot, int64_t now)
 {
     (void)server;
@@ -71,6 +78,7 @@ const struct meter_mechanism meter_cgroup = {
     .method = POOL_MEMORY_CGROUP,
     .prepare = prepare,
     .start = start,
+    .meet = meet,
     .look = look,
     .kill = kill_all,
     .end = end,

@@ -23,21 +23,21 @@ static int prepare(struct server *server, struct slot *slot)
     return 0;
 }
 
-static int start(struct server *server, struct slot *slot)
+static bool meet(struct server *server, struct slot *slot)
 {
-    slot->meter.births = 0;
-    return tree_init(&slot->meter.tree, slot->pid, server->inherited, slot->meter.argument);
+    struct tree *tree = &slot->meter.tree;
+    pid_t adopted[ADOPTED_MAX];
+    const unsigned met = tree->met;
+    tree_walk(tree, adopted, reaper_adopted(server, slot->serial, adopted, ADOPTED_MAX));
+    return tree->met != met;
 }
 
-/* Looks who is there, if anybody was born anywhere since. */
-static void find_processes(struct server *server, struct slot *slot)
+static int start(struct server *server, struct slot *slot)
 {
-    struct meter *meter = &slot->meter;
-    pid_t adopted[ADOPTED_MAX];
-    if (server->metering.births != 0 && meter->births == server->metering.births)
-        return;
-    meter->births = server->metering.births;
-    tree_walk(&meter->tree, adopted, reaper_adopted(server, slot->serial, adopted, ADOPTED_MAX));
+    const int rc = tree_init(&slot->meter.tree, slot->pid, server->inherited, slot->meter.argument);
+    if (rc == 0)
+        meet(server, slot);
+    return rc;
 }
 
 static bool is_over(const struct meter *meter, uint64_t bytes)
@@ -139,7 +139,6 @@ static int look(struct server *server, struct slot *slot, int64_t now)
 {
     struct meter *meter = &slot->meter;
     meter->walk_us = 0;
-    find_processes(server, slot);
     tree_look(&meter->tree);
     const struct footprint footprint = tree_footprint(&meter->tree);
     const struct doubt doubt = doubt_of(server, slot, &footprint);
@@ -182,6 +181,7 @@ const struct meter_mechanism meter_sampled = {
     .method = POOL_MEMORY_SAMPLED,
     .prepare = prepare,
     .start = start,
+    .meet = meet,
     .look = look,
     .kill = kill_all,
     .end = end,

@@ -33,5 +33,8 @@ int64_t rhythm_next(const struct rhythm_view *view)
         next = least(next, view->every_ms);
     const bool near = limit < RHYTHM_TREE_MS;
     const int64_t share = near ? RHYTHM_NEAR_SHARE : (int64_t)RHYTHM_FAR_SHARE * view->looked_at;
-    return most(most(next, view->cost_us * share / 1000), RHYTHM_NEAREST_MS);
+    next = most(next, RHYTHM_NEAREST_MS);
+    while (next < view->cost_us * share / 1000)
+        next *= 2; /* so that different jobs are looked at together */
+    return next;
 }

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RHYTHM_TREE_MS    10 /* several processes: nobody keeps the peak of their sum but us */
-#define RHYTHM_SINGLE_MS  40 /* one process: the kernel keeps its peak, so only its limit matters */
+#define RHYTHM_TREE_MS    16 /* several processes: nobody keeps the peak of their sum but us; and who is new */
+#define RHYTHM_SINGLE_MS  96 /* one process: the kernel keeps its peak, so only its limit matters */
 #define RHYTHM_NEAREST_MS 1
 #define RHYTHM_FAR_SHARE  100 /* far from limits all looks together take at most one part in this of the time */
 #define RHYTHM_NEAR_SHARE 4   /* near its limit a job's looks take at most one part in this */
