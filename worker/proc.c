@@ -215,7 +215,10 @@ int proc_rollup_parse(const char *text, struct proc_rollup *rollup)
         !labelled_bytes(text, "Anonymous:", &anonymous) || !labelled_bytes(text, "LazyFree:", &rollup->lazy))
         return -EBADMSG;
     rollup->all = anonymous;
-    rollup->private = dirty < anonymous ? dirty : anonymous; /* dirty pages of a file are not its memory */
+    /* Dirty pages of shared memory and of files are counted there, too: at most so much of it is anonymous. */
+    rollup->private = dirty > rollup->shared ? dirty - rollup->shared : 0;
+    if (rollup->private > rollup->anonymous)
+        rollup->private = rollup->anonymous;
     return 0;
 }
 
