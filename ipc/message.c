@@ -36,7 +36,7 @@ static const struct field memory_fields[] = {U(memory, serial), U(memory, bytes)
 static const struct field gone_fields[] = {
     U(gone, serial), S(gone, status), U(gone, verdict), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
     U(gone, minor_faults), U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
-    U(gone, processes), U(gone, killed), U(gone, unkillable), B(gone, crash), B(gone, frame)};
+    U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, met), B(gone, crash), B(gone, frame)};
 static const struct field task_fields[] = {
     U(task, serial), U(task, function), U(task, attempt), U(task, payload), U(task, size), B(task, data),
     U(task, streams), U(task, fds), U(task, events), U(task, early), S(task, cpu_ms), S(task, nofile),

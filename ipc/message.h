@@ -124,6 +124,7 @@ struct message_gone {
     uint64_t peak, bound; /* bytes */
     uint64_t oom;         /* enum message_oom: a SIGKILL of the kernel's meant this */
     uint64_t processes, killed, unkillable;
+    uint64_t met;               /* processes that were seen while it ran, the worker among them; 0: nobody looked */
     struct message_slice crash; /* text */
     struct message_slice frame; /* the worker's last frame, where the job had broken its pipe */
 };

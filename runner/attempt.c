@@ -103,6 +103,16 @@ static void fill_times(const struct peer *peer, pool_usage_t *usage)
     usage->wall_seconds = (double)(uv_hrtime() - peer->started_ns) / 1e9;
 }
 
+/* Those that were there while somebody looked, or whose ends were seen, whichever are more. A command's worker is none
+ * of its processes. */
+static uint32_t count_processes(const struct peer *peer, const struct message_gone *gone)
+{
+    const uint64_t worker = peer->job->is_command ? 1 : 0;
+    const uint64_t ended = gone->processes + peer->result.processes + 1 - worker;
+    const uint64_t met = gone->met > worker ? gone->met - worker : 0;
+    return (uint32_t)(met > ended ? met : ended);
+}
+
 static void fill_usage(const struct peer *peer, const struct message_gone *gone, pool_usage_t *usage)
 {
     const int64_t limit = peer->job->options.memory_limit;
@@ -114,7 +124,7 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
     usage->system_seconds = (double)gone->system_us / 1e6;
     usage->minor_faults = gone->minor_faults;
     usage->major_faults = gone->major_faults;
-    usage->processes = (uint32_t)(gone->processes + peer->result.processes + (peer->job->is_command ? 0 : 1));
+    usage->processes = count_processes(peer, gone);
     usage->processes_killed = (uint32_t)gone->killed;
     usage->unkillable = gone->unkillable != 0;
     usage->memory_method = (pool_memory_method_t)gone->method;

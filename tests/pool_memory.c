@@ -603,6 +603,8 @@ static void test_memory_peaks_of_known_shapes(void **state)
         print_message("%-60s %4llu MiB: peak %6.1f, bound %.1f, %s\n", shapes[i].name,
                       (unsigned long long)shapes[i].truth, (double)peak / MIB, (double)result->usage.peak_bound / MIB,
                       pool_memory_method_name(result->usage.memory_method));
+        if (shapes[i].fn == use_in_children)
+            assert_int_equal(result->usage.processes, TREE + 1);
         if (peak + margin < shapes[i].truth * MIB || peak > shapes[i].truth * MIB + margin)
             fail_msg("%s: %.1f MiB", shapes[i].name, (double)peak / MIB);
         pool_job_release(job);

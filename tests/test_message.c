@@ -22,7 +22,7 @@ static const struct shape {
     {MESSAGE_STARTED, "USSSSUSSU", sizeof(struct message_started)},
     {MESSAGE_BORN, "UUU", sizeof(struct message_born)},
     {MESSAGE_MEMORY, "UUU", sizeof(struct message_memory)},
-    {MESSAGE_GONE, "USUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
+    {MESSAGE_GONE, "USUUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
     {MESSAGE_TASK, "UUUUUBUUUUSSSSSSU", sizeof(struct message_task)},
     {MESSAGE_COMMAND, "BBBS", sizeof(struct message_command)},
     {MESSAGE_PROGRESS, "UU", sizeof(struct message_progress)},

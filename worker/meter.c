@@ -5,9 +5,10 @@
 #include "rhythm.h"
 #include "server.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #define TOLD_STEP   ((uint64_t)4 << 20) /* smaller growth is not told */
@@ -19,14 +20,24 @@ void meter_init(struct meter *meter)
     *meter = (struct meter){.limit = -1, .every_ms = -1, .look_at = LADDER_NEVER, .leaf = -1, .current = -1};
 }
 
+/* -1 where it is not the kernel's: some containers have one that is a few seconds late. */
+static int open_loadavg(void)
+{
+    struct statfs system;
+    int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && (fstatfs(fd, &system) < 0 || system.f_type != PROC_SUPER_MAGIC))
+        descriptor_close(&fd);
+    if (fd >= 0)
+        process_descriptor_lift(&fd);
+    return fd;
+}
+
 int meter_open(struct server *server, const struct cgroup_place *place, char *why, size_t why_size)
 {
     struct metering *metering = &server->metering;
     metering->cgroup.dir = metering->cgroup.base = -1;
     metering->mechanism = &meter_sampled;
-    metering->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-    if (metering->loadavg >= 0)
-        process_descriptor_lift(&metering->loadavg);
+    metering->loadavg = open_loadavg();
     metering->oom_kills = proc_oom_kills();
     if (place->path[0] == '\0')
         return 0;
@@ -75,16 +86,20 @@ static void decide_telling(struct meter *meter, int64_t now)
         meter->untold = true;
 }
 
+static bool meet(struct server *server, struct slot *slot, int64_t now)
+{
+    slot->meter.met_at = now;
+    return server->metering.mechanism->meet(server, slot);
+}
+
 static void look(struct server *server, struct slot *slot, int64_t now)
 {
     struct meter *meter = &slot->meter;
     const uint64_t before = meter->used;
     const int64_t start = process_now_us();
-    const int rc = server->metering.mechanism->look(server, slot, now);
-    if (rc < 0) { /* its worker has ended: the reaper hears of it */
-        meter->look_at = now + RHYTHM_SINGLE_MS;
-        return;
-    }
+    if (now - meter->met_at >= RHYTHM_SINGLE_MS)
+        meet(server, slot, now);
+    server->metering.mechanism->look(server, slot, now);
     meter->looks++;
     const bool sampled = server->metering.mechanism->method == POOL_MEMORY_SAMPLED;
     if (sampled && meter->sure && meter->limit >= 0 && meter->used > (uint64_t)meter->limit) {
@@ -131,7 +146,7 @@ static void look_for_births(struct server *server, int64_t now)
     reaper_look_around(server, now);
     for (size_t i = 0; i < server->table.count; i++) {
         struct slot *slot = &server->table.slots[i];
-        if (is_looked_at(slot) && metering->mechanism->meet(server, slot))
+        if (is_looked_at(slot) && meet(server, slot, now))
             slot->meter.look_at = now;
     }
 }

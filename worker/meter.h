@@ -26,6 +26,7 @@ struct meter {
     int64_t limit, every_ms;    /* bytes, ms; -1: none */
     uint64_t argument;          /* bytes of it that the worker has mapped */
     int64_t look_at, looked_at; /* look_at LADDER_NEVER: not */
+    int64_t met_at;             /* when new processes were last looked for */
     uint64_t used, most;        /* bytes now, and at the highest so far */
     bool sure;                  /* `used` is no estimate that was made some time ago */
     uint64_t told;              /* the highest that the host has heard of */
@@ -53,8 +54,8 @@ struct meter_mechanism {
     int (*start)(struct server *server, struct slot *slot);
     /* Somebody has been born somewhere: whether this job has other processes now. */
     bool (*meet)(struct server *server, struct slot *slot);
-    /* Brings used and most up to date. -ESRCH: there is nothing to look at any more. */
-    int (*look)(struct server *server, struct slot *slot, int64_t now);
+    /* Brings used and most up to date. */
+    void (*look)(struct server *server, struct slot *slot, int64_t now);
     /* SIGKILL for all its processes, as far as they are known. How many there were. */
     size_t (*kill)(struct server *server, struct slot *slot);
     /* Its worker is reaped: last numbers. */

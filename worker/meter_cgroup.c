@@ -34,7 +34,7 @@ static bool meet(struct server *server, struct slot *slot)
     return false;
 }
 
-static int look(struct server *server, struct slot *slot, int64_t now)
+static void look(struct server *server, struct slot *slot, int64_t now)
 {
     (void)server;
     (void)now;
@@ -42,7 +42,6 @@ static int look(struct server *server, struct slot *slot, int64_t now)
     slot->meter.sure = true;
     if (slot->meter.used > slot->meter.most)
         slot->meter.most = slot->meter.used;
-    return 0;
 }
 
 static size_t kill_all(struct server *server, struct slot *slot)

@@ -4,8 +4,6 @@
 #include "reaper.h"
 #include "server.h"
 
-#include <errno.h>
-
 #define TEMPLATE_BYTES  ((uint64_t)8 << 20) /* inherited; of less it does not matter how much is rewritten */
 #define FAULTS_LEAST    64                  /* so few pages rewritten are not worth a walk */
 #define WALK_US_PER_MIB 12
@@ -135,7 +133,7 @@ static uint64_t least_of(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static int look(struct server *server, struct slot *slot, int64_t now)
+static void look(struct server *server, struct slot *slot, int64_t now)
 {
     struct meter *meter = &slot->meter;
     meter->walk_us = 0;
@@ -155,7 +153,6 @@ static int look(struct server *server, struct slot *slot, int64_t now)
     if (doubt.vague && !walked)
         raise_to(&meter->vague,
                  beside + least_of(footprint.most, doubt.touched == UINT64_MAX ? UINT64_MAX : sum + doubt.touched));
-    return 0;
 }
 
 static size_t kill_all(struct server *server, struct slot *slot)

@@ -163,6 +163,7 @@ void slot_report(const struct slot *slot, const struct metering *metering, char 
         .processes = slot->processes > slot->killed ? slot->processes : slot->killed,
         .killed = slot->killed,
         .unkillable = slot->unkillable,
+        .met = slot->meter.tree.met,
         .crash = {crash, crash_describe(page, crash, crash_size)},
         .frame = {page->frame, frame <= PAGE_FRAME_MAX ? frame : 0},
     };
