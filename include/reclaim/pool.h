@@ -242,7 +242,6 @@ typedef struct pool_job_options {
     int64_t cpu_ms;        /* CPU time of one process (RLIMIT_CPU, rounded up to seconds); default: none */
     int64_t memory_limit;  /* bytes the job may add, its whole tree together; beyond, it is killed: OUT_OF_MEMORY, cause
                               MEMORY_LIMIT; at least 1 MiB; default: none */
-    bool memory_backstop;  /* beyond memory_limit the allocations of each single process fail as well (RLIMIT_DATA) */
     int64_t memory_expected; /* bytes it will need, for admission; default: learned from finished jobs of its name, else
                                 a fair share of the budget; POOL_NONE: nothing worth counting */
     int32_t pids;         /* processes the job may have at once, its worker not counted; default: no limit. In a cgroup
@@ -256,6 +255,7 @@ typedef struct pool_job_options {
                              1 GiB; POOL_NONE: nothing may be written. One that had ended well before it could be is
                              DONE, with truncated */
     bool huge_pages;      /* commands: glibc's malloc uses huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1) */
+    bool memory_backstop; /* beyond memory_limit the allocations of each single process fail as well (RLIMIT_DATA) */
     const int *fds;       /* descriptors for the job: pool_call_fd(), in a command 3, 4, ...; *copied* (dup) */
     size_t fd_count;      /* at most 64 */
     int32_t retries;      /* further attempts, only after the outcomes in retry_on */
@@ -263,8 +263,8 @@ typedef struct pool_job_options {
     int64_t retry_delay_ms; /* before each further attempt; default: at once */
     double retry_oom;       /* after MEMORY_LIMIT run it again with this times the limit (1.1 to 100), up to the budget;
                                these attempts are not among `retries`; default: no */
-    bool rerunnable;        /* may be run again if its worker is taken from it: fork server lost, memory pressure */
     int64_t memory_every_ms; /* POOL_EVENT_MEMORY for on_event, at least so far apart; default: none */
+    bool rerunnable;         /* may be run again if its worker is taken from it: fork server lost, memory pressure */
     bool early;              /* settled when the value is whole, before the worker is reaped: outcome and value are
                                 final, usage.complete is false and the rest of usage stays as it is */
     bool collect;            /* pool_next hands it out */
