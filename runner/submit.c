@@ -137,8 +137,10 @@ static int make_function_job(pool_t *pool, pool_fn fn, const pool_bytes_t *arg, 
                              const char *name, pool_job_t **out)
 {
     pool_job_t *job = NULL;
-    if (arg->size > 0 && arg->data == NULL)
-        return failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
+    if (arg->size > 0 && arg->data == NULL) {
+        failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
+        return -EINVAL;
+    }
     int rc = job_new(pool, options, name, &job);
     if (rc < 0)
         return rc;

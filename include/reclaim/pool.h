@@ -263,7 +263,8 @@ typedef struct pool_job_options {
     int64_t retry_delay_ms; /* before each further attempt; default: at once */
     double retry_oom;       /* after MEMORY_LIMIT run it again with this times the limit (1.1 to 100), up to the budget;
                                these attempts are not among `retries`; default: no */
-    int64_t memory_every_ms; /* POOL_EVENT_MEMORY for on_event, at least so far apart; default: none */
+    int64_t memory_every_ms; /* POOL_EVENT_MEMORY for on_event so often, and when it has grown a good deal in between;
+                                the job's memory is then looked at as often, down to 1 ms; default: none */
     bool rerunnable;         /* may be run again if its worker is taken from it: fork server lost, memory pressure */
     bool early;              /* settled when the value is whole, before the worker is reaped: outcome and value are
                                 final, usage.complete is false and the rest of usage stays as it is */
@@ -280,8 +281,8 @@ typedef struct pool_job_options {
  * On failure *job is NULL and no callback will run, on_release neither. Blocks only at queue_limit.
  * Errors: -EINVAL, -EFAULT (fn is not in code mapped at pool_open), -EAGAIN (queue full), -ESHUTDOWN (pool closed),
  * -E2BIG (memory_expected is above memory_budget: it could never start), -EPERM (another process, or the host's
- * credentials changed), -ENOTSUP, -EDEADLK (would block in a callback), -ENOMEM,
- * -EMFILE, -EIO (the pool failed: its keeper is gone). */
+ * credentials changed), -ENOTSUP, -EDEADLK (would block in a callback), -ENOMEM, -EMFILE, -EIO (the pool failed: its
+ * keeper is gone). */
 POOL_API int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
                          pool_job_t **job);
 
