@@ -273,7 +273,8 @@ ssize_t proc_children(pid_t pid, pid_t *children, size_t size)
     for (struct dirent *d; count >= 0 && (d = readdir(threads)) != NULL;)
         if (isdigit((unsigned char)d->d_name[0])) {
             const ssize_t now = add_children(pid, d->d_name, children, size, (size_t)count);
-            count = now >= 0 || now != -ENOENT ? now : count; /* a thread may end meanwhile */
+            if (now != -ENOENT) /* a thread may end meanwhile */
+                count = now;
         }
     closedir(threads);
     return count;

@@ -109,7 +109,7 @@ static int process_look(struct tree_process *process)
 /* Whether it has what the worker had before its job: forked from it, and not exec'ed since. */
 static bool is_heir(const struct tree *tree, const struct tree_process *process)
 {
-    return process->stack != 0 && process->stack == tree->all[0].stack;
+    return tree->count > 0 && process->stack != 0 && process->stack == tree->all[0].stack;
 }
 
 static uint64_t own(const struct tree *tree, const struct tree_process *process)
@@ -196,6 +196,8 @@ static ssize_t process_children(const struct tree_process *process, pid_t *child
 void tree_walk(struct tree *tree, const pid_t *adopted, size_t count)
 {
     static pid_t children[TREE_PROCESSES_MAX];
+    if (tree->count == 0) /* the worker was gone before it could be opened */
+        return;
     for (size_t i = 0; i < tree->count; i++)
         tree->all[i].found = i == 0;
     for (size_t i = 0; i < count; i++)
