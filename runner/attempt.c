@@ -171,6 +171,9 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
     };
     const enum verdict_next next = verdict_next(&retry);
     fill_usage(peer, gone, &job->result.usage); /* the next attempt may never start */
+    loop_job_ended(peer->loop, job, job->result.usage.peak_memory,
+                   (verdict.outcome == POOL_DONE || verdict.outcome == POOL_FAILED) &&
+                       job->result.usage.memory_method != POOL_MEMORY_UNMEASURED);
     if (next != VERDICT_SETTLE) {
         pool_event_t event = {.kind = POOL_EVENT_RETRIED, .outcome = verdict.outcome};
         settle_event(job, &event);
@@ -191,6 +194,7 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
 void attempt_restart(struct peer *peer)
 {
     pool_job_t *job = peer->job;
+    loop_job_ended(peer->loop, job, 0, false);
     job->attempt--;
     if (++job->restarts > UNBEGUN_RESTARTS_MAX)
         settle_unstarted(job, POOL_LOST, POOL_CAUSE_LOST,

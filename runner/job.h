@@ -2,6 +2,7 @@
 #ifndef JOB_H
 #define JOB_H
 
+#include "admission.h"
 #include "capture.h"
 #include "message.h"
 #include "queue.h"
@@ -61,6 +62,8 @@ struct pool_job {
     int64_t deadline_at, not_before; /* ms, INT64_MAX and 0: none */
     struct peer *peer;               /* the worker that runs it: the loop's */
     uint32_t attempt, evictions, restarts;
+    struct admission_ticket ticket; /* the loop's */
+    uint64_t expected_floor;        /* bytes: the next attempt is expected to need at least this; the loop's */
 
     /* written before it is settled, read-only after */
     pool_result_t result;

@@ -511,10 +511,11 @@ void peer_gone(struct peer *peer, const struct message_gone *gone)
     if (job != NULL) {
         job->peer = NULL;
         release_slot(loop);
-        if (peer->settled_early)
+        if (peer->settled_early) {
+            loop_job_ended(loop, job, gone->peak, gone->method != POOL_MEMORY_UNMEASURED);
             settle_release(job);
-        else if (!begun && !peer->protocol_error && !job->cancel_asked &&
-                 (gone->verdict == VERDICT_NONE || gone->verdict == VERDICT_BIRTH))
+        } else if (!begun && !peer->protocol_error && !job->cancel_asked &&
+                   (gone->verdict == VERDICT_NONE || gone->verdict == VERDICT_BIRTH))
             attempt_restart(peer);
         else
             attempt_conclude(peer, gone);
@@ -538,9 +539,10 @@ void peer_lost(struct peer *peer)
         drain(peer);
         job->peer = NULL;
         release_slot(peer->loop);
-        if (peer->settled_early)
+        if (peer->settled_early) {
+            loop_job_ended(peer->loop, job, 0, false);
             settle_release(job);
-        else if (!peer->has_result && !peer->protocol_error && !job->cancel_asked && !task_was_read(peer))
+        } else if (!peer->has_result && !peer->protocol_error && !job->cancel_asked && !task_was_read(peer))
             attempt_restart(peer);
         else
             attempt_conclude(peer, NULL);

@@ -59,6 +59,8 @@ void pool_release(pool_t *pool)
     descriptor_close(&pool->collect_fd);
     symbol_table_free(pool->symbols);
     queue_deinit(&pool->queue);
+    if (pool->loop != NULL)
+        room_deinit(&pool->loop->room);
     free(pool->loop);
     free(pool);
 }
@@ -101,6 +103,7 @@ static void loop_init(struct loop *loop, pool_t *pool)
     TAILQ_INIT(&loop->idle);
     TAILQ_INIT(&loop->unwatched);
     STAILQ_INIT(&loop->unsent);
+    room_init(&loop->room, &pool->options);
     loop->config = (struct forkserver_config){
         .slots = births_process_max((size_t)pool->options.workers, (size_t)pool->options.warm) + SLOTS_SPARE,
         .warm = (size_t)pool->options.warm,

@@ -49,6 +49,18 @@ static bool has_room(const pool_t *pool, size_t count)
     return over <= (uint64_t)pool->options.queue_limit;
 }
 
+/* A job that could never start is refused now. */
+static int check_expected(const pool_t *pool, const pool_job_options_t *options)
+{
+    const uint64_t budget = pool->loop->room.admission.rules.budget;
+    if (budget == 0 || options->memory_expected <= 0 || (uint64_t)options->memory_expected <= budget)
+        return 0;
+    return failure(-E2BIG,
+                   "memory_expected is %lld bytes and memory_budget %llu: it could never start; raise memory_budget at "
+                   "pool_open, or lower memory_expected",
+                   (long long)options->memory_expected, (unsigned long long)budget);
+}
+
 /* Waits until count jobs fit, or says why not. The caller holds the lock. */
 static int wait_for_room(pool_t *pool, size_t count)
 {
@@ -168,7 +180,8 @@ int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, c
     for (size_t i = 0; jobs != NULL && i < count; i++)
         jobs[i] = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_function(pool, fn, &full, &name)) < 0)
+    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_expected(pool, &full)) < 0 ||
+        (rc = check_function(pool, fn, &full, &name)) < 0)
         return rc;
     if (count == 0)
         return 0;
@@ -203,7 +216,8 @@ int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, cons
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_function(pool, fn, &full, &name)) < 0)
+    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_expected(pool, &full)) < 0 ||
+        (rc = check_function(pool, fn, &full, &name)) < 0)
         return rc;
     rc = make_function_job(pool, fn, &bytes, &full, name, &made);
     if (rc < 0)
@@ -358,7 +372,8 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_command(command)) < 0 || (rc = options_job(options, true, &full)) < 0)
+    if (rc < 0 || (rc = options_command(command)) < 0 || (rc = options_job(options, true, &full)) < 0 ||
+        (rc = check_expected(pool, &full)) < 0)
         return rc;
     rc = job_new(pool, &full, full.name != NULL ? full.name : command->argv[0], &made);
     if (rc < 0)

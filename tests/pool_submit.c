@@ -664,7 +664,7 @@ static void test_submit_refuses_bad_job_options(void **state)
         {"retries", -EINVAL, {.retries = -2}},
         {"retry_delay_ms", -EINVAL, {.retry_delay_ms = -2}},
         {"memory_limit", -ENOTSUP, {.memory_limit = 1}},
-        {"memory_expected", -ENOTSUP, {.memory_expected = 1}},
+        {"memory_expected", -EINVAL, {.memory_expected = -2}},
         {"retry_oom", -ENOTSUP, {.retry_oom = 2}},
         {"nice", -EINVAL, {.nice = 41}},
         {"output", -EINVAL, {.output = (pool_output_t)7}},
@@ -695,7 +695,7 @@ static void test_submit_refuses_bad_pool_options(void **state)
         {"warm", -EINVAL, {.warm = -2}},
         {"queue_limit", -EINVAL, {.queue_limit = -2}},
         {"queue_full", -EINVAL, {.queue_full = (pool_queue_full_t)2}},
-        {"memory_budget", -ENOTSUP, {.memory_budget = 1}},
+        {"memory_budget", -EINVAL, {.memory_budget = 1}},
         {"cgroup", -ENOTSUP, {.cgroup = "/sys/fs/cgroup/none"}},
         {"reserved", -EINVAL, {.reserved = {1}}},
     };
