@@ -239,6 +239,7 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
 void attempt_restart(struct peer *peer)
 {
     pool_job_t *job = peer->job;
+    loop_job_ended(peer->loop, job, 0, false);
     job->attempt--;
     if (++job->restarts > UNBEGUN_RESTARTS_MAX)
         settle_unstarted(job, POOL_LOST, POOL_CAUSE_LOST,

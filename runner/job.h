@@ -2,6 +2,7 @@
 #ifndef JOB_H
 #define JOB_H
 
+#include "admission.h"
 #include "capture.h"
 #include "message.h"
 #include "queue.h"
@@ -61,8 +62,9 @@ struct pool_job {
     int64_t deadline_at, not_before; /* ms, INT64_MAX and 0: none */
     struct peer *peer;               /* the worker that runs it: the loop's */
     uint32_t attempt, evictions, restarts, oom_retries;
-    uint64_t first_limit;    /* bytes; of the first attempt, where retry_oom has raised it; else 0 */
-    uint64_t expected_floor; /* bytes that it is known to need at least */
+    uint64_t first_limit;           /* bytes; of the first attempt, where retry_oom has raised it; else 0 */
+    uint64_t expected_floor;        /* bytes that the next attempt is known to need at least */
+    struct admission_ticket ticket; /* the loop's */
 
     /* written before it is settled, read-only after */
     pool_result_t result;
