@@ -214,7 +214,7 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
         .out_of_time = verdict.cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
         .rerunnable = job->options.rerunnable,
         .evicted = gone != NULL && gone->verdict == VERDICT_EVICTED,
-        .attempt = job->attempt - job->evictions - job->oom_retries,
+        .attempt = job_attempt(job) - job->oom_retries,
         .retries = job->options.retries,
         .retry_on = job->options.retry_on,
         .over_memory = verdict.cause == POOL_CAUSE_MEMORY_LIMIT,

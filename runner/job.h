@@ -88,6 +88,9 @@ void job_drop_inputs(pool_job_t *job);
 /* Frees the value of an attempt that is not to be the result. */
 void job_drop_value(pool_job_t *job);
 
+/* Which attempt it is at, 1 for the first: those that were taken from it are none. */
+uint32_t job_attempt(const pool_job_t *job);
+
 /* Bytes that its result holds. */
 uint64_t job_held(const pool_job_t *job);
 
