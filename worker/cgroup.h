@@ -25,8 +25,9 @@ struct cgroup_place {
 
 /* Finds the base in which the calling process may make cgroups with a memory controller, and enables the controllers
  * there. named: that directory and no other; NULL: through /proc/self/cgroup, only where cgroups are ours to make (see
- * the body), which may move the calling process and those that it forked into a child `host` of a delegated cgroup of
- * its own, as delegation asks. 0, or a negative errno, nothing was changed, and why says in words what is missing. */
+ * the body), else -ENOTSUP. Where the base itself holds the calling process and none that it has not started, moves
+ * them into its child `host`, as delegation asks. 0, or a negative errno, nothing was changed, and why says in words
+ * what is missing and what to do. */
 int cgroup_find(const char *named, struct cgroup_place *place, char *why, size_t why_size);
 
 /* One fork server's own cgroup. */
@@ -39,6 +40,9 @@ struct cgroup_pool {
     uint64_t *pending;
     size_t pending_count, pending_capacity;
 };
+
+/* Whether a directory may be some pool's. */
+bool cgroup_is_pool_name(const char *name);
 
 /* Removes what dead fork servers left in place, makes a cgroup for this one. Negative errno, and why. */
 int cgroup_pool_open(const struct cgroup_place *place, struct cgroup_pool *pool, char *why, size_t why_size);
@@ -80,17 +84,23 @@ struct cgroup_usage {
 /* What the kernel has counted, from the leaf's own events only (memory.events.local). */
 int cgroup_leaf_read(int leaf, struct cgroup_usage *usage);
 
-/* SIGKILL for all in it, racing forks included. How many processes were there. */
+/* SIGKILL for all in it, racing forks included. How many processes were there, zombies not counted. Without cgroup.kill
+ * it takes up to 16 ms, and who is left is frozen: call it again while it is populated. */
 size_t cgroup_leaf_kill(const struct cgroup_pool *pool, int leaf);
 
-/* Whether a process is in it that is not a zombie. */
+/* Whether a process is in it, or in a cgroup below it, that is not a zombie. */
 bool cgroup_leaf_is_populated(int leaf);
 
-/* Closes the descriptor and removes the leaf: now, or with one of the next when the kernel refuses. */
+/* Closes the descriptor and removes the leaf and what the job made below it: now, or with one of the next when the
+ * kernel refuses. */
 void cgroup_leaf_remove(struct cgroup_pool *pool, uint64_t serial, int leaf);
 
 /* Pure: the path of the unified hierarchy in the text of /proc/PID/cgroup ("0::/user.slice/..."): false: none. */
 bool cgroup_parse_own(const char *text, char *path, size_t size);
+
+/* Pure: where a cgroup of the unified hierarchy (own) is in the file system, by one line of /proc/PID/mountinfo: false:
+ * this is not a mount that shows it. *top (may be NULL): length of the mount point. */
+bool cgroup_parse_mount(const char *line, const char *own, char *path, size_t size, size_t *top);
 
 /* Pure: whether a space-separated list of controllers (cgroup.controllers) has this one. */
 bool cgroup_has_word(const char *list, const char *word);
