@@ -30,13 +30,13 @@ static const struct field fork_fields[] = {U(fork, count)};
 static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
 static const struct field started_fields[] = {
     U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids), U(started, pausable),
-    S(started, memory_limit), S(started, every_ms)};
+    S(started, memory_limit), S(started, every_ms), U(started, argument)};
 static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
 static const struct field memory_fields[] = {U(memory, serial), U(memory, bytes), U(memory, most)};
 static const struct field gone_fields[] = {
     U(gone, serial), S(gone, status), U(gone, verdict), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
     U(gone, minor_faults), U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
-    U(gone, processes), U(gone, killed), U(gone, unkillable), B(gone, crash), B(gone, frame)};
+    U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, met), B(gone, crash), B(gone, frame)};
 static const struct field task_fields[] = {
     U(task, serial), U(task, function), U(task, attempt), U(task, payload), U(task, size), B(task, data),
     U(task, streams), U(task, fds), U(task, events), U(task, early), S(task, cpu_ms), S(task, nofile),

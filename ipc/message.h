@@ -91,7 +91,8 @@ struct message_started {
     int64_t timeout_ms, kill_after_ms, cpu_ms, pids;
     uint64_t pausable;    /* a command: its time does not run while it is stopped */
     int64_t memory_limit; /* bytes */
-    int64_t every_ms;     /* memory is told at least so often while it changes */
+    int64_t every_ms;     /* memory is told at least so often */
+    uint64_t argument;    /* bytes of shared memory that it has mapped as its argument */
 };
 
 /* A worker was forked (with it: the host's ends of task socket and result pipe), or error is its errno. */
@@ -123,6 +124,7 @@ struct message_gone {
     uint64_t peak, bound; /* bytes */
     uint64_t oom;         /* enum message_oom: a SIGKILL of the kernel's meant this */
     uint64_t processes, killed, unkillable;
+    uint64_t met;               /* processes that were seen while it ran, the worker among them; 0: nobody looked */
     struct message_slice crash; /* text */
     struct message_slice frame; /* the worker's last frame, where the job had broken its pipe */
 };

@@ -86,6 +86,10 @@ static void describe_ending(const struct peer *peer, const struct message_gone *
         .timeout_ms = peer->timeout_ms,
         .cpu_ms = o->cpu_ms,
         .cpu_used_ms = gone == NULL ? 0 : (int64_t)((gone->user_us + gone->system_us) / 1000),
+        .memory_limit = o->memory_limit,
+        .peak = peer->job->result.usage.peak_memory,
+        .method = pool_memory_method_name(peer->job->result.usage.memory_method),
+        .oom = gone == NULL ? OOM_NONE : gone->oom,
         .output_limit = o->output_limit,
         .pids = o->pids,
         .deadline = peer->timeout_is_deadline,
@@ -99,8 +103,19 @@ static void fill_times(const struct peer *peer, pool_usage_t *usage)
     usage->wall_seconds = (double)(uv_hrtime() - peer->started_ns) / 1e9;
 }
 
+/* Those that were there while somebody looked, or whose ends were seen, whichever are more. A command's worker is none
+ * of its processes. */
+static uint32_t count_processes(const struct peer *peer, const struct message_gone *gone)
+{
+    const uint64_t worker = peer->job->is_command ? 1 : 0;
+    const uint64_t ended = gone->processes + peer->result.processes + 1 - worker;
+    const uint64_t met = gone->met > worker ? gone->met - worker : 0;
+    return (uint32_t)(met > ended ? met : ended);
+}
+
 static void fill_usage(const struct peer *peer, const struct message_gone *gone, pool_usage_t *usage)
 {
+    const int64_t limit = peer->job->options.memory_limit;
     *usage = (pool_usage_t){.complete = true};
     fill_times(peer, usage);
     if (gone == NULL)
@@ -109,19 +124,25 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
     usage->system_seconds = (double)gone->system_us / 1e6;
     usage->minor_faults = gone->minor_faults;
     usage->major_faults = gone->major_faults;
-    usage->processes = (uint32_t)(gone->processes + peer->result.processes + (peer->job->is_command ? 0 : 1));
+    usage->processes = count_processes(peer, gone);
     usage->processes_killed = (uint32_t)gone->killed;
     usage->unkillable = gone->unkillable != 0;
     usage->memory_method = (pool_memory_method_t)gone->method;
+    usage->memory_limit = limit >= 0 ? (uint64_t)limit : 0;
+    usage->memory_first_limit = peer->job->first_limit;
+    usage->oom_retries = peer->job->oom_retries;
     if (usage->memory_method == POOL_MEMORY_UNMEASURED)
         return;
     usage->peak_memory = gone->peak;
     usage->peak_bound = gone->bound;
-    if (peer->job->is_command && gone->peak == 0 && peer->result.peak > 0) {
+    if (usage->memory_method == POOL_MEMORY_RUSAGE && peer->job->is_command && gone->peak == 0 &&
+        peer->result.peak > 0) {
         /* Smaller than what it inherited at exec: the worker looked at it while it ran. */
         usage->peak_memory = peer->result.peak;
         usage->peak_bound = gone->bound > peer->result.peak ? gone->bound - peer->result.peak : 0;
     }
+    if (limit >= 0 && usage->peak_memory > (uint64_t)limit)
+        usage->overshoot = usage->peak_memory - (uint64_t)limit;
 }
 
 bool attempt_settle_early(struct peer *peer)
@@ -147,6 +168,31 @@ bool attempt_settle_early(struct peer *peer)
     return true;
 }
 
+/* Queues it once more, with what the next attempt is to have. */
+static void run_again(struct peer *peer, enum verdict_next next, const struct verdict_retry *retry)
+{
+    pool_job_t *job = peer->job;
+    pool_event_t event = {.kind = POOL_EVENT_RETRIED, .outcome = retry->outcome};
+    if (next == VERDICT_LARGER) {
+        if (job->oom_retries++ == 0)
+            job->first_limit = (uint64_t)job->options.memory_limit;
+        job->options.memory_limit = verdict_larger_limit(retry);
+        job->expected_floor = (uint64_t)job->options.memory_limit;
+        event.memory = job->expected_floor;
+    }
+    settle_event(job, &event);
+    job_drop_value(job);
+    job->evictions += next == VERDICT_RERUN;
+    loop_retry(peer->loop, job, next == VERDICT_RETRY ? job->options.retry_delay_ms : 0);
+}
+
+/* What it needed is known when it came to an end of its own, or of its limit. */
+static bool is_lesson(const struct verdict *verdict)
+{
+    return verdict->outcome == POOL_DONE || verdict->cause == POOL_CAUSE_MEMORY_LIMIT ||
+           (verdict->outcome == POOL_FAILED && verdict->cause == POOL_CAUSE_EXITED);
+}
+
 void attempt_conclude(struct peer *peer, const struct message_gone *gone)
 {
     pool_job_t *job = peer->job;
@@ -156,27 +202,29 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
     peer->value_bad = rc == -EBADMSG;
     if (rc < 0 && rc != -EBADMSG)
         peer->host_error = -rc;
+    fill_usage(peer, gone, &job->result.usage); /* the next attempt may never start */
     describe_ending(peer, gone, &ending);
     verdict_decide(&ending, &verdict);
     if (gone == NULL && job->cancelled_by_close)
         verdict.outcome = POOL_CANCELLED, verdict.cause = POOL_CAUSE_CANCELLED;
+    loop_job_ended(peer->loop, job, job->result.usage.peak_memory, gone != NULL && is_lesson(&verdict));
     const struct verdict_retry retry = {
         .outcome = verdict.outcome,
         .cancelled = job->cancel_asked,
         .out_of_time = verdict.cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
         .rerunnable = job->options.rerunnable,
-        .attempt = job->attempt - job->evictions,
+        .evicted = gone != NULL && gone->verdict == VERDICT_EVICTED,
+        .attempt = job_attempt(job) - job->oom_retries,
         .retries = job->options.retries,
         .retry_on = job->options.retry_on,
+        .over_memory = verdict.cause == POOL_CAUSE_MEMORY_LIMIT,
+        .retry_oom = job->options.retry_oom,
+        .memory_limit = job->options.memory_limit,
+        .memory_most = loop_memory_most(peer->loop),
     };
     const enum verdict_next next = verdict_next(&retry);
-    fill_usage(peer, gone, &job->result.usage); /* the next attempt may never start */
     if (next != VERDICT_SETTLE) {
-        pool_event_t event = {.kind = POOL_EVENT_RETRIED, .outcome = verdict.outcome};
-        settle_event(job, &event);
-        job_drop_value(job);
-        job->evictions += next == VERDICT_RERUN;
-        loop_retry(peer->loop, job, next == VERDICT_RERUN ? 0 : job->options.retry_delay_ms);
+        run_again(peer, next, &retry);
         return;
     }
     if (verdict.outcome != POOL_DONE) /* what it may have said before it came to grief is no value */
@@ -191,6 +239,7 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
 void attempt_restart(struct peer *peer)
 {
     pool_job_t *job = peer->job;
+    loop_job_ended(peer->loop, job, 0, false);
     job->attempt--;
     if (++job->restarts > UNBEGUN_RESTARTS_MAX)
         settle_unstarted(job, POOL_LOST, POOL_CAUSE_LOST,

@@ -10,6 +10,7 @@
 #include "births.h"
 #include "peer.h"
 #include "pool_state.h"
+#include "room.h"
 
 #include <sys/queue.h>
 #include <uv.h>
@@ -34,6 +35,7 @@ struct loop {
     struct forkserver_config config;
     int keeper_socket, keeper_pidfd; /* -1 */
     pid_t keeper_pid;
+    char sampled_why[CGROUP_WHY_MAX]; /* why there are no cgroups; empty: there are, or nobody wanted any */
     uv_poll_t keeper_poll;
     bool keeper_gone, ending; /* ending: we asked it to end everything */
     int control;              /* -1: no fork server */
@@ -48,11 +50,12 @@ struct loop {
     /* workers: peer.c */
     struct peer *peers; /* uthash by serial: every worker that is not gone */
     struct loop_peers idle;
-    struct loop_peers unwatched;    /* busy, and their pipes not polled yet: the oldest first */
+    struct loop_peers young;        /* busy for some milliseconds at most: the oldest first */
     size_t idle_count, asked_count; /* asked: births that are to be told of */
     struct births_failures failures;
     int devnull;
 
+    struct room room;
     int64_t retry_at;        /* something that was refused for want of descriptors is tried again */
     int64_t bound_at;        /* when an end that does not come is forced */
     pool_close_t close_seen; /* the hardest close that has been acted on */
@@ -72,6 +75,16 @@ void loop_requeue(struct loop *loop, pool_job_t *job);
 
 /* Requeues it for a further attempt after delay_ms. */
 void loop_retry(struct loop *loop, pool_job_t *job, int64_t delay_ms);
+
+/* The fork server says that a running job has used so much at its highest. */
+void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most);
+
+/* An attempt is over and its memory is back; before the job may be queued again. learn: peak is what it needed, or a
+ * lower bound of it. */
+void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool learn);
+
+/* Bytes that a job's limit may grow to. */
+uint64_t loop_memory_most(struct loop *loop);
 
 /* A worker failed to be born, or died before it took its job. */
 void loop_birth_failed(struct loop *loop, const char *why);

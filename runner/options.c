@@ -15,11 +15,6 @@ static int check_number(const char *name, int64_t value, int64_t most)
     return 0;
 }
 
-static int refuse_later(const char *name)
-{
-    return failure(-ENOTSUP, "%s is set: this version of reclaim does not act on it yet; leave it 0", name);
-}
-
 static bool is_cleared(const uint64_t reserved[8])
 {
     for (int i = 0; i < 8; i++)
@@ -31,6 +26,21 @@ static bool is_cleared(const uint64_t reserved[8])
 static int refuse_dirty(const char *what)
 {
     return failure(-EINVAL, "%s.reserved is not zero: zero-initialise the struct (= {0})", what);
+}
+
+static int check_method(const pool_options_t *o)
+{
+    if (o->memory_method != POOL_MEMORY_UNMEASURED && o->memory_method != POOL_MEMORY_SAMPLED &&
+        o->memory_method != POOL_MEMORY_CGROUP)
+        return failure(-EINVAL,
+                       "memory_method is %d: it is POOL_MEMORY_SAMPLED, POOL_MEMORY_CGROUP, or 0 for what there is",
+                       (int)o->memory_method);
+    if (o->cgroup != NULL && o->cgroup[0] != '/')
+        return failure(-EINVAL, "cgroup is \"%s\": give the absolute path of a directory in a cgroup v2 file system",
+                       o->cgroup);
+    if (o->cgroup != NULL && o->memory_method == POOL_MEMORY_SAMPLED)
+        return failure(-EINVAL, "cgroup is given and memory_method is POOL_MEMORY_SAMPLED: leave one of them out");
+    return 0;
 }
 
 int options_pool(const pool_options_t *given, int processors, pool_options_t *full)
@@ -48,14 +58,14 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
         return rc;
     if (full->queue_full != POOL_QUEUE_BLOCK && full->queue_full != POOL_QUEUE_REFUSE)
         return failure(-EINVAL, "queue_full is %d: it is POOL_QUEUE_BLOCK or POOL_QUEUE_REFUSE", (int)full->queue_full);
-    if (full->memory_budget != 0)
-        return refuse_later("memory_budget");
-    if (full->cgroup != NULL)
-        return refuse_later("cgroup");
-    if (full->memory_floor != 0)
-        return refuse_later("memory_floor");
-    if (full->memory_method != POOL_MEMORY_UNMEASURED)
-        return refuse_later("memory_method");
+    if ((rc = check_number("memory_budget", full->memory_budget, INT64_MAX)) < 0 ||
+        (rc = check_number("memory_floor", full->memory_floor, INT64_MAX)) < 0)
+        return rc;
+    if (full->memory_budget > 0 && full->memory_budget < OPTIONS_BUDGET_MIN)
+        return failure(-EINVAL, "memory_budget is %lld bytes: give at least 1 MiB, 0 for the default, or POOL_NONE",
+                       (long long)full->memory_budget);
+    if ((rc = check_method(full)) < 0)
+        return rc;
     if (full->workers == 0)
         full->workers = processors > 0 ? processors : 1;
     full->warm = full->warm == 0 ? full->workers : full->warm == POOL_NONE ? 0 : full->warm;
@@ -74,9 +84,13 @@ static int check_job_numbers(const pool_job_options_t *o)
         {"kill_after_ms", o->kill_after_ms, INT64_MAX / 4},
         {"deadline_ms", o->deadline_ms, INT64_MAX / 4},
         {"cpu_ms", o->cpu_ms, INT64_MAX / 4},
+        {"memory_expected", o->memory_expected, INT64_MAX},
         {"pids", o->pids, INT32_MAX},
         {"nofile", o->nofile, INT32_MAX},
         {"output_limit", o->output_limit, INT64_MAX},
+        {"memory_limit", o->memory_limit, INT64_MAX / 4},
+        {"cpu_weight", o->cpu_weight, OPTIONS_CPU_WEIGHT_MAX},
+        {"memory_every_ms", o->memory_every_ms, INT64_MAX / 4},
         {"retries", o->retries, INT32_MAX},
         {"retry_delay_ms", o->retry_delay_ms, INT64_MAX / 4},
     };
@@ -109,6 +123,22 @@ static int check_job_choices(const pool_job_options_t *o, bool is_command)
     return 0;
 }
 
+static int check_job_memory(const pool_job_options_t *o)
+{
+    if (o->memory_limit > 0 && o->memory_limit < OPTIONS_MEMORY_LIMIT_LEAST)
+        return failure(-EINVAL, "memory_limit is %lld bytes: the least is %lld, a process needs as much to start",
+                       (long long)o->memory_limit, (long long)OPTIONS_MEMORY_LIMIT_LEAST);
+    if (o->memory_backstop && o->memory_limit <= 0)
+        return failure(-EINVAL, "memory_backstop is set without a memory_limit: it makes allocations beyond that fail");
+    if (!(o->retry_oom == 0 || (o->retry_oom >= 1.1 && o->retry_oom <= 100)))
+        return failure(-EINVAL, "retry_oom is %g: it is the factor for the next limit, from 1.1 to 100", o->retry_oom);
+    if (o->retry_oom > 0 && o->memory_limit <= 0)
+        return failure(-EINVAL, "retry_oom is set without a memory_limit: there is nothing to raise");
+    if (o->memory_every_ms > 0 && o->on_event == NULL)
+        return failure(-EINVAL, "memory_every_ms is set without on_event: nobody would hear of it");
+    return 0;
+}
+
 /* 0 is none, as -1. */
 static int64_t or_none(int64_t value)
 {
@@ -122,24 +152,16 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
     *full = given == NULL ? defaults : *given;
     if (!is_cleared(full->reserved))
         return refuse_dirty("pool_job_options_t");
-    if (full->memory_limit != 0)
-        return refuse_later("memory_limit");
-    if (full->memory_expected != 0)
-        return refuse_later("memory_expected");
-    if (!(full->retry_oom == 0))
-        return refuse_later("retry_oom");
-    if (full->memory_backstop)
-        return refuse_later("memory_backstop");
-    if (full->cpu_weight != 0)
-        return refuse_later("cpu_weight");
-    if (full->memory_every_ms != 0)
-        return refuse_later("memory_every_ms");
-    if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_choices(full, is_command)) < 0)
+    if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_memory(full)) < 0 ||
+        (rc = check_job_choices(full, is_command)) < 0)
         return rc;
     full->timeout_ms = or_none(full->timeout_ms);
     full->deadline_ms = or_none(full->deadline_ms);
     full->cpu_ms = or_none(full->cpu_ms);
     full->pids = (int32_t)or_none(full->pids);
+    full->memory_limit = or_none(full->memory_limit);
+    full->cpu_weight = (int32_t)or_none(full->cpu_weight);
+    full->memory_every_ms = or_none(full->memory_every_ms);
     full->nofile = (int32_t)or_none(full->nofile);
     full->retries = full->retries == POOL_NONE ? 0 : full->retries;
     full->retry_delay_ms = full->retry_delay_ms == POOL_NONE ? 0 : full->retry_delay_ms;

@@ -5,9 +5,12 @@
 #include <reclaim/pool.h>
 
 #define OPTIONS_WORKERS_MAX        4096
+#define OPTIONS_BUDGET_MIN         (INT64_C(1) << 20)
 #define OPTIONS_FDS_MAX            64
 #define OPTIONS_OUTPUT_DEFAULT     (INT64_C(1) << 30)
 #define OPTIONS_KILL_AFTER_DEFAULT 2000
+#define OPTIONS_MEMORY_LIMIT_LEAST (INT64_C(1) << 20)
+#define OPTIONS_CPU_WEIGHT_MAX     10000
 
 /* Pool options with every default filled in: queue_limit INT64_MAX is none, warm 0 is none. processors: online ones. */
 int options_pool(const pool_options_t *given, int processors, pool_options_t *full);

@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WATCH_AFTER_MS 20
-#define READ_AT_ONCE   ((size_t)1 << 20)  /* then other workers get their turn */
-#define DRAIN_AT_MOST  ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
+#define YOUNG_MS      8                  /* to twice that */
+#define READ_AT_ONCE  ((size_t)1 << 20)  /* then other workers get their turn */
+#define DRAIN_AT_MOST ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
 
 /* ---- from birth to death --------------------------------------------------------------------------------------- */
 
@@ -80,16 +80,15 @@ static void on_stream_closed(uv_handle_t *handle)
     free_when_closed(stream->peer);
 }
 
-static void leave_unwatched(struct peer *peer)
+static void leave_young(struct peer *peer)
 {
-    if (peer->is_unwatched)
-        TAILQ_REMOVE(&peer->loop->unwatched, peer, unwatched);
-    peer->is_unwatched = false;
+    if (peer->is_young)
+        TAILQ_REMOVE(&peer->loop->young, peer, young);
+    peer->is_young = false;
 }
 
 static void stop_reading(struct peer *peer)
 {
-    leave_unwatched(peer);
     if (peer->is_watched)
         uv_close((uv_handle_t *)&peer->poll, on_poll_closed);
     peer->is_watched = false;
@@ -117,6 +116,7 @@ static void peer_free(struct peer *peer)
     struct loop *loop = peer->loop;
     leave_idle(peer);
     HASH_DEL(loop->peers, peer);
+    leave_young(peer);
     stop_reading(peer);
     descriptor_close(&peer->task);
     for (int i = 0; i < 2; i++)
@@ -336,7 +336,6 @@ static void on_output(uv_poll_t *poll, int status, int events)
 
 static void watch(struct peer *peer)
 {
-    leave_unwatched(peer);
     if (uv_poll_init(&peer->loop->uv, &peer->poll, peer->pipe) < 0) {
         loop_log(peer->loop, "worker %llu cannot be listened to until it is gone", (unsigned long long)peer->serial);
         return;
@@ -345,25 +344,6 @@ static void watch(struct peer *peer)
     peer->is_watched = true;
     peer->handles++;
     uv_poll_start(&peer->poll, UV_READABLE, on_readable);
-}
-
-void peer_watch_due(struct loop *loop, int64_t now)
-{
-    for (struct peer *peer; (peer = TAILQ_FIRST(&loop->unwatched)) != NULL && peer->watch_at <= now;)
-        watch(peer);
-}
-
-/* Listens at once where somebody waits for more than the end, else when it turns out to be no short job. */
-static void watch_later(struct peer *peer)
-{
-    const pool_job_options_t *o = &peer->job->options;
-    if (o->early || o->on_event != NULL) {
-        watch(peer);
-        return;
-    }
-    peer->watch_at = (process_now_ms() / WATCH_AFTER_MS + 2) * WATCH_AFTER_MS;
-    peer->is_unwatched = true;
-    TAILQ_INSERT_TAIL(&peer->loop->unwatched, peer, unwatched);
 }
 
 int peer_capture(struct peer *peer, int which, int *write_end)
@@ -399,21 +379,59 @@ struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe)
 
 /* ---- what it is told ------------------------------------------------------------------------------------------- */
 
-/* Tells the fork server what to enforce, if anything. */
+/* Tells the fork server what to enforce, and that there is a job to look at. */
 static void send_limits(struct peer *peer)
 {
     const pool_job_options_t *o = &peer->job->options;
-    if (peer->timeout_ms < 0 && o->pids < 0 && o->cpu_ms < 0)
-        return;
+    const struct job_payload *payload = &peer->job->payload;
     const struct message_started started = {.serial = peer->serial,
                                             .timeout_ms = peer->timeout_ms,
                                             .kill_after_ms = o->kill_after_ms,
                                             .cpu_ms = o->cpu_ms,
                                             .pids = o->pids,
                                             .pausable = peer->job->is_command,
-                                            .memory_limit = -1,
-                                            .every_ms = -1};
+                                            .memory_limit = o->memory_limit,
+                                            .every_ms = o->memory_every_ms,
+                                            .argument = payload->kind == PAYLOAD_MEMFD ? payload->size : 0};
     supervise_send(peer->loop, MESSAGE_STARTED, &started);
+    peer->limits_sent = true;
+}
+
+void peer_grow_up(struct loop *loop, int64_t now)
+{
+    for (struct peer *peer; (peer = TAILQ_FIRST(&loop->young)) != NULL && peer->grown_at <= now;) {
+        leave_young(peer);
+        if (!peer->is_watched && peer->pipe >= 0)
+            watch(peer);
+        if (!peer->limits_sent)
+            send_limits(peer);
+    }
+}
+
+/* Listens at once where somebody waits for more than the end, and has limits enforced at once; else when it turns out
+ * to be no short job. */
+static void grow_up_later(struct peer *peer)
+{
+    const pool_job_options_t *o = &peer->job->options;
+    if (peer->timeout_ms >= 0 || o->pids >= 0 || o->cpu_ms >= 0 || o->memory_limit >= 0 || o->memory_every_ms > 0)
+        send_limits(peer);
+    if (o->early || o->on_event != NULL)
+        watch(peer);
+    if (peer->is_watched && peer->limits_sent)
+        return;
+    peer->grown_at = (process_now_ms() / YOUNG_MS + 2) * YOUNG_MS;
+    peer->is_young = true;
+    TAILQ_INSERT_TAIL(&peer->loop->young, peer, young);
+}
+
+void peer_memory(struct peer *peer, const struct message_memory *memory)
+{
+    pool_event_t event = {.kind = POOL_EVENT_MEMORY, .memory = memory->bytes};
+    if (peer->job == NULL)
+        return;
+    loop_job_used(peer->loop, peer->job, memory->most);
+    if (peer->job->options.memory_every_ms > 0 && !peer->settled_early)
+        settle_event(peer->job, &event);
 }
 
 /* The sooner of the attempt's timeout and what the job's deadline leaves. */
@@ -458,8 +476,7 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     job->peer = peer;
     job->attempt++;
     choose_timeout(peer);
-    send_limits(peer);
-    watch_later(peer);
+    grow_up_later(peer);
     pool_event_t event = {.kind = POOL_EVENT_STARTED};
     settle_event(job, &event);
     return 0;
@@ -497,6 +514,13 @@ static void release_slot(struct loop *loop)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* Its job has been settled before; now its worker is gone, too. */
+static void end_early(struct peer *peer, const struct message_gone *gone)
+{
+    loop_job_ended(peer->loop, peer->job, gone == NULL ? 0 : gone->peak, gone != NULL);
+    settle_release(peer->job);
+}
+
 void peer_gone(struct peer *peer, const struct message_gone *gone)
 {
     struct loop *loop = peer->loop;
@@ -512,7 +536,7 @@ void peer_gone(struct peer *peer, const struct message_gone *gone)
         job->peer = NULL;
         release_slot(loop);
         if (peer->settled_early)
-            settle_release(job);
+            end_early(peer, gone);
         else if (!begun && !peer->protocol_error && !job->cancel_asked &&
                  (gone->verdict == VERDICT_NONE || gone->verdict == VERDICT_BIRTH))
             attempt_restart(peer);
@@ -539,7 +563,7 @@ void peer_lost(struct peer *peer)
         job->peer = NULL;
         release_slot(peer->loop);
         if (peer->settled_early)
-            settle_release(job);
+            end_early(peer, NULL);
         else if (!peer->has_result && !peer->protocol_error && !job->cancel_asked && !task_was_read(peer))
             attempt_restart(peer);
         else

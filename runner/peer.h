@@ -31,14 +31,16 @@ struct peer_stream {
 
 struct peer {
     UT_hash_handle hh;
-    TAILQ_ENTRY(peer) idle, unwatched;
+    TAILQ_ENTRY(peer) idle, young;
     struct loop *loop;
     enum peer_state state;
     uint64_t serial;
     int task, pipe;
     uv_poll_t poll;
-    bool is_watched, is_unwatched; /* its pipe is polled; it is in the loop's list of those that are not */
-    int64_t watch_at;
+    bool is_watched; /* its pipe is polled */
+    bool is_young;   /* its job may be a short one: it is in the loop's list of those */
+    bool limits_sent;
+    int64_t grown_at;
     unsigned handles; /* libuv handles not closed yet: it is freed with the last */
     bool removed;
     bool blamed; /* its failure has been counted */
@@ -64,9 +66,12 @@ struct peer *peer_find(struct loop *loop, uint64_t serial);
 /* A worker was born: takes the descriptors. NULL for want of memory. */
 struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe);
 
-/* Polls the result pipes of workers that have been busy for some milliseconds. A short job's never is: its result is
- * read when it is gone, and that saves a wake-up and the polling of it. */
-void peer_watch_due(struct loop *loop, int64_t now);
+/* What short jobs are spared, for the workers that have been busy for some milliseconds: their result pipes are polled,
+ * where a short job's result is read when it is gone, and the fork server is told to look at their memory. */
+void peer_grow_up(struct loop *loop, int64_t now);
+
+/* The fork server tells what its job uses. */
+void peer_memory(struct peer *peer, const struct message_memory *memory);
 
 /* Gives it a job, which is the peer's from now on. A negative errno: it did not take it, the job is still the caller's;
  * -EPIPE: the worker is dead, anything else: try again later. */

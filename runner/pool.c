@@ -59,6 +59,8 @@ void pool_release(pool_t *pool)
     descriptor_close(&pool->collect_fd);
     symbol_table_free(pool->symbols);
     queue_deinit(&pool->queue);
+    if (pool->loop != NULL)
+        room_deinit(&pool->loop->room);
     free(pool->loop);
     free(pool);
 }
@@ -99,7 +101,7 @@ static void loop_init(struct loop *loop, pool_t *pool)
     loop->keeper_socket = loop->keeper_pidfd = loop->control = loop->server_pidfd = -1;
     loop->retry_at = loop->bound_at = loop->timer_at = LOOP_NEVER;
     TAILQ_INIT(&loop->idle);
-    TAILQ_INIT(&loop->unwatched);
+    TAILQ_INIT(&loop->young);
     STAILQ_INIT(&loop->unsent);
     loop->config = (struct forkserver_config){
         .slots = births_process_max((size_t)pool->options.workers, (size_t)pool->options.warm) + SLOTS_SPARE,
@@ -107,6 +109,43 @@ static void loop_init(struct loop *loop, pool_t *pool)
         .on_start = pool->options.on_start,
         .on_start_arg = pool->options.on_start_arg,
     };
+}
+
+static int say(pool_error_t *error, int code, const char *message)
+{
+    if (error != NULL) {
+        error->code = code;
+        snprintf(error->message, sizeof error->message, "%s", message);
+    }
+    return failure(code, "%s", message);
+}
+
+static int say_errno(pool_error_t *error, int code, const char *what)
+{
+    char message[256];
+    snprintf(message, sizeof message, "%s: %s", what, strerror(-code));
+    return say(error, code, message);
+}
+
+/* Where the pool makes its cgroups: nowhere is a failure only for who has asked for them. */
+static int choose_method(pool_t *pool, pool_error_t *error)
+{
+    struct loop *loop = pool->loop;
+    const pool_options_t *options = &pool->options;
+    const bool required = options->cgroup != NULL || options->memory_method == POOL_MEMORY_CGROUP;
+    char why[CGROUP_WHY_MAX];
+    loop->config.cgroups_required = required;
+    if (options->memory_method == POOL_MEMORY_SAMPLED)
+        return 0;
+    const char *named = options->cgroup;
+    const int rc = cgroup_find(named, &loop->config.cgroups, why, sizeof why);
+    pool->has_cpu_weight = rc == 0 && loop->config.cgroups.cpu;
+    pool->options.cgroup = NULL; /* the caller's */
+    if (rc < 0 && required)
+        return say(error, named == NULL ? -ENOTSUP : rc, why);
+    if (rc < 0)
+        memcpy(loop->sampled_why, why, sizeof why);
+    return 0;
 }
 
 /* Forks the keeper with all signals blocked, so that no handler of the host's runs in it. */
@@ -136,22 +175,6 @@ static void stop_keeper(struct loop *loop)
     descriptor_close(&loop->keeper_pidfd);
 }
 
-static int say(pool_error_t *error, int code, const char *message)
-{
-    if (error != NULL) {
-        error->code = code;
-        snprintf(error->message, sizeof error->message, "%s", message);
-    }
-    return failure(code, "%s", message);
-}
-
-static int say_errno(pool_error_t *error, int code, const char *what)
-{
-    char message[256];
-    snprintf(message, sizeof message, "%s: %s", what, strerror(-code));
-    return say(error, code, message);
-}
-
 /* Where standard input, output or error is closed the next descriptors would take their numbers, and what the program
  * prints would go into the pool's channels. */
 static int fill_standard_descriptors(void)
@@ -176,7 +199,10 @@ static int start(pool_t *pool, pool_error_t *error)
     if (pool->loop == NULL)
         return say_errno(error, -ENOMEM, "the pool cannot start");
     loop_init(pool->loop, pool);
-    int rc = start_keeper(pool);
+    int rc = choose_method(pool, error);
+    if (rc < 0)
+        return rc;
+    rc = start_keeper(pool);
     if (rc < 0)
         return say_errno(error, rc, "the keeper process cannot be forked");
     rc = loop_start(pool);

@@ -52,6 +52,8 @@ struct pool {
     int collect_fd;             /* eventfd: readable while collected is not empty */
     pthread_cond_t phase_changed, room, collect_changed;
     pool_stats_t stats;
+    _Atomic pool_memory_method_t method; /* how jobs are measured and limited */
+    bool has_cpu_weight;
     atomic_ullong held; /* bytes of arguments not yet dropped and results not yet released */
 };
 

@@ -29,6 +29,22 @@ static int check_caller(const pool_t *pool)
     return 0;
 }
 
+/* What only some pools have, and what could never start. */
+static int check_means(const pool_t *pool, const pool_job_options_t *options)
+{
+    const uint64_t budget = pool->loop->room.admission.rules.budget;
+    if (options->cpu_weight >= 0 && !pool->has_cpu_weight)
+        return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller",
+                       options->cpu_weight);
+    if (budget > 0 && options->memory_expected > 0 && (uint64_t)options->memory_expected > budget)
+        return failure(
+            -E2BIG,
+            "memory_expected is %lld bytes and memory_budget %llu: it could never start; raise memory_budget "
+            "at pool_open, or lower memory_expected",
+            (long long)options->memory_expected, (unsigned long long)budget);
+    return 0;
+}
+
 /* The caller holds the lock. */
 static int check_phase(const pool_t *pool)
 {
@@ -128,8 +144,10 @@ static int make_function_job(pool_t *pool, pool_fn fn, const pool_bytes_t *arg, 
                              const char *name, pool_job_t **out)
 {
     pool_job_t *job = NULL;
-    if (arg->size > 0 && arg->data == NULL)
-        return failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
+    if (arg->size > 0 && arg->data == NULL) {
+        failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
+        return -EINVAL;
+    }
     int rc = job_new(pool, options, name, &job);
     if (rc < 0)
         return rc;
@@ -168,7 +186,8 @@ int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, c
     for (size_t i = 0; jobs != NULL && i < count; i++)
         jobs[i] = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_function(pool, fn, &full, &name)) < 0)
+    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_means(pool, &full)) < 0 ||
+        (rc = check_function(pool, fn, &full, &name)) < 0)
         return rc;
     if (count == 0)
         return 0;
@@ -203,7 +222,8 @@ int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, cons
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_function(pool, fn, &full, &name)) < 0)
+    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_means(pool, &full)) < 0 ||
+        (rc = check_function(pool, fn, &full, &name)) < 0)
         return rc;
     rc = make_function_job(pool, fn, &bytes, &full, name, &made);
     if (rc < 0)
@@ -358,7 +378,8 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_command(command)) < 0 || (rc = options_job(options, true, &full)) < 0)
+    if (rc < 0 || (rc = options_command(command)) < 0 || (rc = options_job(options, true, &full)) < 0 ||
+        (rc = check_means(pool, &full)) < 0)
         return rc;
     rc = job_new(pool, &full, full.name != NULL ? full.name : command->argv[0], &made);
     if (rc < 0)

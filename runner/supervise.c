@@ -31,6 +31,7 @@ union packet {
     struct message_server_lost lost;
     struct message_hello hello;
     struct message_born born;
+    struct message_memory memory;
     struct message_gone gone;
 };
 
@@ -190,6 +191,7 @@ void supervise_sweep(struct loop *loop)
     for (int pass = 0; pass < SWEEP_PASSES && sweep_tagged(&list, is_a_peers, loop) > 0; pass++)
         poll(NULL, 0, SWEEP_PAUSE_MS);
     proc_list_free(&list);
+    cgroup_sweep(&loop->config.cgroups);
 }
 
 void supervise_force(struct loop *loop)
@@ -203,10 +205,25 @@ void supervise_force(struct loop *loop)
 
 /* ---- fork server ----------------------------------------------------------------------------------------------- */
 
+/* How jobs are measured and limited; a fallback is said. */
+static void set_method(struct loop *loop, const struct message_hello *hello)
+{
+    atomic_store(&loop->pool->method, (pool_memory_method_t)hello->method);
+    if (hello->method == POOL_MEMORY_CGROUP)
+        return;
+    if (hello->message.size > 0)
+        loop_log(loop, "memory is sampled, not measured by cgroups: %.*s", (int)hello->message.size,
+                 (const char *)hello->message.data);
+    else if (loop->sampled_why[0] != '\0')
+        loop_log(loop, "memory is sampled, not measured by cgroups: %s", loop->sampled_why);
+    loop->sampled_why[0] = '\0'; /* once */
+}
+
 static void on_hello(struct loop *loop, const struct message_hello *hello)
 {
     char message[256];
     if (hello->code == 0) {
+        set_method(loop, hello);
         set_ready(loop);
         return;
     }
@@ -255,6 +272,13 @@ static void on_born(struct loop *loop, const struct message_born *born, struct d
         add_peer(loop, born->serial, set);
 }
 
+static void on_memory(struct loop *loop, const struct message_memory *memory)
+{
+    struct peer *peer = peer_find(loop, memory->serial);
+    if (peer != NULL)
+        peer_memory(peer, memory);
+}
+
 static void on_gone(struct loop *loop, const struct message_gone *gone, struct descriptor_set *set)
 {
     struct peer *peer = peer_find(loop, gone->serial);
@@ -288,7 +312,7 @@ static int receive_packet(int socket, const bool *allowed, uint8_t *bytes, union
 static void read_control(struct loop *loop)
 {
     static const bool allowed[MESSAGE_TYPE_COUNT_] = {
-        [MESSAGE_HELLO] = true, [MESSAGE_BORN] = true, [MESSAGE_GONE] = true};
+        [MESSAGE_HELLO] = true, [MESSAGE_BORN] = true, [MESSAGE_MEMORY] = true, [MESSAGE_GONE] = true};
     while (loop->control >= 0) {
         uint8_t bytes[PACKET_MAX];
         union packet packet;
@@ -304,6 +328,8 @@ static void read_control(struct loop *loop)
             on_hello(loop, &packet.hello);
         else if (type == MESSAGE_BORN)
             on_born(loop, &packet.born, &set);
+        else if (type == MESSAGE_MEMORY)
+            on_memory(loop, &packet.memory);
         else
             on_gone(loop, &packet.gone, &set);
         descriptor_set_close(&set);

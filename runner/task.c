@@ -83,7 +83,7 @@ static int send_frame(struct peer *peer, const struct freight *freight)
     const struct message_task task = {
         .serial = peer->serial,
         .function = job->function,
-        .attempt = job->attempt + 1,
+        .attempt = job_attempt(job) + 1,
         .payload = job->payload.kind,
         .size = job->payload.size,
         .data = {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},
@@ -94,9 +94,10 @@ static int send_frame(struct peer *peer, const struct freight *freight)
         .cpu_ms = job->options.cpu_ms,
         .nofile = job->options.nofile,
         .nice = job->options.nice,
-        .memory_limit = -1,
-        .pids = -1,
-        .cpu_weight = -1,
+        .memory_limit = job->options.memory_limit,
+        .pids = job->options.pids,
+        .cpu_weight = job->options.cpu_weight,
+        .backstop = job->options.memory_backstop,
     };
     frame_buffer_init(&frame, storage, sizeof storage);
     const int rc = message_pack(&frame, MESSAGE_TASK, &task);

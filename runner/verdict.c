@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define MIB           1048576.0
 #define RETRY_DEFAULT (POOL_RETRY_ON(POOL_CRASHED) | POOL_RETRY_ON(POOL_TIMED_OUT) | POOL_RETRY_ON(POOL_LOST))
 
 __attribute__((format(printf, 4, 5))) static void say(struct verdict *verdict, pool_outcome_t outcome,
@@ -58,6 +59,26 @@ static bool command_over_cpu(const struct verdict_ending *ending)
     return ending->signal == SIGXCPU || (ending->signal == SIGKILL && ending->cpu_used_ms >= ending->cpu_ms);
 }
 
+static void say_memory_limit(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    say(verdict, POOL_OUT_OF_MEMORY, POOL_CAUSE_MEMORY_LIMIT,
+        "killed: over its memory limit of %.1f MiB (peak %.1f MiB, %s)", (double)ending->memory_limit / MIB,
+        (double)ending->peak / MIB, ending->method);
+}
+
+/* A SIGKILL that nobody here has sent, and an OOM killer's count that has grown. */
+static bool say_oom(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    if (ending->oom == OOM_LIMIT && ending->memory_limit >= 0)
+        say_memory_limit(ending, verdict);
+    else if (ending->oom != OOM_NONE)
+        say(verdict, POOL_OUT_OF_MEMORY, POOL_CAUSE_MACHINE_OOM,
+            "killed by the kernel for want of memory on the machine or in an enclosing cgroup, not for a limit of its "
+            "own (peak %.1f MiB, %s)",
+            (double)ending->peak / MIB, ending->method);
+    return ending->oom != OOM_NONE;
+}
+
 /* The fork server ended it, for a reason, or the kernel at a limit of ours. False: neither did. */
 static bool say_enforced(const struct verdict_ending *ending, struct verdict *verdict)
 {
@@ -90,7 +111,11 @@ static bool say_enforced(const struct verdict_ending *ending, struct verdict *ve
         say(verdict, POOL_LOST, POOL_CAUSE_LOST, "its worker was not ready in time");
         return true;
     case VERDICT_MEMORY_LIMIT:
+        say_memory_limit(ending, verdict);
+        return true;
     case VERDICT_EVICTED:
+        say(verdict, POOL_LOST, POOL_CAUSE_LOST, "ended to make room: the machine's memory ran short");
+        return true;
     case VERDICT_NONE:
     case VERDICT_COUNT_:
         break;
@@ -102,6 +127,8 @@ static void say_signal(const struct verdict_ending *ending, struct verdict *verd
 {
     const char *who = ending->is_command ? "the command" : "the job";
     verdict->signal = signal;
+    if (signal == SIGKILL && say_oom(ending, verdict))
+        return;
     if (signal == SIGKILL)
         say(verdict, POOL_CRASHED, POOL_CAUSE_KILLED, "%s was killed by someone else (signal 9)", who);
     else
@@ -157,10 +184,19 @@ enum verdict_next verdict_next(const struct verdict_retry *retry)
 {
     if (retry->cancelled || retry->out_of_time || retry->outcome == POOL_CANCELLED || retry->outcome == POOL_DONE)
         return VERDICT_SETTLE;
-    if (retry->outcome == POOL_LOST && retry->rerunnable)
+    if (retry->outcome == POOL_LOST && (retry->rerunnable || retry->evicted))
         return VERDICT_RERUN;
+    if (retry->over_memory && retry->retry_oom > 0 && verdict_larger_limit(retry) > retry->memory_limit)
+        return VERDICT_LARGER;
     const uint32_t on = retry->retry_on != 0 ? retry->retry_on : RETRY_DEFAULT;
     if ((on & POOL_RETRY_ON(retry->outcome)) == 0 || retry->retries <= 0)
         return VERDICT_SETTLE;
     return retry->attempt <= (uint32_t)retry->retries ? VERDICT_RETRY : VERDICT_SETTLE;
+}
+
+int64_t verdict_larger_limit(const struct verdict_retry *retry)
+{
+    const double larger = (double)retry->memory_limit * retry->retry_oom;
+    const double most = retry->memory_most < INT64_MAX ? (double)retry->memory_most : (double)(INT64_MAX / 2);
+    return (int64_t)(larger < most ? larger : most);
 }

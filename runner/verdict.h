@@ -24,6 +24,10 @@ struct verdict_ending {
     uint64_t start, signal;                         /* of a command's result */
     const char *text;                               /* the job's own words, or NULL */
     int64_t timeout_ms, cpu_ms, output_limit, pids; /* to say which limit it was; -1: none */
+    int64_t memory_limit;                           /* bytes; -1: none */
+    uint64_t peak;                                  /* bytes */
+    const char *method;                             /* how peak was measured */
+    uint64_t oom;                                   /* enum message_oom */
     int64_t cpu_used_ms;                            /* by the whole tree, as far as it was waited for */
     bool deadline;                                  /* the timeout was what deadline_ms had left */
 };
@@ -43,13 +47,27 @@ struct verdict_retry {
     bool cancelled;   /* by the caller, or the pool closes */
     bool out_of_time; /* its deadline has ended this attempt */
     bool rerunnable;
-    uint32_t attempt;
+    bool evicted;
+    uint32_t attempt; /* of those that retries counts */
     int32_t retries;
     uint32_t retry_on; /* 0: the default */
+
+    bool over_memory;     /* it has died of its own memory limit */
+    double retry_oom;     /* 0: no */
+    int64_t memory_limit; /* bytes; -1: none */
+    uint64_t memory_most; /* that its limit may grow to */
 };
 
-enum verdict_next { VERDICT_SETTLE = 0, VERDICT_RETRY, VERDICT_RERUN /* costs no attempt */ };
+enum verdict_next {
+    VERDICT_SETTLE = 0,
+    VERDICT_RETRY,
+    VERDICT_RERUN, /* costs no attempt */
+    VERDICT_LARGER /* with verdict_larger_limit */
+};
 
 enum verdict_next verdict_next(const struct verdict_retry *retry);
+
+/* The limit of an attempt after one that has outgrown its own. */
+int64_t verdict_larger_limit(const struct verdict_retry *retry);
 
 #endif

@@ -16,17 +16,18 @@ static const struct shape {
 } shapes[] = {
     {MESSAGE_SERVER, "UU", sizeof(struct message_server)},
     {MESSAGE_SERVER_LOST, "US", sizeof(struct message_server_lost)},
-    {MESSAGE_HELLO, "SB", sizeof(struct message_hello)},
+    {MESSAGE_HELLO, "SUB", sizeof(struct message_hello)},
     {MESSAGE_FORK, "U", sizeof(struct message_fork)},
     {MESSAGE_KILL, "UUS", sizeof(struct message_kill)},
-    {MESSAGE_STARTED, "USSSSU", sizeof(struct message_started)},
+    {MESSAGE_STARTED, "USSSSUSSU", sizeof(struct message_started)},
     {MESSAGE_BORN, "UUU", sizeof(struct message_born)},
-    {MESSAGE_GONE, "USUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
-    {MESSAGE_TASK, "UUUUUBUUUUSSS", sizeof(struct message_task)},
+    {MESSAGE_MEMORY, "UUU", sizeof(struct message_memory)},
+    {MESSAGE_GONE, "USUUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
+    {MESSAGE_TASK, "UUUUUBUUUUSSSSSSU", sizeof(struct message_task)},
     {MESSAGE_COMMAND, "BBBS", sizeof(struct message_command)},
     {MESSAGE_PROGRESS, "UU", sizeof(struct message_progress)},
     {MESSAGE_PARTIAL, "UUB", sizeof(struct message_partial)},
-    {MESSAGE_RESULT, "SUUBUUBUUUUU", sizeof(struct message_result)},
+    {MESSAGE_RESULT, "SUUBUBUUUUU", sizeof(struct message_result)},
 };
 
 #define SHAPES (sizeof shapes / sizeof shapes[0])

@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 /* It was refused, and the message names this. */
@@ -67,8 +68,15 @@ static void test_options_pool_refusals(void **state)
         {{.warm = OPTIONS_WORKERS_MAX + 1}, -EINVAL, "warm is 4097"},
         {{.queue_limit = -2}, -EINVAL, "queue_limit is -2"},
         {{.queue_full = (pool_queue_full_t)2}, -EINVAL, "queue_full is 2"},
-        {{.memory_budget = 1}, -ENOTSUP, "memory_budget"},
-        {{.cgroup = "x"}, -ENOTSUP, "cgroup"},
+        {{.cgroup = "x"}, -EINVAL, "cgroup is \"x\""},
+        {{.cgroup = ""}, -EINVAL, "cgroup is \"\""},
+        {{.cgroup = "/x", .memory_method = POOL_MEMORY_SAMPLED}, -EINVAL, "cgroup is given"},
+        {{.memory_method = POOL_MEMORY_RUSAGE}, -EINVAL, "memory_method is 1"},
+        {{.memory_method = (pool_memory_method_t)4}, -EINVAL, "memory_method is 4"},
+        {{.memory_budget = 1}, -EINVAL, "memory_budget is 1 bytes"},
+        {{.memory_budget = (1 << 20) - 1}, -EINVAL, "memory_budget is 1048575 bytes"},
+        {{.memory_budget = -2}, -EINVAL, "memory_budget is -2"},
+        {{.memory_floor = -2}, -EINVAL, "memory_floor is -2"},
         {{.reserved = {1}}, -EINVAL, "pool_options_t.reserved"},
         {{.reserved = {0, 0, 0, 0, 0, 0, 0, 1}}, -EINVAL, "pool_options_t.reserved"},
     };
@@ -89,6 +97,9 @@ static void test_options_job_defaults(void **state)
                                             .deadline_ms = POOL_NONE,
                                             .cpu_ms = POOL_NONE,
                                             .pids = POOL_NONE,
+                                            .cpu_weight = POOL_NONE,
+                                            .memory_limit = POOL_NONE,
+                                            .memory_every_ms = POOL_NONE,
                                             .nofile = POOL_NONE,
                                             .retries = POOL_NONE,
                                             .retry_delay_ms = POOL_NONE};
@@ -101,12 +112,22 @@ static void test_options_job_defaults(void **state)
         assert_int_equal(full.cpu_ms, -1);
         assert_int_equal(full.pids, -1);
         assert_int_equal(full.nofile, -1);
+        assert_int_equal(full.memory_limit, -1);
+        assert_int_equal(full.cpu_weight, -1);
+        assert_int_equal(full.memory_every_ms, -1);
         assert_int_equal(full.retries, 0);
         assert_int_equal(full.retry_delay_ms, 0);
         assert_int_equal(full.kill_after_ms, OPTIONS_KILL_AFTER_DEFAULT);
         assert_int_equal(full.output_limit, OPTIONS_OUTPUT_DEFAULT);
         assert_int_equal(full.priority, 0);
     }
+}
+
+static void ignore(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    (void)job;
+    (void)event;
+    (void)user;
 }
 
 static void test_options_job_given(void **state)
@@ -124,6 +145,12 @@ static void test_options_job_given(void **state)
                                  .deadline_ms = 3,
                                  .cpu_ms = 4,
                                  .pids = 5,
+                                 .cpu_weight = 9,
+                                 .memory_limit = OPTIONS_MEMORY_LIMIT_LEAST,
+                                 .memory_backstop = true,
+                                 .memory_every_ms = 10,
+                                 .retry_oom = 1.1,
+                                 .on_event = ignore,
                                  .nofile = 6,
                                  .nice = -40,
                                  .output_limit = 7,
@@ -170,11 +197,22 @@ static const struct job_row {
     {{.retry_on = POOL_RETRY_ON(POOL_CANCELLED)}, false, -EINVAL, "retry_on is"},
     {{.retry_on = POOL_RETRY_ON(POOL_OUTCOME_COUNT_)}, false, -EINVAL, "retry_on is"},
     {{.retry_on = UINT32_C(1) << 31}, false, -EINVAL, "retry_on is"},
-    {{.memory_limit = 1}, false, -ENOTSUP, "memory_limit"},
-    {{.memory_limit = POOL_NONE}, false, -ENOTSUP, "memory_limit"},
-    {{.memory_expected = 1}, true, -ENOTSUP, "memory_expected"},
-    {{.retry_oom = 2}, false, -ENOTSUP, "retry_oom"},
-    {{.retry_oom = -2}, false, -ENOTSUP, "retry_oom"},
+    {{.memory_limit = 1}, false, -EINVAL, "memory_limit is 1 bytes"},
+    {{.memory_limit = OPTIONS_MEMORY_LIMIT_LEAST - 1}, false, -EINVAL, "memory_limit is 1048575 bytes"},
+    {{.memory_limit = -2}, false, -EINVAL, "memory_limit is -2"},
+    {{.memory_limit = INT64_MAX}, false, -EINVAL, "memory_limit is"},
+    {{.memory_backstop = true}, false, -EINVAL, "memory_backstop"},
+    {{.memory_backstop = true, .memory_limit = POOL_NONE}, false, -EINVAL, "memory_backstop"},
+    {{.cpu_weight = -2}, false, -EINVAL, "cpu_weight is -2"},
+    {{.cpu_weight = 10001}, false, -EINVAL, "cpu_weight is 10001"},
+    {{.memory_every_ms = -2}, false, -EINVAL, "memory_every_ms is -2"},
+    {{.memory_every_ms = 5}, false, -EINVAL, "memory_every_ms is set without on_event"},
+    {{.memory_expected = -2}, true, -EINVAL, "memory_expected is -2"},
+    {{.retry_oom = 2}, false, -EINVAL, "retry_oom is set without a memory_limit"},
+    {{.retry_oom = 1, .memory_limit = INT64_MAX / 4}, false, -EINVAL, "retry_oom is 1:"},
+    {{.retry_oom = 101, .memory_limit = INT64_MAX / 4}, false, -EINVAL, "retry_oom is 101"},
+    {{.retry_oom = -2}, false, -EINVAL, "retry_oom is -2"},
+    {{.retry_oom = NAN}, false, -EINVAL, "retry_oom is"},
     {{.reserved = {0, 1}}, true, -EINVAL, "pool_job_options_t.reserved"},
 };
 

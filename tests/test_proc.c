@@ -5,7 +5,10 @@
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +249,122 @@ static void test_proc_of_nobody(void **state)
     assert_int_equal(proc_threads(), support_threads());
 }
 
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+static void test_proc_parse_status(void **state)
+{
+    (void)state;
+    struct proc_status status;
+    assert_int_equal(proc_status_parse("Name:\tRssAnon: 7\nVmHWM:\t 9 kB\nRssAnon:\t    2048 kB\nRssFile:\t  12 kB\n"
+                                       "RssShmem:\t 4 kB\n",
+                                       &status),
+                     0);
+    assert_int_equal(status.anonymous, 2048 * 1024);
+    assert_int_equal(status.file, 12 * 1024);
+    assert_int_equal(status.shared, 4 * 1024);
+    assert_int_equal(proc_status_parse("Name:\tzombie\nState:\tZ\n", &status), -EBADMSG);
+    assert_int_equal(proc_status_parse("", &status), -EBADMSG);
+    assert_int_equal(proc_status_parse("RssAnon:\nRssFile: 1 kB\nRssShmem: 1 kB\n", &status), -EBADMSG);
+}
+
+static void test_proc_parse_rollup(void **state)
+{
+    (void)state;
+    static const char text[] = "00400000-7fff0000 ---p 00000000 00:00 0    [rollup]\nRss: 999 kB\nPss: 9 kB\n"
+                               "Pss_Anon: %s kB\nPss_File: 3 kB\nPss_Shmem: %s kB\nPrivate_Dirty: %s kB\n"
+                               "Anonymous: %s kB\nLazyFree: 5 kB\nAnonHugePages: 0 kB\n";
+    static const struct {
+        const char *anonymous, *shared, *dirty, *all;
+        uint64_t private;
+    } table[] = {
+        {"100", "0", "100", "100", 100}, /* all its own */
+        {"60", "0", "20", "100", 20},    /* 80 of it shared by two */
+        {"60", "50", "70", "100", 20},   /* dirty shared memory beside it */
+        {"10", "0", "90", "40", 10},     /* dirty pages of a file */
+        {"10", "50", "30", "40", 0},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char whole[1024];
+        struct proc_rollup rollup;
+        snprintf(whole, sizeof whole, text, table[i].anonymous, table[i].shared, table[i].dirty, table[i].all);
+        assert_int_equal(proc_rollup_parse(whole, &rollup), 0);
+        assert_int_equal(rollup.anonymous, strtoul(table[i].anonymous, NULL, 10) * 1024);
+        assert_int_equal(rollup.shared, strtoul(table[i].shared, NULL, 10) * 1024);
+        assert_int_equal(rollup.all, strtoul(table[i].all, NULL, 10) * 1024);
+        assert_int_equal(rollup.lazy, 5 * 1024);
+        assert_int_equal(rollup.private, table[i].private * 1024);
+        whole[strlen(whole) / 2] = '\0';
+        assert_int_equal(proc_rollup_parse(whole, &rollup), -EBADMSG);
+    }
+}
+
+static void test_proc_memory_of_this_process(void **state)
+{
+    (void)state;
+    const size_t size = (size_t)16 << 20;
+    struct proc_status before, after;
+    struct proc_rollup rollup;
+    assert_int_equal(proc_status_read(getpid(), &before), 0);
+    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    assert_ptr_not_equal(data, MAP_FAILED);
+    assert_int_equal(proc_status_read(getpid(), &after), 0);
+    assert_in_range(after.anonymous - before.anonymous, size - (1 << 20), size + (1 << 20));
+    assert_int_equal(proc_rollup_read(getpid(), &rollup), 0);
+    assert_true(rollup.all >= size && rollup.anonymous >= size && rollup.private >= size);
+    munmap(data, size);
+    assert_int_equal(proc_status_read(1 << 29, &after), -ESRCH);
+    assert_int_equal(proc_rollup_read(1 << 29, &rollup), -ESRCH);
+}
+
+/* ---- children ---------------------------------------------------------------------------------------------------- */
+
+static void *fork_one(void *pid)
+{
+    *(pid_t *)pid = fork();
+    if (*(pid_t *)pid == 0)
+        for (;;)
+            pause();
+    return NULL;
+}
+
+/* Whichever thread has forked them. */
+static void test_proc_children(void **state)
+{
+    (void)state;
+    pid_t first, second, found[8];
+    pthread_t thread;
+    assert_int_equal(proc_children(getpid(), found, 8), 0);
+    fork_one(&first);
+    assert_int_equal(proc_children(getpid(), found, 8), 1);
+    assert_int_equal(found[0], first);
+    assert_int_equal(pthread_create(&thread, NULL, fork_one, &second), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(proc_children(getpid(), found, 8), 2);
+    assert_true((found[0] == first && found[1] == second) || (found[0] == second && found[1] == first));
+    assert_int_equal(proc_children(getpid(), found, 1), 2); /* more than there is room for */
+    kill(first, SIGKILL);
+    kill(second, SIGKILL);
+    assert_int_equal(waitpid(first, NULL, 0), first);
+    assert_int_equal(waitpid(second, NULL, 0), second);
+    assert_int_equal(proc_children(getpid(), found, 8), 0);
+    assert_int_equal(proc_children(1 << 29, found, 8), -ESRCH);
+}
+
+static void test_proc_births(void **state)
+{
+    (void)state;
+    const int loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    assert_true(loadavg >= 0);
+    const uint64_t before = proc_births(loadavg);
+    const pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(before != 0 && proc_births(loadavg) != before);
+    close(loadavg);
+    assert_int_equal(proc_births(-1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +381,11 @@ int main(void)
         SUPPORT_TEST(test_proc_peak_stays),
         SUPPORT_TEST(test_proc_status_with_many_groups),
         SUPPORT_TEST(test_proc_of_nobody),
+        SUPPORT_TEST(test_proc_parse_status),
+        SUPPORT_TEST(test_proc_parse_rollup),
+        SUPPORT_TEST(test_proc_memory_of_this_process),
+        SUPPORT_TEST(test_proc_children),
+        SUPPORT_TEST(test_proc_births),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #define SLOTS 5
 
 static struct slot_table table;
+static const struct metering metering = {.mechanism = &meter_sampled};
 
 static int begin(void **state)
 {
@@ -85,7 +86,7 @@ static void test_slot_take_clears_the_page(void **state)
     slot_free(slot);
     slot = slot_take(&table, 300);
     assert_non_null(slot);
-    slot_report(slot, crash, sizeof crash, &gone);
+    slot_report(slot, &metering, crash, sizeof crash, &gone);
     assert_int_equal(gone.serial, 300);
     assert_int_equal(gone.begun, 0);
     assert_int_equal(gone.method, POOL_MEMORY_UNMEASURED);
@@ -102,18 +103,18 @@ static void test_slot_report_of_a_hostile_page(void **state)
     struct slot *slot = slot_take(&table, 1);
     assert_non_null(slot);
     memset(slot->page, 0xff, sizeof *slot->page);
-    slot_report(slot, crash, sizeof crash, &gone);
+    slot_report(slot, &metering, crash, sizeof crash, &gone);
     assert_int_equal(gone.frame.size, 0);
     assert_true(gone.crash.size < sizeof crash);
     assert_int_equal(gone.begun, 0);
     slot->page->crash_signal = SIGSEGV;
-    slot_report(slot, crash, sizeof crash, &gone);
+    slot_report(slot, &metering, crash, sizeof crash, &gone);
     assert_int_equal(gone.crash.size, strlen(crash));
     slot->page->frame_size = PAGE_FRAME_MAX;
-    slot_report(slot, crash, sizeof crash, &gone);
+    slot_report(slot, &metering, crash, sizeof crash, &gone);
     assert_int_equal(gone.frame.size, PAGE_FRAME_MAX);
     slot->page->frame_size = PAGE_FRAME_MAX + 1;
-    slot_report(slot, crash, sizeof crash, &gone);
+    slot_report(slot, &metering, crash, sizeof crash, &gone);
     assert_int_equal(gone.frame.size, 0);
 }
 
@@ -142,7 +143,7 @@ static void test_slot_report_of_cpu_limits(void **state)
         slot->status = table_of_ends[i].status;
         slot->usage.ru_utime.tv_sec = table_of_ends[i].seconds;
         slot->ladder.verdict = table_of_ends[i].verdict;
-        slot_report(slot, crash, sizeof crash, &gone);
+        slot_report(slot, &metering, crash, sizeof crash, &gone);
         assert_int_equal(gone.verdict, table_of_ends[i].expected);
         slot_free(slot);
     }

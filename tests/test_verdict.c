@@ -155,6 +155,54 @@ static const struct row {
      SIGKILL,
      ""},
     {{.value_bad = true, .has_result = true}, POOL_CRASHED, POOL_CAUSE_PROTOCOL, 0, 0, "size"},
+    /* memory: the job's own limit by us or by the kernel, and everything else that an OOM killer does */
+    {{.status = KILLED(SIGKILL),
+      .verdict = VERDICT_MEMORY_LIMIT,
+      .memory_limit = 3 << 20,
+      .peak = 7 << 19,
+      .method = "sampled"},
+     POOL_OUT_OF_MEMORY,
+     POOL_CAUSE_MEMORY_LIMIT,
+     0,
+     SIGKILL,
+     "over its memory limit of 3.0 MiB (peak 3.5 MiB, sampled)"},
+    {{.status = KILLED(SIGKILL), .oom = OOM_LIMIT, .memory_limit = 3 << 20, .peak = 3 << 20, .method = "cgroup"},
+     POOL_OUT_OF_MEMORY,
+     POOL_CAUSE_MEMORY_LIMIT,
+     0,
+     SIGKILL,
+     "over its memory limit of 3.0 MiB (peak 3.0 MiB, cgroup)"},
+    {{.status = KILLED(SIGKILL), .oom = OOM_MACHINE, .memory_limit = 3 << 20, .method = "cgroup"},
+     POOL_OUT_OF_MEMORY,
+     POOL_CAUSE_MACHINE_OOM,
+     0,
+     SIGKILL,
+     "for want of memory on the machine"},
+    {{.has_result = true,
+      .is_command = true,
+      .signal = SIGKILL,
+      .oom = OOM_MACHINE,
+      .cpu_ms = -1,
+      .memory_limit = -1,
+      .method = "sampled"},
+     POOL_OUT_OF_MEMORY,
+     POOL_CAUSE_MACHINE_OOM,
+     0,
+     SIGKILL,
+     "for want of memory"},
+    {{.status = KILLED(SIGSEGV), .oom = OOM_MACHINE, .method = "sampled"},
+     POOL_CRASHED,
+     POOL_CAUSE_SIGNALLED,
+     0,
+     SIGSEGV,
+     ""},
+    {{.status = KILLED(SIGKILL), .verdict = VERDICT_CANCELLED, .oom = OOM_MACHINE, .method = "sampled"},
+     POOL_CANCELLED,
+     POOL_CAUSE_CANCELLED,
+     0,
+     SIGKILL,
+     ""},
+    {{.status = KILLED(SIGKILL), .verdict = VERDICT_EVICTED}, POOL_LOST, POOL_CAUSE_LOST, 0, SIGKILL, "to make room"},
     /* nobody knows */
     {{.lost = true}, POOL_LOST, POOL_CAUSE_LOST, 0, 0, "fork server"},
     {{.lost = true, .has_result = true}, POOL_LOST, POOL_CAUSE_LOST, 0, 0, "fork server"},
@@ -186,6 +234,7 @@ static const unsigned beside[POOL_OUTCOME_COUNT_] = {
     [POOL_CRASHED] =
         BIT(POOL_CAUSE_EXITED) | BIT(POOL_CAUSE_SIGNALLED) | BIT(POOL_CAUSE_KILLED) | BIT(POOL_CAUSE_PROTOCOL),
     [POOL_TIMED_OUT] = BIT(POOL_CAUSE_TIMEOUT) | BIT(POOL_CAUSE_CPU_LIMIT),
+    [POOL_OUT_OF_MEMORY] = BIT(POOL_CAUSE_MEMORY_LIMIT) | BIT(POOL_CAUSE_MACHINE_OOM),
     [POOL_CANCELLED] = BIT(POOL_CAUSE_CANCELLED),
     [POOL_LOST] = BIT(POOL_CAUSE_LOST),
 };
@@ -210,8 +259,11 @@ static void assert_sound(const struct verdict_ending *e, const struct verdict *v
     const bool believed = e->has_result && !e->protocol_error && !e->value_bad && !e->lost && e->status == 0;
     const bool good = e->code == 0 && (!e->is_command || (e->signal == 0 && e->start == START_OK));
     assert_int_equal(verdict->outcome == POOL_DONE, believed && good);
+    if (verdict->cause == POOL_CAUSE_MACHINE_OOM)
+        assert_true(e->oom != OOM_NONE && verdict->signal == SIGKILL);
     if (verdict->cause == POOL_CAUSE_KILLED)
-        assert_true(verdict->signal == SIGKILL && (e->verdict == VERDICT_NONE || e->verdict >= VERDICT_COUNT_));
+        assert_true(e->oom == OOM_NONE && verdict->signal == SIGKILL &&
+                    (e->verdict == VERDICT_NONE || e->verdict >= VERDICT_COUNT_));
     if (verdict->cause == POOL_CAUSE_SIGNALLED)
         assert_true(verdict->signal != 0 && verdict->signal != SIGKILL);
 }
@@ -224,8 +276,8 @@ static void test_verdict_every_combination(void **state)
     static const int64_t cpu[][2] = {{-1, 0}, {1000, 0}, {1000, 2000}};
     static const int64_t codes[] = {0, 3, INT32_MIN};
     static const char *const texts[] = {NULL, "", "words"};
-    static const size_t counts[] = {2, 2, 2, 2, 8, VERDICT_COUNT_ + 1, 2, 3, 3, 4, 3, 3};
-    size_t digits[12] = {0};
+    static const size_t counts[] = {2, 2, 2, 2, 8, VERDICT_COUNT_ + 1, 2, 3, 3, 4, 3, 3, 3};
+    size_t digits[13] = {0};
     size_t seen = 0;
     do {
         struct verdict verdict;
@@ -244,13 +296,16 @@ static void test_verdict_every_combination(void **state)
             .cpu_ms = cpu[digits[11]][0],
             .cpu_used_ms = cpu[digits[11]][1],
             .timeout_ms = -1,
+            .memory_limit = digits[12] == OOM_LIMIT ? 1 << 20 : -1,
+            .oom = digits[12],
+            .method = "sampled",
         };
         memset(&verdict, 0xee, sizeof verdict);
         verdict_decide(&ending, &verdict);
         assert_sound(&ending, &verdict);
         seen++;
-    } while (next_combination(digits, counts, 12));
-    assert_int_equal(seen, 16 * 8 * (VERDICT_COUNT_ + 1) * 2 * 3 * 3 * 4 * 3 * 3);
+    } while (next_combination(digits, counts, 13));
+    assert_int_equal(seen, 16 * 8 * (VERDICT_COUNT_ + 1) * 2 * 3 * 3 * 4 * 3 * 3 * 3);
 }
 
 static void test_verdict_long_text_is_cut(void **state)
@@ -302,10 +357,51 @@ static void test_verdict_next_table(void **state)
         {{.outcome = POOL_LOST, .attempt = 1, .rerunnable = true}, VERDICT_RERUN},
         {{.outcome = POOL_LOST, .attempt = 9, .retries = 1, .rerunnable = true}, VERDICT_RERUN},
         {{.outcome = POOL_CRASHED, .attempt = 1, .rerunnable = true}, VERDICT_SETTLE},
+        {{.outcome = POOL_LOST, .attempt = 1, .evicted = true}, VERDICT_RERUN},
+        {{.outcome = POOL_DONE, .attempt = 1, .evicted = true, .rerunnable = true}, VERDICT_SETTLE},
+        {{.outcome = POOL_LOST, .attempt = 1, .evicted = true, .cancelled = true}, VERDICT_SETTLE},
+        /* more memory, as long as there is more */
+        {{.outcome = POOL_OUT_OF_MEMORY, .over_memory = true, .memory_limit = 100, .retry_oom = 2, .memory_most = 150},
+         VERDICT_LARGER},
+        {{.outcome = POOL_OUT_OF_MEMORY, .over_memory = true, .memory_limit = 100, .retry_oom = 2, .memory_most = 100},
+         VERDICT_SETTLE},
+        {{.outcome = POOL_OUT_OF_MEMORY, .over_memory = true, .memory_limit = 100, .retry_oom = 2, .memory_most = 50},
+         VERDICT_SETTLE},
+        {{.outcome = POOL_OUT_OF_MEMORY, .memory_limit = 100, .retry_oom = 2, .memory_most = 900}, VERDICT_SETTLE},
+        {{.outcome = POOL_OUT_OF_MEMORY, .over_memory = true, .memory_limit = 100, .memory_most = 900}, VERDICT_SETTLE},
+        {{.outcome = POOL_OUT_OF_MEMORY,
+          .over_memory = true,
+          .memory_limit = 1,
+          .retry_oom = 2,
+          .memory_most = 9,
+          .cancelled = true},
+         VERDICT_SETTLE},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (verdict_next(&table[i].retry) != table[i].expected)
             fail_msg("row %zu", i);
+}
+
+static void test_verdict_larger_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t limit;
+        double factor;
+        uint64_t most;
+        int64_t expected;
+    } table[] = {
+        {100, 2, UINT64_MAX, 200},
+        {100, 1.5, 1000, 150},
+        {100, 2, 199, 199},
+        {100, 100, 5000, 5000},
+        {INT64_MAX / 4, 100, UINT64_MAX, INT64_MAX / 2 + 1}, /* as a double has it */
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const struct verdict_retry retry = {
+            .memory_limit = table[i].limit, .retry_oom = table[i].factor, .memory_most = table[i].most};
+        assert_int_equal(verdict_larger_limit(&retry), table[i].expected);
+    }
 }
 
 int main(void)
@@ -315,6 +411,7 @@ int main(void)
         SUPPORT_TEST(test_verdict_every_combination),
         SUPPORT_TEST(test_verdict_long_text_is_cut),
         SUPPORT_TEST(test_verdict_next_table),
+        SUPPORT_TEST(test_verdict_larger_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

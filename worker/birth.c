@@ -8,9 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-bool birth_prepare(struct slot *slot)
+bool birth_prepare(struct server *server, struct slot *slot)
 {
     int task[2], result[2]; /* [0] the host's, [1] the worker's */
+    const int rc = server->metering.mechanism->prepare(server, slot);
+    if (rc < 0) {
+        slot->error = (uint64_t)-rc;
+        return false;
+    }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task) < 0) {
         slot->error = (uint64_t)errno;
         return false;
@@ -32,8 +37,8 @@ void birth_fork(struct server *server, struct slot *slot)
 {
     const struct worker_birth birth = {
         /* the child has neither server nor slot */
-        .serial = slot->serial, .task = slot->worker_ends[0], .result = slot->worker_ends[1],
-        .page = slot->page,     .origin = server->origin,     .parent = server->pid,
+        .serial = slot->serial,   .task = slot->worker_ends[0], .result = slot->worker_ends[1], .page = slot->page,
+        .origin = server->origin, .parent = server->pid,        .leaf = slot->meter.leaf,
     };
     slot->page->inherited = server->inherited;
     slot_page_share(slot, true);

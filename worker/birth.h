@@ -4,9 +4,9 @@
 
 #include "server.h"
 
-/* Makes the channels of a slot's worker to be. They can be used at once: a task waits in its socket. False: slot->error
- * is the errno. */
-bool birth_prepare(struct slot *slot);
+/* Makes the channels, and the cgroup, of a slot's worker to be. They can be used at once: a task waits in its socket.
+ * False: slot->error is the errno. */
+bool birth_prepare(struct server *server, struct slot *slot);
 
 /* Forks the worker of a prepared slot: fills slot->pid, or slot->error. Returns in the fork server only. */
 void birth_fork(struct server *server, struct slot *slot);

@@ -88,6 +88,10 @@ _Noreturn static void exec_child(const struct command *command, char **argv, cha
         fail_exec(report, 2, -rc);
     if (command->spec.cwd.size > 0 && chdir(cwd) < 0)
         fail_exec(report, 1, errno);
+    if (command->data_limit >= 0) {
+        const struct rlimit limit = {(rlim_t)command->data_limit, (rlim_t)command->data_limit};
+        setrlimit(RLIMIT_DATA, &limit);
+    }
     process_signals_restore(command->origin);
     environ = envp;
     execvp(argv[0], argv);
@@ -144,6 +148,7 @@ static void note_end(struct watch *watch, int status, const struct rusage *usage
     if (result->start == START_OK) {
         result->code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
         result->signal = WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0;
+        watch->command->page->command_signal = (uint32_t)result->signal;
     }
     result->peak = most > watch->floor + USAGE_SLACK ? most : watch->seen;
 }

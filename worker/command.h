@@ -12,6 +12,7 @@ struct command {
     int streams[3];
     const int *fds;
     size_t fd_count;
+    int64_t data_limit; /* bytes, RLIMIT_DATA; -1: unchanged */
     const struct process_origin *origin;
     struct page *page;
 };

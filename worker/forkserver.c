@@ -13,16 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BIRTH_DEADLINE_MS 10000
-#define OOM_SCORE_ADJ     500
-#define RETRY_MS          10 /* until a full socket or used-up descriptors are tried again */
+#define OOM_SCORE_ADJ 500
+#define RETRY_MS      10 /* until a full socket or used-up descriptors are tried again */
 
 enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
 
@@ -42,15 +39,6 @@ static void offer_to_oom_killer(void)
     close(fd);
 }
 
-/* Serials are the tags of processes, also of pools inside of jobs: none may be another's. The low half counts. */
-static uint64_t first_serial(void)
-{
-    uint32_t high;
-    if (getrandom(&high, sizeof high, 0) != sizeof high)
-        high = (uint32_t)getpid() ^ (uint32_t)process_now_ms();
-    return (uint64_t)(high >> 1) << 32 | 1;
-}
-
 static int prepare(struct server *server, const struct forkserver_config *config, pool_error_t *error)
 {
     static char name[] = "reclaim-server";
@@ -62,14 +50,17 @@ static int prepare(struct server *server, const struct forkserver_config *config
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_SETMASK, &child, NULL);
     offer_to_oom_killer();
+    process_be_prompt();
     int rc = reaper_init(&server->reaper);
     if (rc == 0)
         rc = slot_table_init(&server->table, config->slots);
     if (rc < 0) {
         error->code = rc;
         snprintf(error->message, sizeof error->message, "the fork server cannot start: %s", strerror(-rc));
+        return rc;
     }
-    return rc;
+    rc = meter_open(server, &config->cgroups, error->message, sizeof error->message);
+    return error->code = config->cgroups_required ? rc : 0;
 }
 
 /* The warm template. Crash handlers come after it: what on_start loads may install its own. */
@@ -110,31 +101,23 @@ static int send_message(struct server *server, enum message_type type, const voi
 
 static void say_hello(struct server *server, const pool_error_t *error)
 {
-    const struct message_hello hello = {.code = error->code, .message = {error->message, strlen(error->message)}};
+    const struct message_hello hello = {.code = error->code,
+                                        .method = server->metering.mechanism->method,
+                                        .message = {error->message, strlen(error->message)}};
     send_message(server, MESSAGE_HELLO, &hello, NULL, 0);
 }
 
 /* ---- what the host asks ---------------------------------------------------------------------------------------- */
 
-static struct slot *take_slot(struct server *server)
-{
-    struct slot *slot = slot_take(&server->table, server->next_serial);
-    if (slot == NULL)
-        return NULL;
-    server->next_serial++;
-    slot->birth_deadline = process_now_ms() + BIRTH_DEADLINE_MS;
-    return slot;
-}
-
 static void fork_worker(struct server *server)
 {
-    struct slot *slot = take_slot(server);
+    struct slot *slot = server_slot_take(server);
     if (slot == NULL) {
         const struct message_born born = {.error = EAGAIN};
         send_message(server, MESSAGE_BORN, &born, NULL, 0);
         return;
     }
-    if (birth_prepare(slot))
+    if (birth_prepare(server, slot))
         birth_fork(server, slot);
     slot->born_unsent = true;
 }
@@ -145,11 +128,17 @@ static void handle_fork(struct server *server, const struct message_fork *reques
         fork_worker(server);
 }
 
+/* Our clock is rounded down to milliseconds, but no time is to be shorter than it was said. */
+static int64_t whole(int64_t ms)
+{
+    return ms > 0 ? ms + 1 : ms;
+}
+
 static void handle_kill(struct server *server, const struct message_kill *request)
 {
     struct slot *slot = slot_find(&server->table, request->serial);
     if (slot != NULL && slot->state == SLOT_ALIVE)
-        ladder_ask(&slot->ladder, request->verdict, request->grace_ms, process_now_ms());
+        ladder_ask(&slot->ladder, request->verdict, whole(request->grace_ms), process_now_ms());
 }
 
 static void handle_started(struct server *server, const struct message_started *started)
@@ -158,10 +147,12 @@ static void handle_started(struct server *server, const struct message_started *
     if (slot == NULL || slot->state != SLOT_ALIVE)
         return;
     slot->cpu_ms = started->cpu_ms;
-    slot->pids = started->pids;
+    slot->pids = server->metering.cgroup.pids ? -1 : started->pids; /* there the kernel counts, and refuses the fork */
     slot->pausable = started->pausable != 0;
+    meter_start(server, slot, started);
     if (started->timeout_ms >= 0)
-        ladder_limit(&slot->ladder, process_now_ms() + started->timeout_ms, VERDICT_TIMEOUT, started->kill_after_ms);
+        ladder_limit(&slot->ladder, process_now_ms() + whole(started->timeout_ms), VERDICT_TIMEOUT,
+                     whole(started->kill_after_ms));
 }
 
 /* Reads one packet; anything that is no legal message ends the fork server: the host is ours, so it is a bug or memory
@@ -215,7 +206,7 @@ static bool tell_born(struct server *server, struct slot *slot)
     descriptor_close(&slot->host_ends[1]);
     slot->born_unsent = false;
     if (slot->error != 0)
-        slot_free(slot);
+        server_slot_free(server, slot);
     return true;
 }
 
@@ -234,20 +225,20 @@ static size_t count_idle(const struct server *server)
  * done. */
 static struct slot *prepare_replacement(struct server *server)
 {
-    struct slot *slot = server->warm > 0 && count_idle(server) <= server->warm ? take_slot(server) : NULL;
-    if (slot == NULL || birth_prepare(slot))
+    struct slot *slot = server->warm > 0 && count_idle(server) <= server->warm ? server_slot_take(server) : NULL;
+    if (slot == NULL || birth_prepare(server, slot))
         return slot;
-    slot_free(slot);
+    server_slot_free(server, slot);
     return NULL;
 }
 
-static void drop_replacement(struct slot *slot)
+static void drop_replacement(struct server *server, struct slot *slot)
 {
     descriptor_close(&slot->host_ends[0]);
     descriptor_close(&slot->host_ends[1]);
     descriptor_close(&slot->worker_ends[0]);
     descriptor_close(&slot->worker_ends[1]);
-    slot_free(slot);
+    server_slot_free(server, slot);
 }
 
 /* One packet tells of the end of a worker and brings the ends of the next, which is forked when that is said: somebody
@@ -255,20 +246,20 @@ static void drop_replacement(struct slot *slot)
 static bool tell_gone(struct server *server, struct slot *slot)
 {
     struct message_gone gone;
-    slot_report(slot, server->crash, sizeof server->crash, &gone);
+    slot_report(slot, &server->metering, server->crash, sizeof server->crash, &gone);
     struct slot *next = gone.begun != 0 && !slot->unreaped ? prepare_replacement(server) : NULL;
     gone.replacement = next != NULL ? next->serial : 0;
     const int rc =
         send_message(server, MESSAGE_GONE, &gone, next != NULL ? next->host_ends : NULL, next != NULL ? 2 : 0);
     if (is_refused_now(rc)) {
         if (next != NULL)
-            drop_replacement(next);
+            drop_replacement(server, next);
         return false;
     }
     if (slot->unreaped)
         slot->state = SLOT_STUCK; /* keeps its place, and its page, until the kernel lets go of it */
     else
-        slot_free(slot);
+        server_slot_free(server, slot);
     if (next == NULL)
         return true;
     descriptor_close(&next->host_ends[0]);
@@ -279,7 +270,20 @@ static bool tell_gone(struct server *server, struct slot *slot)
     return true;
 }
 
-/* Tells what there is to tell, in order a slot: born before gone. False: the socket took no more. */
+/* What its job uses now. */
+static bool tell_memory(struct server *server, struct slot *slot)
+{
+    struct meter *meter = &slot->meter;
+    const struct message_memory memory = {.serial = slot->serial, .bytes = meter->used, .most = meter->most};
+    if (is_refused_now(send_message(server, MESSAGE_MEMORY, &memory, NULL, 0)))
+        return false;
+    meter->untold = false;
+    meter->told = meter->most;
+    meter->told_at = meter->looked_at;
+    return true;
+}
+
+/* Tells what there is to tell, in order a slot: born before memory before gone. False: the socket took no more. */
 static bool tell(struct server *server)
 {
     for (size_t i = 0; i < server->table.count; i++) {
@@ -287,6 +291,8 @@ static bool tell(struct server *server)
         if (slot->state == SLOT_FREE)
             continue;
         if (slot->born_unsent && !tell_born(server, slot))
+            return false;
+        if (slot->meter.untold && !tell_memory(server, slot))
             return false;
         if (slot->state == SLOT_GONE && !tell_gone(server, slot))
             return false;
@@ -316,6 +322,9 @@ static int next_wait(const struct server *server, bool told)
 {
     const int64_t now = process_now_ms();
     int64_t next = reaper_next(server, now);
+    const int64_t look = meter_next(server);
+    if (look < next)
+        next = look;
     if (!told && now + RETRY_MS < next)
         next = now + RETRY_MS;
     if (next == LADDER_NEVER)
@@ -346,6 +355,7 @@ static void loop(struct server *server)
                 break;
             }
         }
+        meter_run(server, process_now_ms());
         reaper_run(server, reap, process_now_ms());
         told = tell(server);
     }
@@ -376,23 +386,9 @@ static int watch_all(struct server *server, int life, int host, pool_error_t *er
     return rc;
 }
 
-static struct server *server_new(const struct forkserver_config *config, int control)
-{
-    struct server *server = mmap(NULL, sizeof *server, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (server == MAP_FAILED)
-        _exit(1);
-    madvise(server, sizeof *server, MADV_DONTFORK);
-    server->control = control;
-    server->origin = &config->origin;
-    server->pid = getpid();
-    server->warm = config->warm;
-    server->next_serial = first_serial();
-    return server;
-}
-
 void forkserver_main(const struct forkserver_config *config, int control, int life, int host)
 {
-    struct server *server = server_new(config, control);
+    struct server *server = server_new(control, &config->origin, config->warm);
     pool_error_t error = {0};
     uint64_t resident;
     int rc = prepare(server, config, &error);
@@ -406,5 +402,6 @@ void forkserver_main(const struct forkserver_config *config, int control, int li
     if (rc == 0)
         loop(server);
     reaper_end_all(server->pid);
+    meter_close(server);
     _exit(rc == 0 ? 0 : 1);
 }

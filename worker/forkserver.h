@@ -7,6 +7,7 @@
 #ifndef FORKSERVER_H
 #define FORKSERVER_H
 
+#include "cgroup.h"
 #include "process.h"
 
 #include <reclaim/pool.h>
@@ -18,6 +19,8 @@ struct forkserver_config {
     int (*on_start)(void *arg, pool_error_t *error);
     void *on_start_arg;
     struct process_origin origin;
+    struct cgroup_place cgroups; /* where to make them; its path empty: nowhere, jobs are sampled */
+    bool cgroups_required;       /* it fails where they cannot be made, else it samples and says why */
 };
 
 /* The whole life of a fork server, in the child of a fork: never returns. */

@@ -156,6 +156,7 @@ _Noreturn static void quit(struct keeper *keeper)
         }
     }
     reaper_end_all(keeper->self);
+    cgroup_sweep(&keeper->config->cgroups); /* of a fork server that did not come to it */
     _exit(0);
 }
 

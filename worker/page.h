@@ -17,9 +17,12 @@ enum page_phase { PAGE_BORN = 0, PAGE_READY, PAGE_BEGUN };
 struct page {
     _Atomic uint32_t phase;
     uint32_t is_command;
-    uint64_t baseline;  /* resident bytes when the job began */
-    uint64_t inherited; /* anonymous bytes among them: copy-on-write, so that rewriting them does not show */
+    uint64_t baseline;        /* resident bytes when the job began */
+    uint64_t inherited;       /* anonymous bytes among them: copy-on-write, so that rewriting them does not show */
     _Atomic uint64_t written; /* bytes written into a memfd of the job's value: in no process's resident set */
+    uint64_t charged;         /* bytes charged to its cgroup when the job began */
+    uint64_t file;            /* file pages resident when a function has returned, if it grew at all; else 0 */
+    uint32_t command_signal;  /* that the command died of; 0: none */
     _Atomic int64_t stopped_since_ms; /* CLOCK_MONOTONIC; 0: the command is not stopped */
     _Atomic int64_t stopped_ms;       /* in all, before that */
 

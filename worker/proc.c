@@ -27,18 +27,35 @@ static ssize_t read_text(const char *path, char *text, size_t size)
     return got;
 }
 
+/* The same from a descriptor that is kept open. -ESRCH: the process is gone. */
+static ssize_t pread_text(int fd, char *text, size_t size)
+{
+    ssize_t got;
+    do {
+        got = pread(fd, text, size - 1, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -errno;
+    text[got] = '\0';
+    return got;
+}
+
 int proc_entry_parse(const char *text, struct proc_entry *entry)
 {
     const char *after = strrchr(text, ')');
-    unsigned long long start;
+    unsigned long long start, faults, stack;
     int parent;
     if (after == NULL || sscanf(text, "%d", &entry->pid) != 1)
         return -EBADMSG;
-    if (sscanf(after + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &entry->state, &parent, &start) != 3)
+    if (sscanf(after + 1,
+               " %c %d %*d %*d %*d %*d %*u %llu %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu"
+               " %*u %*d %*u %*u %*u %llu",
+               &entry->state, &parent, &faults, &start, &stack) != 5)
         return -EBADMSG;
     entry->parent = parent;
     entry->start = start;
+    entry->minor_faults = faults;
+    entry->stack = stack;
     return 0;
 }
 
@@ -131,20 +148,158 @@ uint64_t proc_tag(pid_t pid)
     return soft;
 }
 
-int proc_resident(pid_t pid, uint64_t *resident, uint64_t *anonymous)
+static int parse_statm(const char *text, uint64_t *resident, uint64_t *anonymous)
 {
-    char path[64], text[256];
     unsigned long long all, shared;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    const ssize_t got = read_text(path, text, sizeof text);
-    if (got < 0)
-        return (int)got;
     if (sscanf(text, "%*u %llu %llu", &all, &shared) != 2)
         return -EBADMSG;
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     *resident = all * page;
     *anonymous = all > shared ? (all - shared) * page : 0;
     return 0;
+}
+
+int proc_resident(pid_t pid, uint64_t *resident, uint64_t *anonymous)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    const ssize_t got = read_text(path, text, sizeof text);
+    return got < 0 ? (int)got : parse_statm(text, resident, anonymous);
+}
+
+int proc_resident_at(int statm, uint64_t *resident, uint64_t *anonymous)
+{
+    char text[256];
+    const ssize_t got = pread_text(statm, text, sizeof text);
+    return got < 0 ? (int)got : parse_statm(text, resident, anonymous);
+}
+
+/* ---- labelled lines -------------------------------------------------------------------------------------------- */
+
+/* The KiB after a label at the start of a line, in bytes. False: there is no such line. */
+static bool labelled_bytes(const char *text, const char *label, uint64_t *bytes)
+{
+    const size_t length = strlen(label);
+    unsigned long long kib;
+    for (const char *line = text; line != NULL; line = strchr(line, '\n'), line += line != NULL)
+        if (strncmp(line, label, length) == 0 && sscanf(line + length, " %llu", &kib) == 1) {
+            *bytes = kib * 1024;
+            return true;
+        }
+    return false;
+}
+
+int proc_status_parse(const char *text, struct proc_status *status)
+{
+    return labelled_bytes(text, "RssAnon:", &status->anonymous) && labelled_bytes(text, "RssFile:", &status->file) &&
+                   labelled_bytes(text, "RssShmem:", &status->shared)
+               ? 0
+               : -EBADMSG;
+}
+
+int proc_status_read(pid_t pid, struct proc_status *status)
+{
+    char path[64], text[16384]; /* a user with many groups makes it long */
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    const ssize_t got = read_text(path, text, sizeof text);
+    if (got < 0)
+        return got == -ENOENT ? -ESRCH : (int)got;
+    return proc_status_parse(text, status);
+}
+
+int proc_rollup_parse(const char *text, struct proc_rollup *rollup)
+{
+    uint64_t dirty, anonymous;
+    if (!labelled_bytes(text, "Pss_Anon:", &rollup->anonymous) ||
+        !labelled_bytes(text, "Pss_Shmem:", &rollup->shared) || !labelled_bytes(text, "Private_Dirty:", &dirty) ||
+        !labelled_bytes(text, "Anonymous:", &anonymous) || !labelled_bytes(text, "LazyFree:", &rollup->lazy))
+        return -EBADMSG;
+    rollup->all = anonymous;
+    /* Dirty pages of shared memory and of files are counted there, too: at most so much of it is anonymous. */
+    rollup->private = dirty > rollup->shared ? dirty - rollup->shared : 0;
+    if (rollup->private > rollup->anonymous)
+        rollup->private = rollup->anonymous;
+    return 0;
+}
+
+int proc_rollup_read(pid_t pid, struct proc_rollup *rollup)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    const ssize_t got = read_text(path, text, sizeof text);
+    if (got < 0)
+        return got == -ENOENT ? -ESRCH : (int)got;
+    return proc_rollup_parse(text, rollup);
+}
+
+/* ---- children -------------------------------------------------------------------------------------------------- */
+
+/* Adds pids to those there are: how many there are then, also beyond size. */
+static ssize_t add_pids(char *text, pid_t *children, size_t size, size_t count)
+{
+    for (char *at = text, *end;; at = end) {
+        const long child = strtol(at, &end, 10);
+        if (end == at)
+            return (ssize_t)count;
+        if (count < size)
+            children[count] = (pid_t)child;
+        count++;
+    }
+}
+
+static ssize_t add_children(pid_t pid, const char *thread, pid_t *children, size_t size, size_t count)
+{
+    char path[64], text[16384];
+    snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)pid, thread);
+    const ssize_t got = read_text(path, text, sizeof text);
+    return got < 0 ? got : add_pids(text, children, size, count);
+}
+
+ssize_t proc_children_at(int file, pid_t *children, size_t size)
+{
+    char text[16384];
+    const ssize_t got = pread_text(file, text, sizeof text);
+    return got < 0 ? got : add_pids(text, children, size, 0);
+}
+
+ssize_t proc_children(pid_t pid, pid_t *children, size_t size)
+{
+    char path[64];
+    ssize_t count = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *threads = opendir(path);
+    if (threads == NULL)
+        return errno == ENOENT ? -ESRCH : -errno;
+    for (struct dirent *d; count >= 0 && (d = readdir(threads)) != NULL;)
+        if (isdigit((unsigned char)d->d_name[0])) {
+            const ssize_t now = add_children(pid, d->d_name, children, size, (size_t)count);
+            if (now != -ENOENT) /* a thread may end meanwhile */
+                count = now;
+        }
+    closedir(threads);
+    return count;
+}
+
+/* ---- the machine ----------------------------------------------------------------------------------------------- */
+
+uint64_t proc_births(int loadavg)
+{
+    char text[128];
+    unsigned long long last;
+    if (loadavg < 0 || pread_text(loadavg, text, sizeof text) < 0 || sscanf(text, "%*s %*s %*s %*s %llu", &last) != 1)
+        return 0;
+    return last;
+}
+
+uint64_t proc_oom_kills(void)
+{
+    char text[16384];
+    const char label[] = "\noom_kill ";
+    unsigned long long kills;
+    if (read_text("/proc/vmstat", text, sizeof text) < 0)
+        return 0;
+    const char *line = strstr(text, label);
+    return line != NULL && sscanf(line + sizeof label - 1, "%llu", &kills) == 1 ? kills : 0;
 }
 
 /* The number after a label of a status file, which a user with many groups makes long. Negative errno. */

@@ -11,12 +11,16 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 /* 32 numbers below this: high enough to be out of the way, low enough for a small descriptor table. */
 #define LIFT_TOP  512
 #define LIFT_ROOM 32
+
+#define PROMPT_SLICE_NS    100000 /* the shortest that there is */
+#define FLAG_RESET_ON_FORK 1
 
 #define GAP_FIRST 3
 #define GAP_END   5
@@ -59,11 +63,31 @@ unsigned process_gap_end(void)
     return (unsigned)fd;
 }
 
-int64_t process_now_ms(void)
+int64_t process_now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t process_now_ms(void)
+{
+    return process_now_us() / 1000;
+}
+
+void process_be_prompt(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attributes = {.size = sizeof attributes, .flags = FLAG_RESET_ON_FORK, .runtime = PROMPT_SLICE_NS};
+    errno = 0;
+    attributes.nice = getpriority(PRIO_PROCESS, 0);
+    if (errno == 0 && attributes.nice >= 0) /* the reset would take a negative one from the children, too */
+        syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 int process_die_with(pid_t parent)

@@ -107,7 +107,7 @@ static bool strangers_are_accounted(struct server *server)
 
 /* ---- reaping --------------------------------------------------------------------------------------------------- */
 
-static void reap_worker(struct slot *slot, int64_t now)
+static void reap_worker(struct server *server, struct slot *slot, int64_t now)
 {
     int status;
     if (wait4(slot->pid, &status, WNOHANG, &slot->usage) != slot->pid)
@@ -115,7 +115,7 @@ static void reap_worker(struct slot *slot, int64_t now)
     if (slot->unreaped) { /* the host has been told, or is about to be */
         slot->unreaped = false;
         if (slot->state == SLOT_STUCK)
-            slot_free(slot);
+            server_slot_free(server, slot);
         return;
     }
     slot->status = status;
@@ -156,7 +156,7 @@ static void reap_all(struct server *server, int64_t now)
             return;
         struct slot *slot = slot_find_pid(&server->table, info.si_pid);
         if (slot != NULL)
-            reap_worker(slot, now);
+            reap_worker(server, slot, now);
         else
             reap_stranger(server, info.si_pid);
     }
@@ -232,6 +232,17 @@ static void give_up(struct server *server, struct slot *slot)
         if (server->reaper.known.all[i].serial == slot->serial || server->reaper.known.all[i].serial == 0)
             server->reaper.known.all[i].ignored = true;
     slot->state = SLOT_GONE;
+    meter_end(server, slot);
+}
+
+/* A sweep counts whom it kills; whoever was forked meanwhile, a cgroup knows. */
+static void kill_leftovers(struct server *server)
+{
+    if (server->metering.mechanism->method != POOL_MEMORY_CGROUP)
+        return;
+    for (size_t i = 0; i < server->table.count; i++)
+        if (server->table.slots[i].state == SLOT_REAPED)
+            server->metering.mechanism->kill(server, &server->table.slots[i]);
 }
 
 /* Jobs whose worker is reaped: gone when nothing of theirs is left. */
@@ -248,6 +259,7 @@ static void settle_reaped(struct server *server, int64_t now)
     bool accounted = strangers_are_accounted(server);
     if (!accounted) {
         sweep_pass(server);
+        kill_leftovers(server);
         /* A pass over /proc may miss who is forked meanwhile. Our own children cannot be missed: they leave their list
          * only when we reap them. */
         accounted = strangers_are_accounted(server);
@@ -256,18 +268,20 @@ static void settle_reaped(struct server *server, int64_t now)
         struct slot *slot = &server->table.slots[i];
         if (slot->state != SLOT_REAPED)
             continue;
-        if (slot->members == 0 && accounted)
+        if (slot->members == 0 && accounted) {
             slot->state = SLOT_GONE;
-        else if (now >= slot->give_up_at)
+            meter_end(server, slot);
+        } else if (now >= slot->give_up_at) {
             give_up(server, slot);
-        else
+        } else {
             server->reaper.sweep_at = now + SWEEP_AGAIN_MS;
+        }
     }
 }
 
 /* ---- killing --------------------------------------------------------------------------------------------------- */
 
-static void kill_slot(struct slot *slot, enum ladder_action action, int64_t now)
+static void kill_slot(struct server *server, struct slot *slot, enum ladder_action action, int64_t now)
 {
     if (action == LADDER_TERM) {
         /* A function and what it forked are one group, once it has made it; a command's worker passes the signal on. */
@@ -277,6 +291,8 @@ static void kill_slot(struct slot *slot, enum ladder_action action, int64_t now)
         kill(target, SIGCONT);
         return;
     }
+    if (server->metering.mechanism->method == POOL_MEMORY_CGROUP)
+        server->metering.mechanism->kill(server, slot);
     kill(-slot->pid, SIGKILL);
     kill(slot->pid, SIGKILL);
     slot->give_up_at = now + GIVE_UP_MS;
@@ -292,7 +308,7 @@ static void enforce(struct server *server, int64_t now)
             ladder_ask(&slot->ladder, VERDICT_BIRTH, 0, now);
         const enum ladder_action action = ladder_step(&slot->ladder, now, slot_paused(slot, now));
         if (action != LADDER_WAIT)
-            kill_slot(slot, action, now);
+            kill_slot(server, slot, action, now);
         if (now >= slot->give_up_at)
             give_up(server, slot);
     }
@@ -318,6 +334,25 @@ static void count_processes(struct server *server, int64_t now)
         }
     const int64_t pause = (process_now_ms() - now) * COUNT_SHARE;
     server->reaper.count_at = now + (pause > COUNT_MS ? pause : COUNT_MS);
+}
+
+size_t reaper_adopted(struct server *server, uint64_t serial, pid_t *pids, size_t size)
+{
+    const struct reaper_strangers *known = &server->reaper.known;
+    size_t count = 0;
+    for (size_t i = 0; i < known->count && count < size; i++)
+        if (known->all[i].serial == serial)
+            pids[count++] = known->all[i].pid;
+    return count;
+}
+
+void reaper_look_around(struct server *server, int64_t now)
+{
+    if (now < server->reaper.look_around_at || strangers_are_accounted(server))
+        return;
+    const int64_t start = process_now_us();
+    sweep_pass(server);
+    server->reaper.look_around_at = now + (process_now_us() - start) * COUNT_SHARE / 1000;
 }
 
 void reaper_run(struct server *server, bool reap, int64_t now)

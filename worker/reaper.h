@@ -9,6 +9,12 @@ int reaper_init(struct reaper *reaper);
 /* Does all that is due now; reap: a SIGCHLD has come. Slots of which nothing is left become SLOT_GONE. */
 void reaper_run(struct server *server, bool reap, int64_t now);
 
+/* Pids of processes that a live job has left to the fork server, as far as they are known. How many, at most size. */
+size_t reaper_adopted(struct server *server, uint64_t serial, pid_t *pids, size_t size);
+
+/* Finds out whose they are, where there are new ones. */
+void reaper_look_around(struct server *server, int64_t now);
+
 /* When reaper_run has to be called at the latest; LADDER_NEVER. */
 int64_t reaper_next(const struct server *server, int64_t now);
 

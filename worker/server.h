@@ -2,6 +2,7 @@
 #ifndef SERVER_H
 #define SERVER_H
 
+#include "meter.h"
 #include "proc.h"
 #include "process.h"
 #include "slot.h"
@@ -29,6 +30,7 @@ struct reaper {
     struct reaper_strangers known, before; /* as of the last sweep, and of the one before */
     int64_t sweep_at;                      /* when to look again; LADDER_NEVER: not needed */
     int64_t count_at;                      /* when to count processes for `pids` limits */
+    int64_t look_around_at;                /* whose new strangers are is not looked at before */
 };
 
 /* Mapped, and not for workers (MADV_DONTFORK): they have no business in it, and a page that no child has costs no copy
@@ -43,9 +45,19 @@ struct server {
     uint64_t inherited; /* anonymous bytes that every worker starts with */
     struct slot_table table;
     struct reaper reaper;
+    struct metering metering;
     uint8_t incoming[4096], outgoing[16 * 1024];
     char crash[4096];         /* a crash note on its way */
     char children[64 * 1024]; /* our own children file */
 };
+
+/* Ends the process where there is no memory for it. origin is *borrowed*. */
+struct server *server_new(int control, const struct process_origin *origin, size_t warm);
+
+/* A slot for a worker to be, with a serial of its own. NULL: all are taken. */
+struct slot *server_slot_take(struct server *server);
+
+/* Gives it up, with all that is kept for it. */
+void server_slot_free(struct server *server, struct slot *slot);
 
 #endif

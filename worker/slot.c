@@ -53,6 +53,7 @@ struct slot *slot_take(struct slot_table *table, uint64_t serial)
             .page = (struct page *)(void *)((char *)table->pages + i * page_stride()),
         };
         ladder_init(&slot->ladder);
+        meter_init(&slot->meter);
         memset(slot->page, 0, offsetof(struct page, trace));
         return slot;
     }
@@ -114,37 +115,59 @@ static uint64_t microseconds(const struct timeval *time)
     return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
 }
 
-void slot_report(const struct slot *slot, char *crash, size_t crash_size, struct message_gone *gone)
+/* What its job added to memory, and how that is known. */
+static void report_memory(const struct slot *slot, const struct metering *metering, struct message_gone *gone)
 {
     const struct page *page = slot->page;
-    const uint32_t frame = atomic_load(&page->frame_size);
-    const bool begun = atomic_load(&page->phase) == PAGE_BEGUN;
+    const struct meter *meter = &slot->meter;
+    const bool looked = meter->looks > 0;
     const struct usage_peak peak = usage_peak(&(struct usage_raw){
         .most = (uint64_t)slot->usage.ru_maxrss * 1024,
         .left = slot->left_peak,
         .baseline = page->baseline,
         .inherited = page->inherited,
-        .written = atomic_load(&page->written),
+        .file = page->file > meter->tree.file ? page->file : meter->tree.file,
+        .written = page->is_command == 0 ? atomic_load(&page->written) : 0,
         .is_command = page->is_command != 0,
+        .sampled = looked,
+        .sum = meter->most,
+        .vague = meter->vague,
+        .rewritten = meter->rewritten,
     });
+    gone->oom = meter->oom;
+    if (gone->begun == 0 || page->baseline == 0 || slot->unkillable)
+        return;
+    gone->method = looked ? metering->mechanism->method : POOL_MEMORY_RUSAGE;
+    gone->peak = peak.peak;
+    gone->bound = peak.bound;
+    if (metering->cgroup.peak && looked) { /* the kernel's own word */
+        gone->peak = meter->most;
+        gone->bound = 0;
+    }
+}
+
+void slot_report(const struct slot *slot, const struct metering *metering, char *crash, size_t crash_size,
+                 struct message_gone *gone)
+{
+    const struct page *page = slot->page;
+    const uint32_t frame = atomic_load(&page->frame_size);
     *gone = (struct message_gone){
         .serial = slot->serial,
         .status = slot->status,
         .verdict = slot->ladder.verdict,
-        .begun = begun,
+        .begun = atomic_load(&page->phase) == PAGE_BEGUN,
         .user_us = microseconds(&slot->usage.ru_utime) + slot->left_user_us,
         .system_us = microseconds(&slot->usage.ru_stime) + slot->left_system_us,
         .minor_faults = (uint64_t)slot->usage.ru_minflt,
         .major_faults = (uint64_t)slot->usage.ru_majflt,
-        .method = begun && page->baseline > 0 && !slot->unkillable ? POOL_MEMORY_RUSAGE : POOL_MEMORY_UNMEASURED,
-        .peak = peak.peak,
-        .bound = peak.bound,
         .processes = slot->processes > slot->killed ? slot->processes : slot->killed,
         .killed = slot->killed,
         .unkillable = slot->unkillable,
+        .met = slot->meter.tree.met,
         .crash = {crash, crash_describe(page, crash, crash_size)},
         .frame = {page->frame, frame <= PAGE_FRAME_MAX ? frame : 0},
     };
+    report_memory(slot, metering, gone);
     if (gone->verdict == VERDICT_NONE && over_cpu(slot, gone->user_us + gone->system_us))
         gone->verdict = VERDICT_CPU_LIMIT;
 }

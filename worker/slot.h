@@ -4,6 +4,7 @@
 
 #include "ladder.h"
 #include "message.h"
+#include "meter.h"
 #include "page.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct slot {
     int64_t give_up_at;   /* when what cannot be killed is reported as such */
     int64_t cpu_ms, pids; /* -1: no limit */
     struct page *page;
+    struct meter meter;
 
     int status;
     struct rusage usage;
@@ -65,7 +67,8 @@ struct slot *slot_find_pid(const struct slot_table *table, pid_t pid);
 void slot_page_share(const struct slot *slot, bool share);
 
 /* What the host is told of a slot that is gone. crash: text for the note, *borrowed* by the message. */
-void slot_report(const struct slot *slot, char *crash, size_t crash_size, struct message_gone *gone);
+void slot_report(const struct slot *slot, const struct metering *metering, char *crash, size_t crash_size,
+                 struct message_gone *gone);
 
 /* How long its command has been stopped, in milliseconds. */
 int64_t slot_paused(const struct slot *slot, int64_t now);

@@ -2,9 +2,11 @@
 #include "worker.h"
 
 #include "call_state.h"
+#include "cgroup.h"
 #include "command.h"
 #include "crash.h"
 #include "payload.h"
+#include "proc.h"
 #include "sweep.h"
 
 #include <errno.h>
@@ -18,7 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define INBOX_SMALL ((size_t)1024)
+#define INBOX_SMALL      ((size_t)1024)
+#define FILE_PAGES_LEAST ((uint64_t)1 << 20) /* less growth is not asked what it is */
 
 /* On the worker's stack, which is its own already: every other page that is written costs a copy. */
 struct task {
@@ -28,25 +31,45 @@ struct task {
     uint8_t *frame, small[INBOX_SMALL];
 };
 
+/* Closes every descriptor behind the gap but three, of which one may be none. */
+static void close_all_but(int a, int b, int c)
+{
+    const int kept[] = {a, b, c};
+    unsigned first = process_gap_end();
+    for (;;) {
+        unsigned next = ~0U;
+        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+            if (kept[i] >= 0 && (unsigned)kept[i] >= first && (unsigned)kept[i] < next)
+                next = (unsigned)kept[i];
+        if (next == ~0U)
+            break;
+        if (next > first)
+            descriptor_close_range(first, next - 1);
+        first = next + 1;
+    }
+    descriptor_close_range(first, ~0U);
+}
+
 /* From a copy of the fork server to a process of its own. */
-static int settle_in(const struct worker_birth *birth, struct channel *channel)
+static int settle_in(const struct worker_birth *birth, struct channel *channel, int *leaf)
 {
     int task = birth->task, result = birth->result;
     sigset_t none;
+    *leaf = birth->leaf;
     int rc = process_die_with(birth->parent);
     if (rc == 0)
         rc = process_descriptor_lift(&task);
     if (rc == 0)
         rc = process_descriptor_lift(&result);
+    if (rc == 0 && *leaf >= 0)
+        rc = process_descriptor_lift(leaf);
+    if (rc == 0 && *leaf >= 0)
+        rc = cgroup_leaf_join(*leaf);
     if (rc < 0)
         return rc;
     setpgid(0, 0);
     prctl(PR_SET_NAME, "reclaim-worker");
-    const unsigned low = (unsigned)(task < result ? task : result);
-    const unsigned high = (unsigned)(task < result ? result : task);
-    descriptor_close_range(process_gap_end(), low - 1);
-    descriptor_close_range(low + 1, high - 1);
-    descriptor_close_range(high + 1, ~0U);
+    close_all_but(task, result, *leaf);
     sweep_tag(birth->serial);
     process_seed();
     crash_note_in(birth->page);
@@ -142,8 +165,38 @@ static void limit(int resource, uint64_t soft, uint64_t hard)
     setrlimit((__rlimit_resource_t)resource, &new);
 }
 
+/* What the kernel is to refuse beyond what this process may allocate now and more bytes: data and stack as statm counts
+ * them, close enough to what RLIMIT_DATA is compared with. */
+static void limit_data(int64_t more)
+{
+    unsigned long long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm == NULL)
+        return;
+    if (fscanf(statm, "%*u %*u %*u %*u %*u %llu", &pages) == 1) {
+        const uint64_t most = pages * (uint64_t)sysconf(_SC_PAGESIZE) + (uint64_t)more;
+        limit(RLIMIT_DATA, most, most);
+    }
+    fclose(statm);
+}
+
+/* The limits that its cgroup enforces: 0, or a negative errno. */
+static int apply_cgroup_limits(const struct message_task *task, int leaf)
+{
+    const struct cgroup_limits limits = {
+        .memory = task->memory_limit,
+        .pids = task->pids >= 0 ? task->pids + 1 : -1, /* it counts the worker */
+        .cpu_weight = task->cpu_weight,
+    };
+    if (leaf < 0 || (limits.memory < 0 && limits.pids < 0 && limits.cpu_weight < 0))
+        return 0;
+    return cgroup_leaf_limit(leaf, &limits);
+}
+
 static void apply_limits(const struct message_task *task)
 {
+    if (task->backstop != 0 && task->function != 0 && task->memory_limit >= 0)
+        limit_data(task->memory_limit);
     if (task->cpu_ms >= 0) {
         const uint64_t seconds = ((uint64_t)task->cpu_ms + 999) / 1000;
         limit(RLIMIT_CPU, seconds, seconds + 2);
@@ -160,11 +213,30 @@ static void apply_limits(const struct message_task *task)
 
 /* What the job starts from: its usage is counted above this. The high-water mark, not what is resident now, for that is
  * what wait4 will tell of the end. */
-static void take_baseline(struct page *page)
+static uint64_t high_water_mark(void)
 {
     struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
-        page->baseline = (uint64_t)usage.ru_maxrss * 1024;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+/* leaf is closed: the job is not to have it. */
+static void take_baseline(struct page *page, int leaf)
+{
+    if (leaf >= 0) {
+        int current = cgroup_leaf_open_current(leaf);
+        page->charged = current < 0 ? 0 : cgroup_current(current);
+        descriptor_close(&current);
+        close(leaf);
+    }
+    page->baseline = high_water_mark();
+}
+
+/* How much of a mark that is above what it was are file pages, for they are not told apart in it. */
+static void note_file_pages(struct page *page)
+{
+    struct proc_status status;
+    if (high_water_mark() > page->baseline + FILE_PAGES_LEAST && proc_status_read(getpid(), &status) == 0)
+        page->file = status.file;
 }
 
 /* Takes the descriptors for 0, 1 and 2 out of the set, -1 where there is none. */
@@ -182,7 +254,7 @@ static void flush(FILE *stream)
         fflush(stream);
 }
 
-static int run_function(struct task *task, struct channel *channel)
+static int run_function(struct task *task, struct channel *channel, int leaf)
 {
     struct pool_call call;
     int streams[3];
@@ -199,7 +271,7 @@ static int run_function(struct task *task, struct channel *channel)
     call.arg_size = (size_t)task->message.size;
     call.fd_count = task->descriptors.count;
     memcpy(call.fds, task->descriptors.fds, sizeof call.fds[0] * call.fd_count);
-    take_baseline(channel->page);
+    take_baseline(channel->page, leaf);
     atomic_store(&channel->page->phase, PAGE_BEGUN);
 
     const pool_fn function = (pool_fn)(uintptr_t)task->message.function;
@@ -207,6 +279,7 @@ static int run_function(struct task *task, struct channel *channel)
 
     if (getpid() != call.pid) /* a child that the job forked, and that came back from it as well */
         _exit(code == 0 ? 0 : 1);
+    note_file_pages(channel->page);
     flush(stdout);
     flush(stderr);
     int rc = call_finish(&call, code, task->message.early != 0);
@@ -217,7 +290,7 @@ static int run_function(struct task *task, struct channel *channel)
     return rc;
 }
 
-static int run_command(struct task *task, struct channel *channel, const struct process_origin *origin)
+static int run_command(struct task *task, struct channel *channel, const struct process_origin *origin, int leaf)
 {
     uint8_t storage[1024];
     struct command command = {.fds = NULL, .origin = origin, .page = channel->page};
@@ -228,8 +301,9 @@ static int run_command(struct task *task, struct channel *channel, const struct 
     take_streams(task, command.streams);
     command.fds = task->descriptors.fds;
     command.fd_count = task->descriptors.count;
+    command.data_limit = task->message.backstop != 0 ? task->message.memory_limit : -1;
     channel->page->is_command = 1;
-    take_baseline(channel->page);
+    take_baseline(channel->page, leaf);
     atomic_store(&channel->page->phase, PAGE_BEGUN);
     command_run(&command, &result);
     frame_buffer_init(&frame, storage, sizeof storage);
@@ -242,16 +316,17 @@ void worker_main(const struct worker_birth *birth)
     struct task task;
     task.arg = NULL;
     struct channel channel;
-    if (settle_in(birth, &channel) < 0)
+    int leaf;
+    if (settle_in(birth, &channel, &leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
     atomic_store(&birth->page->phase, PAGE_READY);
     const int got = receive_task(channel.task, &task);
     if (got == 0)
         _exit(0);
-    if (got < 0 || open_payload(&task) < 0)
+    if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task.message, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
     apply_limits(&task.message);
-    const int rc =
-        task.message.function != 0 ? run_function(&task, &channel) : run_command(&task, &channel, birth->origin);
+    const int rc = task.message.function != 0 ? run_function(&task, &channel, leaf)
+                                              : run_command(&task, &channel, birth->origin, leaf);
     _exit(rc == 0 ? 0 : WORKER_EXIT_CHANNEL);
 }

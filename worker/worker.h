@@ -14,6 +14,7 @@
 struct worker_birth {
     uint64_t serial;
     int task, result; /* its own ends; everything else is closed */
+    int leaf;         /* directory of its cgroup, -1: none */
     struct page *page;
     const struct process_origin *origin;
     pid_t parent;

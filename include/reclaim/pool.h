@@ -127,10 +127,11 @@ typedef struct pool_usage {
     uint32_t processes_killed;           /* how many were still there at its end and had to be killed */
     uint32_t attempt;                    /* 1 for the first; 0: never started */
     uint32_t oom_retries;                /* attempts that ended at their memory limit and were given a larger one */
-    uint32_t evictions;                  /* times it was requeued to make room, costing no attempt */
-    double started, ended;               /* seconds since the epoch (CLOCK_REALTIME), last attempt; 0: never started */
-    bool complete;                       /* false while an `early` job's process is still being reaped: see early */
-    bool unkillable;                     /* a process of the job could not be killed: it may still be there */
+    uint32_t evictions;    /* times it was taken from its worker and run again, costing no attempt: to make
+                              room, or (rerunnable) when the fork server died */
+    double started, ended; /* seconds since the epoch (CLOCK_REALTIME), last attempt; 0: never started */
+    bool complete;         /* false while an `early` job's process is still being reaped: see early */
+    bool unkillable;       /* a process of the job could not be killed: it may still be there */
     uint64_t reserved[8];
 } pool_usage_t;
 
@@ -242,7 +243,6 @@ typedef struct pool_job_options {
     int64_t cpu_ms;        /* CPU time of one process (RLIMIT_CPU, rounded up to seconds); default: none */
     int64_t memory_limit;  /* bytes the job may add, its whole tree together; beyond, it is killed: OUT_OF_MEMORY, cause
                               MEMORY_LIMIT; at least 1 MiB; default: none */
-    bool memory_backstop;  /* beyond memory_limit the allocations of each single process fail as well (RLIMIT_DATA) */
     int64_t memory_expected; /* bytes it will need, for admission; default: learned from finished jobs of its name, else
                                 a fair share of the budget; POOL_NONE: nothing worth counting */
     int32_t pids;         /* processes the job may have at once, its worker not counted; default: no limit. In a cgroup
@@ -256,6 +256,7 @@ typedef struct pool_job_options {
                              1 GiB; POOL_NONE: nothing may be written. One that had ended well before it could be is
                              DONE, with truncated */
     bool huge_pages;      /* commands: glibc's malloc uses huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1) */
+    bool memory_backstop; /* beyond memory_limit the allocations of each single process fail as well (RLIMIT_DATA) */
     const int *fds;       /* descriptors for the job: pool_call_fd(), in a command 3, 4, ...; *copied* (dup) */
     size_t fd_count;      /* at most 64 */
     int32_t retries;      /* further attempts, only after the outcomes in retry_on */
@@ -263,8 +264,9 @@ typedef struct pool_job_options {
     int64_t retry_delay_ms; /* before each further attempt; default: at once */
     double retry_oom;       /* after MEMORY_LIMIT run it again with this times the limit (1.1 to 100), up to the budget;
                                these attempts are not among `retries`; default: no */
-    bool rerunnable;        /* may be run again if its worker is taken from it: fork server lost, memory pressure */
-    int64_t memory_every_ms; /* POOL_EVENT_MEMORY for on_event, at least so far apart; default: none */
+    int64_t memory_every_ms; /* POOL_EVENT_MEMORY for on_event so often, and when it has grown a good deal in between;
+                                the job's memory is then looked at as often, down to 1 ms; default: none */
+    bool rerunnable;         /* may be run again if its worker is taken from it: fork server lost, memory pressure */
     bool early;              /* settled when the value is whole, before the worker is reaped: outcome and value are
                                 final, usage.complete is false and the rest of usage stays as it is */
     bool collect;            /* pool_next hands it out */
@@ -280,8 +282,8 @@ typedef struct pool_job_options {
  * On failure *job is NULL and no callback will run, on_release neither. Blocks only at queue_limit.
  * Errors: -EINVAL, -EFAULT (fn is not in code mapped at pool_open), -EAGAIN (queue full), -ESHUTDOWN (pool closed),
  * -E2BIG (memory_expected is above memory_budget: it could never start), -EPERM (another process, or the host's
- * credentials changed), -ENOTSUP, -EDEADLK (would block in a callback), -ENOMEM,
- * -EMFILE, -EIO (the pool failed: its keeper is gone). */
+ * credentials changed), -ENOTSUP, -EDEADLK (would block in a callback), -ENOMEM, -EMFILE, -EIO (the pool failed: its
+ * keeper is gone). */
 POOL_API int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
                          pool_job_t **job);
 

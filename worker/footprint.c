@@ -1,0 +1,53 @@
+#include "footprint.h"
+
+#define VAGUE_BYTES ((uint64_t)1 << 20)
+#define VAGUE_SHARE 50 /* 2 % */
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+struct footprint footprint_of(const struct footprint_process *processes, size_t count)
+{
+    struct footprint sum = {0, 0};
+    uint64_t shared = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum.most += processes[i].anonymous + processes[i].shared;
+        sum.least += less(processes[i].anonymous, processes[i].inheritable);
+        shared = larger(shared, processes[i].shared);
+    }
+    sum.least += shared;
+    return sum;
+}
+
+bool footprint_is_vague(const struct footprint *footprint)
+{
+    return footprint->most - footprint->least > larger(VAGUE_BYTES, footprint->most / VAGUE_SHARE);
+}
+
+struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count, uint64_t inherited,
+                                        size_t sharers)
+{
+    uint64_t divided = 0, private = 0, sum = 0, rewritten = 0;
+    size_t heirs = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct footprint_walked *p = &processes[i];
+        const uint64_t own = less(p->all, p->heir ? inherited : 0);
+        divided += p->anonymous + p->shared;
+        private += p->private + p->shared;
+        sum += own;
+        rewritten += p->heir ? less(p->private + p->shared, own) : 0;
+        heirs += p->heir;
+    }
+    /* The proportional share of what was inherited is not the job's; of what it has rewritten the sum then has a little
+     * less than all, and private pages tell better. */
+    const uint64_t portion = inherited / (heirs + sharers) * heirs;
+    const uint64_t bytes = larger(less(divided, portion), private);
+    return (struct footprint_truth){.bytes = bytes, .twice = less(sum + rewritten, bytes), .rewritten = rewritten};
+}

@@ -1,0 +1,85 @@
+/* meter_cgroup.c - a cgroup v2 leaf for each worker, made before it is forked: the kernel counts, limits and kills. */
+#include "meter.h"
+
+#include "descriptor.h"
+#include "server.h"
+
+static int prepare(struct server *server, struct slot *slot)
+{
+    const int leaf = cgroup_leaf_make(&server->metering.cgroup, slot->serial);
+    if (leaf < 0)
+        return leaf;
+    slot->meter.leaf = leaf;
+    return 0;
+}
+
+static int start(struct server *server, struct slot *slot)
+{
+    (void)server;
+    slot->meter.current = cgroup_leaf_open_current(slot->meter.leaf);
+    return slot->meter.current < 0 ? slot->meter.current : 0;
+}
+
+/* What the worker itself had charged before its job began is not the job's. */
+static uint64_t added(const struct slot *slot, uint64_t bytes)
+{
+    const uint64_t before = slot->page->charged;
+    return bytes > before ? bytes - before : 0;
+}
+
+static bool meet(struct server *server, struct slot *slot)
+{
+    (void)server;
+    (void)slot;
+    return false;
+}
+
+static void look(struct server *server, struct slot *slot, int64_t now)
+{
+    (void)server;
+    (void)now;
+    slot->meter.used = added(slot, cgroup_current(slot->meter.current));
+    slot->meter.sure = true;
+    if (slot->meter.used > slot->meter.most)
+        slot->meter.most = slot->meter.used;
+}
+
+static size_t kill_all(struct server *server, struct slot *slot)
+{
+    return cgroup_leaf_kill(&server->metering.cgroup, slot->meter.leaf);
+}
+
+/* Its own limit has two counters, any killer one: what was killed without that limit having been hit, the machine has
+ * killed, or a limit above. */
+static void end(struct server *server, struct slot *slot)
+{
+    struct cgroup_usage usage;
+    (void)server;
+    if (slot->meter.leaf < 0 || cgroup_leaf_read(slot->meter.leaf, &usage) < 0)
+        return;
+    const uint64_t peak = added(slot, usage.peak);
+    if (peak > slot->meter.most)
+        slot->meter.most = peak;
+    slot->meter.looks++;
+    if (usage.oom_kill > 0)
+        slot->meter.oom = usage.oom > 0 ? OOM_LIMIT : OOM_MACHINE;
+}
+
+static void release(struct server *server, struct slot *slot)
+{
+    descriptor_close(&slot->meter.current);
+    if (slot->meter.leaf >= 0)
+        cgroup_leaf_remove(&server->metering.cgroup, slot->serial, slot->meter.leaf);
+    slot->meter.leaf = -1;
+}
+
+const struct meter_mechanism meter_cgroup = {
+    .method = POOL_MEMORY_CGROUP,
+    .prepare = prepare,
+    .start = start,
+    .meet = meet,
+    .look = look,
+    .kill = kill_all,
+    .end = end,
+    .release = release,
+};

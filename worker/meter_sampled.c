@@ -1,0 +1,186 @@
+/* meter_sampled.c - no privilege, no kernel feature but /proc. What it counts and misses: docs/memory.md. */
+#include "meter.h"
+
+#include "reaper.h"
+#include "server.h"
+
+#define TEMPLATE_BYTES  ((uint64_t)8 << 20) /* inherited; of less it does not matter how much is rewritten */
+#define FAULTS_LEAST    64                  /* so few pages rewritten are not worth a walk */
+#define WALK_US_PER_MIB 12
+#define WALK_US_MOST    20000 /* longer walks are made for a limit only, since everybody else waits for them */
+#define WALK_US_BURST   40000 /* that a job's walks may take before they are held to their share */
+#define WALK_SHARE      50    /* one part in this of the time */
+#define WALK_NEAR_SHARE 4     /* near its limit */
+#define WALK_LEAST      ((uint64_t)1 << 20) /* so little that may have changed is not worth one */
+#define ADOPTED_MAX     256
+
+static int prepare(struct server *server, struct slot *slot)
+{
+    (void)server;
+    (void)slot;
+    return 0;
+}
+
+static bool meet(struct server *server, struct slot *slot)
+{
+    struct tree *tree = &slot->meter.tree;
+    pid_t adopted[ADOPTED_MAX];
+    const unsigned met = tree->met;
+    tree_walk(tree, adopted, reaper_adopted(server, slot->serial, adopted, ADOPTED_MAX));
+    return tree->met != met;
+}
+
+static int start(struct server *server, struct slot *slot)
+{
+    const int rc = tree_init(&slot->meter.tree, slot->pid, server->inherited, slot->meter.argument);
+    if (rc == 0)
+        meet(server, slot);
+    return rc;
+}
+
+static bool is_over(const struct meter *meter, uint64_t bytes)
+{
+    return meter->limit >= 0 && bytes > (uint64_t)meter->limit;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+/* Walks have credit like a leaky bucket: a spike is looked at as it comes, and a job that is always worth it costs its
+ * share. */
+static bool has_walk_credit(struct meter *meter, bool near, int64_t now)
+{
+    const int64_t share = near ? WALK_NEAR_SHARE : WALK_SHARE;
+    if (meter->walk_credit_at == 0)
+        meter->walk_credit_us = WALK_US_BURST;
+    else
+        meter->walk_credit_us += (now - meter->walk_credit_at) * 1000 / share;
+    meter->walk_credit_at = now;
+    if (meter->walk_credit_us > WALK_US_BURST)
+        meter->walk_credit_us = WALK_US_BURST;
+    return meter->walk_credit_us > 0;
+}
+
+/* What only page tables tell, and what may have changed since they were walked. */
+struct doubt {
+    bool vague;       /* forked processes share what each counts */
+    bool inherits;    /* what it has from before the job may be rewritten, and no count shows that */
+    uint64_t touched; /* bytes; UINT64_MAX: nothing is known yet */
+};
+
+static struct doubt doubt_of(struct server *server, struct slot *slot, const struct footprint *footprint)
+{
+    struct meter *meter = &slot->meter;
+    struct doubt doubt = {.vague = footprint_is_vague(footprint),
+                          .inherits = server->inherited > TEMPLATE_BYTES && slot->page->is_command == 0};
+    if (doubt.vague && meter->walked != meter->tree.met)
+        doubt.touched = UINT64_MAX;
+    else if (doubt.vague || doubt.inherits)
+        doubt.touched = tree_touched(&meter->tree);
+    return doubt;
+}
+
+/* Whether page tables are to be walked now: there is something that only they tell, and it matters. */
+static bool is_worth_a_walk(struct server *server, struct meter *meter, const struct footprint *footprint,
+                            const struct doubt *doubt, int64_t now)
+{
+    const uint64_t most = footprint->most + meter->rewritten;
+    const bool near = is_over(meter, most);
+    if ((!doubt->vague && !doubt->inherits) || !has_walk_credit(meter, near, now))
+        return false;
+    if (near)
+        return true;
+    const uint64_t walked = most + server->inherited * meter->tree.count;
+    if (walked / (1 << 20) * WALK_US_PER_MIB > WALK_US_MOST || doubt->touched < WALK_LEAST)
+        return false;
+    return doubt->inherits || footprint->most > meter->most;
+}
+
+static size_t count_workers(const struct server *server)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < server->table.count; i++)
+        count += server->table.slots[i].state == SLOT_ALIVE;
+    return count;
+}
+
+static bool walk(struct server *server, struct meter *meter)
+{
+    const int64_t start_us = process_now_us();
+    struct footprint_truth truth;
+    const bool whole = tree_footprint_walked(&meter->tree, count_workers(server), &truth);
+    meter->walk_us = process_now_us() - start_us;
+    meter->walk_credit_us -= meter->walk_us;
+    if (!whole)
+        return false;
+    meter->walked = meter->tree.met;
+    meter->shared = truth.twice;
+    if (truth.rewritten > meter->rewritten)
+        meter->rewritten = truth.rewritten;
+    return true;
+}
+
+static void raise_to(uint64_t *highest, uint64_t bytes)
+{
+    if (bytes > *highest)
+        *highest = bytes;
+}
+
+static uint64_t least_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void look(struct server *server, struct slot *slot, int64_t now)
+{
+    struct meter *meter = &slot->meter;
+    meter->walk_us = 0;
+    tree_look(&meter->tree);
+    const struct footprint footprint = tree_footprint(&meter->tree);
+    const struct doubt doubt = doubt_of(server, slot, &footprint);
+    const bool walked = is_worth_a_walk(server, meter, &footprint, &doubt, now) && walk(server, meter);
+    const uint64_t written = slot->page->is_command == 0 ? atomic_load(&slot->page->written) : 0;
+    const uint64_t beside = meter->rewritten + written;
+    if (!doubt.vague)
+        meter->shared = 0;
+    const uint64_t sum = less(footprint.most, meter->shared);
+    meter->used = (sum > footprint.least ? sum : footprint.least) + beside;
+    meter->sure = walked || (!doubt.vague && meter->rewritten == 0) || is_over(meter, footprint.least + written);
+    /* What forked processes share has changed since the last walk: so much is certain, and so much it may be. */
+    raise_to(&meter->most, walked || !doubt.vague ? meter->used : footprint.least + beside);
+    if (doubt.vague && !walked)
+        raise_to(&meter->vague,
+                 beside + least_of(footprint.most, doubt.touched == UINT64_MAX ? UINT64_MAX : sum + doubt.touched));
+}
+
+static size_t kill_all(struct server *server, struct slot *slot)
+{
+    (void)server;
+    tree_kill(&slot->meter.tree);
+    return slot->meter.tree.count;
+}
+
+static void end(struct server *server, struct slot *slot)
+{
+    (void)server;
+    (void)slot;
+}
+
+static void release(struct server *server, struct slot *slot)
+{
+    (void)server;
+    tree_deinit(&slot->meter.tree);
+}
+
+const struct meter_mechanism meter_sampled = {
+    .method = POOL_MEMORY_SAMPLED,
+    .prepare = prepare,
+    .start = start,
+    .meet = meet,
+    .look = look,
+    .kill = kill_all,
+    .end = end,
+    .release = release,
+};

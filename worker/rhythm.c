@@ -1,0 +1,40 @@
+#include "rhythm.h"
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The time in which it cannot come from here to its limit: as fast as anything grows when it has been growing, and half
+ * as carefully when it rests, since what is past the limit by a few looks is still caught within the bound. */
+static int64_t until_limit(const struct rhythm_view *view)
+{
+    if (view->limit < 0)
+        return INT64_MAX;
+    const uint64_t limit = (uint64_t)view->limit;
+    const uint64_t room = limit > view->used ? limit - view->used : 0;
+    const int64_t soonest = (int64_t)(room / RHYTHM_FASTEST_PER_MS);
+    if (view->used > view->before)
+        return most(soonest, RHYTHM_NEAREST_MS);
+    return most(soonest, RHYTHM_TREE_MS);
+}
+
+int64_t rhythm_next(const struct rhythm_view *view)
+{
+    const int64_t usual = view->tree ? RHYTHM_TREE_MS : RHYTHM_SINGLE_MS;
+    const int64_t limit = until_limit(view);
+    int64_t next = least(usual, limit);
+    if (view->every_ms > 0)
+        next = least(next, view->every_ms);
+    const bool near = limit < RHYTHM_TREE_MS;
+    const int64_t share = near ? RHYTHM_NEAR_SHARE : (int64_t)RHYTHM_FAR_SHARE * view->looked_at;
+    next = most(next, RHYTHM_NEAREST_MS);
+    while (next < view->cost_us * share / 1000)
+        next *= 2; /* so that different jobs are looked at together */
+    return next;
+}

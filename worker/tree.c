@@ -1,0 +1,317 @@
+#include "tree.h"
+
+#include "descriptor.h"
+#include "process.h"
+#include "sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAPPED_SLACK ((uint64_t)256 << 10) /* file pages and shared memory are told apart again after such a change */
+#define OPEN_SHARE   4                     /* at most one part in this of our descriptors are kept open here */
+
+static size_t open_count; /* descriptors kept open, of all trees */
+
+static size_t open_most(void)
+{
+    static size_t most;
+    struct rlimit limit;
+    if (most == 0)
+        most =
+            getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? (size_t)limit.rlim_cur / OPEN_SHARE : 1024;
+    return most;
+}
+
+static int keep_open(const char *path, int flags)
+{
+    if (open_count >= open_most())
+        return -1;
+    int fd = open(path, flags | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    process_descriptor_lift(&fd); /* low numbers are for what jobs' fork handlers remember: see process_gap_end */
+    open_count++;
+    return fd;
+}
+
+static void process_open(struct tree_process *process)
+{
+    char path[64];
+    const int pid = (int)process->pid;
+    snprintf(path, sizeof path, "/proc/%d/statm", pid);
+    process->statm = keep_open(path, O_RDONLY);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    process->children = keep_open(path, O_RDONLY);
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    process->threads = keep_open(path, O_RDONLY | O_DIRECTORY);
+}
+
+static void process_close(struct tree_process *process)
+{
+    int *const fds[] = {&process->statm, &process->children, &process->threads};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        open_count -= *fds[i] >= 0;
+        descriptor_close(fds[i]);
+    }
+}
+
+static struct tree_process *tree_find(const struct tree *tree, pid_t pid)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        if (tree->all[i].pid == pid)
+            return &tree->all[i];
+    return NULL;
+}
+
+static int reserve(struct tree *tree)
+{
+    if (tree->count < tree->capacity)
+        return 0;
+    const size_t capacity = tree->capacity == 0 ? 4 : tree->capacity * 2;
+    struct tree_process *all = capacity > TREE_PROCESSES_MAX ? NULL : realloc(tree->all, capacity * sizeof *all);
+    if (all == NULL)
+        return -ENOMEM;
+    tree->all = all;
+    tree->capacity = capacity;
+    return 0;
+}
+
+/* statm tells file pages and shared memory as one: status, which costs more, only when that has changed. */
+static int process_look(struct tree_process *process)
+{
+    uint64_t resident, anonymous;
+    struct proc_status status;
+    int rc = process->statm >= 0 ? proc_resident_at(process->statm, &resident, &anonymous)
+                                 : proc_resident(process->pid, &resident, &anonymous);
+    if (rc < 0)
+        return rc;
+    const uint64_t mapped = resident - anonymous;
+    const uint64_t change = mapped > process->mapped ? mapped - process->mapped : process->mapped - mapped;
+    process->anonymous = anonymous;
+    if (change < MAPPED_SLACK)
+        return 0;
+    rc = proc_status_read(process->pid, &status);
+    if (rc < 0)
+        return rc == -EBADMSG ? 0 : rc; /* a zombie has none */
+    process->mapped = mapped;
+    process->anonymous = status.anonymous;
+    process->shared = status.shared;
+    process->file = status.file;
+    return 0;
+}
+
+/* Whether it has what the worker had before its job: forked from it, and not exec'ed since. */
+static bool is_heir(const struct tree *tree, const struct tree_process *process)
+{
+    return tree->count > 0 && process->stack != 0 && process->stack == tree->all[0].stack;
+}
+
+static uint64_t own(const struct tree *tree, const struct tree_process *process)
+{
+    const uint64_t inherited = is_heir(tree, process) ? tree->inherited : 0;
+    return process->anonymous > inherited ? process->anonymous - inherited : 0;
+}
+
+/* The shared memory that is not its argument. */
+static uint64_t own_shared(const struct tree *tree, const struct tree_process *process, uint64_t shared)
+{
+    const uint64_t argument = is_heir(tree, process) ? tree->argument : 0;
+    return shared > argument ? shared - argument : 0;
+}
+
+/* Adds a process that is there now. parent NULL: not known. */
+static int tree_add(struct tree *tree, pid_t pid, const struct tree_process *parent)
+{
+    struct tree_process process = {.pid = pid, .found = true};
+    struct proc_entry entry;
+    if (parent != NULL) {
+        process.parent_stack = parent->stack;
+        process.inheritable = own(tree, parent);
+    }
+    int rc = reserve(tree);
+    if (rc < 0)
+        return rc;
+    process_open(&process);
+    rc = proc_entry_read(pid, &entry);
+    if (rc == 0)
+        rc = process_look(&process);
+    if (rc < 0) {
+        process_close(&process);
+        return rc;
+    }
+    process.start = entry.start;
+    process.stack = entry.stack;
+    tree->all[tree->count++] = process;
+    tree->met++;
+    return 0;
+}
+
+int tree_init(struct tree *tree, pid_t worker, uint64_t inherited, uint64_t argument)
+{
+    *tree = (struct tree){.inherited = inherited, .argument = argument};
+    return tree_add(tree, worker, NULL);
+}
+
+void tree_deinit(struct tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        process_close(&tree->all[i]);
+    free(tree->all);
+    *tree = (struct tree){0};
+}
+
+static void tree_meet(struct tree *tree, pid_t pid, const struct tree_process *parent)
+{
+    struct tree_process *known = tree_find(tree, pid);
+    if (known != NULL)
+        known->found = true;
+    else
+        tree_add(tree, pid, parent);
+}
+
+/* Its order stays: the worker is the first. */
+static void tree_drop(struct tree *tree, size_t index)
+{
+    process_close(&tree->all[index]);
+    memmove(&tree->all[index], &tree->all[index + 1], (tree->count - index - 1) * sizeof *tree->all);
+    tree->count--;
+}
+
+/* A process of one thread, as most are, has all its children in one file; the directory's links tell how many threads
+ * there are. */
+static ssize_t process_children(const struct tree_process *process, pid_t *children, size_t size)
+{
+    struct stat threads;
+    if (process->children < 0 || process->threads < 0 || fstat(process->threads, &threads) < 0 || threads.st_nlink > 3)
+        return proc_children(process->pid, children, size);
+    return proc_children_at(process->children, children, size);
+}
+
+void tree_walk(struct tree *tree, const pid_t *adopted, size_t count)
+{
+    static pid_t children[TREE_PROCESSES_MAX];
+    if (tree->count == 0) /* the worker was gone before it could be opened */
+        return;
+    for (size_t i = 0; i < tree->count; i++)
+        tree->all[i].found = i == 0;
+    for (size_t i = 0; i < count; i++)
+        tree_meet(tree, adopted[i], &tree->all[0]);
+    for (size_t i = 0; i < tree->count; i++) { /* grows meanwhile: whoever is met is asked for its children, too */
+        if (!tree->all[i].found)
+            continue;
+        const ssize_t got = process_children(&tree->all[i], children, TREE_PROCESSES_MAX);
+        if (got <= 0)
+            continue;
+        process_look(&tree->all[i]); /* what its new children were born with */
+        for (ssize_t c = 0; c < got && c < TREE_PROCESSES_MAX; c++)
+            tree_meet(tree, children[c], &tree->all[i]);
+    }
+    for (size_t i = tree->count; i > 1; i--)
+        if (!tree->all[i - 1].found)
+            tree_drop(tree, i - 1);
+}
+
+void tree_look(struct tree *tree)
+{
+    for (size_t i = tree->count; i > 0; i--) {
+        struct tree_process *process = &tree->all[i - 1];
+        if (process_look(process) < 0) {
+            process->anonymous = process->shared = 0;
+            if (i > 1)
+                tree_drop(tree, i - 1);
+        } else if (process->file > tree->file) {
+            tree->file = process->file;
+        }
+    }
+}
+
+struct footprint tree_footprint(const struct tree *tree)
+{
+    static struct footprint_process processes[TREE_PROCESSES_MAX];
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct tree_process *process = &tree->all[i];
+        const bool as_born = process->stack == process->parent_stack; /* also when neither can be seen */
+        processes[i] = (struct footprint_process){.anonymous = own(tree, process),
+                                                  .shared = own_shared(tree, process, process->shared),
+                                                  .inheritable = as_born ? process->inheritable : 0};
+    }
+    return footprint_of(processes, tree->count);
+}
+
+/* One process's page tables; where they are not ours to see, what it has resident. It may have exec'ed since it was
+ * found. Negative errno: it is gone. */
+static int walk(const struct tree *tree, struct tree_process *process, struct footprint_walked *walked)
+{
+    struct proc_rollup rollup;
+    struct proc_entry entry;
+    int rc = proc_entry_read(process->pid, &entry);
+    if (rc == 0 && (entry.start != process->start || entry.state == 'Z'))
+        rc = -ESRCH;
+    if (rc < 0)
+        return rc;
+    process->stack = entry.stack;
+    process->faults = entry.minor_faults;
+    const uint64_t shared = own_shared(tree, process, process->shared);
+    rc = proc_rollup_read(process->pid, &rollup);
+    if (rc == -EACCES || rc == -EPERM) {
+        *walked = (struct footprint_walked){own(tree, process), shared, 0, own(tree, process) + shared, false};
+        return 0;
+    }
+    if (rc < 0)
+        return rc;
+    const uint64_t lazy = rollup.lazy < rollup.private ? rollup.lazy : rollup.private;
+    *walked = (struct footprint_walked){
+        .anonymous = rollup.anonymous - lazy,
+        .shared = own_shared(tree, process, rollup.shared),
+        .private = rollup.private - lazy,
+        .all = rollup.all + shared,
+        .heir = is_heir(tree, process),
+    };
+    return 0;
+}
+
+/* Whether all that have been walked are still there: when one ends the others' parts of what they shared grow. */
+static bool all_are_there(const struct tree *tree)
+{
+    uint64_t resident, anonymous;
+    for (size_t i = 0; i < tree->count; i++)
+        if (proc_resident(tree->all[i].pid, &resident, &anonymous) < 0 || resident == 0)
+            return false;
+    return true;
+}
+
+bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_truth *truth)
+{
+    static struct footprint_walked processes[TREE_PROCESSES_MAX];
+    bool whole = true;
+    for (size_t i = 0; i < tree->count; i++)
+        whole = walk(tree, &tree->all[i], &processes[i]) == 0 && whole;
+    if (!whole || !all_are_there(tree))
+        return false;
+    *truth = footprint_walked(processes, tree->count, tree->inherited, sharers);
+    return true;
+}
+
+uint64_t tree_touched(struct tree *tree)
+{
+    struct proc_entry entry;
+    uint64_t faults = 0;
+    for (size_t i = 0; i < tree->count; i++)
+        if (proc_entry_read(tree->all[i].pid, &entry) == 0 && entry.minor_faults > tree->all[i].faults)
+            faults += entry.minor_faults - tree->all[i].faults;
+    return faults * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void tree_kill(const struct tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) { /* as nobody's child: one that was ours may be reaped by now */
+        const struct proc_entry entry = {.pid = tree->all[i].pid, .parent = -1, .start = tree->all[i].start};
+        sweep_kill(&entry, getpid());
+    }
+}
