@@ -341,7 +341,7 @@ static void test_admission_ever_new_names_are_not_held_up_for_ever(void **state)
     struct admission_ticket tickets[8];
     char names[LEARNED_NEWCOMERS_MIN + 8][8];
     for (int i = 0; i < LEARNED_NEWCOMERS_MIN + 8; i++)
-        snprintf(names[i], sizeof names[i], "n%d", i);
+        snprintf(names[i], sizeof names[i], "n%u", (unsigned)i & 0xff);
     for (int i = 0; i < LEARNED_NEWCOMERS_MIN; i++)
         learned_note(&admission.learned, names[i], (uint64_t)(20 * MIB));
     for (int i = 0; i < 8; i++)
