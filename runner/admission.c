@@ -226,7 +226,9 @@ static bool fits_machine(const struct admission *admission, const struct admissi
     const uint64_t share = spare / rules->workers;
     const uint64_t growth =
         admission->unused_known + least(admission->unused_unknown, share * admission->unknown_count);
-    return (unknown ? least(bytes, share) : bytes) <= above(spare, growth);
+    if (unknown)
+        bytes = most(least(bytes, share), least(bytes, ticket->least));
+    return bytes <= above(spare, growth);
 }
 
 static void start(struct admission *admission, struct admission_ticket *ticket, const struct learned_guess *guess,

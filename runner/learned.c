@@ -30,7 +30,8 @@ static struct learned_guess guess_next(const struct learned_window *window)
     uint64_t sorted[LEARNED_WINDOW];
     sort_peaks(window, sorted);
     const uint64_t high = sorted[(window->count * 95 + 99) / 100 - 1], middle = sorted[(window->count - 1) / 2];
-    return (struct learned_guess){.center = middle + high / (4 * window->count) + 1, /* not 0: something is known */
+    return (struct learned_guess){.center =
+                                      middle + high / ((uint64_t)4 * window->count) + 1, /* not 0: something is known */
                                   .spread = high - middle + (high - middle) / 2};
 }
 
@@ -58,8 +59,13 @@ static void forget(struct learned *learned, struct learned_name *entry)
 
 void learned_deinit(struct learned *learned)
 {
-    for (struct learned_name *entry; (entry = TAILQ_FIRST(&learned->recent)) != NULL;)
-        forget(learned, entry);
+    struct learned_name *entry = TAILQ_FIRST(&learned->recent);
+    HASH_CLEAR(hh, learned->names);
+    while (entry != NULL) {
+        struct learned_name *next = TAILQ_NEXT(entry, recent);
+        free(entry);
+        entry = next;
+    }
 }
 
 static struct learned_name *find(const struct learned *learned, const char *name)
