@@ -70,7 +70,7 @@ static void requeue(pool_t *pool, pool_job_t *job, bool front)
 
 void loop_requeue(struct loop *loop, pool_job_t *job)
 {
-    admission_give_back(&loop->room.admission, &job->ticket);
+    room_give_back(&loop->room, job);
     pthread_mutex_lock(&loop->pool->lock);
     requeue(loop->pool, job, true);
     pthread_mutex_unlock(&loop->pool->lock);
@@ -255,7 +255,7 @@ static pool_job_t *find_startable(struct loop *loop, int64_t now)
     admission_scan(&loop->room.admission, now, &scan);
     for (; entry != NULL; entry = queue_next(entry)) {
         pool_job_t *job = (pool_job_t *)(void *)((char *)entry - offsetof(pool_job_t, queued));
-        const enum admission_answer answer = room_try(&scan, job);
+        const enum admission_answer answer = room_try(&loop->room, &scan, job);
         if (answer == ADMISSION_START)
             return job;
         loop->room.look_at = admission_look_at(&loop->room.admission, now);

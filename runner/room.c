@@ -76,7 +76,12 @@ void room_look(struct loop *loop, int64_t now)
     }
 }
 
-enum admission_answer room_try(struct admission_scan *scan, pool_job_t *job)
+static void publish(struct room *room)
+{
+    atomic_store(&room->reserved, admission_reserved(&room->admission));
+}
+
+enum admission_answer room_try(struct room *room, struct admission_scan *scan, pool_job_t *job)
 {
     struct admission_ticket *ticket = &job->ticket;
     ticket->name = job->name;
@@ -85,17 +90,28 @@ enum admission_answer room_try(struct admission_scan *scan, pool_job_t *job)
     if (job->expected_floor > ticket->least)
         ticket->least = job->expected_floor;
     ticket->rerunnable = job->options.rerunnable;
-    return admission_try(scan, ticket);
+    const enum admission_answer answer = admission_try(scan, ticket);
+    if (answer == ADMISSION_START)
+        publish(room);
+    return answer;
+}
+
+void room_give_back(struct room *room, pool_job_t *job)
+{
+    admission_give_back(&room->admission, &job->ticket);
+    publish(room);
 }
 
 void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most)
 {
     admission_used(&loop->room.admission, &job->ticket, most, process_now_ms());
+    publish(&loop->room);
 }
 
 void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool learn)
 {
     admission_end(&loop->room.admission, &job->ticket, peak, learn, process_now_ms());
+    publish(&loop->room);
 }
 
 uint64_t loop_memory_most(struct loop *loop)
@@ -166,6 +182,6 @@ int64_t room_next(struct loop *loop)
     struct room *room = &loop->room;
     const bool held = admission_is_on(&room->admission) && admission_is_held(&room->admission);
     tell(loop, held);
-    atomic_store(&room->reserved, admission_reserved(&room->admission));
+    publish(room);
     return room->look_at < room->watch_at ? room->look_at : room->watch_at;
 }

@@ -34,12 +34,15 @@ void room_deinit(struct room *room);
 void room_look(struct loop *loop, int64_t now);
 
 /* Whether this job, the next in a scan's turn, may start: admission_try. The caller holds the lock. */
-enum admission_answer room_try(struct admission_scan *scan, pool_job_t *job);
+enum admission_answer room_try(struct room *room, struct admission_scan *scan, pool_job_t *job);
+
+/* It did not start after all: admission_give_back. */
+void room_give_back(struct room *room, pool_job_t *job);
 
 /* Evicts a job if it has to be. */
 void room_watch(struct loop *loop, int64_t now);
 
-/* When it has to be called again. Publishes what other threads may see. */
+/* Says what there is to say, and when there is something to do again. */
 int64_t room_next(struct loop *loop);
 
 #endif
