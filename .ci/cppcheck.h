@@ -1,4 +1,5 @@
 /* cppcheck.h - cppcheck reads no system headers: which of their macros are loops. */
-#define TAILQ_FOREACH(v, head, field) for ((v) = (head)->tqh_first; (v); (v) = (v)->field.tqe_next)
-#define LIST_FOREACH(v, head, field)  for ((v) = (head)->lh_first; (v); (v) = (v)->field.le_next)
-#define HASH_ITER(hh, head, e, next)  for ((e) = (head), (next) = (head); (e); (e) = (next))
+#define TAILQ_FOREACH(v, head, field)               for ((v) = (head)->tqh_first; (v); (v) = (v)->field.tqe_next)
+#define TAILQ_FOREACH_REVERSE(v, head, name, field) TAILQ_FOREACH(v, head, field)
+#define LIST_FOREACH(v, head, field)                for ((v) = (head)->lh_first; (v); (v) = (v)->field.le_next)
+#define HASH_ITER(hh, head, e, next)                for ((e) = (head), (next) = (head); (e); (e) = (next))

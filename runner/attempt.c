@@ -214,7 +214,7 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
         .out_of_time = verdict.cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
         .rerunnable = job->options.rerunnable,
         .evicted = gone != NULL && gone->verdict == VERDICT_EVICTED,
-        .attempt = job->attempt - job->evictions - job->oom_retries,
+        .attempt = job_attempt(job) - job->oom_retries,
         .retries = job->options.retries,
         .retry_on = job->options.retry_on,
         .over_memory = verdict.cause == POOL_CAUSE_MEMORY_LIMIT,
@@ -239,6 +239,7 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
 void attempt_restart(struct peer *peer)
 {
     pool_job_t *job = peer->job;
+    loop_job_ended(peer->loop, job, 0, false);
     job->attempt--;
     if (++job->restarts > UNBEGUN_RESTARTS_MAX)
         settle_unstarted(job, POOL_LOST, POOL_CAUSE_LOST,

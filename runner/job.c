@@ -104,6 +104,11 @@ void job_drop_value(pool_job_t *job)
     job->result.size = 0;
 }
 
+uint32_t job_attempt(const pool_job_t *job)
+{
+    return job->attempt - job->evictions;
+}
+
 uint64_t job_held(const pool_job_t *job)
 {
     return job->result.size + job->captured[0].size + job->captured[1].size;

@@ -2,6 +2,7 @@
 #ifndef JOB_H
 #define JOB_H
 
+#include "admission.h"
 #include "capture.h"
 #include "message.h"
 #include "queue.h"
@@ -62,8 +63,9 @@ struct pool_job {
     uint64_t signals;                /* asked for, a bit each: for the loop */
     struct peer *peer;               /* the worker that runs it: the loop's */
     uint32_t attempt, evictions, restarts, oom_retries;
-    uint64_t first_limit;    /* bytes; of the first attempt, where retry_oom has raised it; else 0 */
-    uint64_t expected_floor; /* bytes that it is known to need at least */
+    uint64_t first_limit;           /* bytes; of the first attempt, where retry_oom has raised it; else 0 */
+    uint64_t expected_floor;        /* bytes that the next attempt is known to need at least */
+    struct admission_ticket ticket; /* the loop's */
 
     /* written before it is settled, read-only after */
     pool_result_t result;
@@ -86,6 +88,9 @@ void job_drop_inputs(pool_job_t *job);
 
 /* Frees the value of an attempt that is not to be the result. */
 void job_drop_value(pool_job_t *job);
+
+/* Which attempt it is at, 1 for the first: those that were taken from it are none. */
+uint32_t job_attempt(const pool_job_t *job);
 
 /* Bytes that its result holds. */
 uint64_t job_held(const pool_job_t *job);

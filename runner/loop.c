@@ -70,6 +70,7 @@ static void requeue(pool_t *pool, pool_job_t *job, bool front)
 
 void loop_requeue(struct loop *loop, pool_job_t *job)
 {
+    room_give_back(&loop->room, job);
     pthread_mutex_lock(&loop->pool->lock);
     requeue(loop->pool, job, true);
     pthread_mutex_unlock(&loop->pool->lock);
@@ -255,20 +256,39 @@ static void step_end(struct loop *loop)
     if (loop->keeper_gone && loop->control < 0 && !uv_is_closing((uv_handle_t *)&loop->wake)) {
         uv_close((uv_handle_t *)&loop->wake, NULL);
         uv_close((uv_handle_t *)&loop->timer, NULL);
+        room_close(loop);
     }
 }
 
 /* ---- handing out work ------------------------------------------------------------------------------------------ */
 
+/* The first waiting job that may start, by what it is expected to need. The caller holds the lock. */
+static pool_job_t *find_startable(struct loop *loop, int64_t now)
+{
+    struct admission_scan scan;
+    struct queue_entry *entry = queue_first(&loop->pool->queue);
+    admission_scan(&loop->room.admission, now, &scan);
+    for (; entry != NULL; entry = queue_next(entry)) {
+        pool_job_t *job = (pool_job_t *)(void *)((char *)entry - offsetof(pool_job_t, queued));
+        const enum admission_answer answer = room_try(&loop->room, &scan, job);
+        if (answer == ADMISSION_START)
+            return job;
+        loop->room.look_at = admission_look_at(&loop->room.admission, now);
+        if (answer == ADMISSION_STOP)
+            break;
+    }
+    return NULL;
+}
+
 /* Takes the next job that can start now out of the queue. NULL: none. */
-static pool_job_t *take_next(struct loop *loop)
+static pool_job_t *take_next(struct loop *loop, int64_t now)
 {
     pool_t *pool = loop->pool;
     pool_job_t *job = NULL;
     pthread_mutex_lock(&pool->lock);
-    struct queue_entry *entry = queue_first(&pool->queue);
-    if (entry != NULL && pool->running < (size_t)pool->options.workers) {
-        job = (pool_job_t *)(void *)((char *)entry - offsetof(pool_job_t, queued));
+    if (pool->running < (size_t)pool->options.workers)
+        job = find_startable(loop, now);
+    if (job != NULL) {
         unqueue(pool, job);
         atomic_store(&job->state, POOL_STATE_STARTING);
         pool->running++;
@@ -286,8 +306,11 @@ static void step_dispatch(struct loop *loop, int64_t now)
 {
     if (now >= loop->retry_at)
         loop->retry_at = LOOP_NEVER;
+    loop->room.look_at = LOOP_NEVER;
+    if (!TAILQ_EMPTY(&loop->idle))
+        room_look(loop, now);
     while (loop->server_ready && loop->retry_at == LOOP_NEVER && !TAILQ_EMPTY(&loop->idle)) {
-        pool_job_t *job = take_next(loop);
+        pool_job_t *job = take_next(loop, now);
         if (job == NULL)
             return;
         const int rc = peer_hand(TAILQ_FIRST(&loop->idle), job);
@@ -325,27 +348,6 @@ static void step_births(struct loop *loop, int64_t now)
         supervise_fork(loop, wanted);
 }
 
-void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most)
-{
-    (void)loop;
-    (void)job;
-    (void)most;
-}
-
-void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool learn)
-{
-    (void)loop;
-    (void)job;
-    (void)peak;
-    (void)learn;
-}
-
-uint64_t loop_memory_most(struct loop *loop)
-{
-    (void)loop;
-    return UINT64_MAX;
-}
-
 void loop_birth_failed(struct loop *loop, const char *why)
 {
     char message[256];
@@ -377,7 +379,7 @@ static void arm_timer(struct loop *loop, int64_t now)
 {
     pool_t *pool = loop->pool;
     pool_job_t *job;
-    int64_t next = earlier(loop->retry_at, loop->bound_at);
+    int64_t next = earlier(earlier(loop->retry_at, loop->bound_at), room_next(loop));
     pthread_mutex_lock(&pool->lock);
     pool->stats.warm = loop->ending ? 0 : loop->idle_count;
     TAILQ_FOREACH(job, &pool->timed, timed) {
@@ -408,6 +410,7 @@ void loop_step(struct loop *loop)
     step_cancels(loop);
     step_timed(loop, now);
     step_dispatch(loop, now);
+    room_watch(loop, now);
     step_births(loop, now);
     peer_grow_up(loop, now);
     step_bound(loop, now);
@@ -424,6 +427,7 @@ static void *loop_main(void *argument)
 {
     struct loop *loop = argument;
     pool_t *pool = loop->pool;
+    room_open(loop);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(&loop->uv);
     close(loop->devnull);

@@ -10,6 +10,7 @@
 #include "births.h"
 #include "peer.h"
 #include "pool_state.h"
+#include "room.h"
 
 #include <sys/queue.h>
 #include <uv.h>
@@ -54,6 +55,7 @@ struct loop {
     struct births_failures failures;
     int devnull;
 
+    struct room room;
     int64_t retry_at;        /* something that was refused for want of descriptors is tried again */
     int64_t bound_at;        /* when an end that does not come is forced */
     pool_close_t close_seen; /* the hardest close that has been acted on */
@@ -74,10 +76,11 @@ void loop_requeue(struct loop *loop, pool_job_t *job);
 /* Requeues it for a further attempt after delay_ms. */
 void loop_retry(struct loop *loop, pool_job_t *job, int64_t delay_ms);
 
-/* The most that a running job has used so far. */
+/* The fork server says that a running job has used so much at its highest. */
 void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most);
 
-/* An attempt at it is over, having needed that much; learn: so will others of its name. */
+/* An attempt is over and its memory is back; before the job may be queued again. learn: peak is what it needed, or a
+ * lower bound of it. */
 void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool learn);
 
 /* Bytes that a job's limit may grow to. */

@@ -1,5 +1,6 @@
 /* memory.c - pool_memory(): where the memory is now. Source: proc(5). */
 #include "failure.h"
+#include "loop.h"
 #include "pool_state.h"
 #include "proc.h"
 
@@ -8,20 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static uint64_t available(void)
-{
-    char line[256];
-    unsigned long long kib = 0;
-    FILE *file = fopen("/proc/meminfo", "re");
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
-            break;
-    fclose(file);
-    return kib * 1024;
-}
 
 /* What the workers and all below them have beyond what they inherited: the fork server's own share is taken off each.
  */
@@ -52,8 +39,19 @@ int pool_memory(const pool_t *pool, pool_memory_t *memory)
     int rc = pool_stats(pool, &stats);
     if (rc < 0)
         return rc;
+    const struct room *room = &pool->loop->room;
+    struct machine_memory machine = {0};
+    machine_read(&room->machine, &machine);
     *memory = (pool_memory_t){
-        .results = atomic_load(&pool->held), .available = available(), .method = atomic_load(&pool->method)};
+        .results = atomic_load(&pool->held),
+        .reserved_for_jobs = atomic_load(&room->reserved),
+        .budget = room->admission.rules.budget,
+        .floor = room->admission.rules.floor,
+        .available = machine.available,
+        .pressure =
+            pressure_is_on(&room->pressure, process_now_ms()) || machine.available < room->admission.rules.floor,
+        .method = atomic_load(&pool->method),
+    };
     rc = proc_resident(getpid(), &memory->host, &anonymous);
     if (rc < 0)
         return failure(rc, "/proc/self/statm cannot be read: %s", strerror(-rc));

@@ -15,11 +15,6 @@ static int check_number(const char *name, int64_t value, int64_t most)
     return 0;
 }
 
-static int refuse_later(const char *name)
-{
-    return failure(-ENOTSUP, "%s is set: this version of reclaim does not act on it yet; leave it 0", name);
-}
-
 static bool is_cleared(const uint64_t reserved[8])
 {
     for (int i = 0; i < 8; i++)
@@ -63,10 +58,12 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
         return rc;
     if (full->queue_full != POOL_QUEUE_BLOCK && full->queue_full != POOL_QUEUE_REFUSE)
         return failure(-EINVAL, "queue_full is %d: it is POOL_QUEUE_BLOCK or POOL_QUEUE_REFUSE", (int)full->queue_full);
-    if (full->memory_budget != 0)
-        return refuse_later("memory_budget");
-    if (full->memory_floor != 0)
-        return refuse_later("memory_floor");
+    if ((rc = check_number("memory_budget", full->memory_budget, INT64_MAX)) < 0 ||
+        (rc = check_number("memory_floor", full->memory_floor, INT64_MAX)) < 0)
+        return rc;
+    if (full->memory_budget > 0 && full->memory_budget < OPTIONS_BUDGET_MIN)
+        return failure(-EINVAL, "memory_budget is %lld bytes: give at least 1 MiB, 0 for the default, or POOL_NONE",
+                       (long long)full->memory_budget);
     if ((rc = check_method(full)) < 0)
         return rc;
     if (full->workers == 0)
@@ -87,6 +84,7 @@ static int check_job_numbers(const pool_job_options_t *o)
         {"kill_after_ms", o->kill_after_ms, INT64_MAX / 4},
         {"deadline_ms", o->deadline_ms, INT64_MAX / 4},
         {"cpu_ms", o->cpu_ms, INT64_MAX / 4},
+        {"memory_expected", o->memory_expected, INT64_MAX},
         {"pids", o->pids, INT32_MAX},
         {"nofile", o->nofile, INT32_MAX},
         {"output_limit", o->output_limit, INT64_MAX},
@@ -154,8 +152,6 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
     *full = given == NULL ? defaults : *given;
     if (!is_cleared(full->reserved))
         return refuse_dirty("pool_job_options_t");
-    if (full->memory_expected != 0)
-        return refuse_later("memory_expected");
     if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_memory(full)) < 0 ||
         (rc = check_job_choices(full, is_command)) < 0)
         return rc;

@@ -5,6 +5,7 @@
 #include <reclaim/pool.h>
 
 #define OPTIONS_WORKERS_MAX        4096
+#define OPTIONS_BUDGET_MIN         (INT64_C(1) << 20)
 #define OPTIONS_FDS_MAX            64
 #define OPTIONS_OUTPUT_DEFAULT     (INT64_C(1) << 30)
 #define OPTIONS_KILL_AFTER_DEFAULT 2000

@@ -59,6 +59,8 @@ void pool_release(pool_t *pool)
     descriptor_close(&pool->collect_fd);
     symbol_table_free(pool->symbols);
     queue_deinit(&pool->queue);
+    if (pool->loop != NULL)
+        room_deinit(&pool->loop->room);
     free(pool->loop);
     free(pool);
 }

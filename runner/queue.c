@@ -76,3 +76,10 @@ struct queue_entry *queue_first(const struct queue *queue)
     const struct queue_level *level = TAILQ_FIRST(&queue->levels);
     return level == NULL ? NULL : TAILQ_FIRST(&level->entries);
 }
+
+struct queue_entry *queue_next(const struct queue_entry *entry)
+{
+    struct queue_entry *next = TAILQ_NEXT(entry, link);
+    const struct queue_level *level = next == NULL ? TAILQ_NEXT(entry->level, link) : NULL;
+    return level == NULL ? next : TAILQ_FIRST(&level->entries);
+}

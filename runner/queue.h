@@ -33,4 +33,7 @@ void queue_remove(struct queue *queue, struct queue_entry *entry);
 /* The next in turn; NULL: empty. */
 struct queue_entry *queue_first(const struct queue *queue);
 
+/* The one that comes after it; NULL: none. */
+struct queue_entry *queue_next(const struct queue_entry *entry);
+
 #endif

@@ -22,7 +22,7 @@ void settle_event(pool_job_t *job, pool_event_t *event)
         return;
     clock_gettime(CLOCK_REALTIME, &now);
     event->time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-    event->attempt = job->attempt;
+    event->attempt = job_attempt(job);
     in_callback = true;
     job->options.on_event(job, event, job->options.user);
     in_callback = false;
@@ -40,7 +40,7 @@ static void fill_result(pool_job_t *job, const struct verdict *verdict)
     job->message = strdup(verdict->message);
     result->message = job->message != NULL ? job->message : pool_outcome_name(verdict->outcome);
     result->crash = job->crash;
-    result->usage.attempt = job->attempt;
+    result->usage.attempt = job_attempt(job);
     result->usage.evictions = job->evictions;
     if (job->captured_streams[0])
         result->out = out->data != NULL ? (const void *)out->data : "";

@@ -30,12 +30,19 @@ static int check_caller(const pool_t *pool)
     return 0;
 }
 
-/* What only some pools have. */
+/* What only some pools have, and what could never start. */
 static int check_means(const pool_t *pool, const pool_job_options_t *options)
 {
+    const uint64_t budget = pool->loop->room.admission.rules.budget;
     if (options->cpu_weight >= 0 && !pool->has_cpu_weight)
         return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller",
                        options->cpu_weight);
+    if (budget > 0 && options->memory_expected > 0 && (uint64_t)options->memory_expected > budget)
+        return failure(
+            -E2BIG,
+            "memory_expected is %lld bytes and memory_budget %llu: it could never start; raise memory_budget "
+            "at pool_open, or lower memory_expected",
+            (long long)options->memory_expected, (unsigned long long)budget);
     return 0;
 }
 

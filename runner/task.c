@@ -83,7 +83,7 @@ static int send_frame(struct peer *peer, const struct freight *freight)
     const struct message_task task = {
         .serial = peer->serial,
         .function = job->function,
-        .attempt = job->attempt + 1,
+        .attempt = job_attempt(job) + 1,
         .payload = job->payload.kind,
         .size = job->payload.size,
         .data = {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},

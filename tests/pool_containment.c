@@ -86,7 +86,8 @@ static void family_end(struct family *family)
     const pool_result_t *result = support_wait(family->job);
     support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
     expect_alive(family, false);
-    assert_int_equal(result->usage.processes, 1 + family->count);
+    /* those between the worker and its helpers may have been seen, too, before they ended */
+    assert_in_range(result->usage.processes, 1 + family->count, 1 + 2 * family->count);
     assert_int_equal(result->usage.processes_killed, family->count);
     assert_false(result->usage.unkillable);
     pool_job_release(family->job);
@@ -171,7 +172,7 @@ static int bomb_is_contained(void *unused)
 {
     pool_t *pool;
     pool_job_t *job, *other;
-    const pool_options_t two = {.workers = 2};
+    const pool_options_t two = {.workers = 2, .memory_method = POOL_MEMORY_SAMPLED}; /* a cgroup refuses the fork */
     const pool_job_options_t options = {.pids = BOMB_PIDS};
     (void)unused;
     CHILD_CHECK(pool_open(&pool, &two, NULL) == 0);
@@ -244,7 +245,8 @@ static void test_containment_process_limit_of_commands(void **state)
 {
     (void)state;
     const char *four = "sleep 1000 & sleep 1000 & sleep 1000 & wait", *brief = "sleep 0.1 & sleep 0.1 & wait";
-    pool_t *pool = support_open(1, 0);
+    pool_t *pool;
+    assert_int_equal(pool_open(&pool, &(pool_options_t){.workers = 1, .memory_method = POOL_MEMORY_SAMPLED}, NULL), 0);
     run_command(pool, four, 3, POOL_FAILED, POOL_CAUSE_PROCESS_LIMIT);
     run_command(pool, brief, 3, POOL_DONE, POOL_CAUSE_EXITED);
     pool_free(pool);

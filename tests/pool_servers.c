@@ -245,7 +245,7 @@ static void test_servers_lost_job_runs_again_where_it_may(void **state)
 {
     (void)state;
     run_again_after_loss((pool_job_options_t){.retries = 1}, 2, 0);
-    run_again_after_loss((pool_job_options_t){.rerunnable = true}, 2, 1);
+    run_again_after_loss((pool_job_options_t){.rerunnable = true}, 1, 1);
 }
 
 /* ---- the keeper killed ------------------------------------------------------------------------------------------ */

@@ -67,5 +67,6 @@ for preset in "$@"; do
     *) echo "$preset: passed" ;;
     esac
     sed -n '/tests passed,/,$p' "build/$preset/ctest.log" 2>/dev/null | sed '/^Label Time/,/^$/d'
+    sed -n '/^SKIPPED: /p' "build/$preset/Testing/Temporary/LastTest.log" 2>/dev/null
 done
 [ -z "$failed" ]

@@ -5,12 +5,13 @@
 #     sh tests/setup.sh test      and what the tests need
 #     sh tests/setup.sh lint      and what .ci/run's checks need
 #
-# Without root it names what is missing, and the command that installs it.
+# Without root it names what is missing, and the command that installs it. What only tests/vm needs may stay missing.
 set -eu
 
 # One word a package; a|b: either will do, the first that there is gets installed.
 build="cmake gcc g++ libc6-dev make pkg-config|pkgconf libuv1-dev libmsgpack-dev|libmsgpack-c-dev uthash-dev"
 test="libcmocka-dev"
+vm="qemu-system-x86 linux-image-amd64 busybox-static|busybox" # tests/vm; without these it is skipped
 lint="clang clang-format clang-tidy cppcheck"
 
 case ${1-} in
@@ -42,28 +43,54 @@ any() {
     return 1
 }
 
-missing=
-for word in $wanted; do
-    any "$word" || missing="$missing $word"
-done
-[ -n "$missing" ] || exit 0
+# What is not installed of a list.
+missing() {
+    for word in $1; do
+        any "$word" || printf ' %s' "$word"
+    done
+}
 
-if [ "$(id -u)" != 0 ]; then
-    echo "setup: missing:$(echo "$missing" | sed 's/|[^ ]*//g'); install with: sudo sh tests/setup.sh $1" >&2
+# Installs a list; further arguments are apt-get's.
+install() {
+    packages=
+    for word in $1; do
+        chosen=${word%%|*}
+        for package in $(echo "$word" | tr '|' ' '); do
+            if apt-cache show --no-all-versions "$package" >/dev/null 2>&1; then
+                chosen=$package
+                break
+            fi
+        done
+        packages="$packages $chosen"
+    done
+    shift
+    # shellcheck disable=SC2086 # a list of names
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" $packages
+}
+
+# The first of each a|b.
+first() {
+    echo "$1" | sed 's/|[^ ]*//g'
+}
+
+needed=$(missing "$wanted")
+wished=
+if [ "$1" != build ] && [ "$(dpkg --print-architecture)" = amd64 ]; then
+    wished=$(missing "$vm")
+fi
+[ -n "$needed$wished" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    apt-get update || [ -z "$needed" ]
+    [ -z "$needed" ] || install "$needed"
+    [ -z "$wished" ] || install "$wished" --no-remove || true
+    needed=$(missing "$needed")
+    wished=$(missing "$wished")
+fi
+if [ -n "$wished" ]; then
+    echo "setup: MISSING:$(first "$wished"): tests/vm, what is tested with cgroups, will be SKIPPED" >&2
+fi
+if [ -n "$needed" ]; then
+    echo "setup: missing:$(first "$needed"); install with: sudo sh tests/setup.sh $1" >&2
     exit 1
 fi
-
-apt-get update
-packages=
-for word in $missing; do
-    chosen=${word%%|*}
-    for package in $(echo "$word" | tr '|' ' '); do
-        if apt-cache show --no-all-versions "$package" >/dev/null 2>&1; then
-            chosen=$package
-            break
-        fi
-    done
-    packages="$packages $chosen"
-done
-# shellcheck disable=SC2086 # a list of names
-DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages

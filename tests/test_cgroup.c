@@ -73,7 +73,7 @@ static const struct {
     {LINE("/", "/sys/fs/cgroup"), "/", "/sys/fs/cgroup", 14},
     {LINE("/", "/sys/fs/cgroup"), "/a/b", "/sys/fs/cgroup/a/b", 14},
     {LINE("/", "/sys/fs/cgroup/unified"), "/a", "/sys/fs/cgroup/unified/a", 22},
-    {LINE("/", "/my\\040cgroups\\134x\\011"), "/a", "/my cgroups\\x\t/a", 13},
+    {LINE("/", "/my\\040cgroups\\134x\\011"), "/a", "/my cgroups\\x\t/a", 14},
     {LINE("/", "/odd\\9"), "/a", "/odd\\9/a", 6},
     /* the mount shows a part */
     {LINE("/docker/1", "/c"), "/docker/1", "/c", 2},

@@ -28,6 +28,10 @@ static const struct {
     {{.limit = NONE, .every_ms = NONE, .looked_at = 64, .cost_us = 5, .tree = true}, 32},
     {{.limit = NONE, .every_ms = NONE, .looked_at = 1, .cost_us = 1000, .tree = true}, 128},
     {{.limit = NONE, .every_ms = 1, .looked_at = 1, .cost_us = 1000}, 128},
+    /* but a limit is not passed unseen, whatever that costs */
+    {{.limit = 256 * MIB, .every_ms = NONE, .used = 100 * MIB, .before = 9 * MIB, .looked_at = 64, .cost_us = 5000},
+     26},
+    {{.limit = 256 * MIB, .every_ms = NONE, .used = 100 * MIB, .before = 9 * MIB, .looked_at = 1, .cost_us = 9000}, 36},
     /* near its limit the guarantee comes first, at up to a quarter of the time */
     {{.limit = 256 * MIB, .every_ms = NONE, .used = 255 * MIB, .before = 9 * MIB, .looked_at = 64, .cost_us = 5}, 1},
     {{.limit = 256 * MIB, .every_ms = NONE, .used = 255 * MIB, .before = 9 * MIB, .looked_at = 64, .cost_us = 1000}, 4},

@@ -34,11 +34,12 @@ bool cgroup_parse_own(const char *text, char *path, size_t size)
 /* The kernel writes space, tab, newline and backslash in mountinfo as \ooo. */
 static void unescape(char *text)
 {
-    char *to = text;
-    for (const char *from = text; *from != '\0'; to++) {
+    unsigned char *to = (unsigned char *)text;
+    for (const unsigned char *from = to; *from != '\0'; to++) {
         const bool octal = from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' && from[2] <= '7' &&
                            from[3] >= '0' && from[3] <= '7';
-        *to = octal ? (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0')) : *from;
+        const unsigned value = octal ? (from[1] - '0') * 64U + (from[2] - '0') * 8U + (from[3] - '0') : *from;
+        *to = (unsigned char)value;
         from += octal ? 4 : 1;
     }
     *to = '\0';

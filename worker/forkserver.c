@@ -129,11 +129,17 @@ static void handle_fork(struct server *server, const struct message_fork *reques
         fork_worker(server);
 }
 
+/* Our clock is rounded down to milliseconds, but no time is to be shorter than it was said. */
+static int64_t whole(int64_t ms)
+{
+    return ms > 0 ? ms + 1 : ms;
+}
+
 static void handle_kill(struct server *server, const struct message_kill *request)
 {
     struct slot *slot = slot_find(&server->table, request->serial);
     if (slot != NULL && slot->state == SLOT_ALIVE)
-        ladder_ask(&slot->ladder, request->verdict, request->grace_ms, process_now_ms());
+        ladder_ask(&slot->ladder, request->verdict, whole(request->grace_ms), process_now_ms());
 }
 
 /* A command's worker passes on what it gets: worker/command.c. */
@@ -154,7 +160,8 @@ static void handle_started(struct server *server, const struct message_started *
     slot->pausable = started->pausable != 0;
     meter_start(server, slot, started);
     if (started->timeout_ms >= 0)
-        ladder_limit(&slot->ladder, process_now_ms() + started->timeout_ms, VERDICT_TIMEOUT, started->kill_after_ms);
+        ladder_limit(&slot->ladder, process_now_ms() + whole(started->timeout_ms), VERDICT_TIMEOUT,
+                     whole(started->kill_after_ms));
 }
 
 /* Reads one packet; anything that is no legal message ends the fork server: the host is ours, so it is a bug or memory

@@ -96,7 +96,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
 {
     struct meter *meter = &slot->meter;
     const uint64_t before = meter->used;
-    const int64_t start = process_now_us();
+    const int64_t start = process_cpu_us();
     if (now - meter->met_at >= RHYTHM_SINGLE_MS)
         meet(server, slot, now);
     server->metering.mechanism->look(server, slot, now);
@@ -112,7 +112,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
         .used = meter->used,
         .before = before,
         .since_ms = now - meter->looked_at,
-        .cost_us = process_now_us() - start - meter->walk_us,
+        .cost_us = process_cpu_us() - start - meter->walk_us,
         .looked_at = server->metering.looked_at,
         .tree = meter->tree.count > 1,
         .every_ms = meter->every_ms,
@@ -122,14 +122,15 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     meter->look_at = (now / pause + 1) * pause; /* those of one pause are looked at together */
 }
 
-/* OOM kills that nobody died of here were others'. */
+/* OOM kills that nobody dies of here were others'. One that was new at the last look may still be being reaped. */
 static void look_for_oom(struct metering *metering, int64_t now)
 {
     if (now - metering->oom_at < OOM_LOOK_MS)
         return;
+    const uint64_t kills = proc_oom_kills();
     metering->oom_at = now;
-    metering->oom_credit = 0;
-    metering->oom_kills = proc_oom_kills();
+    metering->oom_credit = kills > metering->oom_kills ? (unsigned)(kills - metering->oom_kills) : 0;
+    metering->oom_kills = kills;
 }
 
 /* Whoever is looked at seldom may have started a tree of processes, which has to be looked at often. */

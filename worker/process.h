@@ -37,6 +37,9 @@ unsigned process_gap_end(void);
 int64_t process_now_ms(void);
 int64_t process_now_us(void);
 
+/* Microseconds of CPU time that this process has used. */
+int64_t process_cpu_us(void);
+
 /* Asks the scheduler to let this process run at once whenever it wakes, and briefly; its children are not to have that.
  * Source: sched_setattr(2), whose sched_runtime is the slice of an ordinary process from Linux 6.12 on. */
 void process_be_prompt(void);

@@ -26,15 +26,12 @@ static int64_t until_limit(const struct rhythm_view *view)
 
 int64_t rhythm_next(const struct rhythm_view *view)
 {
-    const int64_t usual = view->tree ? RHYTHM_TREE_MS : RHYTHM_SINGLE_MS;
-    const int64_t limit = until_limit(view);
-    int64_t next = least(usual, limit);
+    int64_t next = view->tree ? RHYTHM_TREE_MS : RHYTHM_SINGLE_MS;
     if (view->every_ms > 0)
         next = least(next, view->every_ms);
-    const bool near = limit < RHYTHM_TREE_MS;
-    const int64_t share = near ? RHYTHM_NEAR_SHARE : (int64_t)RHYTHM_FAR_SHARE * view->looked_at;
-    next = most(next, RHYTHM_NEAREST_MS);
-    while (next < view->cost_us * share / 1000)
+    while (next * 1000 < view->cost_us * RHYTHM_FAR_SHARE * view->looked_at)
         next *= 2; /* so that different jobs are looked at together */
-    return next;
+    /* Whatever a look costs, a limit is not to be passed unseen. */
+    const int64_t affordable = view->cost_us * RHYTHM_NEAR_SHARE / 1000;
+    return most(least(next, most(until_limit(view), affordable)), RHYTHM_NEAREST_MS);
 }

@@ -19,7 +19,7 @@ struct rhythm_view {
     int64_t limit;         /* bytes; -1: none */
     uint64_t used, before; /* at this look and at the last */
     int64_t since_ms;      /* between the two */
-    int64_t cost_us;       /* of this look */
+    int64_t cost_us;       /* of this look, in CPU time */
     unsigned looked_at;    /* jobs that are */
     bool tree;             /* more than one process */
     int64_t every_ms;      /* somebody wants to see it so often; -1: nobody */

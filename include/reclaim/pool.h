@@ -127,10 +127,11 @@ typedef struct pool_usage {
     uint32_t processes_killed;           /* how many were still there at its end and had to be killed */
     uint32_t attempt;                    /* 1 for the first; 0: never started */
     uint32_t oom_retries;                /* attempts that ended at their memory limit and were given a larger one */
-    uint32_t evictions;                  /* times it was requeued to make room, costing no attempt */
-    double started, ended;               /* seconds since the epoch (CLOCK_REALTIME), last attempt; 0: never started */
-    bool complete;                       /* false while an `early` job's process is still being reaped: see early */
-    bool unkillable;                     /* a process of the job could not be killed: it may still be there */
+    uint32_t evictions;    /* times it was taken from its worker and run again, costing no attempt: to make
+                              room, or (rerunnable) when the fork server died */
+    double started, ended; /* seconds since the epoch (CLOCK_REALTIME), last attempt; 0: never started */
+    bool complete;         /* false while an `early` job's process is still being reaped: see early */
+    bool unkillable;       /* a process of the job could not be killed: it may still be there */
     uint64_t reserved[8];
 } pool_usage_t;
 

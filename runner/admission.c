@@ -1,0 +1,407 @@
+#include "admission.h"
+
+#include <string.h>
+
+#define YOUNG_MIN 2 /* unknown jobs at a time, when none has shown what it uses */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* a - b, not below 0. */
+static uint64_t above(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+void admission_init(struct admission *admission, const struct admission_rules *rules)
+{
+    *admission = (struct admission){.rules = *rules, .available = UINT64_MAX};
+    learned_init(&admission->learned, LEARNED_NAMES_MAX);
+    TAILQ_INIT(&admission->running);
+    TAILQ_INIT(&admission->young);
+}
+
+void admission_deinit(struct admission *admission)
+{
+    learned_deinit(&admission->learned);
+}
+
+bool admission_is_on(const struct admission *admission)
+{
+    return admission->rules.budget > 0 || admission->rules.floor > 0;
+}
+
+bool admission_is_held(const struct admission *admission)
+{
+    return admission->pressure || admission->available < admission->rules.floor;
+}
+
+uint64_t admission_cap(const struct admission *admission)
+{
+    const struct admission_rules *rules = &admission->rules;
+    return rules->budget > 0 ? rules->budget : rules->total > 0 ? rules->total : UINT64_MAX;
+}
+
+/* ---- what one is expected to need ------------------------------------------------------------------------------ */
+
+/* Within what the job has shown, its limit and the budget. */
+static uint64_t bounded(const struct admission *admission, const struct admission_ticket *ticket, uint64_t bytes)
+{
+    bytes = most(bytes, ticket->least);
+    if (ticket->limit > 0)
+        bytes = least(bytes, ticket->limit);
+    return least(bytes, admission_cap(admission));
+}
+
+/* The same for both parts of a guess. used: it has used this much already. */
+static struct learned_guess bounded_guess(const struct admission *admission, const struct admission_ticket *ticket,
+                                          const struct learned_guess *guess, uint64_t used)
+{
+    const uint64_t whole = most(bounded(admission, ticket, guess->center + guess->spread), used);
+    const uint64_t center = least(most(guess->center, most(ticket->least, used)), whole);
+    return (struct learned_guess){.center = center, .spread = whole - center};
+}
+
+/* What an unknown job keeps reserved when it is young no more. */
+static uint64_t fair_share(const struct admission *admission)
+{
+    const uint64_t cap = admission_cap(admission);
+    const uint64_t share = cap < UINT64_MAX ? cap / admission->rules.workers : 0;
+    const uint64_t newcomer = admission->rules.budget_is_given ? learned_expect_newcomer(&admission->learned) : 0;
+    return newcomer > 0 ? least(share, newcomer) : share;
+}
+
+/* What an unknown job is taken for at first. */
+static uint64_t first_share(const struct admission *admission)
+{
+    const uint64_t share = fair_share(admission);
+    if (!admission->rules.budget_is_given)
+        return share;
+    const uint64_t newcomer = learned_expect_newcomer(&admission->learned);
+    const uint64_t shown = admission->unknown_count - admission->young_count;
+    const uint64_t others = above(admission_reserved(admission), admission->young_reserved);
+    const uint64_t left = above(admission->rules.budget, others);
+    const uint64_t part = least(left, admission->rules.budget / most(YOUNG_MIN, shown));
+    return most(share, newcomer > 0 ? least(part, newcomer) : part);
+}
+
+static struct learned_guess expect(const struct admission *admission, const struct admission_ticket *ticket,
+                                   bool *unknown)
+{
+    struct learned_guess guess = {.center = ticket->said > 0 ? (uint64_t)ticket->said : 0};
+    *unknown = ticket->said == 0 && !learned_expect(&admission->learned, ticket->name, &guess);
+    if (*unknown)
+        guess.center = first_share(admission);
+    return bounded_guess(admission, ticket, &guess, 0);
+}
+
+/* ---- the sums -------------------------------------------------------------------------------------------------- */
+
+/* Rounded down. */
+static uint64_t root(uint64_t square)
+{
+    uint64_t high = UINT64_C(1) << 32, low = 0;
+    if (square == 0)
+        return 0;
+    while (high - low > 1) {
+        const uint64_t middle = (low + high) / 2;
+        if (middle * middle <= square)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static uint64_t square_of(uint64_t spread)
+{
+    const uint64_t units = spread / ADMISSION_SPREAD_UNIT;
+    return units * units;
+}
+
+static uint64_t together(uint64_t sure, uint64_t squares)
+{
+    return sure + root(squares) * ADMISSION_SPREAD_UNIT;
+}
+
+uint64_t admission_reserved(const struct admission *admission)
+{
+    return together(admission->sure, admission->squares);
+}
+
+/* Around every change to a ticket that runs: taken out of the sums before, put back after. */
+static void uncount(struct admission *admission, const struct admission_ticket *ticket)
+{
+    const uint64_t unused = above(ticket->reserved, ticket->most);
+    admission->sure -= ticket->reserved - ticket->spread;
+    admission->squares -= square_of(ticket->spread);
+    if (ticket->is_unknown)
+        admission->unused_unknown -= unused;
+    else
+        admission->unused_known -= unused;
+    if (ticket->is_young)
+        admission->young_reserved -= ticket->reserved;
+    admission->unknown_count -= ticket->is_unknown;
+    admission->young_count -= ticket->is_young;
+    admission->leaving_count -= ticket->is_leaving;
+    admission->evictable_count -= ticket->is_evictable;
+}
+
+static void count(struct admission *admission, const struct admission_ticket *ticket)
+{
+    const uint64_t unused = above(ticket->reserved, ticket->most);
+    admission->sure += ticket->reserved - ticket->spread;
+    admission->squares += square_of(ticket->spread);
+    if (ticket->is_unknown)
+        admission->unused_unknown += unused;
+    else
+        admission->unused_known += unused;
+    if (ticket->is_young)
+        admission->young_reserved += ticket->reserved;
+    admission->unknown_count += ticket->is_unknown;
+    admission->young_count += ticket->is_young;
+    admission->leaving_count += ticket->is_leaving;
+    admission->evictable_count += ticket->is_evictable;
+}
+
+static void leave_young(struct admission *admission, struct admission_ticket *ticket)
+{
+    if (ticket->is_young)
+        TAILQ_REMOVE(&admission->young, ticket, young);
+    ticket->is_young = false;
+}
+
+/* What an unknown job that has shown its use keeps: it may not have come to its highest yet. */
+static uint64_t kept_share(const struct admission *admission, const struct admission_ticket *ticket)
+{
+    const uint64_t likely = admission->rules.budget_is_given ? ticket->most + ticket->most / 2 : ticket->most;
+    return most(most(ticket->share, bounded(admission, ticket, likely)), ticket->most);
+}
+
+/* Those that have been young for long enough have shown what they use. */
+static void ripen(struct admission *admission, int64_t now)
+{
+    for (struct admission_ticket *ticket; (ticket = TAILQ_FIRST(&admission->young)) != NULL;) {
+        if (now - ticket->grown_at < ADMISSION_YOUNG_MS)
+            return;
+        uncount(admission, ticket);
+        leave_young(admission, ticket);
+        ticket->reserved = kept_share(admission, ticket);
+        count(admission, ticket);
+    }
+}
+
+/* ---- starting -------------------------------------------------------------------------------------------------- */
+
+/* Nothing that runs was expected to use memory. */
+static bool is_alone(const struct admission *admission)
+{
+    return admission->sure == 0 && admission->squares == 0;
+}
+
+static bool fits_budget(const struct admission *admission, const struct learned_guess *guess)
+{
+    const uint64_t budget = admission->rules.budget;
+    if (budget == 0 || guess->center + guess->spread == 0 || is_alone(admission))
+        return true;
+    return together(admission->sure + guess->center, admission->squares + square_of(guess->spread)) <= budget;
+}
+
+static bool fits_machine(const struct admission *admission, const struct admission_ticket *ticket, uint64_t bytes,
+                         bool unknown, int64_t now)
+{
+    const struct admission_rules *rules = &admission->rules;
+    if (rules->floor == 0 || admission->available == UINT64_MAX || bytes == 0)
+        return true;
+    if (is_alone(admission) && now >= ticket->alone_at)
+        return true;
+    const uint64_t spare = above(admission->available, rules->floor);
+    const uint64_t share = spare / rules->workers;
+    const uint64_t growth =
+        admission->unused_known + least(admission->unused_unknown, share * admission->unknown_count);
+    if (unknown)
+        bytes = most(least(bytes, share), least(bytes, ticket->least));
+    return bytes <= above(spare, growth);
+}
+
+static void start(struct admission *admission, struct admission_ticket *ticket, const struct learned_guess *guess,
+                  bool unknown, int64_t now)
+{
+    ticket->is_running = true;
+    ticket->is_unknown = unknown;
+    ticket->is_young = unknown && admission->rules.budget_is_given;
+    ticket->is_leaving = false;
+    ticket->is_evictable = ticket->rerunnable;
+    ticket->reserved = guess->center + guess->spread;
+    ticket->spread = guess->spread;
+    ticket->share = least(ticket->reserved, bounded(admission, ticket, fair_share(admission)));
+    ticket->most = 0;
+    ticket->started = ticket->grown_at = now;
+    TAILQ_INSERT_TAIL(&admission->running, ticket, running);
+    if (ticket->is_young)
+        TAILQ_INSERT_TAIL(&admission->young, ticket, young);
+    count(admission, ticket);
+}
+
+void admission_scan(struct admission *admission, int64_t now, struct admission_scan *scan)
+{
+    ripen(admission, now);
+    scan->admission = admission;
+    scan->now = now;
+    scan->count = 0;
+}
+
+/* It has been passed often enough, or for long enough. */
+static bool is_due(const struct admission *admission, const struct admission_ticket *ticket, int64_t now)
+{
+    return ticket->passed >= ADMISSION_PASSES_PER_WORKER * admission->rules.workers ||
+           now - ticket->held_since >= ADMISSION_PASSES_MS;
+}
+
+enum admission_answer admission_try(struct admission_scan *scan, struct admission_ticket *ticket)
+{
+    struct admission *admission = scan->admission;
+    bool unknown;
+    if (admission_is_on(admission) && admission_is_held(admission))
+        return ADMISSION_STOP;
+    const struct learned_guess guess = expect(admission, ticket, &unknown);
+    if (fits_budget(admission, &guess) &&
+        fits_machine(admission, ticket, guess.center + guess.spread, unknown, scan->now)) {
+        for (size_t i = 0; i < scan->count; i++)
+            scan->passed[i]->passed++;
+        ticket->held_since = 0;
+        ticket->passed = 0;
+        start(admission, ticket, &guess, unknown, scan->now);
+        return ADMISSION_START;
+    }
+    if (ticket->held_since == 0)
+        ticket->held_since = scan->now;
+    if (scan->count + 1 >= ADMISSION_LOOKAHEAD || is_due(admission, ticket, scan->now))
+        return ADMISSION_STOP;
+    scan->passed[scan->count++] = ticket;
+    return ADMISSION_PASS;
+}
+
+/* ---- running --------------------------------------------------------------------------------------------------- */
+
+void admission_give_back(struct admission *admission, struct admission_ticket *ticket)
+{
+    if (!ticket->is_running)
+        return;
+    uncount(admission, ticket);
+    leave_young(admission, ticket);
+    TAILQ_REMOVE(&admission->running, ticket, running);
+    ticket->is_running = ticket->is_unknown = ticket->is_leaving = ticket->is_evictable = false;
+    ticket->reserved = ticket->spread = 0;
+}
+
+void admission_used(struct admission *admission, struct admission_ticket *ticket, uint64_t bytes, int64_t now)
+{
+    if (!ticket->is_running || bytes <= ticket->most)
+        return;
+    if (admission->available != UINT64_MAX) /* it was seen before this had grown */
+        admission->available = above(admission->available, bytes - ticket->most);
+    uncount(admission, ticket);
+    ticket->most = bytes;
+    ticket->grown_at = now;
+    if (ticket->is_young) {
+        TAILQ_REMOVE(&admission->young, ticket, young);
+        TAILQ_INSERT_TAIL(&admission->young, ticket, young);
+    }
+    const uint64_t sure = most(ticket->reserved - ticket->spread, bytes);
+    ticket->reserved = most(ticket->reserved, bytes);
+    ticket->spread = ticket->reserved - sure;
+    if (ticket->is_unknown)
+        ticket->reserved = most(ticket->reserved, kept_share(admission, ticket));
+    count(admission, ticket);
+}
+
+/* What is known of a name counts for those that run, too. It lowers nobody's reservation but the unknown ones'. */
+static void teach(struct admission *admission, const char *name, const struct learned_guess *learned)
+{
+    struct admission_ticket *ticket;
+    TAILQ_FOREACH(ticket, &admission->running, running) {
+        if (ticket->said != 0 || strcmp(ticket->name, name) != 0)
+            continue;
+        const struct learned_guess guess = bounded_guess(admission, ticket, learned, ticket->most);
+        if (!ticket->is_unknown && guess.center + guess.spread <= ticket->reserved)
+            continue;
+        uncount(admission, ticket);
+        leave_young(admission, ticket);
+        ticket->is_unknown = false;
+        ticket->reserved = guess.center + guess.spread;
+        ticket->spread = guess.spread;
+        count(admission, ticket);
+    }
+}
+
+static bool is_news(const struct learned_guess *before, const struct learned_guess *after)
+{
+    const uint64_t was = before->center + before->spread;
+    return after->center + after->spread > was + was / 8;
+}
+
+void admission_end(struct admission *admission, struct admission_ticket *ticket, uint64_t peak, bool learn, int64_t now)
+{
+    struct learned_guess before = {0}, after;
+    if (ticket->is_leaving)
+        admission->settled_at = now + ADMISSION_SETTLE_MS;
+    admission_give_back(admission, ticket);
+    if (!learn || !admission_is_on(admission))
+        return;
+    learned_expect(&admission->learned, ticket->name, &before);
+    if (learned_note(&admission->learned, ticket->name, peak) &&
+        learned_expect(&admission->learned, ticket->name, &after) && is_news(&before, &after))
+        teach(admission, ticket->name, &after);
+}
+
+/* ---- below the floor ------------------------------------------------------------------------------------------- */
+
+struct admission_ticket *admission_victim(struct admission *admission, int64_t now)
+{
+    struct admission_ticket *ticket;
+    if (admission->available >= admission->rules.floor || admission->leaving_count > 0 || now < admission->settled_at)
+        return NULL;
+    TAILQ_FOREACH_REVERSE(ticket, &admission->running, admission_tickets, running) {
+        if (ticket->is_evictable)
+            return ticket;
+    }
+    return NULL;
+}
+
+void admission_spare(struct admission *admission, struct admission_ticket *ticket)
+{
+    uncount(admission, ticket);
+    ticket->is_evictable = false;
+    count(admission, ticket);
+}
+
+void admission_evict(struct admission *admission, struct admission_ticket *ticket, int64_t now)
+{
+    uncount(admission, ticket);
+    ticket->is_leaving = true;
+    ticket->is_evictable = false;
+    count(admission, ticket);
+    ticket->evictions++;
+    ticket->least = most(ticket->least, ticket->most);
+    ticket->alone_at = now + (int64_t)ADMISSION_ALONE_MS * ticket->evictions;
+}
+
+bool admission_is_watching(const struct admission *admission)
+{
+    return admission->rules.floor > 0 && admission->evictable_count > 0;
+}
+
+int64_t admission_look_at(const struct admission *admission, int64_t now)
+{
+    const struct admission_ticket *young = TAILQ_FIRST(&admission->young);
+    const int64_t next = now + ADMISSION_LOOK_MS;
+    return young != NULL && young->grown_at + ADMISSION_YOUNG_MS < next ? young->grown_at + ADMISSION_YOUNG_MS : next;
+}

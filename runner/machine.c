@@ -1,0 +1,258 @@
+#include "machine.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT_MAX 8192 /* meminfo and memory.stat have some 2,000 bytes */
+
+/* ---- parsers --------------------------------------------------------------------------------------------------- */
+
+static const char *next_line(const char *line)
+{
+    const char *end = strchr(line, '\n');
+    return end == NULL ? line + strlen(line) : end + 1;
+}
+
+bool machine_parse_meminfo(const char *text, struct machine_memory *memory)
+{
+    bool has_total = false, has_available = false;
+    uint64_t kib;
+    for (const char *line = text; *line != '\0'; line = next_line(line)) {
+        if (sscanf(line, "MemTotal: %" SCNu64, &kib) == 1) {
+            memory->total = kib * 1024;
+            has_total = true;
+        } else if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1) {
+            memory->available = kib * 1024;
+            has_available = true;
+        }
+        if (has_total && has_available)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a comma-separated list of so many bytes has this word. */
+static bool has_word(const char *list, size_t length, const char *word)
+{
+    const size_t size = strlen(word);
+    for (size_t at = 0; at < length;) {
+        const char *comma = memchr(list + at, ',', length - at);
+        const size_t end = comma == NULL ? length : (size_t)(comma - list);
+        if (end - at == size && memcmp(list + at, word, size) == 0)
+            return true;
+        at = end + 1;
+    }
+    return false;
+}
+
+bool machine_parse_cgroup(const char *text, const char *controller, char *path, size_t size)
+{
+    for (const char *line = text; *line != '\0'; line = next_line(line)) {
+        const char *end = line + strcspn(line, "\n"), *first = memchr(line, ':', (size_t)(end - line));
+        const char *second = first == NULL ? NULL : memchr(first + 1, ':', (size_t)(end - first - 1));
+        if (second == NULL || second[1] != '/')
+            continue;
+        const size_t listed = (size_t)(second - first - 1), length = (size_t)(end - second - 1);
+        if (controller == NULL ? listed != 0 || line[0] != '0' : !has_word(first + 1, listed, controller))
+            continue;
+        if (length >= size)
+            return false;
+        memcpy(path, second + 1, length);
+        path[length] = '\0';
+        return true;
+    }
+    return false;
+}
+
+/* Copies a word of mountinfo, in which blanks and backslashes are octal. */
+static bool copy_word(const char *word, char *out, size_t size)
+{
+    size_t length = 0;
+    for (; *word != ' ' && *word != '\0' && *word != '\n'; length++) {
+        if (length + 1 >= size)
+            return false;
+        unsigned octal;
+        if (word[0] == '\\' && sscanf(word + 1, "%3o", &octal) == 1) {
+            out[length] = (char)octal;
+            word += 4;
+        } else {
+            out[length] = *word++;
+        }
+    }
+    out[length] = '\0';
+    return length > 0;
+}
+
+bool machine_parse_mount(const char *line, const char *controller, char *root, char *point, size_t size)
+{
+    int at_root = 0, at_point = 0, at_options = 0;
+    char type[16];
+    const char *rest = strstr(line, " - ");
+    if (rest == NULL || sscanf(rest, " - %15s %*s %n", type, &at_options) != 1 || at_options == 0)
+        return false;
+    const char *options = rest + at_options;
+    if (controller == NULL ? strcmp(type, "cgroup2") != 0
+                           : strcmp(type, "cgroup") != 0 || !has_word(options, strcspn(options, " \n"), controller))
+        return false;
+    sscanf(line, "%*s %*s %*s %n%*s %n", &at_root, &at_point);
+    return at_root > 0 && at_point > at_root && copy_word(line + at_root, root, size) &&
+           copy_word(line + at_point, point, size);
+}
+
+bool machine_directory(const char *root, const char *point, const char *path, char *directory, size_t size)
+{
+    const size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
+    const bool is_below = strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0') &&
+                          strstr(path, "/..") == NULL;
+    const char *below = is_below && strcmp(path + length, "/") != 0 ? path + length : "";
+    const int wrote = snprintf(directory, size, "%s%s", point, below);
+    return wrote > 0 && (size_t)wrote < size;
+}
+
+uint64_t machine_parse_bytes(const char *text)
+{
+    char *end;
+    if (!isdigit((unsigned char)text[0]))
+        return UINT64_MAX;
+    errno = 0;
+    const unsigned long long bytes = strtoull(text, &end, 10);
+    return errno == 0 && (*end == '\n' || *end == '\0') ? bytes : UINT64_MAX;
+}
+
+uint64_t machine_parse_keyed(const char *text, const char *key)
+{
+    const size_t length = strlen(key);
+    for (const char *line = text; *line != '\0'; line = next_line(line))
+        if (strncmp(line, key, length) == 0 && line[length] == ' ')
+            return strtoull(line + length + 1, NULL, 10);
+    return 0;
+}
+
+void machine_bound(struct machine_memory *memory, uint64_t limit, uint64_t used, uint64_t droppable)
+{
+    if (limit >= memory->total) /* v1 says no limit by a number that no machine has */
+        return;
+    const uint64_t held = used > droppable ? used - droppable : 0;
+    const uint64_t left = limit > held ? limit - held : 0;
+    memory->total = limit;
+    if (left < memory->available)
+        memory->available = left;
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------- */
+
+static bool read_text(const char *path, char *text)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t size = 0;
+    ssize_t got = 1;
+    if (fd < 0)
+        return false;
+    while (size + 1 < TEXT_MAX && got > 0) {
+        got = read(fd, text + size, TEXT_MAX - 1 - size);
+        size += got > 0 ? (size_t)got : 0;
+    }
+    close(fd);
+    text[size] = '\0';
+    return size > 0;
+}
+
+static bool read_file(const struct machine_level *level, const char *name, char *text)
+{
+    char path[MACHINE_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", level->path, name);
+    return read_text(path, text);
+}
+
+static uint64_t read_bytes(const struct machine_level *level, const char *name)
+{
+    char text[TEXT_MAX];
+    return read_file(level, name, text) ? machine_parse_bytes(text) : UINT64_MAX;
+}
+
+static void read_level(const struct machine_level *level, struct machine_memory *memory)
+{
+    char text[TEXT_MAX];
+    const uint64_t limit = read_bytes(level, level->is_v1 ? "memory.limit_in_bytes" : "memory.max");
+    if (limit >= memory->total)
+        return;
+    const uint64_t used = read_bytes(level, level->is_v1 ? "memory.usage_in_bytes" : "memory.current");
+    if (used == UINT64_MAX)
+        return;
+    const uint64_t droppable = read_file(level, "memory.stat", text)
+                                   ? machine_parse_keyed(text, level->is_v1 ? "total_inactive_file" : "inactive_file")
+                                   : 0;
+    machine_bound(memory, limit, used, droppable);
+}
+
+bool machine_read(const struct machine *machine, struct machine_memory *memory)
+{
+    char text[TEXT_MAX];
+    *memory = (struct machine_memory){0};
+    if (!read_text("/proc/meminfo", text) || !machine_parse_meminfo(text, memory))
+        return false;
+    for (size_t i = 0; i < machine->count; i++)
+        read_level(&machine->levels[i], memory);
+    return true;
+}
+
+/* ---- finding the cgroups --------------------------------------------------------------------------------------- */
+
+static bool find_mount(const char *controller, char *root, char *point)
+{
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+    if (file == NULL)
+        return false;
+    while (!found && getline(&line, &size, file) > 0)
+        found = machine_parse_mount(line, controller, root, point, MACHINE_PATH_MAX);
+    free(line);
+    fclose(file);
+    return found;
+}
+
+/* Adds a directory and all above it up to the mount point. */
+static void add_levels(struct machine *machine, char *directory, size_t point_length, bool is_v1)
+{
+    while (machine->count < MACHINE_LEVELS_MAX) {
+        struct machine_level *level = &machine->levels[machine->count++];
+        level->is_v1 = is_v1;
+        snprintf(level->path, sizeof level->path, "%s", directory);
+        char *slash = strrchr(directory, '/');
+        if (slash == NULL || (size_t)(slash - directory) < point_length)
+            return;
+        *slash = '\0';
+    }
+}
+
+static void add_hierarchy(struct machine *machine, const char *own, const char *controller)
+{
+    char path[MACHINE_PATH_MAX], root[MACHINE_PATH_MAX], point[MACHINE_PATH_MAX], directory[MACHINE_PATH_MAX];
+    if (machine_parse_cgroup(own, controller, path, sizeof path) && find_mount(controller, root, point) &&
+        machine_directory(root, point, path, directory, sizeof directory))
+        add_levels(machine, directory, strlen(point), controller != NULL);
+}
+
+void machine_open(struct machine *machine)
+{
+    char own[TEXT_MAX];
+    *machine = (struct machine){.levels = calloc(MACHINE_LEVELS_MAX, sizeof *machine->levels)};
+    if (machine->levels == NULL || !read_text("/proc/self/cgroup", own))
+        return;
+    add_hierarchy(machine, own, NULL);
+    add_hierarchy(machine, own, "memory");
+}
+
+void machine_close(struct machine *machine)
+{
+    free(machine->levels);
+    *machine = (struct machine){0};
+}
