@@ -215,7 +215,7 @@ static void test_cgroup_pool_name(void **state)
 /* A directory that looks like a cgroup, with one file in it. */
 static int fake(char path[32], const char *name, const char *text, size_t size)
 {
-    strcpy(path, "/tmp/test-cgroup.XXXXXX");
+    snprintf(path, 32, "/tmp/test-cgroup.XXXXXX");
     assert_non_null(mkdtemp(path));
     const int dir = open(path, CGROUP_FILE_DIRECTORY);
     const int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);

@@ -78,14 +78,14 @@ uint64_t cgroup_current(int current);
 struct cgroup_usage {
     uint64_t current, peak; /* bytes; peak 0: this kernel has no memory.peak */
     uint64_t oom;           /* times the leaf's own limit was hit and nothing could be freed */
-    uint64_t oom_kill;      /* processes in it killed by any OOM killer */
+    uint64_t oom_kill;      /* kills in it by any OOM killer; oom.group counts its first victim twice */
 };
 
 /* What the kernel has counted, from the leaf's own events only (memory.events.local). */
 int cgroup_leaf_read(int leaf, struct cgroup_usage *usage);
 
 /* SIGKILL for all in it, racing forks included. How many processes were there, zombies not counted. Without cgroup.kill
- * it takes up to 16 ms, and who is left is frozen: call it again while it is populated. */
+ * it takes some milliseconds, and who is left is frozen: call it again while it is populated. */
 size_t cgroup_leaf_kill(const struct cgroup_pool *pool, int leaf);
 
 /* Whether a process is in it, or in a cgroup below it, that is not a zombie. */

@@ -131,7 +131,8 @@ static int check_writable(struct find *find, const char *path, int dir)
     static const char *const files[] = {".", "cgroup.procs", "cgroup.subtree_control"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         if (faccessat(dir, files[i], W_OK, AT_EACCESS) < 0)
-            return fail(find, -errno, path, "cannot be written to (%s: %s): " ADVICE, files[i], strerror(errno));
+            return fail(find, -errno, path, "cannot be written to (%s: %s): " ADVICE,
+                        i == 0 ? "the directory" : files[i], strerror(errno));
     return 0;
 }
 

@@ -14,7 +14,7 @@
 
 #define DEPTH        9
 #define LOOK_MS      50 /* should the kernel not say that a cgroup has become empty */
-#define KILL_ROUNDS  16
+#define KILL_MS      16 /* and at least two rounds: nobody is new in the second */
 #define KILL_LISTED  1024
 #define KILL_AT_ONCE 32 /* pidfds open */
 
@@ -43,8 +43,9 @@ static size_t kill_listed(int dir)
 {
     pid_t pids[KILL_LISTED];
     size_t most = 0;
+    const int64_t deadline = process_now_ms() + KILL_MS;
     cgroup_file_write(dir, "cgroup.freeze", "1");
-    for (int round = 0; round < KILL_ROUNDS; round++) {
+    for (int round = 0; round < 2 || process_now_ms() < deadline; round++) {
         const size_t count = cgroup_file_pids(dir, pids, KILL_LISTED);
         if (count == 0)
             break;

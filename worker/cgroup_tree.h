@@ -12,8 +12,8 @@ size_t cgroup_tree_count(int dir);
 /* SIGKILL for all: by cgroup.kill, or as the next one. */
 void cgroup_tree_kill(int dir);
 
-/* Before cgroup.kill (5.14): freezes them, and kills who is listed, in a bounded number of rounds of a millisecond
- * each. Who is left stays frozen: call it again. How many processes there were. */
+/* Before cgroup.kill (5.14): freezes them and kills who is listed, for some milliseconds. Who is left stays frozen:
+ * call it again. How many processes there were. */
 size_t cgroup_tree_kill_listed(int dir);
 
 /* Waits until there is no process but zombies, or until the deadline (process_now_ms). */

@@ -165,8 +165,11 @@ typedef struct pool_options {
     int32_t warm;                 /* idle workers kept forked ahead; default: as many as workers; POOL_NONE: none */
     int64_t queue_limit;          /* jobs that may wait; default: no limit; POOL_NONE: none, a worker must be free */
     pool_queue_full_t queue_full; /* at the limit submit blocks, or gives -EAGAIN */
-    int64_t memory_budget; /* bytes that running jobs may be expected to use together; default: 80 % of what the machine
-                              or an enclosing cgroup can give; POOL_NONE: jobs start without regard to memory */
+    int64_t memory_budget; /* bytes that running jobs may be expected to use together, at least 1 MiB; default: 80 % of
+                              what the machine or an enclosing cgroup can give; POOL_NONE: jobs start without regard to
+                              it. With the default a job of a name never seen counts for budget / workers, so that such
+                              jobs alone fill all workers. With a budget that is given they start two by two, at some
+                              200 ms, until they have shown what they use, or the first of the name has ended */
     int64_t memory_floor; /* bytes of the machine's available memory: nothing starts that would leave less, and below it
                              the youngest running rerunnable job is requeued; default: 5 % of what there is;
                              POOL_NONE: no floor */

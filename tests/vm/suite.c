@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -972,6 +973,68 @@ static void expect_eviction(pool_memory_method_t method)
     gate_close(&unwilling);
 }
 
+static bool put_text(const char *path, const char *text)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const bool put = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    close(fd);
+    return put;
+}
+
+/* One that the kernel keeps stalling, for it is far above its memory.high and there is no swap. Returns its pid. */
+static pid_t start_stalling(const char *directory)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/memory.high", directory);
+    assert_int_equal(mkdir(directory, 0755), 0);
+    assert_true(put_text(path, "8388608"));
+    snprintf(path, sizeof path, "%s/cgroup.procs", directory);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (!put_text(path, "0"))
+            _exit(1);
+        for (;;)
+            hog(MIB);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+static void hear_all(const char *line, void *user)
+{
+    atomic_int *heard = user;
+    if (strstr(line, "jobs wait: tasks stall for want of memory (PSI)") != NULL)
+        atomic_fetch_or(heard, 1);
+    if (strstr(line, "there is memory again") != NULL)
+        atomic_fetch_or(heard, 2);
+}
+
+/* While tasks stall for want of memory nothing starts, though there is enough of it. */
+static void test_pressure_stalls(void **state)
+{
+    (void)state;
+    char directory[256];
+    atomic_int heard = 0;
+    pool_memory_t memory = {0};
+    pool_t *pool = open_pool((pool_options_t){.workers = 1, .log = hear_all, .log_user = &heard});
+    snprintf(directory, sizeof directory, "%s/stall", base);
+    const pid_t stalling = start_stalling(directory);
+    while (!memory.pressure && usleep(1000) == 0)
+        assert_int_equal(pool_memory(pool, &memory), 0);
+    pool_job_t *job = support_submit(pool, nothing, NULL, 0, NULL);
+    while ((atomic_load(&heard) & 1) == 0)
+        usleep(1000);
+    assert_int_equal(pool_job_state(job), POOL_STATE_QUEUED);
+    kill(stalling, SIGKILL);
+    assert_int_equal(waitpid(stalling, NULL, 0), stalling);
+    expect_done(support_wait(job));
+    while ((atomic_load(&heard) & 2) == 0)
+        usleep(1000);
+    pool_job_release(job);
+    pool_free(pool);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 static void test_pressure_evicts(void **state)
 {
     (void)state;
@@ -1157,6 +1220,7 @@ static const struct {
     CASE(next_pool_sweeps_what_a_dead_one_left, DELEGATED),
     CASE(pools_leave_each_other_alone, DELEGATED),
     CASE(pressure_evicts, DELEGATED),
+    CASE(pressure_stalls, ROOT_LEAF),
     CASE(pressure_evicts_sampled, USER_PLAIN),
     CASE(oom_around, ENCLOSED),
     CASE(oom_around_sampled, ENCLOSED),
