@@ -70,13 +70,15 @@ static void draw_axes(const struct plot *plot)
     char text[32];
     const double across = round_step(plot->seconds / TICKS, 10), up = round_step(plot->most / TICKS, 1024);
     cairo_set_line_width(cairo, 1);
-    for (double bytes = 0; bytes <= plot->most * 1.0001; bytes += up) {
+    for (int i = 0; i * up <= plot->most * 1.0001; i++) {
+        const double bytes = i * up;
         cairo_set_source_rgb(cairo, 0.88, 0.88, 0.88);
         put_line(cairo, LEFT, y_of(plot, bytes), WIDTH - RIGHT, y_of(plot, bytes));
         cairo_set_source_rgb(cairo, 0.2, 0.2, 0.2);
         put_text(cairo, LEFT - 8, y_of(plot, bytes) + 4, 1, units_format_size((uint64_t)bytes, text, sizeof text));
     }
-    for (double time = 0; time <= plot->seconds * 1.0001; time += across) {
+    for (int i = 0; i * across <= plot->seconds * 1.0001; i++) {
+        const double time = i * across;
         const double x = x_of(plot, plot->start + time);
         put_line(cairo, x, HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 4);
         snprintf(text, sizeof text, "%g", time);
