@@ -28,6 +28,7 @@ static const struct field server_lost_fields[] = {U(server_lost, generation), S(
 static const struct field hello_fields[] = {S(hello, code), U(hello, method), B(hello, message)};
 static const struct field fork_fields[] = {U(fork, count)};
 static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
+static const struct field signal_fields[] = {U(signal, serial), U(signal, signal)};
 static const struct field started_fields[] = {
     U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids), U(started, pausable),
     S(started, memory_limit), S(started, every_ms), U(started, argument)};
@@ -53,13 +54,14 @@ static const struct field result_fields[] = {
 /* clang-format on */
 
 static const struct layout layouts[MESSAGE_TYPE_COUNT_] = {
-    [MESSAGE_SERVER] = LAYOUT(server_fields),   [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
-    [MESSAGE_HELLO] = LAYOUT(hello_fields),     [MESSAGE_FORK] = LAYOUT(fork_fields),
-    [MESSAGE_KILL] = LAYOUT(kill_fields),       [MESSAGE_STARTED] = LAYOUT(started_fields),
-    [MESSAGE_BORN] = LAYOUT(born_fields),       [MESSAGE_MEMORY] = LAYOUT(memory_fields),
-    [MESSAGE_GONE] = LAYOUT(gone_fields),       [MESSAGE_TASK] = LAYOUT(task_fields),
-    [MESSAGE_COMMAND] = LAYOUT(command_fields), [MESSAGE_PROGRESS] = LAYOUT(progress_fields),
-    [MESSAGE_PARTIAL] = LAYOUT(partial_fields), [MESSAGE_RESULT] = LAYOUT(result_fields),
+    [MESSAGE_SERVER] = LAYOUT(server_fields),     [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
+    [MESSAGE_HELLO] = LAYOUT(hello_fields),       [MESSAGE_FORK] = LAYOUT(fork_fields),
+    [MESSAGE_SIGNAL] = LAYOUT(signal_fields),     [MESSAGE_KILL] = LAYOUT(kill_fields),
+    [MESSAGE_STARTED] = LAYOUT(started_fields),   [MESSAGE_BORN] = LAYOUT(born_fields),
+    [MESSAGE_MEMORY] = LAYOUT(memory_fields),     [MESSAGE_GONE] = LAYOUT(gone_fields),
+    [MESSAGE_TASK] = LAYOUT(task_fields),         [MESSAGE_COMMAND] = LAYOUT(command_fields),
+    [MESSAGE_PROGRESS] = LAYOUT(progress_fields), [MESSAGE_PARTIAL] = LAYOUT(partial_fields),
+    [MESSAGE_RESULT] = LAYOUT(result_fields),
 };
 
 static int pack_field(msgpack_packer *packer, const struct field *field, const void *message)

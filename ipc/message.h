@@ -4,7 +4,7 @@
  * and reader alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when unpacked.
  *
  *     keeper  → host          server, server_lost                 SOCK_SEQPACKET
- *     host    → fork server   fork, kill, started                 SOCK_SEQPACKET, the control socket
+ *     host    → fork server   fork, kill, signal, started         SOCK_SEQPACKET, the control socket
  *     fork server → host      hello, born, memory, gone           the same
  *     host    → worker        task                                task socket (stream)
  *     worker  → host          progress, partial, result           result pipe; descriptors on the task socket
@@ -23,6 +23,7 @@ enum message_type {
     MESSAGE_HELLO,
     MESSAGE_FORK,
     MESSAGE_KILL,
+    MESSAGE_SIGNAL,
     MESSAGE_STARTED,
     MESSAGE_BORN,
     MESSAGE_MEMORY,
@@ -83,6 +84,12 @@ struct message_kill {
     uint64_t serial;
     uint64_t verdict;
     int64_t grace_ms; /* between SIGTERM and SIGKILL; 0: SIGKILL at once */
+};
+
+/* A signal for a job: for its command, or the process of its function. */
+struct message_signal {
+    uint64_t serial;
+    uint64_t signal;
 };
 
 /* A task with limits is on its way to the worker, or one without has run for some milliseconds. -1: none. */

@@ -60,6 +60,7 @@ struct pool_job {
     bool is_timed, is_delayed, cancel_listed, cancelled_by_close;
     _Atomic bool cancel_asked;
     int64_t deadline_at, not_before; /* ms, INT64_MAX and 0: none */
+    uint64_t signals;                /* asked for, a bit each: for the loop */
     struct peer *peer;               /* the worker that runs it: the loop's */
     uint32_t attempt, evictions, restarts, oom_retries;
     uint64_t first_limit;           /* bytes; of the first attempt, where retry_oom has raised it; else 0 */

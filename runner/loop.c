@@ -124,8 +124,23 @@ static void step_timed(struct loop *loop, int64_t now)
 
 /* ---- cancels and closing --------------------------------------------------------------------------------------- */
 
+/* Signals that were asked for; a job that has ended meanwhile gets none. */
+static void send_signals(struct loop *loop, pool_job_t *job)
+{
+    pthread_mutex_lock(&loop->pool->lock);
+    const uint64_t signals = job->signals;
+    job->signals = 0;
+    pthread_mutex_unlock(&loop->pool->lock);
+    for (int signal = 1; job->peer != NULL && signal < 64; signal++)
+        if ((signals >> signal & 1) != 0)
+            peer_signal(job->peer, signal);
+}
+
 static void cancel_one(struct loop *loop, pool_job_t *job)
 {
+    send_signals(loop, job);
+    if (!job->cancel_asked)
+        return;
     if (job->peer != NULL) {
         const int64_t grace = job->cancelled_by_close ? 0 : job->options.kill_after_ms;
         if (!job->peer->settled_early || job->cancelled_by_close)

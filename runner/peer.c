@@ -131,6 +131,12 @@ void peer_kill(struct peer *peer, enum message_verdict verdict, int64_t grace_ms
     supervise_send(peer->loop, MESSAGE_KILL, &kill);
 }
 
+void peer_signal(struct peer *peer, int signal)
+{
+    const struct message_signal request = {.serial = peer->serial, .signal = (uint64_t)signal};
+    supervise_send(peer->loop, MESSAGE_SIGNAL, &request);
+}
+
 /* It said something illegal: it is ended, and its channel never trusted again. */
 static void distrust(struct peer *peer)
 {

@@ -90,6 +90,9 @@ double peer_realtime(void);
 /* Has its tree ended. grace_ms between SIGTERM and SIGKILL. */
 void peer_kill(struct peer *peer, enum message_verdict verdict, int64_t grace_ms);
 
+/* A signal for its job. */
+void peer_signal(struct peer *peer, int signal);
+
 /* It is reaped, and all that it left: settles its job, or has it run again. Frees the peer. */
 void peer_gone(struct peer *peer, const struct message_gone *gone);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -401,6 +402,17 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
     return rc;
 }
 
+/* ---- a submitted job --------------------------------------------------------------------------------------------- */
+
+/* The loop is to look at it. The caller holds the lock. */
+static void list_for_loop(pool_job_t *job)
+{
+    if (!job->cancel_listed)
+        TAILQ_INSERT_TAIL(&job->pool->cancels, job, cancel);
+    job->cancel_listed = true;
+    loop_wake(job->pool->loop);
+}
+
 int pool_job_cancel(pool_job_t *job)
 {
     if (job == NULL)
@@ -412,10 +424,38 @@ int pool_job_cancel(pool_job_t *job)
     const bool settled = pool_job_state(job) == POOL_STATE_SETTLED;
     if (!settled && !job->cancel_asked) {
         job->cancel_asked = true;
-        job->cancel_listed = true;
-        TAILQ_INSERT_TAIL(&pool->cancels, job, cancel);
-        loop_wake(pool->loop);
+        list_for_loop(job);
     }
     pthread_mutex_unlock(&pool->lock);
     return settled ? failure(-EALREADY, "job %s is settled already", job->name) : 0;
+}
+
+static bool can_be_sent(const pool_job_t *job, int signal)
+{
+    static const int for_commands[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+    if (!job->is_command)
+        return signal > 0 && signal < NSIG && signal < 64 && signal != SIGKILL && signal != SIGSTOP;
+    for (size_t i = 0; i < sizeof for_commands / sizeof for_commands[0]; i++)
+        if (signal == for_commands[i])
+            return true;
+    return false;
+}
+
+int pool_job_signal(pool_job_t *job, int signal)
+{
+    if (job == NULL)
+        return failure(-EINVAL, "job is NULL");
+    pool_t *pool = job->pool;
+    if (pool_is_foreign(pool))
+        return failure(-EPERM, "this job's pool belongs to process %d", (int)pool->owner);
+    if (!can_be_sent(job, signal))
+        return failure(-EINVAL, "signal %d is none that a job can be sent: see pool_job_cancel to end it", signal);
+    pthread_mutex_lock(&pool->lock);
+    const bool runs = pool_job_state(job) == POOL_STATE_RUNNING;
+    if (runs) {
+        job->signals |= UINT64_C(1) << signal;
+        list_for_loop(job);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return runs ? 0 : failure(-ESRCH, "job %s does not run now", job->name);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <reclaim/call.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -637,6 +638,56 @@ static void test_command_many_at_once(void **state)
     pool_free(pool);
 }
 
+/* ---- signals ----------------------------------------------------------------------------------------------------- */
+
+static int take_signal(pool_call_t *call)
+{
+    sigset_t set;
+    int signal_number;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    gate_say(call, getpid());
+    sigwait(&set, &signal_number);
+    return signal_number == SIGUSR2 ? 0 : 1;
+}
+
+static void test_command_signals_reach_commands_and_functions(void **state)
+{
+    (void)state;
+    int ends[2];
+    support_pipe(ends);
+    const char *argv[] = {"sh", "-c", "trap 'exit 5' USR1; echo >&3; while :; do sleep 0.01; done", NULL};
+    const pool_command_t command = {.argv = argv};
+    pool_t *pool = support_open(1, 0);
+    pool_job_t *job;
+    assert_int_equal(pool_submit_command(pool, &command, &(pool_job_options_t){.fds = &ends[1], .fd_count = 1}, &job),
+                     0);
+    assert_int_equal(support_await_byte(ends[0]), '\n');
+    assert_int_equal(pool_job_signal(job, SIGKILL), -EINVAL);
+    assert_int_equal(pool_job_signal(job, SIGSEGV), -EINVAL);
+    assert_int_equal(pool_job_signal(job, 0), -EINVAL);
+    assert_int_equal(pool_job_signal(NULL, SIGUSR1), -EINVAL);
+    assert_int_equal(pool_job_signal(job, SIGUSR1), 0);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_FAILED, POOL_CAUSE_EXITED);
+    assert_int_equal(result->code, 5);
+    assert_int_equal(pool_job_signal(job, SIGUSR1), -ESRCH);
+    pool_job_release(job);
+    struct gate gate;
+    gate_open(&gate);
+    const pool_job_options_t options = gate_options(&gate);
+    job = support_submit(pool, take_signal, NULL, 0, &options);
+    gate_await(&gate);
+    assert_int_equal(pool_job_signal(job, SIGUSR2), 0);
+    support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
+    pool_job_release(job);
+    pool_free(pool);
+    gate_close(&gate);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -665,6 +716,7 @@ int main(void)
         SUPPORT_TEST(test_command_deadline_pauses_while_it_is_stopped),
         SUPPORT_TEST(test_command_attempts_read_stdin_from_the_start),
         SUPPORT_TEST(test_command_many_at_once),
+        SUPPORT_TEST(test_command_signals_reach_commands_and_functions),
     };
     return cmocka_run_group_tests_name("command", tests, NULL, NULL);
 }

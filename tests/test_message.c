@@ -19,6 +19,7 @@ static const struct shape {
     {MESSAGE_HELLO, "SUB", sizeof(struct message_hello)},
     {MESSAGE_FORK, "U", sizeof(struct message_fork)},
     {MESSAGE_KILL, "UUS", sizeof(struct message_kill)},
+    {MESSAGE_SIGNAL, "UU", sizeof(struct message_signal)},
     {MESSAGE_STARTED, "USSSSUSSU", sizeof(struct message_started)},
     {MESSAGE_BORN, "UUU", sizeof(struct message_born)},
     {MESSAGE_MEMORY, "UUU", sizeof(struct message_memory)},

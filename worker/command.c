@@ -17,6 +17,9 @@
 #define LOOK_FIRST_MS 1
 #define LOOK_LAST_MS  64
 
+/* Signals that are the command's when its worker gets them. */
+static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+
 /* What a child that could not exec says before it leaves, in one atomic write. */
 struct exec_failure {
     int step; /* 0: exec; 1: chdir; 2: descriptors or process group */
@@ -170,12 +173,14 @@ static void reap(struct watch *watch)
     }
 }
 
-static void forward_term(const struct watch *watch)
+/* In a group of its own the whole group gets it; in the caller's only the command itself. A stopped one has to be awake
+ * to end. */
+static void forward(const struct watch *watch, int signal)
 {
-    /* In a group of its own the whole group; in the caller's only the command itself. */
     const pid_t target = watch->command->spec.group == 0 ? -watch->pid : watch->pid;
-    kill(target, SIGTERM);
-    kill(target, SIGCONT);
+    kill(target, signal);
+    if (signal == SIGTERM || signal == SIGHUP)
+        kill(target, SIGCONT);
 }
 
 /* wait4's high-water mark starts from what the child inherited before exec. As long as the command is smaller than that
@@ -196,8 +201,8 @@ static void wait_for_end(struct watch *watch, const sigset_t *signals)
     while (!watch->over) {
         const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
         const int got = wait_ms < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &wait);
-        if (got == SIGTERM)
-            forward_term(watch);
+        if (got > 0 && got != SIGCHLD)
+            forward(watch, got);
         reap(watch);
         if (got < 0 && errno == EAGAIN && !watch->over)
             wait_ms = look(watch, wait_ms);
@@ -234,7 +239,8 @@ static void run(const struct command *command, char **argv, char **envp, struct 
     int report[2];
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGTERM);
+    for (size_t i = 0; i < sizeof forwarded / sizeof forwarded[0]; i++)
+        sigaddset(&signals, forwarded[i]);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (proc_resident(worker, &watch.floor, &anonymous) < 0)

@@ -17,8 +17,8 @@ struct command {
     struct page *page;
 };
 
-/* Runs it to its end and fills in the result. Whatever it left behind is for the fork server to sweep. A SIGTERM for
- * this process goes on to the command; while it is stopped the page says so. */
+/* Runs it to its end and fills in the result. Whatever it left behind is for the fork server to sweep. Most
+ * signals that this process gets go on to the command; while it is stopped the page says so. */
 void command_run(const struct command *command, struct message_result *result);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,14 @@ static void handle_kill(struct server *server, const struct message_kill *reques
         ladder_ask(&slot->ladder, request->verdict, whole(request->grace_ms), process_now_ms());
 }
 
+/* A command's worker passes on what it gets: worker/command.c. */
+static void handle_signal(struct server *server, const struct message_signal *request)
+{
+    const struct slot *slot = slot_find(&server->table, request->serial);
+    if (slot != NULL && slot->state == SLOT_ALIVE && atomic_load(&slot->page->phase) == PAGE_BEGUN)
+        kill(slot->pid, (int)request->signal);
+}
+
 static void handle_started(struct server *server, const struct message_started *started)
 {
     struct slot *slot = slot_find(&server->table, started->serial);
@@ -165,6 +174,7 @@ static bool handle_packet(struct server *server)
     union {
         struct message_fork fork;
         struct message_kill kill;
+        struct message_signal signal;
         struct message_started started;
     } message;
     const ssize_t got = descriptor_receive(server->control, packet, sizeof server->incoming, MSG_DONTWAIT, &none);
@@ -173,7 +183,8 @@ static bool handle_packet(struct server *server)
     descriptor_set_close(&none);
     if (got < (ssize_t)FRAME_HEADER_SIZE || frame_header_read(packet, &header) < 0 ||
         (size_t)got != FRAME_HEADER_SIZE + header.length ||
-        (header.type != MESSAGE_FORK && header.type != MESSAGE_KILL && header.type != MESSAGE_STARTED) ||
+        (header.type != MESSAGE_FORK && header.type != MESSAGE_KILL && header.type != MESSAGE_SIGNAL &&
+         header.type != MESSAGE_STARTED) ||
         message_unpack(header.type, packet + FRAME_HEADER_SIZE, header.length, &message) < 0) {
         server->closing = true;
         return false;
@@ -182,6 +193,8 @@ static bool handle_packet(struct server *server)
         handle_fork(server, &message.fork);
     else if (header.type == MESSAGE_KILL)
         handle_kill(server, &message.kill);
+    else if (header.type == MESSAGE_SIGNAL)
+        handle_signal(server, &message.signal);
     else
         handle_started(server, &message.started);
     return true;

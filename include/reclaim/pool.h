@@ -356,6 +356,12 @@ POOL_API const char *pool_job_name(const pool_job_t *job); /* *borrowed*, as the
  * means requested: a job whose whole result was on its way may still be DONE. -EALREADY: settled before. */
 POOL_API int pool_job_cancel(pool_job_t *job);
 
+/* Sends a signal to a running job: to its command (and the group that this leads, unless it is in the foreground), or
+ * to the process of its function. What it does to the job shows in its result. Commands: SIGHUP, SIGINT, SIGQUIT,
+ * SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT; functions: any but SIGKILL and SIGSTOP (see pool_job_cancel).
+ * 0 means requested. Errors: -ESRCH (it does not run now), -EINVAL (not one of these). */
+POOL_API int pool_job_signal(pool_job_t *job, int signal);
+
 /* Adds a reference; returns job. */
 POOL_API pool_job_t *pool_job_retain(pool_job_t *job);
 /* Drops a reference (NULL is fine); with the last one the result is freed and on_release(user) runs, exactly once.

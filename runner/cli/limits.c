@@ -1,0 +1,161 @@
+#include "limits.h"
+
+#include "units.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NOFILE_LEAST 8 /* three streams, a copy of each while they are put in place, and the loader's */
+
+static const char *explain(int rc, const char *what, const char *range)
+{
+    return rc == -ERANGE ? range : what;
+}
+
+static int size(const char *option, const char *text, int64_t *bytes)
+{
+    const int rc = units_parse_size(text, bytes);
+    return rc < 0 ? table_fail(option, text, explain(rc, "not a size: give bytes, or 512K, 2G, 1.5G", "too large")) : 0;
+}
+
+static int duration(const char *option, const char *text, int64_t *ms)
+{
+    const int rc = units_parse_duration(text, ms);
+    if (rc == 0 && *ms > 0)
+        return 0;
+    return table_fail(option, text,
+                      rc == 0 ? "must be more than nothing"
+                              : explain(rc, "not a duration: give seconds, or 30s, 5m, 2h, 1d", "too long"));
+}
+
+static int set_memory(void *context, const char *text)
+{
+    struct limits *limits = context;
+    if (size("memory", text, &limits->job.memory_limit) < 0)
+        return -1;
+    return limits->job.memory_limit >= 1 << 20
+               ? 0
+               : table_fail("memory", text, "less than a process needs to start: give at least 1M");
+}
+
+static int set_timeout(void *context, const char *text)
+{
+    struct limits *limits = context;
+    return duration("timeout", text, &limits->job.timeout_ms);
+}
+
+static int set_kill_after(void *context, const char *text)
+{
+    struct limits *limits = context;
+    int64_t ms;
+    const int rc = units_parse_duration(text, &ms);
+    if (rc < 0)
+        return table_fail("kill-after", text,
+                          explain(rc, "not a duration: give seconds, or 30s, 5m, 2h, 1d", "too long"));
+    limits->job.kill_after_ms = ms == 0 ? POOL_NONE : ms;
+    return 0;
+}
+
+static int set_cpu_time(void *context, const char *text)
+{
+    struct limits *limits = context;
+    return duration("cpu-time", text, &limits->job.cpu_ms);
+}
+
+static int number(const char *option, const char *text, int64_t least, int64_t most, int64_t *value, const char *range)
+{
+    const int rc = units_parse_number(text, least, most, value);
+    return rc < 0 ? table_fail(option, text, explain(rc, "not a whole number", range)) : 0;
+}
+
+static int set_pids(void *context, const char *text)
+{
+    struct limits *limits = context;
+    int64_t value;
+    if (number("pids", text, 1, INT32_MAX, &value, "must be at least 1: the command itself is a process") < 0)
+        return -1;
+    limits->job.pids = (int32_t)value;
+    return 0;
+}
+
+static int set_nofile(void *context, const char *text)
+{
+    struct limits *limits = context;
+    int64_t value;
+    if (number("nofile", text, NOFILE_LEAST, INT32_MAX, &value, "must be at least 8: less is not enough to start") < 0)
+        return -1;
+    limits->job.nofile = (int32_t)value;
+    return 0;
+}
+
+static int set_output_limit(void *context, const char *text)
+{
+    struct limits *limits = context;
+    limits->output_limited = true;
+    return size("output-limit", text, &limits->output_limit);
+}
+
+static int set_nice(void *context, const char *text)
+{
+    struct limits *limits = context;
+    int64_t value;
+    if (number("nice", text, -40, 40, &value, "must lie between -40 and 40") < 0)
+        return -1;
+    limits->job.nice = (int32_t)value;
+    return 0;
+}
+
+static int set_retries(void *context, const char *text)
+{
+    struct limits *limits = context;
+    return number("retries", text, 1, INT32_MAX, &limits->runs, "must be at least 1: it counts the runs in all");
+}
+
+static int set_retry_oom(void *context, const char *text)
+{
+    struct limits *limits = context;
+    const int rc = units_parse_decimal(text, 1.1, 100, &limits->job.retry_oom);
+    return rc < 0 ? table_fail("retry-oom", text, explain(rc, "not a number", "must lie between 1.1 and 100")) : 0;
+}
+
+static int set_huge_pages(void *context, const char *text)
+{
+    struct limits *limits = context;
+    (void)text;
+    limits->job.huge_pages = true;
+    return 0;
+}
+
+const struct table_option limits_kill_after_short[] = {
+    {"kill-after", 'k', "DUR", "SIGKILL so long after SIGTERM (default 2s)", set_kill_after},
+    {0}};
+const struct table_option limits_kill_after_long[] = {
+    {"kill-after", 0, "DUR", "SIGKILL so long after SIGTERM (default 2s)", set_kill_after},
+    {0}};
+
+const struct table_option limits_table[] = {
+    {"memory", 'm', "SIZE", "memory of all its processes together", set_memory},
+    {"timeout", 't', "DUR", "wall time of one run", set_timeout},
+    {"cpu-time", 0, "DUR", "CPU time of each process, in whole seconds", set_cpu_time},
+    {"pids", 0, "N", "processes at once", set_pids},
+    {"nofile", 0, "N", "open files of each process", set_nofile},
+    {"output-limit", 0, "SIZE", "bytes on standard output, and on standard error", set_output_limit},
+    {"nice", 0, "N", "added to the niceness", set_nice},
+    {"retries", 0, "N", "run it up to N times in all, until it succeeds", set_retries},
+    {"retry-oom", 0, "FACTOR", "over its memory limit: again, with FACTOR times as much", set_retry_oom},
+    {"huge-pages", 0, NULL, "malloc on huge pages (glibc programs)", set_huge_pages},
+    {0},
+};
+
+void limits_init(struct limits *limits)
+{
+    memset(limits, 0, sizeof *limits);
+    limits->runs = 1;
+}
+
+void limits_finish(struct limits *limits)
+{
+    limits->job.retries = (int32_t)(limits->runs - 1);
+    limits->job.retry_on = POOL_RETRY_ON(POOL_FAILED) | POOL_RETRY_ON(POOL_CRASHED) | POOL_RETRY_ON(POOL_TIMED_OUT) |
+                           POOL_RETRY_ON(POOL_OUT_OF_MEMORY) | POOL_RETRY_ON(POOL_LOST);
+}

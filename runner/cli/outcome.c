@@ -1,0 +1,71 @@
+#include "outcome.h"
+
+#include <signal.h>
+
+const char *outcome_word(const pool_result_t *result)
+{
+    switch (result->cause) {
+    case POOL_CAUSE_KILLED: /* from someone else: for the reader of a report a signal like others */
+        return "signalled";
+    case POOL_CAUSE_PROTOCOL:
+        return "lost";
+    default:
+        return pool_cause_name(result->cause);
+    }
+}
+
+/* 128 and the signal that ended it; SIGTERM where it left by itself when that came. */
+static int by_limit(const pool_result_t *result)
+{
+    return 128 + (result->signal != 0 ? result->signal : SIGTERM);
+}
+
+int outcome_exit_code(const pool_result_t *result)
+{
+    switch (result->cause) {
+    case POOL_CAUSE_EXITED:
+        return result->outcome == POOL_CRASHED ? OUTCOME_OWN_FAILURE : result->code;
+    case POOL_CAUSE_SIGNALLED:
+    case POOL_CAUSE_KILLED:
+        return 128 + result->signal;
+    case POOL_CAUSE_TIMEOUT:
+        return result->signal == SIGKILL ? 128 + SIGKILL : 124;
+    case POOL_CAUSE_CPU_LIMIT:
+    case POOL_CAUSE_MEMORY_LIMIT:
+    case POOL_CAUSE_MACHINE_OOM:
+    case POOL_CAUSE_OUTPUT_LIMIT:
+    case POOL_CAUSE_PROCESS_LIMIT:
+    case POOL_CAUSE_CANCELLED:
+        return by_limit(result);
+    case POOL_CAUSE_NOT_FOUND:
+        return 127;
+    case POOL_CAUSE_NOT_EXECUTABLE:
+        return 126;
+    default:
+        return OUTCOME_OWN_FAILURE;
+    }
+}
+
+int outcome_own_signal(const pool_result_t *result)
+{
+    return result->cause == POOL_CAUSE_SIGNALLED || result->cause == POOL_CAUSE_KILLED ? result->signal : 0;
+}
+
+int outcome_is_ours(const pool_result_t *result)
+{
+    switch (result->cause) {
+    case POOL_CAUSE_TIMEOUT:
+    case POOL_CAUSE_CPU_LIMIT:
+    case POOL_CAUSE_MEMORY_LIMIT:
+    case POOL_CAUSE_MACHINE_OOM:
+    case POOL_CAUSE_OUTPUT_LIMIT:
+    case POOL_CAUSE_PROCESS_LIMIT:
+    case POOL_CAUSE_LOST:
+    case POOL_CAUSE_PROTOCOL:
+    case POOL_CAUSE_NOT_FOUND:
+    case POOL_CAUSE_NOT_EXECUTABLE:
+        return 1;
+    default:
+        return 0;
+    }
+}

@@ -1,0 +1,22 @@
+/* outcome.h - what became of a command, in the words and codes that users know. Pure. */
+#ifndef OUTCOME_H
+#define OUTCOME_H
+
+#include <reclaim/pool.h>
+#include <stddef.h>
+
+#define OUTCOME_OWN_FAILURE 125 /* the wrapper's own */
+
+/* The word in a report: exited, signalled, timeout, ... */
+const char *outcome_word(const pool_result_t *result);
+
+/* The exit code as timeout(1) has it. */
+int outcome_exit_code(const pool_result_t *result);
+
+/* The signal that the command died of by itself, so that its caller dies of it as well; 0: none. */
+int outcome_own_signal(const pool_result_t *result);
+
+/* Whether reclaim itself ended it. */
+int outcome_is_ours(const pool_result_t *result);
+
+#endif

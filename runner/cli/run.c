@@ -1,0 +1,336 @@
+/* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
+#include "curve.h"
+#include "limits.h"
+#include "outcome.h"
+#include "relay.h"
+#include "report.h"
+#include "table.h"
+#include "verbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define POINTS_MS 20 /* apart, for --samples and --plot */
+
+struct run {
+    struct limits limits; /* the first: see limits.h */
+    bool verbose;
+    const char *report, *samples, *plot;
+
+    const char *const *argv;
+    FILE *report_file, *samples_file;
+    struct relay relays[2];
+    struct curve curve;
+    pool_t *pool;
+    pool_job_t *job;
+    int settled;         /* eventfd */
+    int signals;         /* signalfd */
+    volatile bool ended; /* by a signal from outside: no further attempt */
+};
+
+/* ---- options ----------------------------------------------------------------------------------------------------- */
+
+static int set_verbose(void *context, const char *text)
+{
+    (void)text;
+    ((struct run *)context)->verbose = true;
+    return 0;
+}
+
+static int set_report(void *context, const char *text)
+{
+    ((struct run *)context)->report = text;
+    return 0;
+}
+
+static int set_samples(void *context, const char *text)
+{
+    ((struct run *)context)->samples = text;
+    return 0;
+}
+
+static int set_plot(void *context, const char *text)
+{
+    ((struct run *)context)->plot = text;
+    return curve_can_draw(text) ? 0 : table_fail("plot", text, "the name must end in .svg or .png");
+}
+
+static const struct table_option own_table[] = {
+    {"verbose", 'v', NULL, "say at the end what it used and how it ended", set_verbose},
+    {"report", 0, "FILE", "write that as a JSON object (- for standard error)", set_report},
+    {"samples", 0, "FILE", "write memory over time, as mprof does", set_samples},
+    {"plot", 0, "FILE", "draw memory over time (.svg or .png)", set_plot},
+    {0},
+};
+
+static const struct table_option *const groups[] = {limits_table, limits_kill_after_short, own_table, NULL};
+
+static const struct table table = {
+    .verb = "run",
+    .usage = "[OPTION...] [--] COMMAND [ARGUMENT...]",
+    .intro = "Runs a command with limits over all that it starts, leaves nothing of it, and can tell what it used.",
+    .groups = groups,
+    .more = "SIZE: 512K, 2G, 1.5G. DUR: seconds, or 30s, 5m, 2h, 1d.\n"
+            "Exit: the command's own; 124 timed out (137: by SIGKILL); 128+N died of signal N, also when a limit\n"
+            "sent it; 125 reclaim failed; 126 cannot be executed; 127 not found. reclaim-run(1) has more.",
+};
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+/* Opened before anything runs, and emptied only when there is something to write. */
+static int open_output(const char *option, const char *path, FILE **file)
+{
+    *file = NULL;
+    if (path == NULL)
+        return 0;
+    const int fd = strcmp(path, "-") == 0 ? dup(STDERR_FILENO) : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    *file = fd < 0 ? NULL : fdopen(fd, "w");
+    return *file != NULL ? 0 : table_fail(option, path, strerror(errno));
+}
+
+static int empty(const char *path, FILE *file)
+{
+    struct stat status;
+    if (strcmp(path, "-") == 0)
+        return 0;
+    if (fstat(fileno(file), &status) < 0)
+        return -errno;
+    return S_ISREG(status.st_mode) && ftruncate(fileno(file), 0) < 0 ? -errno : 0;
+}
+
+/* The drawing library opens the file itself, at the end: whether it can is asked now. */
+static int check_plot(const char *path)
+{
+    if (path == NULL)
+        return 0;
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return table_fail("plot", path, strerror(errno));
+    close(fd);
+    return 0;
+}
+
+static int open_files(struct run *run)
+{
+    if (open_output("report", run->report, &run->report_file) < 0 ||
+        open_output("samples", run->samples, &run->samples_file) < 0 || check_plot(run->plot) < 0)
+        return -1;
+    for (int i = 0; i < 2; i++)
+        run->relays[i] = (struct relay){.from = -1, .for_command = -1};
+    for (int i = 0; run->limits.output_limited && i < 2; i++) {
+        const int rc = relay_open(&run->relays[i], i == 0 ? STDOUT_FILENO : STDERR_FILENO, run->limits.output_limit);
+        if (rc < 0)
+            return table_fail("output-limit", "pipe", strerror(-rc));
+    }
+    return 0;
+}
+
+/* ---- the job ----------------------------------------------------------------------------------------------------- */
+
+static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
+{
+    const uint64_t one = 1;
+    const struct run *run = user;
+    (void)job;
+    (void)result;
+    const ssize_t wrote = write(run->settled, &one, sizeof one);
+    (void)wrote;
+}
+
+static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    struct run *run = user;
+    if (event->kind == POOL_EVENT_MEMORY)
+        curve_add(&run->curve, event->time, event->memory);
+    else if (event->kind == POOL_EVENT_RETRIED && run->ended)
+        pool_job_cancel(job);
+}
+
+static int submit(struct run *run)
+{
+    const bool relayed = run->limits.output_limited;
+    const pool_command_t command = {
+        .argv = run->argv,
+        .stdin_mode = POOL_STDIN_INHERIT,
+        .stdout_mode = relayed ? POOL_STREAM_FD : POOL_STREAM_INHERIT,
+        .stdout_fd = run->relays[0].for_command,
+        .stderr_mode = relayed ? POOL_STREAM_FD : POOL_STREAM_INHERIT,
+        .stderr_fd = run->relays[1].for_command,
+        .foreground = true,
+    };
+    pool_job_options_t options = run->limits.job;
+    options.on_settled = on_settled;
+    options.on_event = on_event;
+    options.user = run;
+    if (run->samples != NULL || run->plot != NULL)
+        options.memory_every_ms = POINTS_MS;
+    if (pool_submit_command(run->pool, &command, &options, &run->job) == 0)
+        return 0;
+    fprintf(stderr, "reclaim run: %s\n", pool_message());
+    return -1;
+}
+
+/* The pool is opened before signals are blocked: commands get the mask and the dispositions of that moment. */
+static int start(struct run *run)
+{
+    static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+    const pool_options_t options = {.workers = 1};
+    pool_error_t error;
+    sigset_t set;
+    run->settled = eventfd(0, EFD_CLOEXEC);
+    if (run->settled < 0 || pool_open(&run->pool, &options, &error) < 0) {
+        fprintf(stderr, "reclaim run: %s\n", run->settled < 0 ? strerror(errno) : error.message);
+        return -1;
+    }
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        struct sigaction action;
+        if (sigaction(taken[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) /* nohup's stays ignored */
+            sigaddset(&set, taken[i]);
+    }
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return submit(run);
+}
+
+/* What the terminal sends, its whole foreground group gets: the command has it already. */
+static void pass_signal(struct run *run)
+{
+    struct signalfd_siginfo info;
+    while (read(run->signals, &info, sizeof info) == sizeof info) {
+        const int number = (int)info.ssi_signo;
+        run->ended = run->ended || number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+        if (info.ssi_code <= 0 && pool_job_signal(run->job, number) < 0 && run->ended)
+            pool_job_cancel(run->job); /* it does not run yet, or is about to run again */
+    }
+}
+
+/* Until the job is settled. */
+static void wait_for_end(struct run *run)
+{
+    struct pollfd fds[] = {{.fd = run->settled, .events = POLLIN},
+                           {.fd = run->signals, .events = POLLIN},
+                           {.fd = run->relays[0].from, .events = POLLIN},
+                           {.fd = run->relays[1].from, .events = POLLIN}};
+    bool asked = false;
+    while (poll(fds, 4, -1) < 0 || fds[0].revents == 0) {
+        if (fds[1].revents != 0)
+            pass_signal(run);
+        for (int i = 0; i < 2; i++) {
+            if (fds[2 + i].revents != 0)
+                relay_pass(&run->relays[i]);
+            fds[2 + i].fd = run->relays[i].over ? -1 : run->relays[i].from;
+            if (run->relays[i].over && !asked) {
+                asked = true;
+                run->ended = true;
+                pool_job_cancel(run->job);
+            }
+        }
+    }
+    for (int i = 0; i < 2; i++)
+        relay_finish(&run->relays[i]);
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
+
+/* The limit on output is kept here, so the library knows the end as a cancel. */
+static pool_result_t final_result(const struct run *run, char *message, size_t size)
+{
+    pool_result_t result = *pool_job_result(run->job);
+    if (!run->relays[0].over && !run->relays[1].over)
+        return result;
+    snprintf(message, size, "killed: over its output limit of %lld bytes", (long long)run->limits.output_limit);
+    result.outcome = POOL_FAILED;
+    result.cause = POOL_CAUSE_OUTPUT_LIMIT;
+    result.message = message;
+    return result;
+}
+
+static int write_files(struct run *run, const pool_result_t *result)
+{
+    int rc = 0;
+    if (run->samples_file != NULL && (rc = empty(run->samples, run->samples_file)) == 0)
+        rc = curve_write_mprof(&run->curve, run->samples_file, run->argv);
+    if (rc < 0)
+        return table_fail("samples", run->samples, strerror(-rc));
+    if (run->plot != NULL && (rc = curve_draw(&run->curve, run->plot, run->argv, result->usage.memory_limit)) < 0)
+        return table_fail("plot", run->plot, strerror(-rc));
+    if (run->report_file != NULL && (rc = empty(run->report, run->report_file)) == 0)
+        rc = report_write_json(run->report_file, run->argv, result);
+    return rc < 0 ? table_fail("report", run->report, strerror(-rc)) : 0;
+}
+
+static void finish(struct run *run)
+{
+    pool_job_release(run->job);
+    pool_free(run->pool);
+    for (int i = 0; i < 2; i++)
+        relay_close(&run->relays[i]);
+    if (run->report_file != NULL)
+        fclose(run->report_file);
+    if (run->samples_file != NULL)
+        fclose(run->samples_file);
+    curve_deinit(&run->curve);
+}
+
+/* Dies as the command has, so that a shell sees what it would have seen; without a second core file. */
+static void die_of(int signal_number)
+{
+    sigset_t set;
+    prctl(PR_SET_DUMPABLE, 0);
+    signal(signal_number, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    raise(signal_number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int run_job(struct run *run, int *own_signal)
+{
+    char message[128];
+    if (open_files(run) < 0 || start(run) < 0)
+        return OUTCOME_OWN_FAILURE;
+    wait_for_end(run);
+    const pool_result_t result = final_result(run, message, sizeof message);
+    int code = outcome_exit_code(&result);
+    if (outcome_is_ours(&result))
+        fprintf(stderr, "reclaim: %s: %s\n", run->argv[0], result.message);
+    if (run->verbose)
+        report_print(stderr, run->argv, &result);
+    if (write_files(run, &result) < 0 && code == 0)
+        code = OUTCOME_OWN_FAILURE;
+    *own_signal = outcome_own_signal(&result);
+    return code;
+}
+
+int run_main(int argc, char **argv)
+{
+    static struct run run = {.settled = -1, .signals = -1};
+    int own_signal = 0;
+    limits_init(&run.limits);
+    const int first = table_read(&table, argc, argv, &run);
+    if (first < 0)
+        return first == -2 ? 0 : OUTCOME_OWN_FAILURE;
+    if (first == argc) {
+        fputs("reclaim run: there is no command: reclaim run [OPTION...] COMMAND [ARGUMENT...]\n", stderr);
+        return OUTCOME_OWN_FAILURE;
+    }
+    run.argv = (const char *const *)(const void *)(argv + first);
+    limits_finish(&run.limits);
+    const int code = run_job(&run, &own_signal);
+    finish(&run);
+    if (own_signal != 0)
+        die_of(own_signal);
+    return code;
+}

@@ -1,0 +1,128 @@
+#include "table.h"
+
+#include "suggest.h"
+
+#include <getopt.h>
+#include <reclaim/pool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONS_MOST 64
+#define FIRST_ID     256
+#define HELP_COLUMN  27
+
+static const struct table *reading; /* for table_fail: one verb is read at a time */
+
+int table_fail(const char *option, const char *value, const char *what)
+{
+    fprintf(stderr, "reclaim %s: --%s %s: %s\n", reading->verb, option, value, what);
+    return -1;
+}
+
+/* The rows of all groups, in order. */
+static size_t collect(const struct table *table, const struct table_option **rows)
+{
+    size_t count = 0;
+    for (const struct table_option *const *group = table->groups; *group != NULL; group++)
+        for (const struct table_option *row = *group; row->name != NULL && count < OPTIONS_MOST; row++)
+            rows[count++] = row;
+    return count;
+}
+
+static void print_row(const struct table_option *row)
+{
+    char left[64];
+    const char *space = row->argument != NULL ? " " : "", *argument = row->argument != NULL ? row->argument : "";
+    if (row->letter != 0)
+        snprintf(left, sizeof left, "  -%c, --%s%s%s", row->letter, row->name, space, argument);
+    else
+        snprintf(left, sizeof left, "      --%s%s%s", row->name, space, argument);
+    printf(strlen(left) < HELP_COLUMN ? "%-*s%s\n" : "%.0d%s  %s\n", HELP_COLUMN, left, row->help);
+}
+
+static void print_help(const struct table *table)
+{
+    printf("Usage: reclaim %s %s\n%s\n\n", table->verb, table->usage, table->intro);
+    for (const struct table_option *const *group = table->groups; *group != NULL; group++)
+        for (const struct table_option *row = *group; row->name != NULL; row++)
+            print_row(row);
+    puts("  -h, --help               this\n      --version            the version");
+    if (table->more != NULL)
+        printf("\n%s\n", table->more);
+}
+
+/* getopt_long does not say which option it did not know. */
+static int say_unknown(const struct table *table, const struct option *longs, const char *word, int letter)
+{
+    const char *names[OPTIONS_MOST + 3];
+    size_t count = 0;
+    if (letter != 0 && strncmp(word, "--", 2) != 0) {
+        fprintf(stderr, "reclaim %s: there is no option -%c; reclaim %s --help lists them\n", table->verb, letter,
+                table->verb);
+        return -1;
+    }
+    for (; longs[count].name != NULL; count++)
+        names[count] = longs[count].name;
+    names[count] = NULL;
+    char given[64];
+    snprintf(given, sizeof given, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    const char *near = suggest_word(given, names);
+    fprintf(stderr, "reclaim %s: there is no option --%s", table->verb, given);
+    if (near != NULL)
+        fprintf(stderr, "; did you mean --%s?\n", near);
+    else
+        fprintf(stderr, "; reclaim %s --help lists them\n", table->verb);
+    return -1;
+}
+
+static int say_missing(const struct table *table, const char *word)
+{
+    fprintf(stderr, "reclaim %s: %s needs a value\n", table->verb, word);
+    return -1;
+}
+
+int table_read(const struct table *table, int argc, char **argv, void *context)
+{
+    const struct table_option *rows[OPTIONS_MOST];
+    struct option longs[OPTIONS_MOST + 3];
+    char shorts[3 * OPTIONS_MOST + 4] = "+:h", *at = shorts + strlen(shorts);
+    const size_t count = collect(table, rows);
+    for (size_t i = 0; i < count; i++) {
+        const int argument = rows[i]->argument != NULL ? required_argument : no_argument;
+        longs[i] = (struct option){rows[i]->name, argument, NULL, FIRST_ID + (int)i};
+        if (rows[i]->letter != 0) {
+            *at++ = rows[i]->letter;
+            if (argument == required_argument)
+                *at++ = ':';
+        }
+    }
+    *at = '\0';
+    longs[count] = (struct option){"help", no_argument, NULL, 'h'};
+    longs[count + 1] = (struct option){"version", no_argument, NULL, 1};
+    longs[count + 2] = (struct option){0};
+    reading = table;
+    optind = 0; /* glibc: from the start, and the first word is skipped */
+    opterr = 0;
+    for (int id; (id = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+        if (id == 'h') {
+            print_help(table);
+            return -2;
+        }
+        if (id == 1) {
+            printf("reclaim %s\n", pool_version());
+            return -2;
+        }
+        if (id == '?' || id == ':') {
+            const char *word = argv[optind - 1];
+            return id == ':' ? say_missing(table, word) : say_unknown(table, longs, word, optopt);
+        }
+        const struct table_option *row = NULL;
+        for (size_t i = 0; i < count; i++)
+            if (id == FIRST_ID + (int)i || id == rows[i]->letter)
+                row = rows[i];
+        if (row == NULL || row->set(context, optarg) < 0)
+            return -1;
+    }
+    return optind;
+}

@@ -1,0 +1,8 @@
+/* verbs.h - what follows "reclaim". */
+#ifndef VERBS_H
+#define VERBS_H
+
+/* argv[0] is the verb; returns the exit code. */
+int run_main(int argc, char **argv);
+
+#endif

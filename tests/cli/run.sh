@@ -1,0 +1,121 @@
+#!/bin/sh
+# `reclaim run` as a user meets it: exit codes, messages, reports, and that nothing is left.
+#
+#     sh tests/cli/run.sh path/to/reclaim
+set -u
+
+reclaim=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+count=0
+
+# check NAME CODE COMMAND...: runs it, with its output in $work/out and $work/err
+check() {
+    name=$1
+    expected=$2
+    shift 2
+    count=$((count + 1))
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    [ $code = "$expected" ] && return 0
+    echo "FAILED: $name: exit $code instead of $expected: $*"
+    sed 's/^/    /' "$work/out" "$work/err"
+    failed=$((failed + 1))
+    return 1
+}
+
+# says FILE WORDS: that they are in it
+says() {
+    count=$((count + 1))
+    grep -qF -- "$2" "$work/$1" && return 0
+    echo "FAILED: $name: \"$2\" is not in $1:"
+    sed 's/^/    /' "$work/$1"
+    failed=$((failed + 1))
+}
+
+silent() {
+    count=$((count + 1))
+    [ ! -s "$work/err" ] && return 0
+    echo "FAILED: $name: it said:"
+    sed 's/^/    /' "$work/err"
+    failed=$((failed + 1))
+}
+
+check "exit 0" 0 "$reclaim" run true && silent
+check "its own code" 7 "$reclaim" run sh -c 'exit 7' && silent
+check "its output" 0 "$reclaim" run -- echo "two  words" && says out "two  words"
+# shellcheck disable=SC2016 # for the inner shells
+{
+    check "a signal" 139 "$reclaim" run sh -c 'kill -SEGV $$'
+    check "SIGKILL from someone else" 137 "$reclaim" run sh -c 'kill -KILL $$'
+}
+check "a timeout" 124 "$reclaim" run -t 0.2 sleep 100 && says err "over its timeout of 0.2 s"
+check "a timeout by force" 137 "$reclaim" run -t 0.2 -k 0.1 sh -c 'trap "" TERM; while :; do sleep 0.05; done'
+check "not found" 127 "$reclaim" run no-such-command && says err "no-such-command"
+check "not executable" 126 "$reclaim" run /etc/passwd && says err "/etc/passwd"
+check "over memory" 137 "$reclaim" run -m 64M dd if=/dev/zero of=/dev/null bs=1G count=1 &&
+    says err "killed: over its memory limit of 64.0 MiB (peak "
+check "a limit that holds" 0 "$reclaim" run -m 200M dd if=/dev/zero of=/dev/null bs=50M count=2
+check "over output" 143 "$reclaim" run --output-limit 10 sh -c 'echo 123456789012345; exec sleep 100' &&
+    says out 1234567890 && says err "over its output limit of 10 bytes"
+check "output below its limit" 0 "$reclaim" run --output-limit 1K echo enough && says out enough
+check "retries" 0 "$reclaim" run --retries 3 sh -c "echo x >>$work/tries; [ \$(wc -l <$work/tries) = 3 ]"
+check "more memory" 0 "$reclaim" run -v -m 32M --retry-oom 4 dd if=/dev/zero of=/dev/null bs=60M count=1 &&
+    says err "runs       2"
+
+check "for a person" 3 "$reclaim" run -v sh -c 'exit 3' && says err "exited 3" && says err "peak"
+check "for a program" 0 "$reclaim" run --report "$work/report" true
+cp "$work/report" "$work/out"
+for key in command outcome exit_code signal message wall_seconds user_seconds system_seconds peak_memory_bytes \
+    memory_method memory_limit_bytes processes killed_processes attempt started_at ended_at; do
+    says out "\"$key\":"
+done
+says out '"outcome":"exited"'
+check "what it left is gone" 0 "$reclaim" run --report "$work/report" sh -c 'setsid sleep 1000 & exit 0'
+cp "$work/report" "$work/out"
+says out '"killed_processes":1'
+check "samples" 0 "$reclaim" run --samples "$work/samples" --plot "$work/plot.svg" sleep 0.2
+cp "$work/samples" "$work/out"
+says out "CMDLINE sleep 0.2"
+says out "MEM "
+cp "$work/plot.svg" "$work/out"
+says out "<svg"
+
+echo kept >"$work/kept"
+check "a bad size" 125 "$reclaim" run --report "$work/kept" -m 12Q true && says err "--memory 12Q: not a size"
+check "too small a size" 125 "$reclaim" run -m 10K true && says err "--memory 10K"
+check "a bad duration" 125 "$reclaim" run -t soon true && says err "--timeout soon"
+check "too few files" 125 "$reclaim" run --nofile 2 true && says err "--nofile 2"
+check "a bad picture" 125 "$reclaim" run --plot x.gif true && says err "--plot x.gif"
+check "an unwritable report" 125 "$reclaim" run --report /no/such/place true && says err "--report /no/such/place"
+check "an unknown option" 125 "$reclaim" run --memroy 1G true && says err "did you mean --memory?"
+check "an unknown letter" 125 "$reclaim" run -q true && says err "-q"
+check "a missing value" 125 "$reclaim" run --memory && says err "needs a value"
+check "no command" 125 "$reclaim" run && says err "no command"
+check "an unknown verb" 125 "$reclaim" rnu && says err "did you mean run?"
+check "no verb" 125 "$reclaim"
+check "help" 0 "$reclaim" run --help && says out "--memory SIZE"
+check "version" 0 "$reclaim" --version && says out "reclaim "
+cp "$work/kept" "$work/out"
+says out kept
+
+# Signals from outside reach the command.
+"$reclaim" run sh -c "trap 'exit 5' USR1; echo ready >$work/fifo; while :; do sleep 0.05; done" &
+pid=$!
+tries=0
+until [ -e "$work/fifo" ] || [ $tries = 200 ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+done
+kill -USR1 $pid
+wait $pid
+code=$?
+count=$((count + 1))
+[ $code = 5 ] || {
+    echo "FAILED: a forwarded signal: exit $code instead of 5"
+    failed=$((failed + 1))
+}
+
+echo "$((count - failed)) passed, $failed failed"
+[ $failed = 0 ]
