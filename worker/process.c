@@ -183,14 +183,9 @@ static void stdio_drop(unsigned first, int **keep, unsigned count)
         close(null);
 }
 
-void process_descriptors_keep(unsigned first, int **keep, unsigned count)
+void process_descriptors_close_but(unsigned first, int **keep, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (*keep[i] >= 0)
-            process_descriptor_lift(keep[i]);
-    stdio_drop(first, keep, count);
-    /* Close the gaps between those kept, in ascending order. */
-    for (;;) {
+    for (;;) { /* the gaps between those kept, in ascending order */
         unsigned next = ~0U;
         for (unsigned i = 0; i < count; i++)
             if (*keep[i] >= 0 && (unsigned)*keep[i] >= first && (unsigned)*keep[i] < next)
@@ -202,6 +197,15 @@ void process_descriptors_keep(unsigned first, int **keep, unsigned count)
         first = next + 1;
     }
     descriptor_close_range(first, ~0U);
+}
+
+void process_descriptors_keep(unsigned first, int **keep, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (*keep[i] >= 0)
+            process_descriptor_lift(keep[i]);
+    stdio_drop(first, keep, count);
+    process_descriptors_close_but(first, keep, count);
 }
 
 void process_seed(void)

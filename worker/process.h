@@ -52,6 +52,9 @@ int process_die_with(pid_t parent);
  * to high numbers and are updated. What stdio holds for any descriptor of the host's is dropped, not written. */
 void process_descriptors_keep(unsigned first, int **keep, unsigned count);
 
+/* Closes all from first on but the count descriptors in keep; -1 is none. They stay where they are. */
+void process_descriptors_close_but(unsigned first, int **keep, unsigned count);
+
 /* Moves *fd to a high number, where a job is unlikely to step on it: 0, or a negative errno and it stays. */
 int process_descriptor_lift(int *fd);
 

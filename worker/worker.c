@@ -31,25 +31,6 @@ struct task {
     uint8_t *frame, small[INBOX_SMALL];
 };
 
-/* Closes every descriptor behind the gap but three, of which one may be none. */
-static void close_all_but(int a, int b, int c)
-{
-    const int kept[] = {a, b, c};
-    unsigned first = process_gap_end();
-    for (;;) {
-        unsigned next = ~0U;
-        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-            if (kept[i] >= 0 && (unsigned)kept[i] >= first && (unsigned)kept[i] < next)
-                next = (unsigned)kept[i];
-        if (next == ~0U)
-            break;
-        if (next > first)
-            descriptor_close_range(first, next - 1);
-        first = next + 1;
-    }
-    descriptor_close_range(first, ~0U);
-}
-
 /* From a copy of the fork server to a process of its own. */
 static int settle_in(const struct worker_birth *birth, struct channel *channel, int *leaf)
 {
@@ -69,7 +50,7 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
         return rc;
     setpgid(0, 0);
     prctl(PR_SET_NAME, "reclaim-worker");
-    close_all_but(task, result, *leaf);
+    process_descriptors_close_but(process_gap_end(), (int *[]){&task, &result, leaf}, 3);
     sweep_tag(birth->serial);
     process_seed();
     crash_note_in(birth->page);
