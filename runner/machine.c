@@ -1,5 +1,7 @@
 #include "machine.h"
 
+#include "cgroup.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,74 +39,6 @@ bool machine_parse_meminfo(const char *text, struct machine_memory *memory)
     return false;
 }
 
-/* Whether a comma-separated list of so many bytes has this word. */
-static bool has_word(const char *list, size_t length, const char *word)
-{
-    const size_t size = strlen(word);
-    for (size_t at = 0; at < length;) {
-        const char *comma = memchr(list + at, ',', length - at);
-        const size_t end = comma == NULL ? length : (size_t)(comma - list);
-        if (end - at == size && memcmp(list + at, word, size) == 0)
-            return true;
-        at = end + 1;
-    }
-    return false;
-}
-
-bool machine_parse_cgroup(const char *text, const char *controller, char *path, size_t size)
-{
-    for (const char *line = text; *line != '\0'; line = next_line(line)) {
-        const char *end = line + strcspn(line, "\n"), *first = memchr(line, ':', (size_t)(end - line));
-        const char *second = first == NULL ? NULL : memchr(first + 1, ':', (size_t)(end - first - 1));
-        if (second == NULL || second[1] != '/')
-            continue;
-        const size_t listed = (size_t)(second - first - 1), length = (size_t)(end - second - 1);
-        if (controller == NULL ? listed != 0 || line[0] != '0' : !has_word(first + 1, listed, controller))
-            continue;
-        if (length >= size)
-            return false;
-        memcpy(path, second + 1, length);
-        path[length] = '\0';
-        return true;
-    }
-    return false;
-}
-
-/* Copies a word of mountinfo, in which blanks and backslashes are octal. */
-static bool copy_word(const char *word, char *out, size_t size)
-{
-    size_t length = 0;
-    for (; *word != ' ' && *word != '\0' && *word != '\n'; length++) {
-        if (length + 1 >= size)
-            return false;
-        unsigned octal;
-        if (word[0] == '\\' && sscanf(word + 1, "%3o", &octal) == 1) {
-            out[length] = (char)octal;
-            word += 4;
-        } else {
-            out[length] = *word++;
-        }
-    }
-    out[length] = '\0';
-    return length > 0;
-}
-
-bool machine_parse_mount(const char *line, const char *controller, char *root, char *point, size_t size)
-{
-    int at_root = 0, at_point = 0, at_options = 0;
-    char type[16];
-    const char *rest = strstr(line, " - ");
-    if (rest == NULL || sscanf(rest, " - %15s %*s %n", type, &at_options) != 1 || at_options == 0)
-        return false;
-    const char *options = rest + at_options;
-    if (controller == NULL ? strcmp(type, "cgroup2") != 0
-                           : strcmp(type, "cgroup") != 0 || !has_word(options, strcspn(options, " \n"), controller))
-        return false;
-    sscanf(line, "%*s %*s %*s %n%*s %n", &at_root, &at_point);
-    return at_root > 0 && at_point > at_root && copy_word(line + at_root, root, size) &&
-           copy_word(line + at_point, point, size);
-}
-
 bool machine_directory(const char *root, const char *point, const char *path, char *directory, size_t size)
 {
     const size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
@@ -123,15 +57,6 @@ uint64_t machine_parse_bytes(const char *text)
     errno = 0;
     const unsigned long long bytes = strtoull(text, &end, 10);
     return errno == 0 && (*end == '\n' || *end == '\0') ? bytes : UINT64_MAX;
-}
-
-uint64_t machine_parse_keyed(const char *text, const char *key)
-{
-    const size_t length = strlen(key);
-    for (const char *line = text; *line != '\0'; line = next_line(line))
-        if (strncmp(line, key, length) == 0 && line[length] == ' ')
-            return strtoull(line + length + 1, NULL, 10);
-    return 0;
 }
 
 void machine_bound(struct machine_memory *memory, uint64_t limit, uint64_t used, uint64_t droppable)
@@ -186,7 +111,7 @@ static void read_level(const struct machine_level *level, struct machine_memory 
     if (used == UINT64_MAX)
         return;
     const uint64_t droppable = read_file(level, "memory.stat", text)
-                                   ? machine_parse_keyed(text, level->is_v1 ? "total_inactive_file" : "inactive_file")
+                                   ? cgroup_keyed_number(text, level->is_v1 ? "total_inactive_file" : "inactive_file")
                                    : 0;
     machine_bound(memory, limit, used, droppable);
 }
@@ -213,7 +138,7 @@ static bool find_mount(const char *controller, char *root, char *point)
     if (file == NULL)
         return false;
     while (!found && getline(&line, &size, file) > 0)
-        found = machine_parse_mount(line, controller, root, point, MACHINE_PATH_MAX);
+        found = cgroup_parse_mountinfo(line, controller, root, point, MACHINE_PATH_MAX);
     free(line);
     fclose(file);
     return found;
@@ -236,7 +161,7 @@ static void add_levels(struct machine *machine, char *directory, size_t point_le
 static void add_hierarchy(struct machine *machine, const char *own, const char *controller)
 {
     char path[MACHINE_PATH_MAX], root[MACHINE_PATH_MAX], point[MACHINE_PATH_MAX], directory[MACHINE_PATH_MAX];
-    if (machine_parse_cgroup(own, controller, path, sizeof path) && find_mount(controller, root, point) &&
+    if (cgroup_parse_own(own, controller, path, sizeof path) && find_mount(controller, root, point) &&
         machine_directory(root, point, path, directory, sizeof directory))
         add_levels(machine, directory, strlen(point), controller != NULL);
 }

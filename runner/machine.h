@@ -41,21 +41,12 @@ bool machine_read(const struct machine *machine, struct machine_memory *memory);
 /* MemTotal and MemAvailable of /proc/meminfo. */
 bool machine_parse_meminfo(const char *text, struct machine_memory *memory);
 
-/* The path in /proc/PID/cgroup of the hierarchy with this controller; NULL: of the unified one. */
-bool machine_parse_cgroup(const char *text, const char *controller, char *path, size_t size);
-
-/* One line of /proc/PID/mountinfo: whether it mounts that hierarchy; root and point are filled in (each of size). */
-bool machine_parse_mount(const char *line, const char *controller, char *root, char *point, size_t size);
-
 /* The directory of a cgroup in the file system: path below the mount of root at point; the mount itself, where path is
  * not below it. False: it does not fit. */
 bool machine_directory(const char *root, const char *point, const char *path, char *directory, size_t size);
 
 /* A limit or a use in bytes; UINT64_MAX: "max", or no number. */
 uint64_t machine_parse_bytes(const char *text);
-
-/* The number after a key in a file of `key number` lines; 0: it is not there. */
-uint64_t machine_parse_keyed(const char *text, const char *key);
 
 /* What is left of memory where a cgroup allows no more than limit, uses that much, and could drop so much of it. */
 void machine_bound(struct machine_memory *memory, uint64_t limit, uint64_t used, uint64_t droppable);

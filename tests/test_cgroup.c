@@ -47,7 +47,7 @@ static void test_cgroup_parse_own(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(owns); i++) {
         char path[64] = "untouched";
-        if (cgroup_parse_own(owns[i].text, path, sizeof path) != (owns[i].path != NULL))
+        if (cgroup_parse_own(owns[i].text, NULL, path, sizeof path) != (owns[i].path != NULL))
             fail_msg("row %zu", i);
         assert_string_equal(path, owns[i].path != NULL ? owns[i].path : "untouched");
     }
@@ -57,10 +57,10 @@ static void test_cgroup_parse_own_too_long(void **state)
 {
     (void)state;
     char path[8];
-    assert_true(cgroup_parse_own("0::/123456\n", path, sizeof path));
+    assert_true(cgroup_parse_own("0::/123456\n", NULL, path, sizeof path));
     assert_string_equal(path, "/123456");
-    assert_false(cgroup_parse_own("0::/1234567\n", path, sizeof path));
-    assert_false(cgroup_parse_own("0::/1234567", path, sizeof path));
+    assert_false(cgroup_parse_own("0::/1234567\n", NULL, path, sizeof path));
+    assert_false(cgroup_parse_own("0::/1234567", NULL, path, sizeof path));
     assert_string_equal(path, "/123456");
 }
 
@@ -377,7 +377,7 @@ static size_t entries_of(const char *path, char own[CGROUP_PATH_MAX])
         closedir(entries);
     char text[8192];
     assert_true(cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) > 0);
-    if (!cgroup_parse_own(text, own, CGROUP_PATH_MAX))
+    if (!cgroup_parse_own(text, NULL, own, CGROUP_PATH_MAX))
         own[0] = '\0';
     return count;
 }

@@ -1,4 +1,5 @@
 /* How much memory there is: the texts of the kernel, and cgroups in a directory of the test's own. */
+#include "cgroup.h"
 #include "machine.h"
 
 #include "support.h"
@@ -50,7 +51,7 @@ static void test_machine_cgroup_table(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         char path[48] = "";
-        const bool found = machine_parse_cgroup(table[i].text, table[i].controller, path, sizeof path);
+        const bool found = cgroup_parse_own(table[i].text, table[i].controller, path, sizeof path);
         if (found != (table[i].path != NULL) || (found && strcmp(path, table[i].path) != 0))
             fail_msg("row %zu: %d, %s", i, found, path);
     }
@@ -77,7 +78,7 @@ static void test_machine_mount_table(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         char root[64] = "", point[64] = "";
-        const bool found = machine_parse_mount(table[i].line, table[i].controller, root, point, sizeof root);
+        const bool found = cgroup_parse_mountinfo(table[i].line, table[i].controller, root, point, sizeof root);
         if (found != (table[i].root != NULL) ||
             (found && (strcmp(root, table[i].root) != 0 || strcmp(point, table[i].point) != 0)))
             fail_msg("row %zu: %d, %s, %s", i, found, root, point);
@@ -119,10 +120,10 @@ static void test_machine_numbers(void **state)
     assert_true(machine_parse_bytes("12 13\n") == UINT64_MAX);
     assert_true(machine_parse_bytes("99999999999999999999999\n") == UINT64_MAX);
     static const char stat[] = "anon 1\ninactive_file 70\nactive_file 8\ntotal_inactive_file 9";
-    assert_true(machine_parse_keyed(stat, "inactive_file") == 70);
-    assert_true(machine_parse_keyed(stat, "total_inactive_file") == 9);
-    assert_true(machine_parse_keyed(stat, "file") == 0);
-    assert_true(machine_parse_keyed("", "anon") == 0);
+    assert_true(cgroup_keyed_number(stat, "inactive_file") == 70);
+    assert_true(cgroup_keyed_number(stat, "total_inactive_file") == 9);
+    assert_true(cgroup_keyed_number(stat, "file") == 0);
+    assert_true(cgroup_keyed_number("", "anon") == 0);
 }
 
 static void test_machine_bound_table(void **state)

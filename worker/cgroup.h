@@ -95,8 +95,13 @@ bool cgroup_leaf_is_populated(int leaf);
  * kernel refuses. */
 void cgroup_leaf_remove(struct cgroup_pool *pool, uint64_t serial, int leaf);
 
-/* Pure: the path of the unified hierarchy in the text of /proc/PID/cgroup ("0::/user.slice/..."): false: none. */
-bool cgroup_parse_own(const char *text, char *path, size_t size);
+/* Pure: the path in the text of /proc/PID/cgroup ("0::/user.slice/...") of version 1's hierarchy with this controller;
+ * NULL: of the unified one. False: none, or it does not fit. */
+bool cgroup_parse_own(const char *text, const char *controller, char *path, size_t size);
+
+/* Pure: whether one line of /proc/PID/mountinfo mounts that hierarchy; what it shows of it and where are put into root
+ * and point, each of size. False also: they do not fit. */
+bool cgroup_parse_mountinfo(const char *line, const char *controller, char *root, char *point, size_t size);
 
 /* Pure: where a cgroup of the unified hierarchy (own) is in the file system, by one line of /proc/PID/mountinfo: false:
  * this is not a mount that shows it. *top (may be NULL): length of the mount point. */

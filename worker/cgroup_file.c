@@ -18,43 +18,86 @@ static const char *next_line(const char *line)
     return end == NULL || end[1] == '\0' ? NULL : end + 1;
 }
 
-bool cgroup_parse_own(const char *text, char *path, size_t size)
+/* Whether so many bytes of a list have this word. A separator follows the last of them, or they are all there is. */
+static bool has_word(const char *list, size_t length, const char *separators, const char *word)
 {
-    const char *line = text;
-    while (line != NULL && strncmp(line, "0::/", 4) != 0)
-        line = next_line(line);
-    const size_t length = line == NULL ? 0 : strcspn(line + 3, "\n");
-    if (length == 0 || length >= size)
-        return false;
-    memcpy(path, line + 3, length);
-    path[length] = '\0';
-    return true;
+    const size_t size = strlen(word);
+    for (const char *at = list; size > 0 && (at += strspn(at, separators)) < list + length;) {
+        const size_t found = strcspn(at, separators);
+        if (found == size && memcmp(at, word, size) == 0)
+            return true;
+        at += found;
+    }
+    return false;
 }
 
-/* The kernel writes space, tab, newline and backslash in mountinfo as \ooo. */
-static void unescape(char *text)
+bool cgroup_has_word(const char *list, const char *word)
 {
-    unsigned char *to = (unsigned char *)text;
-    for (const unsigned char *from = to; *from != '\0'; to++) {
-        const bool octal = from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' && from[2] <= '7' &&
-                           from[3] >= '0' && from[3] <= '7';
-        const unsigned value = octal ? (from[1] - '0') * 64U + (from[2] - '0') * 8U + (from[3] - '0') : *from;
-        *to = (unsigned char)value;
-        from += octal ? 4 : 1;
+    return has_word(list, strlen(list), " \n", word);
+}
+
+bool cgroup_parse_own(const char *text, const char *controller, char *path, size_t size)
+{
+    for (const char *line = text; line != NULL; line = next_line(line)) {
+        const char *end = line + strcspn(line, "\n"), *first = memchr(line, ':', (size_t)(end - line));
+        const char *second = first == NULL ? NULL : memchr(first + 1, ':', (size_t)(end - first - 1));
+        if (second == NULL || second[1] != '/')
+            continue;
+        const size_t listed = (size_t)(second - first - 1), length = (size_t)(end - second - 1);
+        if (controller == NULL ? listed != 0 || line[0] != '0' : !has_word(first + 1, listed, ",:", controller))
+            continue;
+        if (length >= size)
+            return false;
+        memcpy(path, second + 1, length);
+        path[length] = '\0';
+        return true;
     }
-    *to = '\0';
+    return false;
+}
+
+static bool is_octal(const char *text)
+{
+    return text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' && text[2] <= '7' && text[3] >= '0' &&
+           text[3] <= '7';
+}
+
+/* Copies a field of mountinfo, in which the kernel writes space, tab, newline and backslash as \ooo. */
+static bool copy_field(const char *field, char *out, size_t size)
+{
+    size_t length = 0;
+    for (; *field != ' ' && *field != '\0' && *field != '\n'; length++) {
+        if (length + 1 >= size)
+            return false;
+        const bool octal = is_octal(field);
+        out[length] = (char)(octal ? (field[1] - '0') * 64 + (field[2] - '0') * 8 + (field[3] - '0') : *field);
+        field += octal ? 4 : 1;
+    }
+    out[length] = '\0';
+    return length > 0;
+}
+
+bool cgroup_parse_mountinfo(const char *line, const char *controller, char *root, char *point, size_t size)
+{
+    int at_root = 0, at_point = 0, at_options = 0;
+    char type[16];
+    const char *rest = strstr(line, " - "); /* no field before it can hold a space */
+    if (rest == NULL || sscanf(rest, " - %15s %*s %n", type, &at_options) != 1 || at_options == 0)
+        return false;
+    const char *options = rest + at_options;
+    if (controller == NULL
+            ? strcmp(type, "cgroup2") != 0
+            : strcmp(type, "cgroup") != 0 || !has_word(options, strcspn(options, " \n"), ", \n", controller))
+        return false;
+    sscanf(line, "%*s %*s %*s %n%*s %n", &at_root, &at_point);
+    return at_root > 0 && at_point > at_root && copy_field(line + at_root, root, size) &&
+           copy_field(line + at_point, point, size);
 }
 
 bool cgroup_parse_mount(const char *line, const char *own, char *path, size_t size, size_t *top)
 {
-    char root[CGROUP_PATH_MAX], point[CGROUP_PATH_MAX];
-    const char *type = strstr(line, " - cgroup2 "); /* no field before it can hold a space */
-    if (type == NULL || sscanf(line, "%*u %*u %*s %1023s %1023s", root, point) != 2)
+    char root[CGROUP_PATH_MAX - 1], point[CGROUP_PATH_MAX - 1];
+    if (!cgroup_parse_mountinfo(line, NULL, root, point, sizeof root))
         return false;
-    if (strlen(root) == sizeof root - 1 || strlen(point) == sizeof point - 1)
-        return false;
-    unescape(root);
-    unescape(point);
     const size_t skip = strcmp(root, "/") == 0 ? 0 : strlen(root);
     if (strncmp(own, root, skip) != 0 || (own[skip] != '/' && own[skip] != '\0'))
         return false;
@@ -66,18 +109,6 @@ bool cgroup_parse_mount(const char *line, const char *own, char *path, size_t si
         *top = strlen(point);
     const int length = snprintf(path, size, "%s%s", point, rest);
     return length > 0 && (size_t)length < size;
-}
-
-bool cgroup_has_word(const char *list, const char *word)
-{
-    const size_t size = strlen(word);
-    for (const char *at = list; size > 0 && *(at += strspn(at, " \n")) != '\0';) {
-        const size_t length = strcspn(at, " \n");
-        if (length == size && memcmp(at, word, size) == 0)
-            return true;
-        at += length;
-    }
-    return false;
 }
 
 uint64_t cgroup_keyed_number(const char *text, const char *key)

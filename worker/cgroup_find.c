@@ -59,7 +59,8 @@ __attribute__((format(printf, 4, 5))) static int fail(struct find *find, int rc,
 static bool read_own(char *own, size_t size)
 {
     char text[16384]; /* a line for each version 1 hierarchy, and ours is the last */
-    return cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) > 0 && cgroup_parse_own(text, own, size);
+    return cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) > 0 &&
+           cgroup_parse_own(text, NULL, own, size);
 }
 
 /* Mounts may hide each other: the process must be listed in what is found. */
