@@ -96,7 +96,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
 {
     struct meter *meter = &slot->meter;
     const uint64_t before = meter->used;
-    const int64_t start = process_now_us();
+    const int64_t start = process_cpu_us();
     if (now - meter->met_at >= RHYTHM_SINGLE_MS)
         meet(server, slot, now);
     server->metering.mechanism->look(server, slot, now);
@@ -112,7 +112,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
         .used = meter->used,
         .before = before,
         .since_ms = now - meter->looked_at,
-        .cost_us = process_now_us() - start - meter->walk_us,
+        .cost_us = process_cpu_us() - start - meter->walk_us,
         .looked_at = server->metering.looked_at,
         .tree = meter->tree.count > 1,
         .every_ms = meter->every_ms,

@@ -108,10 +108,10 @@ static size_t count_workers(const struct server *server)
 
 static bool walk(struct server *server, struct meter *meter)
 {
-    const int64_t start_us = process_now_us();
+    const int64_t start_us = process_cpu_us();
     struct footprint_truth truth;
     const bool whole = tree_footprint_walked(&meter->tree, count_workers(server), &truth);
-    meter->walk_us = process_now_us() - start_us;
+    meter->walk_us = process_cpu_us() - start_us;
     meter->walk_credit_us -= meter->walk_us;
     if (!whole)
         return false;

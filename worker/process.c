@@ -63,16 +63,18 @@ unsigned process_gap_end(void)
     return (unsigned)fd;
 }
 
-int64_t process_now_us(void)
+int64_t process_cpu_us(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t process_now_ms(void)
 {
-    return process_now_us() / 1000;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 void process_be_prompt(void)

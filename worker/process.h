@@ -33,9 +33,12 @@ pid_t process_fork(void);
  * lands there, and is left to them from then on. This is the first number behind it. */
 unsigned process_gap_end(void);
 
-/* Milliseconds and microseconds of CLOCK_MONOTONIC. */
+/* Milliseconds of CLOCK_MONOTONIC. */
 int64_t process_now_ms(void);
-int64_t process_now_us(void);
+
+/* Microseconds that the calling thread has run: what something costs. A clock on the wall would count what others ran
+ * meanwhile. */
+int64_t process_cpu_us(void);
 
 /* Asks the scheduler to let this process run at once whenever it wakes, and briefly; its children are not to have that.
  * Source: sched_setattr(2), whose sched_runtime is the slice of an ordinary process from Linux 6.12 on. */
