@@ -414,13 +414,17 @@ void peer_grow_up(struct loop *loop, int64_t now)
     }
 }
 
-/* Listens at once where somebody waits for more than the end, and has limits enforced at once; else when it turns out
- * to be no short job. */
+/* Whether the fork server has to know from the first moment. */
+static bool is_limited(const struct peer *peer)
+{
+    const pool_job_options_t *o = &peer->job->options;
+    return peer->timeout_ms >= 0 || o->pids >= 0 || o->cpu_ms >= 0 || o->memory_limit >= 0 || o->memory_every_ms > 0;
+}
+
+/* Listens at once where somebody waits for more than the end; else when it turns out to be no short job. */
 static void grow_up_later(struct peer *peer)
 {
     const pool_job_options_t *o = &peer->job->options;
-    if (peer->timeout_ms >= 0 || o->pids >= 0 || o->cpu_ms >= 0 || o->memory_limit >= 0 || o->memory_every_ms > 0)
-        send_limits(peer);
     if (o->early || o->on_event != NULL)
         watch(peer);
     if (peer->is_watched && peer->limits_sent)
@@ -469,6 +473,10 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     peer->state = PEER_DYING;
     peer->job = job;
     atomic_store(&job->state, POOL_STATE_RUNNING); /* before: whoever hears from the job sees it run */
+    choose_timeout(peer);
+    if (is_limited(
+            peer)) /* before: on a busy machine the job may have the processor for long before we have it again */
+        send_limits(peer);
     const int rc = task_send(peer);
     if (rc < 0) { /* it may have half a task: no other job for this one */
         peer->job = NULL;
@@ -481,7 +489,6 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     peer->started_ns = uv_hrtime();
     job->peer = peer;
     job->attempt++;
-    choose_timeout(peer);
     grow_up_later(peer);
     pool_event_t event = {.kind = POOL_EVENT_STARTED};
     settle_event(job, &event);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <reclaim/call.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -136,6 +137,40 @@ static int helpers_unprivileged(void *unused)
     pool_job_release(job);
     pool_free(pool);
     return 0;
+}
+
+static void *linger(void *unused)
+{
+    (void)unused;
+    for (;;)
+        pause();
+    return NULL;
+}
+
+/* The helper's first thread ends and another goes on: it looks like a zombie. */
+static int start_a_headless_helper(pool_call_t *call)
+{
+    if (daemonise()) {
+        pthread_t thread;
+        gate_say(call, getpid());
+        pthread_create(&thread, NULL, linger, NULL);
+        syscall(SYS_exit, 0);
+    }
+    gate_wait(call);
+    return 0;
+}
+
+static void test_containment_helper_without_its_first_thread(void **state)
+{
+    (void)state;
+    struct family family = {.count = 1};
+    pool_t *pool = support_open(1, 0);
+    gate_open(&family.gate);
+    const pool_job_options_t options = gate_options(&family.gate);
+    family.job = support_submit(pool, start_a_headless_helper, NULL, 0, &options);
+    family.helpers[0] = gate_await(&family.gate);
+    family_end(&family);
+    pool_free(pool);
 }
 
 static void test_containment_helpers_of_an_unprivileged_host(void **state)
@@ -641,6 +676,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_containment_helpers_belong_to_their_own_job),
+        SUPPORT_TEST(test_containment_helper_without_its_first_thread),
         SUPPORT_TEST(test_containment_helpers_of_an_unprivileged_host),
         SUPPORT_TEST(test_containment_fork_bomb),
         SUPPORT_TEST(test_containment_fork_bomb_of_an_unprivileged_host),

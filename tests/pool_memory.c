@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <reclaim/call.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,6 +146,24 @@ static int let_many_grow_a_little(pool_call_t *call)
     return 0;
 }
 
+static void *grow_in_a_thread(void *call)
+{
+    grow(call);
+    return NULL;
+}
+
+/* What it has resident is not to be read where that of other processes is. */
+static int let_a_thread_outlive_the_first(pool_call_t *call)
+{
+    if (fork() == 0) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, grow_in_a_thread, call);
+        syscall(SYS_exit, 0);
+    }
+    wait(NULL);
+    return 0;
+}
+
 static void expect_over(const pool_result_t *result, uint64_t past)
 {
     const pool_usage_t *usage = &result->usage;
@@ -173,6 +194,7 @@ static void test_memory_limit_holds(void **state)
         {let_a_grandchild_grow, PAST_FAST},
         {let_a_daemon_grow, PAST_FAST},
         {let_many_grow_a_little, PAST_FAST},
+        {let_a_thread_outlive_the_first, PAST_FAST},
     };
     const pool_job_options_t options = {.memory_limit = (int64_t)LIMIT};
     pool_t *pool = support_open(1, 0);
@@ -304,6 +326,79 @@ static void test_memory_limit_counts_shared_pages_once(void **state)
     assert_in_range(result->usage.peak_memory, LIMIT / 2 - MARGIN, LIMIT / 2 + 2 * MARGIN);
     pool_job_release(job);
     pool_free(pool);
+}
+
+static void vfork_once(void)
+{
+    const pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): what is under test
+    if (pid == 0) {
+        usleep(5000); // NOLINT(clang-analyzer-unix.Vfork): as slow as an exec on a busy machine
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(127);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+/* The child of a vfork(2) has its parent's memory, not a copy. */
+static int vfork_again_and_again(pool_call_t *call)
+{
+    (void)call;
+    if (touch(LIMIT / 4 * 3) == NULL)
+        return 1;
+    for (int i = 0; i < 20; i++)
+        vfork_once();
+    return 0;
+}
+
+static void test_memory_limit_counts_a_vfork_once(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.memory_limit = (int64_t)LIMIT};
+    pool_t *pool = support_open(1, 0);
+    pool_job_t *job;
+    const pool_result_t *result = run(pool, vfork_again_and_again, &options, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_in_range(result->usage.peak_memory, LIMIT / 4 * 3 - MARGIN, LIMIT / 4 * 3 + MARGIN);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+static int become_secret_and_fork(pool_call_t *call)
+{
+    prctl(PR_SET_DUMPABLE, 0);
+    return fork_idle_children(call);
+}
+
+/* A host that has been root, or keeps secrets, is not dumpable: neither are its workers, and an ordinary user sees less
+ * of them. */
+static int limit_for_a_secret_host(void *arg)
+{
+    const pool_job_options_t options = {.memory_limit = (int64_t)LIMIT};
+    static const struct {
+        pool_fn fn;
+        pool_outcome_t outcome;
+    } table[] = {{use_half, POOL_DONE}, {become_secret_and_fork, POOL_DONE}, {grow, POOL_OUT_OF_MEMORY}};
+    pool_t *pool;
+    (void)arg;
+    CHILD_CHECK(touch(2 * LIMIT) != NULL);
+    CHILD_CHECK(prctl(PR_SET_DUMPABLE, 0) == 0);
+    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1}, NULL) == 0);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        pool_job_t *job;
+        CHILD_CHECK(pool_submit(pool, table[i].fn, NULL, 0, &options, &job) == 0);
+        CHILD_CHECK(pool_job_wait(job, -1) == 0);
+        CHILD_CHECK(pool_job_result(job)->outcome == table[i].outcome);
+        CHILD_CHECK(pool_job_result(job)->usage.peak_memory <= LIMIT + PAST);
+        pool_job_release(job);
+    }
+    pool_free(pool);
+    return 0;
+}
+
+static void test_memory_limit_of_a_secret_host(void **state)
+{
+    (void)state;
+    child_run(true, limit_for_a_secret_host, NULL);
 }
 
 /* ---- the backstop ------------------------------------------------------------------------------------------------ */
@@ -753,6 +848,8 @@ int main(void)
         SUPPORT_TEST(test_memory_limit_holds_50_times_of_50_without_privilege),
         SUPPORT_TEST(test_memory_limit_leaves_alone_who_keeps_it),
         SUPPORT_TEST(test_memory_limit_counts_shared_pages_once),
+        SUPPORT_TEST(test_memory_limit_counts_a_vfork_once),
+        SUPPORT_TEST(test_memory_limit_of_a_secret_host),
         SUPPORT_TEST(test_memory_backstop_makes_allocations_fail),
         SUPPORT_TEST(test_memory_a_kill_from_outside_is_not_out_of_memory),
         SUPPORT_TEST(test_memory_workers_are_the_kernels_first_choice),

@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -350,6 +352,64 @@ static void test_proc_children(void **state)
     assert_int_equal(proc_children(1 << 29, found, 8), -ESRCH);
 }
 
+/* Their file is longer than what one read(2) gives of it. */
+static void test_proc_children_are_many(void **state)
+{
+    (void)state;
+    enum { MANY = 900 };
+    static pid_t children[MANY], found[MANY];
+    char text[32];
+    for (int i = 0; i < MANY; i++)
+        fork_one(&children[i]);
+    assert_int_equal(proc_children(getpid(), found, MANY), MANY);
+    assert_memory_equal(found, children, sizeof children);
+    snprintf(text, sizeof text, "/proc/self/task/%d/children", (int)getpid());
+    const int file = open(text, O_RDONLY | O_CLOEXEC);
+    assert_true(file >= 0);
+    assert_int_equal(proc_children_at(file, found, MANY), MANY);
+    const ssize_t length = proc_children_text(file, text, sizeof text); /* no pid in half */
+    assert_in_range(length, sizeof text - 9, sizeof text - 1);
+    assert_int_equal(text[length - 1], ' ');
+    close(file);
+    for (int i = 0; i < MANY; i++) {
+        kill(children[i], SIGKILL);
+        assert_int_equal(waitpid(children[i], NULL, 0), children[i]);
+    }
+}
+
+static void *linger_and_end_all(void *go)
+{
+    support_await_byte(*(int *)go);
+    _exit(0);
+}
+
+static void test_proc_without_its_first_thread(void **state)
+{
+    (void)state;
+    struct proc_entry entry = {.state = '?'};
+    int go[2];
+    support_pipe(go);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        pthread_t thread;
+        close(go[1]);
+        pthread_create(&thread, NULL, linger_and_end_all, &go[0]);
+        syscall(SYS_exit, 0);
+    }
+    while (proc_entry_read(pid, &entry) == 0 && entry.state != 'Z')
+        sched_yield();
+    assert_false(proc_entry_is_over(&entry));
+    const pid_t survivor = proc_survivor(pid);
+    assert_true(survivor > 0 && survivor != pid);
+    close(go[0]);
+    close(go[1]);
+    while (proc_entry_read(pid, &entry) == 0 && !proc_entry_is_over(&entry))
+        sched_yield();
+    assert_int_equal(proc_survivor(pid), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(proc_survivor(pid), 0);
+}
+
 static void test_proc_births(void **state)
 {
     (void)state;
@@ -385,6 +445,8 @@ int main(void)
         SUPPORT_TEST(test_proc_parse_rollup),
         SUPPORT_TEST(test_proc_memory_of_this_process),
         SUPPORT_TEST(test_proc_children),
+        SUPPORT_TEST(test_proc_children_are_many),
+        SUPPORT_TEST(test_proc_without_its_first_thread),
         SUPPORT_TEST(test_proc_births),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

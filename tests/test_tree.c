@@ -165,6 +165,54 @@ static void test_tree_rewrites_what_it_inherited(void **state)
     munmap(table, SIZE);
 }
 
+#define BIG "big"
+
+/* Another program, which has its parent's place and a stack of its own. */
+static int be_big(void)
+{
+    touch(SIZE);
+    start(rest);
+    if (write(STDOUT_FILENO, "r", 1) != 1)
+        return 1;
+    for (;;)
+        pause();
+}
+
+/* Found before it exec'ed, and then it forks: what its child has is its own all the same. */
+static void test_tree_of_one_that_execs_and_forks(void **state)
+{
+    (void)state;
+    struct tree tree;
+    int go[2], said[2];
+    support_pipe(go);
+    support_pipe(said);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        support_await_byte(go[0]);
+        dup2(said[1], STDOUT_FILENO);
+        execl("/proc/self/exe", "test_tree", BIG, (char *)NULL);
+        _exit(127);
+    }
+    close(said[1]);
+    assert_int_equal(tree_init(&tree, getpid(), inherited(), 0), 0);
+    tree_walk(&tree, NULL, 0);
+    assert_int_equal(tree.count, 2);
+    assert_int_equal(write(go[1], "g", 1), 1);
+    assert_int_equal(support_await_byte(said[0]), 'r');
+    tree_walk(&tree, NULL, 0);
+    assert_int_equal(tree.count, 3);
+    tree_look(&tree);
+    const struct footprint footprint = tree_footprint(&tree);
+    assert_near(footprint.least, SIZE);
+    assert_true(footprint.most > 2 * SIZE - NEAR);
+    kill(tree.all[2].pid, SIGKILL);
+    end(pid);
+    tree_deinit(&tree);
+    close(go[0]);
+    close(go[1]);
+    close(said[0]);
+}
+
 static void test_tree_of_nobody(void **state)
 {
     (void)state;
@@ -174,11 +222,16 @@ static void test_tree_of_nobody(void **state)
     tree_deinit(&tree);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], BIG) == 0)
+        return be_big();
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_tree_of_one),    SUPPORT_TEST(test_tree_of_two_that_share),
-        SUPPORT_TEST(test_tree_adopts),    SUPPORT_TEST(test_tree_rewrites_what_it_inherited),
+        SUPPORT_TEST(test_tree_of_one),
+        SUPPORT_TEST(test_tree_of_two_that_share),
+        SUPPORT_TEST(test_tree_adopts),
+        SUPPORT_TEST(test_tree_rewrites_what_it_inherited),
+        SUPPORT_TEST(test_tree_of_one_that_execs_and_forks),
         SUPPORT_TEST(test_tree_of_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

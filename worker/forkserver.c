@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define OOM_SCORE_ADJ 500
+#define PACKETS_MOST  8  /* handled before other things have their turn */
 #define RETRY_MS      10 /* until a full socket or used-up descriptors are tried again */
 
 enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
@@ -354,8 +355,8 @@ static void loop(struct server *server)
         bool reap = false;
         for (int i = 0; i < count; i++) {
             switch ((enum source)events[i].data.u32) {
-            case SOURCE_CONTROL:
-                while (handle_packet(server))
+            case SOURCE_CONTROL: /* the rest in the next round: limits do not wait until everybody is heard */
+                for (int packets = 0; packets < PACKETS_MOST && handle_packet(server); packets++)
                     ;
                 break;
             case SOURCE_SIGNAL:

@@ -44,15 +44,16 @@ int proc_entry_parse(const char *text, struct proc_entry *entry)
 {
     const char *after = strrchr(text, ')');
     unsigned long long start, faults, stack;
-    int parent;
+    int parent, threads;
     if (after == NULL || sscanf(text, "%d", &entry->pid) != 1)
         return -EBADMSG;
     if (sscanf(after + 1,
-               " %c %d %*d %*d %*d %*d %*u %llu %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu"
+               " %c %d %*d %*d %*d %*d %*u %llu %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu"
                " %*u %*d %*u %*u %*u %llu",
-               &entry->state, &parent, &faults, &start, &stack) != 5)
+               &entry->state, &parent, &faults, &threads, &start, &stack) != 6)
         return -EBADMSG;
     entry->parent = parent;
+    entry->threads = threads;
     entry->start = start;
     entry->minor_faults = faults;
     entry->stack = stack;
@@ -67,6 +68,11 @@ int proc_entry_read(pid_t pid, struct proc_entry *entry)
     if (got == -ENOENT)
         return -ESRCH;
     return got < 0 ? (int)got : proc_entry_parse(text, entry);
+}
+
+bool proc_entry_is_over(const struct proc_entry *entry)
+{
+    return entry->state == 'Z' && entry->threads <= 1;
 }
 
 static int list_add(struct proc_list *list, const struct proc_entry *entry)
@@ -247,18 +253,39 @@ static ssize_t add_pids(char *text, pid_t *children, size_t size, size_t count)
     }
 }
 
+ssize_t proc_children_text(int file, char *text, size_t size)
+{
+    size_t length = 0;
+    ssize_t got = 1;
+    while (length < size - 1 && got > 0) {
+        got = pread(file, text + length, size - 1 - length, (off_t)length);
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        length += got > 0 ? (size_t)got : 0;
+        got = got < 0 ? 1 : got;
+    }
+    while (got > 0 && length > 0 && text[length - 1] != ' ')
+        length--;
+    text[length] = '\0';
+    return (ssize_t)length;
+}
+
 static ssize_t add_children(pid_t pid, const char *thread, pid_t *children, size_t size, size_t count)
 {
     char path[64], text[16384];
     snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)pid, thread);
-    const ssize_t got = read_text(path, text, sizeof text);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    const ssize_t got = proc_children_text(fd, text, sizeof text);
+    close(fd);
     return got < 0 ? got : add_pids(text, children, size, count);
 }
 
 ssize_t proc_children_at(int file, pid_t *children, size_t size)
 {
     char text[16384];
-    const ssize_t got = pread_text(file, text, sizeof text);
+    const ssize_t got = proc_children_text(file, text, sizeof text);
     return got < 0 ? got : add_pids(text, children, size, 0);
 }
 
@@ -278,6 +305,24 @@ ssize_t proc_children(pid_t pid, pid_t *children, size_t size)
         }
     closedir(threads);
     return count;
+}
+
+pid_t proc_survivor(pid_t pid)
+{
+    char path[64];
+    uint64_t resident, anonymous;
+    pid_t survivor = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *threads = opendir(path);
+    if (threads == NULL)
+        return 0;
+    for (struct dirent *d; survivor == 0 && (d = readdir(threads)) != NULL;) {
+        const pid_t thread = (pid_t)strtol(d->d_name, NULL, 10);
+        if (thread > 0 && proc_resident(thread, &resident, &anonymous) == 0 && resident > 0)
+            survivor = thread;
+    }
+    closedir(threads);
+    return survivor;
 }
 
 /* ---- the machine ----------------------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
 
 struct proc_entry {
     pid_t pid, parent;
-    char state;     /* 'Z': a zombie */
+    char state;     /* 'Z': its first thread has ended; see proc_entry_is_over */
+    int threads;    /* the first included until all have ended */
     uint64_t start; /* ticks since boot: with the pid, the identity of a process */
     uint64_t minor_faults;
     uint64_t stack; /* where its stack starts: what was forked from it and has not exec'ed since has the same; 0: not
@@ -37,6 +38,13 @@ int proc_entry_read(pid_t pid, struct proc_entry *entry);
 
 /* Parses the text of /proc/PID/stat, whose command name may hold anything. */
 int proc_entry_parse(const char *text, struct proc_entry *entry);
+
+/* A zombie: not one whose other threads go on without the first, which is one in all but that. */
+bool proc_entry_is_over(const struct proc_entry *entry);
+
+/* A thread of a process whose first one has ended: /proc tells its memory, where that of the process reads as none. 0:
+ * there is none. */
+pid_t proc_survivor(pid_t pid);
 
 /* The soft RLIMIT_LOCKS of a process, a job's tag; 0: unlimited or not readable. */
 uint64_t proc_tag(pid_t pid);
@@ -73,6 +81,10 @@ ssize_t proc_children(pid_t pid, pid_t *children, size_t size);
 
 /* The same for one thread, from its children file, kept open. */
 ssize_t proc_children_at(int file, pid_t *children, size_t size);
+
+/* Reads such a file as text, of which one read(2) gives a page at most. Whole pids only: without the last ones when it
+ * is longer than size. Its length or a negative errno. */
+ssize_t proc_children_text(int file, char *text, size_t size);
 
 /* A number that changes whenever a process or thread is made on this machine (the last pid of /proc/loadavg), from that
  * file kept open. 0: not known. */

@@ -63,26 +63,18 @@ unsigned process_gap_end(void)
     return (unsigned)fd;
 }
 
-static int64_t read_us(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-int64_t process_now_us(void)
-{
-    return read_us(CLOCK_MONOTONIC);
-}
-
 int64_t process_cpu_us(void)
 {
-    return read_us(CLOCK_PROCESS_CPUTIME_ID);
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t process_now_ms(void)
 {
-    return process_now_us() / 1000;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 void process_be_prompt(void)

@@ -33,11 +33,11 @@ pid_t process_fork(void);
  * lands there, and is left to them from then on. This is the first number behind it. */
 unsigned process_gap_end(void);
 
-/* Milliseconds and microseconds of CLOCK_MONOTONIC. */
+/* Milliseconds of CLOCK_MONOTONIC. */
 int64_t process_now_ms(void);
-int64_t process_now_us(void);
 
-/* Microseconds of CPU time that this process has used. */
+/* Microseconds of CPU time that this process has used: what something costs. A clock on the wall would count what others
+ * ran meanwhile. */
 int64_t process_cpu_us(void);
 
 /* Asks the scheduler to let this process run at once whenever it wakes, and briefly; its children are not to have that.

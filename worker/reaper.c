@@ -14,6 +14,7 @@
 
 #define GIVE_UP_MS     5000 /* what SIGKILL has not ended by then is called unkillable */
 #define SWEEP_AGAIN_MS 2
+#define CUT_MOST       16 /* bytes that a pid takes, and more */
 #define COUNT_MS       10
 #define COUNT_SHARE    20 /* counting takes at most one part in this of the time */
 
@@ -92,10 +93,9 @@ static bool strangers_are_accounted(struct server *server)
     char *text = server->children;
     if (server->reaper.children < 0)
         return scan_is_accounted(server);
-    const ssize_t got = pread(server->reaper.children, text, sizeof server->children - 1, 0);
-    if (got < 0 || got == sizeof server->children - 1)
+    const ssize_t got = proc_children_text(server->reaper.children, text, sizeof server->children);
+    if (got < 0 || got > (ssize_t)sizeof server->children - CUT_MOST) /* there may be more of them */
         return false;
-    text[got] = '\0';
     for (char *at = text, *end;; at = end) {
         const long pid = strtol(at, &end, 10);
         if (end == at)
@@ -194,7 +194,7 @@ static void sweep_one(struct server *server, const struct proc_entry *entry, pid
         stranger.killed = old->killed;
         stranger.ignored = old->ignored;
     }
-    if (!serial_is_live(server, serial) && entry->state != 'Z' && sweep_kill(entry, server->pid)) {
+    if (!serial_is_live(server, serial) && !proc_entry_is_over(entry) && sweep_kill(entry, server->pid)) {
         if (!stranger.killed && slot != NULL)
             slot->killed++;
         stranger.killed = true;
@@ -340,8 +340,10 @@ size_t reaper_adopted(struct server *server, uint64_t serial, pid_t *pids, size_
 {
     const struct reaper_strangers *known = &server->reaper.known;
     size_t count = 0;
+    struct proc_entry now; /* who is no child of ours may have been reaped since, and its pid be anybody's */
     for (size_t i = 0; i < known->count && count < size; i++)
-        if (known->all[i].serial == serial)
+        if (known->all[i].serial == serial && proc_entry_read(known->all[i].pid, &now) == 0 &&
+            now.start == known->all[i].start)
             pids[count++] = known->all[i].pid;
     return count;
 }
@@ -350,9 +352,9 @@ void reaper_look_around(struct server *server, int64_t now)
 {
     if (now < server->reaper.look_around_at || strangers_are_accounted(server))
         return;
-    const int64_t start = process_now_us();
+    const int64_t start = process_cpu_us();
     sweep_pass(server);
-    server->reaper.look_around_at = now + (process_now_us() - start) * COUNT_SHARE / 1000;
+    server->reaper.look_around_at = now + (process_cpu_us() - start) * COUNT_SHARE / 1000;
 }
 
 void reaper_run(struct server *server, bool reap, int64_t now)
@@ -405,7 +407,7 @@ int reaper_end_all(pid_t self)
         }
         if (proc_list_read(&list) == 0)
             for (size_t i = 0; i < list.count; i++)
-                if (list.entries[i].state != 'Z' && proc_list_branch(&list, list.entries[i].pid, self) != 0)
+                if (!proc_entry_is_over(&list.entries[i]) && proc_list_branch(&list, list.entries[i].pid, self) != 0)
                     sweep_kill(&list.entries[i], self);
         sigtimedwait(&child, NULL, &pause);
     }

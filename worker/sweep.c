@@ -53,7 +53,7 @@ size_t sweep_tagged(struct proc_list *list, bool (*is_ours)(uint64_t serial, voi
         return 0;
     for (size_t i = 0; i < list->count; i++) {
         const uint64_t tag = proc_tag(list->entries[i].pid);
-        if (tag != 0 && list->entries[i].state != 'Z' && is_ours(tag, context))
+        if (tag != 0 && !proc_entry_is_over(&list->entries[i]) && is_ours(tag, context))
             found += sweep_kill(&list->entries[i], getpid());
     }
     return found;

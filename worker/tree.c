@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAPPED_SLACK ((uint64_t)256 << 10) /* file pages and shared memory are told apart again after such a change */
@@ -82,13 +84,38 @@ static int reserve(struct tree *tree)
     return 0;
 }
 
+/* Where the first thread has ended and others have not: false. */
+static bool process_is_over(struct tree_process *process)
+{
+    char path[64];
+    struct proc_entry entry;
+    if (proc_entry_read(process->pid, &entry) < 0 || entry.start != process->start || proc_entry_is_over(&entry))
+        return true;
+    const pid_t thread = proc_survivor(process->pid);
+    if (thread == 0)
+        return true;
+    open_count -= process->statm >= 0;
+    descriptor_close(&process->statm);
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)thread);
+    process->statm = keep_open(path, O_RDONLY);
+    process->thread = thread;
+    return false;
+}
+
+static int process_resident(const struct tree_process *process, uint64_t *resident, uint64_t *anonymous)
+{
+    return process->statm >= 0 ? proc_resident_at(process->statm, resident, anonymous)
+                               : proc_resident(process->thread, resident, anonymous);
+}
+
 /* statm tells file pages and shared memory as one: status, which costs more, only when that has changed. */
 static int process_look(struct tree_process *process)
 {
     uint64_t resident, anonymous;
     struct proc_status status;
-    int rc = process->statm >= 0 ? proc_resident_at(process->statm, &resident, &anonymous)
-                                 : proc_resident(process->pid, &resident, &anonymous);
+    int rc = process_resident(process, &resident, &anonymous);
+    if ((rc < 0 || resident == 0) && !process_is_over(process))
+        rc = process_resident(process, &resident, &anonymous);
     if (rc < 0)
         return rc;
     const uint64_t mapped = resident - anonymous;
@@ -96,7 +123,7 @@ static int process_look(struct tree_process *process)
     process->anonymous = anonymous;
     if (change < MAPPED_SLACK)
         return 0;
-    rc = proc_status_read(process->pid, &status);
+    rc = proc_status_read(process->thread, &status);
     if (rc < 0)
         return rc == -EBADMSG ? 0 : rc; /* a zombie has none */
     process->mapped = mapped;
@@ -106,15 +133,20 @@ static int process_look(struct tree_process *process)
     return 0;
 }
 
-/* Whether it has what the worker had before its job: forked from it, and not exec'ed since. */
+/* Whether it has what the worker had before its job: forked from it, and not exec'ed since. Where nobody's stack is
+ * ours to see, since host and fork server are not dumpable (prctl(2)), nothing has exec'ed: whatever does is dumpable
+ * again.
+ */
 static bool is_heir(const struct tree *tree, const struct tree_process *process)
 {
-    return tree->count > 0 && process->stack != 0 && process->stack == tree->all[0].stack;
+    return process->stack == tree->stack;
 }
 
 static uint64_t own(const struct tree *tree, const struct tree_process *process)
 {
     const uint64_t inherited = is_heir(tree, process) ? tree->inherited : 0;
+    if (process->sharer != 0)
+        return 0;
     return process->anonymous > inherited ? process->anonymous - inherited : 0;
 }
 
@@ -122,31 +154,58 @@ static uint64_t own(const struct tree *tree, const struct tree_process *process)
 static uint64_t own_shared(const struct tree *tree, const struct tree_process *process, uint64_t shared)
 {
     const uint64_t argument = is_heir(tree, process) ? tree->argument : 0;
+    if (process->sharer != 0)
+        return 0;
     return shared > argument ? shared - argument : 0;
 }
 
-/* Adds a process that is there now. parent NULL: not known. */
-static int tree_add(struct tree *tree, pid_t pid, const struct tree_process *parent)
+/* What has exec'ed has another stack; of what cannot be seen (any more) the last that was is kept. */
+static void see_stack(struct tree_process *process, const struct proc_entry *entry)
 {
-    struct tree_process process = {.pid = pid, .found = true};
+    if (entry->stack != 0)
+        process->stack = entry->stack;
+}
+
+/* Whether two processes have one memory, and not each its own copy. Where kcmp(2) is forbidden, as in many containers,
+ * what vfork(2) does shows: the one waits, uninterruptibly, and has as many pages of each kind as the other. */
+static bool have_one_memory(const struct tree_process *child, const struct tree_process *parent)
+{
+    struct proc_entry entry;
+    uint64_t of_child[2], of_parent[2];
+    const long order = syscall(SYS_kcmp, child->pid, parent->pid, KCMP_VM, 0, 0);
+    if (order >= 0 || errno == ESRCH)
+        return order == 0;
+    return proc_entry_read(parent->pid, &entry) == 0 && entry.state == 'D' &&
+           proc_resident(child->pid, &of_child[0], &of_child[1]) == 0 &&
+           proc_resident(parent->pid, &of_parent[0], &of_parent[1]) == 0 && of_child[0] == of_parent[0] &&
+           of_child[1] == of_parent[1];
+}
+
+/* Adds a process that is there now. parent NULL: not known. */
+static int tree_add(struct tree *tree, pid_t pid, struct tree_process *parent)
+{
+    struct tree_process process = {.pid = pid, .thread = pid, .found = true};
     struct proc_entry entry;
     if (parent != NULL) {
-        process.parent_stack = parent->stack;
+        if (proc_entry_read(parent->pid, &entry) == 0 && entry.start == parent->start)
+            see_stack(parent, &entry); /* it may have exec'ed since it was found */
+        process.parent_stack = process.stack = parent->stack;
         process.inheritable = own(tree, parent);
+        process.sharer = have_one_memory(&process, parent) ? parent->pid : 0;
     }
     int rc = reserve(tree);
     if (rc < 0)
         return rc;
     process_open(&process);
     rc = proc_entry_read(pid, &entry);
+    process.start = rc == 0 ? entry.start : 0;
     if (rc == 0)
         rc = process_look(&process);
     if (rc < 0) {
         process_close(&process);
         return rc;
     }
-    process.start = entry.start;
-    process.stack = entry.stack;
+    see_stack(&process, &entry);
     tree->all[tree->count++] = process;
     tree->met++;
     return 0;
@@ -155,7 +214,10 @@ static int tree_add(struct tree *tree, pid_t pid, const struct tree_process *par
 int tree_init(struct tree *tree, pid_t worker, uint64_t inherited, uint64_t argument)
 {
     *tree = (struct tree){.inherited = inherited, .argument = argument};
-    return tree_add(tree, worker, NULL);
+    const int rc = tree_add(tree, worker, NULL);
+    if (rc == 0)
+        tree->stack = tree->all[0].stack;
+    return rc;
 }
 
 void tree_deinit(struct tree *tree)
@@ -166,7 +228,7 @@ void tree_deinit(struct tree *tree)
     *tree = (struct tree){0};
 }
 
-static void tree_meet(struct tree *tree, pid_t pid, const struct tree_process *parent)
+static void tree_meet(struct tree *tree, pid_t pid, struct tree_process *parent)
 {
     struct tree_process *known = tree_find(tree, pid);
     if (known != NULL)
@@ -217,10 +279,24 @@ void tree_walk(struct tree *tree, const pid_t *adopted, size_t count)
             tree_drop(tree, i - 1);
 }
 
+/* Whoever had another's memory has its own once it has exec'ed. */
+static void part(struct tree *tree, struct tree_process *process)
+{
+    struct proc_entry entry;
+    const struct tree_process *sharer = tree_find(tree, process->sharer);
+    if (sharer != NULL && have_one_memory(process, sharer))
+        return;
+    process->sharer = 0;
+    if (proc_entry_read(process->pid, &entry) == 0 && entry.start == process->start)
+        see_stack(process, &entry);
+}
+
 void tree_look(struct tree *tree)
 {
     for (size_t i = tree->count; i > 0; i--) {
         struct tree_process *process = &tree->all[i - 1];
+        if (process->sharer != 0)
+            part(tree, process);
         if (process_look(process) < 0) {
             process->anonymous = process->shared = 0;
             if (i > 1)
@@ -231,17 +307,31 @@ void tree_look(struct tree *tree)
     }
 }
 
+/* What it may have from its parent, as long as it has not exec'ed. */
+static uint64_t inheritable(const struct tree_process *process)
+{
+    return process->stack == process->parent_stack ? process->inheritable : 0;
+}
+
 struct footprint tree_footprint(const struct tree *tree)
 {
     static struct footprint_process processes[TREE_PROCESSES_MAX];
     for (size_t i = 0; i < tree->count; i++) {
         const struct tree_process *process = &tree->all[i];
-        const bool as_born = process->stack == process->parent_stack; /* also when neither can be seen */
         processes[i] = (struct footprint_process){.anonymous = own(tree, process),
                                                   .shared = own_shared(tree, process, process->shared),
-                                                  .inheritable = as_born ? process->inheritable : 0};
+                                                  .inheritable = inheritable(process)};
     }
     return footprint_of(processes, tree->count);
+}
+
+/* What is surely its own where page tables are not ours to see: what it was not born with, and what it can have written
+ * to since. */
+static uint64_t surely_own(const struct tree *tree, const struct tree_process *process, uint64_t faults)
+{
+    const uint64_t all = own(tree, process), born = inheritable(process);
+    const uint64_t sure = (all > born ? all - born : 0) + faults * (uint64_t)sysconf(_SC_PAGESIZE);
+    return born == 0 || sure > all ? all : sure;
 }
 
 /* One process's page tables; where they are not ours to see, what it has resident. It may have exec'ed since it was
@@ -251,16 +341,20 @@ static int walk(const struct tree *tree, struct tree_process *process, struct fo
     struct proc_rollup rollup;
     struct proc_entry entry;
     int rc = proc_entry_read(process->pid, &entry);
-    if (rc == 0 && (entry.start != process->start || entry.state == 'Z'))
+    if (rc == 0 && (entry.start != process->start || proc_entry_is_over(&entry)))
         rc = -ESRCH;
     if (rc < 0)
         return rc;
-    process->stack = entry.stack;
+    see_stack(process, &entry);
     process->faults = entry.minor_faults;
+    *walked = (struct footprint_walked){0};
+    if (process->sharer != 0)
+        return 0;
     const uint64_t shared = own_shared(tree, process, process->shared);
-    rc = proc_rollup_read(process->pid, &rollup);
+    rc = proc_rollup_read(process->thread, &rollup);
     if (rc == -EACCES || rc == -EPERM) {
-        *walked = (struct footprint_walked){own(tree, process), shared, 0, own(tree, process) + shared, false};
+        const uint64_t sure = surely_own(tree, process, entry.minor_faults);
+        *walked = (struct footprint_walked){sure, shared, 0, own(tree, process) + shared, false};
         return 0;
     }
     if (rc < 0)
@@ -281,7 +375,7 @@ static bool all_are_there(const struct tree *tree)
 {
     uint64_t resident, anonymous;
     for (size_t i = 0; i < tree->count; i++)
-        if (proc_resident(tree->all[i].pid, &resident, &anonymous) < 0 || resident == 0)
+        if (proc_resident(tree->all[i].thread, &resident, &anonymous) < 0 || resident == 0)
             return false;
     return true;
 }

@@ -16,18 +16,22 @@
 
 struct tree_process {
     pid_t pid;
-    uint64_t start, stack;              /* stack: as of when it was found, or last looked at more closely */
-    uint64_t faults;                    /* minor ones, when its page tables were last walked */
+    pid_t thread;          /* whose memory is looked at: its first thread, or another when that has ended */
+    uint64_t start, stack; /* stack: as last seen; 0: never */
+    uint64_t faults;       /* minor ones, when its page tables were last walked */
     uint64_t parent_stack, inheritable; /* its parent's, and what that had resident, when it was found */
     int statm, children, threads; /* kept open: two files and the directory `task`; -1: no descriptors left for that */
     uint64_t anonymous, shared, file; /* bytes resident at the last look */
     uint64_t mapped;                  /* file and shared together at the last look at both apart */
+    pid_t sharer;                     /* has the same memory as this one, which counts it: after vfork(2) until it has
+                                         exec'ed; 0: nobody */
     bool found;                       /* by the walk under way */
 };
 
 struct tree {
     struct tree_process *all; /* the first is the worker */
     size_t count, capacity;
+    uint64_t stack; /* the worker's when it was found: what has the same is an heir of what was there before the job */
     uint64_t inherited; /* anonymous bytes that the worker has from before the job */
     uint64_t argument;  /* shared bytes of its argument, which it has mapped */
     uint64_t file;      /* most file pages that one process ever had resident */
