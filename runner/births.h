@@ -21,6 +21,10 @@ struct births_view {
 
 size_t births_wanted(const struct births_view *view);
 
+/* Whether a worker that comes now is one too many. One more than is kept warm is not: under load the fork server makes
+ * it unasked, before it is known that it is needed; but it and what was asked for meanwhile may come together. */
+bool births_surplus(const struct births_view *view);
+
 /* Most worker processes there can be at once. */
 size_t births_process_max(size_t workers, size_t warm);
 

@@ -327,11 +327,9 @@ static void step_dispatch(struct loop *loop, int64_t now)
     }
 }
 
-static void step_births(struct loop *loop, int64_t now)
+struct births_view loop_births(struct loop *loop)
 {
     pool_t *pool = loop->pool;
-    if (!loop->server_ready || loop->ending || now < loop->failures.not_before)
-        return;
     pthread_mutex_lock(&pool->lock);
     const struct births_view view = {
         .queued = pool->queue.count,
@@ -343,6 +341,14 @@ static void step_births(struct loop *loop, int64_t now)
         .warm = pool->phase == POOL_OPEN ? (size_t)pool->options.warm : 0,
     };
     pthread_mutex_unlock(&pool->lock);
+    return view;
+}
+
+static void step_births(struct loop *loop, int64_t now)
+{
+    if (!loop->server_ready || loop->ending || now < loop->failures.not_before)
+        return;
+    const struct births_view view = loop_births(loop);
     const size_t wanted = births_wanted(&view);
     if (wanted > 0)
         supervise_fork(loop, wanted);

@@ -86,6 +86,9 @@ void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool lear
 /* Bytes that a job's limit may grow to. */
 uint64_t loop_memory_most(struct loop *loop);
 
+/* What decides on births, as it is now. */
+struct births_view loop_births(struct loop *loop);
+
 /* A worker failed to be born, or died before it took its job. */
 void loop_birth_failed(struct loop *loop, const char *why);
 

@@ -386,7 +386,7 @@ struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe)
 /* ---- what it is told ------------------------------------------------------------------------------------------- */
 
 /* Tells the fork server what to enforce, and that there is a job to look at. */
-static void send_limits(struct peer *peer)
+static int send_limits(struct peer *peer)
 {
     const pool_job_options_t *o = &peer->job->options;
     const struct job_payload *payload = &peer->job->payload;
@@ -399,8 +399,9 @@ static void send_limits(struct peer *peer)
                                             .memory_limit = o->memory_limit,
                                             .every_ms = o->memory_every_ms,
                                             .argument = payload->kind == PAYLOAD_MEMFD ? payload->size : 0};
-    supervise_send(peer->loop, MESSAGE_STARTED, &started);
-    peer->limits_sent = true;
+    const int rc = supervise_send(peer->loop, MESSAGE_STARTED, &started);
+    peer->limits_sent = rc == 0;
+    return rc;
 }
 
 void peer_grow_up(struct loop *loop, int64_t now)
@@ -474,10 +475,9 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     peer->job = job;
     atomic_store(&job->state, POOL_STATE_RUNNING); /* before: whoever hears from the job sees it run */
     choose_timeout(peer);
-    if (is_limited(
-            peer)) /* before: on a busy machine the job may have the processor for long before we have it again */
-        send_limits(peer);
-    const int rc = task_send(peer);
+    int rc = is_limited(peer) ? send_limits(peer) : 0; /* first: the worker waits until the fork server has them */
+    if (rc == 0)
+        rc = task_send(peer);
     if (rc < 0) { /* it may have half a task: no other job for this one */
         peer->job = NULL;
         peer->blamed = true;

@@ -75,23 +75,30 @@ static void watch_control(struct loop *loop)
     uv_poll_start(loop->control_poll, UV_READABLE | UV_DISCONNECT | writable, on_control);
 }
 
-static void keep_unsent(struct loop *loop, const struct frame_buffer *frame)
+/* Refused for the moment. */
+static bool is_full(ssize_t sent)
+{
+    return sent == -EAGAIN || sent == -ENOBUFS || sent == -ENOMEM;
+}
+
+static int keep_unsent(struct loop *loop, const struct frame_buffer *frame)
 {
     struct unsent *unsent = malloc(sizeof *unsent + frame->size);
     if (unsent == NULL) {
         loop_log(loop, "no memory for a message to the fork server");
-        return;
+        return -ENOMEM;
     }
     unsent->size = frame->size;
     memcpy(unsent->data, frame->data, frame->size);
     STAILQ_INSERT_TAIL(&loop->unsent, unsent, link);
     watch_control(loop);
+    return 0;
 }
 
 static void send_unsent(struct loop *loop)
 {
     for (struct unsent *first; (first = STAILQ_FIRST(&loop->unsent)) != NULL;) {
-        if (descriptor_send(loop->control, first->data, first->size, NULL, 0) == -EAGAIN)
+        if (is_full(descriptor_send(loop->control, first->data, first->size, NULL, 0)))
             return;
         STAILQ_REMOVE_HEAD(&loop->unsent, link);
         free(first);
@@ -107,18 +114,19 @@ static void drop_unsent(struct loop *loop)
     }
 }
 
-void supervise_send(struct loop *loop, enum message_type type, const void *message)
+int supervise_send(struct loop *loop, enum message_type type, const void *message)
 {
     uint8_t storage[256];
     struct frame_buffer frame;
     if (loop->control < 0)
-        return;
+        return 0;
     frame_buffer_init(&frame, storage, sizeof storage);
     const int rc = message_pack(&frame, type, message);
     assert(rc == 0);
-    if (rc == 0 &&
-        (!STAILQ_EMPTY(&loop->unsent) || descriptor_send(loop->control, frame.data, frame.size, NULL, 0) == -EAGAIN))
-        keep_unsent(loop, &frame);
+    if (rc == 0 && (!STAILQ_EMPTY(&loop->unsent) ||
+                    is_full(descriptor_send(loop->control, frame.data, frame.size, NULL, 0))))
+        return keep_unsent(loop, &frame);
+    return rc;
 }
 
 void supervise_fork(struct loop *loop, size_t count)
@@ -243,6 +251,12 @@ static void on_hello(struct loop *loop, const struct message_hello *hello)
 /* A worker is there, or will be in a moment: takes its ends out of the set. */
 static void add_peer(struct loop *loop, uint64_t serial, struct descriptor_set *set)
 {
+    const struct births_view view = loop_births(loop);
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->pool->stats.workers_started++;
+    pthread_mutex_unlock(&loop->pool->lock);
+    if (births_surplus(&view)) /* without its ends, which go with the set, it leaves */
+        return;
     int task = descriptor_set_take(set);
     const int pipe = descriptor_set_take(set);
     const char *why = NULL;
@@ -252,9 +266,6 @@ static void add_peer(struct loop *loop, uint64_t serial, struct descriptor_set *
     } else if (peer_born(loop, serial, task, pipe) == NULL) {
         why = strerror(ENOMEM);
     }
-    pthread_mutex_lock(&loop->pool->lock);
-    loop->pool->stats.workers_started++;
-    pthread_mutex_unlock(&loop->pool->lock);
     if (why != NULL) { /* it is of no use */
         const struct message_kill kill = {.serial = serial, .verdict = VERDICT_BIRTH};
         supervise_send(loop, MESSAGE_KILL, &kill);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <reclaim/call.h>
 #include <signal.h>
@@ -236,6 +237,62 @@ static void test_memory_limits_hold_beside_each_other(void **state)
         pool_job_release(jobs[i]);
     }
     pool_free(pool);
+}
+
+/* The first child of a process, and the system call that it sleeps in; -1: none. */
+static pid_t first_child(pid_t parent)
+{
+    char path[64];
+    int child = -1;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    if (fscanf(file, "%d", &child) != 1)
+        child = -1;
+    fclose(file);
+    return child;
+}
+
+static long call_slept_in(pid_t pid)
+{
+    char path[64];
+    long call = -1;
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    if (fscanf(file, "%ld", &call) != 1)
+        call = -1;
+    fclose(file);
+    return call;
+}
+
+/* On a busy machine the job may have the processor long before the fork server, which is stopped here. */
+static void test_memory_limit_is_there_before_the_job(void **state)
+{
+    (void)state;
+    pool_stats_t stats;
+    struct gate gate;
+    gate_open(&gate);
+    pool_t *pool = support_open(1, 1);
+    do
+        assert_int_equal(pool_stats(pool, &stats), 0);
+    while (stats.warm == 0 && usleep(1000) == 0);
+    const pid_t worker = first_child(stats.fork_server_pid);
+    assert_true(worker > 0);
+    assert_int_equal(kill(stats.fork_server_pid, SIGSTOP), 0);
+    pool_job_options_t options = gate_options(&gate);
+    options.memory_limit = (int64_t)LIMIT;
+    pool_job_t *job = gate_submit(pool, &gate, options);
+    struct pollfd began = {.fd = gate.ready[0], .events = POLLIN};
+    while (call_slept_in(worker) != SYS_futex)
+        assert_int_equal(poll(&began, 1, 1), 0);
+    assert_int_equal(kill(stats.fork_server_pid, SIGCONT), 0);
+    assert_int_equal(gate_await(&gate), worker);
+    gate_release(&gate, 1);
+    support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
+    pool_job_release(job);
+    pool_free(pool);
+    gate_close(&gate);
 }
 
 /* The promise in full, by an account that may do nothing. */
@@ -845,6 +902,7 @@ int main(void)
         SUPPORT_TEST(test_memory_limit_holds),
         SUPPORT_TEST(test_memory_limit_holds_for_commands),
         SUPPORT_TEST(test_memory_limits_hold_beside_each_other),
+        SUPPORT_TEST(test_memory_limit_is_there_before_the_job),
         SUPPORT_TEST(test_memory_limit_holds_50_times_of_50_without_privilege),
         SUPPORT_TEST(test_memory_limit_leaves_alone_who_keeps_it),
         SUPPORT_TEST(test_memory_limit_counts_shared_pages_once),

@@ -67,6 +67,29 @@ static void test_births_wanted_random_views(void **state)
     }
 }
 
+/* Whoever is asked for is no surplus when it comes, whatever else came meanwhile but another's place. */
+static void test_births_surplus(void **state)
+{
+    (void)state;
+    static const struct {
+        struct births_view view;
+        bool expected;
+    } table[] = {
+        {{.workers = 2, .warm = 1}, false},
+        {{.workers = 2, .warm = 1, .idle = 1}, false}, /* a replacement that nobody asked for */
+        {{.workers = 2, .warm = 1, .idle = 1, .asked = 1}, true},
+        {{.workers = 2, .warm = 1, .idle = 2}, true},
+        {{.workers = 2, .warm = 1, .idle = 2, .queued = 3, .running = 1}, false},
+        {{.workers = 2, .warm = 1, .idle = 2, .queued = 3, .running = 2}, true},
+        {{.workers = 2, .warm = 0, .queued = 1}, false},
+        {{.workers = 2, .warm = 0}, false},
+        {{.workers = 2, .warm = 0, .idle = 1}, true},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (births_surplus(&table[i].view) != table[i].expected)
+            fail_msg("row %zu", i);
+}
+
 static void test_births_process_max(void **state)
 {
     (void)state;
@@ -112,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_births_wanted_table),
         SUPPORT_TEST(test_births_wanted_random_views),
+        SUPPORT_TEST(test_births_surplus),
         SUPPORT_TEST(test_births_process_max),
         SUPPORT_TEST(test_births_failures_back_off),
         SUPPORT_TEST(test_births_success_ends_the_failures),

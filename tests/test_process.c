@@ -160,6 +160,37 @@ static void test_process_signals_reset_and_restore(void **state)
     child_run(false, check_signals, NULL);
 }
 
+/* What the fork server is allowed to be, its children are not. */
+static int check_nice(void *arg)
+{
+    const int nice = *(const int *)arg;
+    struct process_origin origin;
+    sigset_t mask;
+    int status;
+    sigemptyset(&mask);
+    CHILD_CHECK(setpriority(PRIO_PROCESS, 0, nice) == 0);
+    process_origin_take(&origin, &mask);
+    CHILD_CHECK(origin.nice == nice);
+    process_be_prompt(&origin);
+    CHILD_CHECK(getpriority(PRIO_PROCESS, 0) <= nice);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        process_be_ordinary(&origin);
+        _exit(getpriority(PRIO_PROCESS, 0) == nice ? 0 : 1);
+    }
+    CHILD_CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    return 0;
+}
+
+static void test_process_prompt_and_children_as_the_host(void **state)
+{
+    (void)state;
+    for (int nice = 0; nice < 16; nice += 5) {
+        child_run(false, check_nice, &nice);
+        child_run(true, check_nice, &nice);
+    }
+}
+
 /* ---- descriptors ------------------------------------------------------------------------------------------------ */
 
 static bool is_open(int fd)
@@ -351,6 +382,7 @@ int main(void)
         SUPPORT_TEST(test_process_die_with_the_parent),
         SUPPORT_TEST(test_process_die_with_a_parent_that_is_gone),
         SUPPORT_TEST(test_process_signals_reset_and_restore),
+        SUPPORT_TEST(test_process_prompt_and_children_as_the_host),
         SUPPORT_TEST(test_process_descriptor_lift),
         SUPPORT_TEST(test_process_descriptors_keep),
         SUPPORT_TEST(test_process_descriptors_keep_fills_stdio),

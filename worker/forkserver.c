@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define OOM_SCORE_ADJ 500
-#define PACKETS_MOST  8  /* handled before other things have their turn */
 #define RETRY_MS      10 /* until a full socket or used-up descriptors are tried again */
 
 enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
@@ -52,7 +51,7 @@ static int prepare(struct server *server, const struct forkserver_config *config
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_SETMASK, &child, NULL);
     offer_to_oom_killer();
-    process_be_prompt();
+    process_be_prompt(&config->origin);
     int rc = reaper_init(&server->reaper);
     if (rc == 0)
         rc = slot_table_init(&server->table, config->slots);
@@ -126,8 +125,18 @@ static void fork_worker(struct server *server)
 
 static void handle_fork(struct server *server, const struct message_fork *request)
 {
-    for (uint64_t i = 0; i < request->count && i < server->table.count; i++)
+    server->births += request->count < server->table.count ? request->count : server->table.count;
+}
+
+/* As many as there is time for: who is near a limit does not wait until all are forked. */
+static void fork_workers(struct server *server)
+{
+    while (server->births > 0) {
+        server->births--;
         fork_worker(server);
+        if (meter_is_due(server))
+            return;
+    }
 }
 
 /* Our clock is rounded down to milliseconds, but no time is to be shorter than it was said. */
@@ -160,6 +169,7 @@ static void handle_started(struct server *server, const struct message_started *
     slot->pids = server->metering.cgroup.pids ? -1 : started->pids; /* there the kernel counts, and refuses the fork */
     slot->pausable = started->pausable != 0;
     meter_start(server, slot, started);
+    page_guard_take(slot->page);
     if (started->timeout_ms >= 0)
         ladder_limit(&slot->ladder, process_now_ms() + whole(started->timeout_ms), VERDICT_TIMEOUT,
                      whole(started->kill_after_ms));
@@ -297,7 +307,8 @@ static bool tell_memory(struct server *server, struct slot *slot)
     return true;
 }
 
-/* Tells what there is to tell, in order a slot: born before memory before gone. False: the socket took no more. */
+/* Tells what there is to tell, in order a slot: born before memory before gone. False: not all; the socket took no more,
+ * or looking at memory, which is due, comes before forking more replacements. */
 static bool tell(struct server *server)
 {
     for (size_t i = 0; i < server->table.count; i++) {
@@ -308,7 +319,7 @@ static bool tell(struct server *server)
             return false;
         if (slot->meter.untold && !tell_memory(server, slot))
             return false;
-        if (slot->state == SLOT_GONE && !tell_gone(server, slot))
+        if (slot->state == SLOT_GONE && (!tell_gone(server, slot) || meter_is_due(server)))
             return false;
     }
     return true;
@@ -339,6 +350,8 @@ static int next_wait(const struct server *server, bool told)
     const int64_t look = meter_next(server);
     if (look < next)
         next = look;
+    if (server->births > 0)
+        return 0;
     if (!told && now + RETRY_MS < next)
         next = now + RETRY_MS;
     if (next == LADDER_NEVER)
@@ -355,8 +368,8 @@ static void loop(struct server *server)
         bool reap = false;
         for (int i = 0; i < count; i++) {
             switch ((enum source)events[i].data.u32) {
-            case SOURCE_CONTROL: /* the rest in the next round: limits do not wait until everybody is heard */
-                for (int packets = 0; packets < PACKETS_MOST && handle_packet(server); packets++)
+            case SOURCE_CONTROL:
+                while (handle_packet(server) && !meter_is_due(server))
                     ;
                 break;
             case SOURCE_SIGNAL:
@@ -370,6 +383,7 @@ static void loop(struct server *server)
             }
         }
         meter_run(server, process_now_ms());
+        fork_workers(server);
         reaper_run(server, reap, process_now_ms());
         told = tell(server);
     }

@@ -180,6 +180,11 @@ int64_t meter_next(const struct server *server)
     return next;
 }
 
+bool meter_is_due(const struct server *server)
+{
+    return server->metering.looked_at > 0 && meter_next(server) <= process_now_ms();
+}
+
 /* Whether the job, or its command, died of a SIGKILL that nobody here has sent. */
 static bool was_killed(const struct slot *slot)
 {

@@ -94,6 +94,9 @@ void meter_run(struct server *server, int64_t now);
 /* When meter_run has to be called at the latest; LADDER_NEVER. */
 int64_t meter_next(const struct server *server);
 
+/* Whether that is now: what takes time has to wait. */
+bool meter_is_due(const struct server *server);
+
 /* The worker is reaped, or its death explained: oom is filled in when the kernel was short of memory. */
 void meter_end(struct server *server, struct slot *slot);
 

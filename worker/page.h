@@ -16,6 +16,7 @@ enum page_phase { PAGE_BORN = 0, PAGE_READY, PAGE_BEGUN };
 
 struct page {
     _Atomic uint32_t phase;
+    _Atomic uint32_t guard; /* whether the fork server has this job's limits: page_guard_await() */
     uint32_t is_command;
     uint64_t baseline;        /* resident bytes when the job began */
     uint64_t inherited;       /* anonymous bytes among them: copy-on-write, so that rewriting them does not show */
@@ -36,5 +37,12 @@ struct page {
 };
 
 _Static_assert(sizeof(struct page) <= PAGE_SIZE_BYTES, "one page");
+
+/* In the worker: returns when the fork server has its job's limits and watches it. Without that, a job that gets the
+ * processor first on a busy machine would be far past its limit before anybody looks. Source: futex(2). */
+void page_guard_await(struct page *page);
+
+/* In the fork server: it watches. */
+void page_guard_take(struct page *page);
 
 #endif

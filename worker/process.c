@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #define LIFT_ROOM 32
 
 #define PROMPT_SLICE_NS    100000 /* the shortest that there is */
+#define PROMPT_NICE        (-10)  /* beside tens of busy jobs a processor, still a third of it when needed */
 #define FLAG_RESET_ON_FORK 1
 
 #define GAP_FIRST 3
@@ -29,6 +31,7 @@ void process_origin_take(struct process_origin *origin, const sigset_t *mask)
 {
     origin->mask = *mask;
     origin->group = getpgrp();
+    origin->nice = getpriority(PRIO_PROCESS, 0);
     sigemptyset(&origin->ignored);
     for (int s = 1; s < NSIG; s++) {
         struct sigaction action;
@@ -77,7 +80,7 @@ int64_t process_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void process_be_prompt(void)
+static bool set_scheduling(int nice, uint64_t slice_ns)
 {
     struct {
         uint32_t size, policy;
@@ -85,11 +88,23 @@ void process_be_prompt(void)
         int32_t nice;
         uint32_t priority;
         uint64_t runtime, deadline, period;
-    } attributes = {.size = sizeof attributes, .flags = FLAG_RESET_ON_FORK, .runtime = PROMPT_SLICE_NS};
-    errno = 0;
-    attributes.nice = getpriority(PRIO_PROCESS, 0);
-    if (errno == 0 && attributes.nice >= 0) /* the reset would take a negative one from the children, too */
-        syscall(SYS_sched_setattr, 0, &attributes, 0);
+    } attributes = {.size = sizeof attributes, .flags = FLAG_RESET_ON_FORK, .nice = nice, .runtime = slice_ns};
+    return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0;
+}
+
+/* Who may not be less nice may still have the short slice; but not where the reset would take a negative value from the
+ * children, who could not have it back. */
+void process_be_prompt(const struct process_origin *origin)
+{
+    const int prompt = origin->nice < PROMPT_NICE ? origin->nice : PROMPT_NICE;
+    if (!set_scheduling(prompt, PROMPT_SLICE_NS) && origin->nice >= 0)
+        set_scheduling(origin->nice, PROMPT_SLICE_NS);
+}
+
+void process_be_ordinary(const struct process_origin *origin)
+{
+    if (origin->nice != 0)
+        setpriority(PRIO_PROCESS, 0, origin->nice);
 }
 
 int process_die_with(pid_t parent)

@@ -12,6 +12,7 @@ struct process_origin {
     sigset_t mask;
     sigset_t ignored;
     pid_t group;
+    int nice;
 };
 
 /* Takes the calling process's. mask: the calling thread's, before the caller blocked signals for the fork. */
@@ -40,9 +41,13 @@ int64_t process_now_ms(void);
  * ran meanwhile. */
 int64_t process_cpu_us(void);
 
-/* Asks the scheduler to let this process run at once whenever it wakes, and briefly; its children are not to have that.
- * Source: sched_setattr(2), whose sched_runtime is the slice of an ordinary process from Linux 6.12 on. */
-void process_be_prompt(void);
+/* Asks the scheduler to let this process run at once whenever it wakes, and briefly, also when everything else is
+ * busy, as far as it may have that. Its children are to call process_be_ordinary. Source: sched_setattr(2), whose
+ * sched_runtime is the slice of an ordinary process from Linux 6.12 on. */
+void process_be_prompt(const struct process_origin *origin);
+
+/* As nice as the host was. */
+void process_be_ordinary(const struct process_origin *origin);
 
 /* Ends with parent: SIGKILL when the parent process dies. -ESRCH: it already has. Only for the children of
  * single-threaded processes: the signal comes when the parent's *thread* ends. */

@@ -40,6 +40,7 @@ struct server {
     pid_t pid;
     bool closing;
     size_t warm; /* idle workers to keep without being asked */
+    uint64_t births; /* workers that the host has asked for, to be forked */
     uint64_t next_serial;
     const struct process_origin *origin;
     uint64_t inherited; /* anonymous bytes that every worker starts with */

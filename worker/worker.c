@@ -49,6 +49,7 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     if (rc < 0)
         return rc;
     setpgid(0, 0);
+    process_be_ordinary(birth->origin);
     prctl(PR_SET_NAME, "reclaim-worker");
     process_descriptors_close_but(process_gap_end(), (int *[]){&task, &result, leaf}, 3);
     sweep_tag(birth->serial);
@@ -307,6 +308,8 @@ void worker_main(const struct worker_birth *birth)
     if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task.message, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
     apply_limits(&task.message);
+    if (task.message.memory_limit >= 0 && leaf < 0)
+        page_guard_await(birth->page);
     const int rc = task.message.function != 0 ? run_function(&task, &channel, leaf)
                                               : run_command(&task, &channel, birth->origin, leaf);
     _exit(rc == 0 ? 0 : WORKER_EXIT_CHANNEL);
