@@ -123,8 +123,8 @@ int supervise_send(struct loop *loop, enum message_type type, const void *messag
     frame_buffer_init(&frame, storage, sizeof storage);
     const int rc = message_pack(&frame, type, message);
     assert(rc == 0);
-    if (rc == 0 && (!STAILQ_EMPTY(&loop->unsent) ||
-                    is_full(descriptor_send(loop->control, frame.data, frame.size, NULL, 0))))
+    if (rc == 0 &&
+        (!STAILQ_EMPTY(&loop->unsent) || is_full(descriptor_send(loop->control, frame.data, frame.size, NULL, 0))))
         return keep_unsent(loop, &frame);
     return rc;
 }

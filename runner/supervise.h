@@ -10,7 +10,8 @@ struct loop;
 int supervise_start(struct loop *loop);
 
 /* Sends a message to the fork server, in order, now or when it can take it. Without a fork server it is dropped: the
- * workers that it is about are gone with theirs. -ENOMEM: it cannot now, and there is no memory to keep it until then. */
+ * workers that it is about are gone with theirs. -ENOMEM: it cannot now, and there is no memory to keep it until then.
+ */
 int supervise_send(struct loop *loop, enum message_type type, const void *message);
 
 /* Asks for count more workers. */

@@ -382,7 +382,7 @@ static void test_usage_pool_stats(void **state)
     assert_int_equal(stats.running, 0);
     assert_int_equal(stats.settled[POOL_DONE], 4);
     assert_int_equal(stats.settled[POOL_CANCELLED], 1);
-    assert_in_range(stats.warm, 1, 2); /* under load one more may be kept */
+    assert_in_range(stats.warm, 1, 2);            /* under load one more may be kept */
     assert_in_range(stats.workers_started, 5, 7); /* and a second is sent away */
     assert_int_equal(stats.retried, 0);
     assert_int_equal(pool_close(pool, POOL_CLOSE_WAIT), 0);

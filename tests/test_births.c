@@ -133,12 +133,9 @@ static void test_births_success_ends_the_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_births_wanted_table),
-        SUPPORT_TEST(test_births_wanted_random_views),
-        SUPPORT_TEST(test_births_surplus),
-        SUPPORT_TEST(test_births_process_max),
-        SUPPORT_TEST(test_births_failures_back_off),
-        SUPPORT_TEST(test_births_success_ends_the_failures),
+        SUPPORT_TEST(test_births_wanted_table),      SUPPORT_TEST(test_births_wanted_random_views),
+        SUPPORT_TEST(test_births_surplus),           SUPPORT_TEST(test_births_process_max),
+        SUPPORT_TEST(test_births_failures_back_off), SUPPORT_TEST(test_births_success_ends_the_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,10 @@ static void test_footprint_of_shared_memory(void **state)
     (void)state;
     const struct footprint_process processes[] = {{.anonymous = 1, .shared = 50}, {.shared = 60}, {.shared = 60}};
     assert_footprint(processes, 3, 61, 171);
+    const struct footprint_process readers[] = {{.anonymous = 1}, {.shared = 30, .foreign = 100}};
+    assert_footprint(readers, 2, 1, 31);
+    const struct footprint_process more[] = {{.anonymous = 1}, {.shared = 130, .foreign = 100}};
+    assert_footprint(more, 2, 31, 131);
 }
 
 static void test_footprint_is_vague(void **state)
@@ -58,46 +62,54 @@ static void test_footprint_walked(void **state)
     static const struct {
         struct footprint_walked processes[3];
         size_t count;
-        uint64_t inherited;
-        size_t sharers;
+        struct footprint_before before;
         struct footprint_truth expected;
     } table[] = {
-        {{{0}}, 0, 0, 1, {0}},
-        {{{.anonymous = 70, .private = 70, .all = 70}}, 1, 0, 1, {.bytes = 70}},
+        {{{0}}, 0, {.sharers = 1}, {0}},
+        {{{.anonymous = 70, .private = 70, .all = 70}}, 1, {.sharers = 1}, {.bytes = 70}},
         /* pages that parent and child share are in each by half */
-        {{{.anonymous = 50, .all = 100}, {.anonymous = 50, .all = 100}}, 2, 0, 1, {.bytes = 100, .twice = 100}},
-        {{{.anonymous = 50, .shared = 10, .all = 120}, {.anonymous = 80, .shared = 10, .private = 30, .all = 150}},
+        {{{.anonymous = 50, .all = 100}, {.anonymous = 50, .all = 100}},
          2,
-         0,
-         1,
+         {.sharers = 1},
+         {.bytes = 100, .twice = 100}},
+        {{{.anonymous = 50, .shared = 10, .all = 100, .counted = 20},
+          {.anonymous = 80, .shared = 10, .private = 30, .all = 130, .counted = 20}},
+         2,
+         {.sharers = 1},
          {.bytes = 150, .twice = 120}},
         /* a template of 100 that nobody has written to: the worker has half of it, the fork server the other */
-        {{{.anonymous = 50, .all = 100, .heir = true}}, 1, 100, 1, {0}},
-        {{{.anonymous = 50 + 30, .private = 30, .all = 130, .heir = true}}, 1, 100, 1, {.bytes = 30}},
+        {{{.anonymous = 50, .all = 100, .heir = true}}, 1, {.inherited = 100, .sharers = 1}, {0}},
+        {{{.anonymous = 50 + 30, .private = 30, .all = 130, .heir = true}},
+         1,
+         {.inherited = 100, .sharers = 1},
+         {.bytes = 30}},
         /* all of it rewritten */
-        {{{.anonymous = 100, .private = 100, .all = 100, .heir = true}}, 1, 100, 1, {.bytes = 100, .rewritten = 100}},
+        {{{.anonymous = 100, .private = 100, .all = 100, .heir = true}},
+         1,
+         {.inherited = 100, .sharers = 1},
+         {.bytes = 100, .rewritten = 100}},
         /* a fifth of it rewritten, and 30 of its own: the divided sum alone would say less */
         {{{.anonymous = 20 + 40 + 30, .private = 50, .all = 130, .heir = true}},
          1,
-         100,
-         1,
+         {.inherited = 100, .sharers = 1},
          {.bytes = 50, .rewritten = 20}},
         /* worker and child, both with a third of it, and 40 that they share beside it */
         {{{.anonymous = 30 + 20, .all = 130, .heir = true}, {.anonymous = 30 + 20, .all = 130, .heir = true}},
          2,
-         90,
-         1,
+         {.inherited = 90, .sharers = 1},
          {.bytes = 40, .twice = 40}},
         /* a command has none of it, its worker has */
         {{{.anonymous = 45, .all = 90, .heir = true}, {.anonymous = 70, .private = 70, .all = 70}},
          2,
-         90,
-         1,
+         {.inherited = 90, .sharers = 1},
          {.bytes = 70}},
+        /* an argument of 100: alone; half of it touched by a child as well; and a child with 30 of its own */
+        {{{.shared = 100}}, 1, {.sharers = 1, .argument = 100}, {0}},
+        {{{.shared = 75}, {.shared = 25, .counted = 50}}, 2, {.sharers = 1, .argument = 100}, {.twice = 50}},
+        {{{.shared = 100}, {.shared = 30, .counted = 30}}, 2, {.sharers = 1, .argument = 100}, {.bytes = 30}},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const struct footprint_truth got =
-            footprint_walked(table[i].processes, table[i].count, table[i].inherited, table[i].sharers);
+        const struct footprint_truth got = footprint_walked(table[i].processes, table[i].count, &table[i].before);
         if (memcmp(&got, &table[i].expected, sizeof got) != 0)
             fail_msg("row %zu: %llu, %llu twice, %llu rewritten", i, (unsigned long long)got.bytes,
                      (unsigned long long)got.twice, (unsigned long long)got.rewritten);

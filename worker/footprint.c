@@ -20,7 +20,7 @@ struct footprint footprint_of(const struct footprint_process *processes, size_t 
     for (size_t i = 0; i < count; i++) {
         sum.most += processes[i].anonymous + processes[i].shared;
         sum.least += less(processes[i].anonymous, processes[i].inheritable);
-        shared = larger(shared, processes[i].shared);
+        shared = larger(shared, less(processes[i].shared, processes[i].foreign));
     }
     sum.least += shared;
     return sum;
@@ -31,23 +31,25 @@ bool footprint_is_vague(const struct footprint *footprint)
     return footprint->most - footprint->least > larger(VAGUE_BYTES, footprint->most / VAGUE_SHARE);
 }
 
-struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count, uint64_t inherited,
-                                        size_t sharers)
+struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count,
+                                        const struct footprint_before *before)
 {
-    uint64_t divided = 0, private = 0, sum = 0, rewritten = 0;
+    uint64_t divided = 0, private = 0, shared = 0, sum = 0, rewritten = 0;
     size_t heirs = 0;
     for (size_t i = 0; i < count; i++) {
         const struct footprint_walked *p = &processes[i];
-        const uint64_t own = less(p->all, p->heir ? inherited : 0);
-        divided += p->anonymous + p->shared;
-        private += p->private + p->shared;
-        sum += own;
-        rewritten += p->heir ? less(p->private + p->shared, own) : 0;
+        const uint64_t own = less(p->all, p->heir ? before->inherited : 0);
+        divided += p->anonymous;
+        private += p->private;
+        shared += p->shared;
+        sum += own + p->counted;
+        rewritten += p->heir ? less(p->private, own) : 0;
         heirs += p->heir;
     }
+    shared = less(shared, before->argument); /* its parts, however many have it, come to one whole */
     /* The proportional share of what was inherited is not the job's; of what it has rewritten the sum then has a little
      * less than all, and private pages tell better. */
-    const uint64_t portion = inherited / (heirs + sharers) * heirs;
-    const uint64_t bytes = larger(less(divided, portion), private);
+    const uint64_t portion = before->inherited / (heirs + before->sharers) * heirs;
+    const uint64_t bytes = larger(less(divided, portion), private) + shared;
     return (struct footprint_truth){.bytes = bytes, .twice = less(sum + rewritten, bytes), .rewritten = rewritten};
 }

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 struct footprint_process {
-    uint64_t anonymous, shared; /* resident bytes, without what comes from before the job */
+    uint64_t anonymous, shared; /* resident bytes, without what is surely from before the job */
+    uint64_t foreign;           /* how much of `shared` may be the argument, which it can have touched */
     uint64_t inheritable;       /* what its parent had when it was born, if it has not exec'ed since */
 };
 
@@ -26,9 +27,10 @@ bool footprint_is_vague(const struct footprint *footprint);
 
 /* A process as its page tables tell: see proc_rollup. */
 struct footprint_walked {
-    uint64_t anonymous, shared; /* pages divided by those that map them */
+    uint64_t anonymous, shared; /* pages divided by those that map them, the argument's included */
     uint64_t private;           /* anonymous pages that nobody else maps */
-    uint64_t all;               /* anonymous and shared pages, whole */
+    uint64_t all;               /* anonymous pages, whole */
+    uint64_t counted;           /* shared bytes, as a sum over the processes counts them */
     bool heir;                  /* has what the worker inherited, too */
 };
 
@@ -38,8 +40,14 @@ struct footprint_truth {
     uint64_t rewritten; /* how much of `bytes` no sum over them counts: inherited pages that were written to */
 };
 
-/* inherited: bytes from before the job in each heir; sharers: processes besides these that map them, at least 1. */
-struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count, uint64_t inherited,
-                                        size_t sharers);
+/* What comes from before the job. */
+struct footprint_before {
+    uint64_t inherited; /* anonymous bytes in each heir */
+    size_t sharers;     /* processes besides the job's that map those, at least 1 */
+    uint64_t argument;  /* shared bytes that nobody else maps, and somebody among these maps each of them */
+};
+
+struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count,
+                                        const struct footprint_before *before);
 
 #endif

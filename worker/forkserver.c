@@ -307,8 +307,8 @@ static bool tell_memory(struct server *server, struct slot *slot)
     return true;
 }
 
-/* Tells what there is to tell, in order a slot: born before memory before gone. False: not all; the socket took no more,
- * or looking at memory, which is due, comes before forking more replacements. */
+/* Tells what there is to tell, in order a slot: born before memory before gone. False: not all; the socket took no
+ * more, or looking at memory, which is due, comes before forking more replacements. */
 static bool tell(struct server *server)
 {
     for (size_t i = 0; i < server->table.count; i++) {

@@ -37,8 +37,8 @@ unsigned process_gap_end(void);
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t process_now_ms(void);
 
-/* Microseconds of CPU time that this process has used: what something costs. A clock on the wall would count what others
- * ran meanwhile. */
+/* Microseconds of CPU time that this process has used: what something costs. A clock on the wall would count what
+ * others ran meanwhile. */
 int64_t process_cpu_us(void);
 
 /* Asks the scheduler to let this process run at once whenever it wakes, and briefly, also when everything else is

@@ -39,7 +39,7 @@ struct server {
     int control, signals, epoll;
     pid_t pid;
     bool closing;
-    size_t warm; /* idle workers to keep without being asked */
+    size_t warm;     /* idle workers to keep without being asked */
     uint64_t births; /* workers that the host has asked for, to be forked */
     uint64_t next_serial;
     const struct process_origin *origin;

@@ -150,13 +150,24 @@ static uint64_t own(const struct tree *tree, const struct tree_process *process)
     return process->anonymous > inherited ? process->anonymous - inherited : 0;
 }
 
-/* The shared memory that is not its argument. */
-static uint64_t own_shared(const struct tree *tree, const struct tree_process *process, uint64_t shared)
+static bool is_worker(const struct tree *tree, const struct tree_process *process)
 {
-    const uint64_t argument = is_heir(tree, process) ? tree->argument : 0;
+    return process == tree->all;
+}
+
+/* The worker has its argument mapped with all its pages from the start. */
+static uint64_t own_shared(const struct tree *tree, const struct tree_process *process)
+{
+    const uint64_t argument = is_worker(tree, process) ? tree->argument : 0;
     if (process->sharer != 0)
         return 0;
-    return shared > argument ? shared - argument : 0;
+    return process->shared > argument ? process->shared - argument : 0;
+}
+
+/* Page tables of shared memory are not copied by fork(2): what was forked has as much of it as it has touched. */
+static uint64_t foreign(const struct tree *tree, const struct tree_process *process)
+{
+    return is_heir(tree, process) && !is_worker(tree, process) ? tree->argument : 0;
 }
 
 /* What has exec'ed has another stack; of what cannot be seen (any more) the last that was is kept. */
@@ -319,7 +330,8 @@ struct footprint tree_footprint(const struct tree *tree)
     for (size_t i = 0; i < tree->count; i++) {
         const struct tree_process *process = &tree->all[i];
         processes[i] = (struct footprint_process){.anonymous = own(tree, process),
-                                                  .shared = own_shared(tree, process, process->shared),
+                                                  .shared = own_shared(tree, process),
+                                                  .foreign = foreign(tree, process),
                                                   .inheritable = inheritable(process)};
     }
     return footprint_of(processes, tree->count);
@@ -350,23 +362,23 @@ static int walk(const struct tree *tree, struct tree_process *process, struct fo
     *walked = (struct footprint_walked){0};
     if (process->sharer != 0)
         return 0;
-    const uint64_t shared = own_shared(tree, process, process->shared);
+    walked->counted = own_shared(tree, process);
     rc = proc_rollup_read(process->thread, &rollup);
     if (rc == -EACCES || rc == -EPERM) {
-        const uint64_t sure = surely_own(tree, process, entry.minor_faults);
-        *walked = (struct footprint_walked){sure, shared, 0, own(tree, process) + shared, false};
+        const uint64_t argument = foreign(tree, process);
+        walked->anonymous = surely_own(tree, process, entry.minor_faults);
+        walked->shared = process->shared > argument ? process->shared - argument : 0;
+        walked->all = own(tree, process);
         return 0;
     }
     if (rc < 0)
         return rc;
     const uint64_t lazy = rollup.lazy < rollup.private ? rollup.lazy : rollup.private;
-    *walked = (struct footprint_walked){
-        .anonymous = rollup.anonymous - lazy,
-        .shared = own_shared(tree, process, rollup.shared),
-        .private = rollup.private - lazy,
-        .all = rollup.all + shared,
-        .heir = is_heir(tree, process),
-    };
+    walked->anonymous = rollup.anonymous - lazy;
+    walked->shared = rollup.shared;
+    walked->private = rollup.private - lazy;
+    walked->all = rollup.all;
+    walked->heir = is_heir(tree, process);
     return 0;
 }
 
@@ -388,7 +400,9 @@ bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_t
         whole = walk(tree, &tree->all[i], &processes[i]) == 0 && whole;
     if (!whole || !all_are_there(tree))
         return false;
-    *truth = footprint_walked(processes, tree->count, tree->inherited, sharers);
+    const struct footprint_before before = {
+        .inherited = tree->inherited, .sharers = sharers, .argument = tree->argument};
+    *truth = footprint_walked(processes, tree->count, &before);
     return true;
 }
 
