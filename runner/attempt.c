@@ -118,6 +118,9 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
     const int64_t limit = peer->job->options.memory_limit;
     *usage = (pool_usage_t){.complete = true};
     fill_times(peer, usage);
+    usage->memory_limit = limit >= 0 ? (uint64_t)limit : 0;
+    usage->memory_first_limit = peer->job->first_limit;
+    usage->oom_retries = peer->job->oom_retries;
     if (gone == NULL)
         return;
     usage->user_seconds = (double)gone->user_us / 1e6;
@@ -128,9 +131,6 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
     usage->processes_killed = (uint32_t)gone->killed;
     usage->unkillable = gone->unkillable != 0;
     usage->memory_method = (pool_memory_method_t)gone->method;
-    usage->memory_limit = limit >= 0 ? (uint64_t)limit : 0;
-    usage->memory_first_limit = peer->job->first_limit;
-    usage->oom_retries = peer->job->oom_retries;
     if (usage->memory_method == POOL_MEMORY_UNMEASURED)
         return;
     usage->peak_memory = gone->peak;

@@ -202,13 +202,15 @@ static void test_servers_killed_loses_what_runs_and_no_more(void **state)
     (void)state;
     watched_open(&watched, 1, NULL, NULL);
     gate_open(&gate);
-    const pool_job_options_t options = gate_options(&gate);
+    pool_job_options_t options = gate_options(&gate);
+    options.memory_limit = INT64_C(1) << 30;
     pool_job_t *running = support_submit(watched.pool, gate_with_grandchild, NULL, 0, &options);
     const pid_t grandchild = gate_await(&gate);
     for (size_t i = 0; i < 4; i++)
         queued[i] = support_submit(watched.pool, tell_runs, NULL, 0, NULL);
     kill_server(&watched);
     support_expect(support_wait(running), POOL_LOST, POOL_CAUSE_LOST);
+    assert_int_equal(pool_job_result(running)->usage.memory_limit, options.memory_limit);
     assert_int_equal(kill(grandchild, 0), -1); /* reaped by the keeper */
     for (size_t i = 0; i < 4; i++) {
         support_expect(support_wait(queued[i]), POOL_DONE, POOL_CAUSE_EXITED);
