@@ -634,9 +634,12 @@ static void test_host_threads_allocate_and_print(void **state)
     struct busy busy = {.out = fopen("/dev/null", "we")};
     (void)state;
     assert_non_null(busy.out);
+    /* glibc's malloc is whole in a child of many threads; those of gcc 12's sanitizers may stay locked in it. */
+    pool_t *pool = SUPPORT_SANITIZED ? support_open(2, 0) : NULL;
     for (int i = 0; i < BUSY_THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, allocate_and_print, &busy), 0);
-    pool_t *pool = support_open(2, 0);
+    if (pool == NULL)
+        pool = support_open(2, 0);
     for (uint32_t i = 0; i < BUSY_JOBS; i++) {
         const uint32_t numbers[] = {i, 5};
         jobs[i] = support_submit(pool, print_sum, numbers, sizeof numbers, NULL);
