@@ -120,6 +120,40 @@ static void test_tree_of_two_that_share(void **state)
     tree_deinit(&tree);
 }
 
+/* What it has touched since the last look its child shares as well. */
+static void test_tree_of_one_that_grows_and_forks(void **state)
+{
+    (void)state;
+    struct tree tree;
+    int go[2], said[2];
+    support_pipe(go);
+    support_pipe(said);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        support_await_byte(go[0]);
+        touch(SIZE);
+        start(rest);
+        _exit(write(said[1], "r", 1) == 1 ? pause() : 1);
+    }
+    assert_int_equal(tree_init(&tree, pid, inherited(), 0), 0);
+    tree_look(&tree);
+    assert_int_equal(write(go[1], "g", 1), 1);
+    assert_int_equal(support_await_byte(said[0]), 'r');
+    tree_walk(&tree, NULL, 0);
+    assert_int_equal(tree.count, 2);
+    tree_look(&tree);
+    const struct footprint footprint = tree_footprint(&tree);
+    assert_near(footprint.least, SIZE);
+    assert_near(footprint.most, 2 * SIZE);
+    kill(tree.all[1].pid, SIGKILL);
+    end(pid);
+    tree_deinit(&tree);
+    for (int i = 0; i < 2; i++) {
+        close(go[i]);
+        close(said[i]);
+    }
+}
+
 /* One that is nobody's child here is told of by others; who is told of no more leaves. */
 static void test_tree_adopts(void **state)
 {
@@ -229,6 +263,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_tree_of_one),
         SUPPORT_TEST(test_tree_of_two_that_share),
+        SUPPORT_TEST(test_tree_of_one_that_grows_and_forks),
         SUPPORT_TEST(test_tree_adopts),
         SUPPORT_TEST(test_tree_rewrites_what_it_inherited),
         SUPPORT_TEST(test_tree_of_one_that_execs_and_forks),
