@@ -120,38 +120,71 @@ static void test_tree_of_two_that_share(void **state)
     tree_deinit(&tree);
 }
 
+/* A process that does nothing until it is told to. */
+struct parent {
+    pid_t pid;
+    int go[2], said[2];
+};
+
+static void parent_start(struct parent *parent, void (*act)(const struct parent *))
+{
+    support_pipe(parent->go);
+    support_pipe(parent->said);
+    parent->pid = fork();
+    assert_true(parent->pid >= 0);
+    if (parent->pid == 0) {
+        support_await_byte(parent->go[0]);
+        act(parent);
+        _exit(1);
+    }
+}
+
+static void parent_go(const struct parent *parent)
+{
+    assert_int_equal(write(parent->go[1], "g", 1), 1);
+    assert_int_equal(support_await_byte(parent->said[0]), 'r');
+}
+
+static void parent_end(const struct parent *parent, pid_t child)
+{
+    kill(child, SIGKILL);
+    end(parent->pid);
+    for (int i = 0; i < 2; i++) {
+        close(parent->go[i]);
+        close(parent->said[i]);
+    }
+}
+
+static int grow_and_fork(int said)
+{
+    touch(SIZE);
+    start(rest);
+    return write(said, "r", 1) == 1 ? pause() : 1;
+}
+
+static void grow_and_fork_here(const struct parent *parent)
+{
+    grow_and_fork(parent->said[1]);
+}
+
 /* What it has touched since the last look its child shares as well. */
 static void test_tree_of_one_that_grows_and_forks(void **state)
 {
     (void)state;
     struct tree tree;
-    int go[2], said[2];
-    support_pipe(go);
-    support_pipe(said);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        support_await_byte(go[0]);
-        touch(SIZE);
-        start(rest);
-        _exit(write(said[1], "r", 1) == 1 ? pause() : 1);
-    }
-    assert_int_equal(tree_init(&tree, pid, inherited(), 0), 0);
+    struct parent parent;
+    parent_start(&parent, grow_and_fork_here);
+    assert_int_equal(tree_init(&tree, parent.pid, inherited(), 0), 0);
     tree_look(&tree);
-    assert_int_equal(write(go[1], "g", 1), 1);
-    assert_int_equal(support_await_byte(said[0]), 'r');
+    parent_go(&parent);
     tree_walk(&tree, NULL, 0);
     assert_int_equal(tree.count, 2);
     tree_look(&tree);
     const struct footprint footprint = tree_footprint(&tree);
     assert_near(footprint.least, SIZE);
     assert_near(footprint.most, 2 * SIZE);
-    kill(tree.all[1].pid, SIGKILL);
-    end(pid);
+    parent_end(&parent, tree.all[1].pid);
     tree_deinit(&tree);
-    for (int i = 0; i < 2; i++) {
-        close(go[i]);
-        close(said[i]);
-    }
 }
 
 /* One that is nobody's child here is told of by others; who is told of no more leaves. */
@@ -202,14 +235,10 @@ static void test_tree_rewrites_what_it_inherited(void **state)
 #define BIG "big"
 
 /* Another program, which has its parent's place and a stack of its own. */
-static int be_big(void)
+static void exec_big(const struct parent *parent)
 {
-    touch(SIZE);
-    start(rest);
-    if (write(STDOUT_FILENO, "r", 1) != 1)
-        return 1;
-    for (;;)
-        pause();
+    dup2(parent->said[1], STDOUT_FILENO);
+    execl("/proc/self/exe", "test_tree", BIG, (char *)NULL);
 }
 
 /* Found before it exec'ed, and then it forks: what its child has is its own all the same. */
@@ -217,34 +246,20 @@ static void test_tree_of_one_that_execs_and_forks(void **state)
 {
     (void)state;
     struct tree tree;
-    int go[2], said[2];
-    support_pipe(go);
-    support_pipe(said);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        support_await_byte(go[0]);
-        dup2(said[1], STDOUT_FILENO);
-        execl("/proc/self/exe", "test_tree", BIG, (char *)NULL);
-        _exit(127);
-    }
-    close(said[1]);
+    struct parent parent;
+    parent_start(&parent, exec_big);
     assert_int_equal(tree_init(&tree, getpid(), inherited(), 0), 0);
     tree_walk(&tree, NULL, 0);
     assert_int_equal(tree.count, 2);
-    assert_int_equal(write(go[1], "g", 1), 1);
-    assert_int_equal(support_await_byte(said[0]), 'r');
+    parent_go(&parent);
     tree_walk(&tree, NULL, 0);
     assert_int_equal(tree.count, 3);
     tree_look(&tree);
     const struct footprint footprint = tree_footprint(&tree);
     assert_near(footprint.least, SIZE);
     assert_true(footprint.most > 2 * SIZE - NEAR);
-    kill(tree.all[2].pid, SIGKILL);
-    end(pid);
+    parent_end(&parent, tree.all[2].pid);
     tree_deinit(&tree);
-    close(go[0]);
-    close(go[1]);
-    close(said[0]);
 }
 
 static void test_tree_of_nobody(void **state)
@@ -259,7 +274,7 @@ static void test_tree_of_nobody(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], BIG) == 0)
-        return be_big();
+        return grow_and_fork(STDOUT_FILENO);
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_tree_of_one),
         SUPPORT_TEST(test_tree_of_two_that_share),
