@@ -59,7 +59,8 @@ static int next_of_file(struct inputs *inputs, const char **value)
     struct text *buffer = &inputs->buffer;
     char *start = buffer->data + inputs->used;
     const size_t left = buffer->size - inputs->used;
-    char *end = left == 0 ? NULL : memchr(buffer->data + inputs->looked, inputs->separator, buffer->size - inputs->looked);
+    char *end =
+        left == 0 ? NULL : memchr(buffer->data + inputs->looked, inputs->separator, buffer->size - inputs->looked);
     inputs->looked = buffer->size;
     if (end == NULL && !inputs->at_end)
         return left > INPUTS_VALUE_MOST ? -E2BIG : -EAGAIN;

@@ -1,6 +1,6 @@
-/* inputs.h - the inputs of a map: lists from the command line, files, standard input. Several sources are combined, every
- * value with every other, the last one's changing fastest. The first source is read as it is needed and never held whole;
- * the others are read when they are opened. */
+/* inputs.h - the inputs of a map: lists from the command line, files, standard input. Several sources are combined,
+ * every value with every other, the last one's changing fastest. The first source is read as it is needed and never
+ * held whole; the others are read when they are opened. */
 #ifndef INPUTS_H
 #define INPUTS_H
 
@@ -13,8 +13,8 @@
 #define INPUTS_VALUE_MOST 131071 /* bytes: what Linux lets one argument have (MAX_ARG_STRLEN, less its NUL) */
 
 struct inputs_source {
-    const char *path;         /* of a file, "-" for standard input; NULL: a list */
-    const char *const *list;  /* *borrowed*, or into `loaded` */
+    const char *path;        /* of a file, "-" for standard input; NULL: a list */
+    const char *const *list; /* *borrowed*, or into `loaded` */
     size_t count;
     struct text loaded;
 };

@@ -82,7 +82,8 @@ static int set_nofile(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
-    if (limits_number("nofile", text, NOFILE_LEAST, INT32_MAX, &value, "must be at least 8: less is not enough to start") < 0)
+    if (limits_number("nofile", text, NOFILE_LEAST, INT32_MAX, &value,
+                      "must be at least 8: less is not enough to start") < 0)
         return -1;
     limits->job.nofile = (int32_t)value;
     return 0;

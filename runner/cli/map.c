@@ -1,5 +1,5 @@
-/* map.c - `reclaim map`: one command for many inputs. The loop that starts jobs, passes on what they say, and accounts for
- * them; what to decide is decided in the files that it includes. */
+/* map.c - `reclaim map`: one command for many inputs. The loop that starts jobs, passes on what they say, and accounts
+ * for them; what to decide is decided in the files that it includes. */
 #include "halt.h"
 #include "inputs.h"
 #include "joblog.h"
@@ -32,7 +32,7 @@
 
 #define OWN_FAILURE   255
 #define BROKEN_PIPE   (128 + SIGPIPE)
-#define AHEAD_LEAST   64  /* finished jobs that may wait for their turn (-k), and as many for each job at once: */
+#define AHEAD_LEAST   64 /* finished jobs that may wait for their turn (-k), and as many for each job at once: */
 #define AHEAD_PER_JOB 2
 #define TIME_CHECK_MS 100 /* for --timeout 200% */
 
@@ -47,14 +47,14 @@ struct map {
     FILE *report;
     int signals;
 
-    struct map_jobs jobs;  /* in the order of their inputs, until their output is out */
-    uint64_t seq;          /* of the latest input */
-    size_t running, held;  /* jobs in the pool; in the list */
-    bool *slots;           /* taken, by number less 1 */
-    bool wants_input;      /* the next input has to be waited for */
-    bool stopping;         /* nothing more is started */
+    struct map_jobs jobs; /* in the order of their inputs, until their output is out */
+    uint64_t seq;         /* of the latest input */
+    size_t running, held; /* jobs in the pool; in the list */
+    bool *slots;          /* taken, by number less 1 */
+    bool wants_input;     /* the next input has to be waited for */
+    bool stopping;        /* nothing more is started */
     bool killed, interrupted;
-    int code;              /* of a map that was stopped: by a failure of ours, by --halt; -1: it was not */
+    int code; /* of a map that was stopped: by a failure of ours, by --halt; -1: it was not */
     double started, next_start;
     bool waits_to_start; /* --delay */
 
@@ -69,7 +69,8 @@ struct map {
     size_t fds_capacity;
 };
 
-/* ---- stopping ----------------------------------------------------------------------------------------------------- */
+/* ---- stopping -----------------------------------------------------------------------------------------------------
+ */
 
 static void say(struct map *map, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -91,7 +92,7 @@ static void stop_starting(struct map *map)
     if (map->stopping)
         return;
     map->stopping = true;
-    TAILQ_FOREACH (job, &map->jobs, entry)
+    TAILQ_FOREACH(job, &map->jobs, entry)
         if (!job->settled)
             map_job_let_finish(job);
 }
@@ -100,7 +101,7 @@ static void kill_all(struct map *map)
 {
     struct map_job *job;
     map->stopping = map->killed = true;
-    TAILQ_FOREACH (job, &map->jobs, entry)
+    TAILQ_FOREACH(job, &map->jobs, entry)
         if (!job->settled)
             map_job_cancel(job);
 }
@@ -139,7 +140,8 @@ static bool on_wake(void *user)
     return !map->killed;
 }
 
-/* ---- starting jobs ------------------------------------------------------------------------------------------------ */
+/* ---- starting jobs ------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t take_slot(struct map *map)
 {
@@ -254,7 +256,8 @@ static bool start_next(struct map *map)
     return true;
 }
 
-/* ---- jobs that have ended ----------------------------------------------------------------------------------------- */
+/* ---- jobs that have ended -----------------------------------------------------------------------------------------
+ */
 
 /* 0: not known. */
 static uint64_t total_jobs(const struct map *map)
@@ -387,7 +390,8 @@ static void collect(struct map *map)
     }
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------------------------------------------------
+ */
 
 static void draw_progress(struct map *map, double now)
 {
@@ -447,7 +451,7 @@ static size_t list_fds(struct map *map)
     map->fds[0] = (struct pollfd){.fd = map->pool != NULL ? pool_fd(map->pool) : -1, .events = POLLIN};
     map->fds[1] = (struct pollfd){.fd = map->signals, .events = POLLIN};
     map->fds[2] = (struct pollfd){.fd = map->wants_input ? map->options.inputs.fd : -1, .events = POLLIN};
-    TAILQ_FOREACH (job, &map->jobs, entry)
+    TAILQ_FOREACH(job, &map->jobs, entry)
         for (int i = 0; i < 2 && !job->settled; i++) {
             const struct relay *relay = &job->streams[i].relay;
             map->readers[count] = job;
@@ -501,7 +505,7 @@ static void check_times(struct map *map)
     struct map_job *job;
     const double seconds = median_of(&map->median) * map->options.timeout_percent / 100, now = map_now();
     if (seconds > 0)
-        TAILQ_FOREACH (job, &map->jobs, entry)
+        TAILQ_FOREACH(job, &map->jobs, entry)
             map_job_check_time(job, now, seconds);
 }
 
@@ -520,7 +524,8 @@ static void loop(struct map *map)
     }
 }
 
-/* ---- the beginning and the end ------------------------------------------------------------------------------------ */
+/* ---- the beginning and the end ------------------------------------------------------------------------------------
+ */
 
 static int add_row(const struct joblog_row *row, void *user)
 {

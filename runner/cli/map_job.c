@@ -20,7 +20,8 @@ double map_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- its command -------------------------------------------------------------------------------------------------- */
+/* ---- its command --------------------------------------------------------------------------------------------------
+ */
 
 /* Pointers to strings that stand one after the other, and a NULL. */
 static const char **list_of(const struct text *text, size_t count)
@@ -137,7 +138,8 @@ int map_job_place(struct map_job *job, const struct map_options *options, uint32
     return job->argv == NULL ? -ENOMEM : check_size(job->argv);
 }
 
-/* ---- running it --------------------------------------------------------------------------------------------------- */
+/* ---- running it ---------------------------------------------------------------------------------------------------
+ */
 
 /* Ours and the two that GNU parallel's jobs know, which may stand in ours already. *list is to be freed. */
 static const char **environment_of(const struct map_job *job, struct text *added)
@@ -156,7 +158,8 @@ static const char **environment_of(const struct map_job *job, struct text *added
     list[1] = added->data + strlen(added->data) + 1;
     size_t at = 2;
     for (size_t i = 0; i < count; i++)
-        if (strncmp(environ[i], names[0], strlen(names[0])) != 0 && strncmp(environ[i], names[1], strlen(names[1])) != 0)
+        if (strncmp(environ[i], names[0], strlen(names[0])) != 0 &&
+            strncmp(environ[i], names[1], strlen(names[1])) != 0)
             list[at++] = environ[i];
     return list;
 }
@@ -303,8 +306,7 @@ void map_job_end(struct map_job *job, const struct map_options *options, double 
     const pool_result_t *result = pool_job_result(job->job);
     job->result = *result;
     if (job->streams[0].relay.over || job->streams[1].relay.over)
-        job->result =
-            outcome_over_output(result, options->limits.output_limit, job->message, sizeof job->message);
+        job->result = outcome_over_output(result, options->limits.output_limit, job->message, sizeof job->message);
     else if (job->timed_out && result->cause == POOL_CAUSE_CANCELLED)
         job->result = outcome_over_time(result, timeout_seconds, job->message, sizeof job->message);
     job->settled = true;

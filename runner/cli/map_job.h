@@ -16,8 +16,8 @@ struct map_job {
     TAILQ_ENTRY(map_job) entry;
     uint64_t seq; /* 1 for the first input */
     uint32_t slot;
-    uint32_t earlier;    /* runs in earlier sessions, as the joblog has it */
-    struct text inputs;  /* one after the other, a NUL after each */
+    uint32_t earlier;   /* runs in earlier sessions, as the joblog has it */
+    struct text inputs; /* one after the other, a NUL after each */
     size_t input_count;
     struct text tag;     /* its inputs, as --tag shows them */
     struct text command; /* as it is logged: the key of a resume */

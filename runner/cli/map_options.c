@@ -29,7 +29,8 @@ static bool is_percent(const char *text)
     return text[0] != '\0' && text[strlen(text) - 1] == '%';
 }
 
-/* ---- options with a value ----------------------------------------------------------------------------------------- */
+/* ---- options with a value -----------------------------------------------------------------------------------------
+ */
 
 static int set_timeout(void *context, const char *text)
 {
@@ -70,7 +71,8 @@ static int set_halt(void *context, const char *text)
 {
     struct map_options *options = context;
     return halt_parse(text, &options->halt) < 0
-               ? table_fail("halt", text, "give never, or now or soon, then fail=N, success=N or done=N: now,fail=1; or N%")
+               ? table_fail("halt", text,
+                            "give never, or now or soon, then fail=N, success=N or done=N: now,fail=1; or N%")
                : 0;
 }
 
@@ -118,14 +120,15 @@ static int set_report(void *context, const char *text)
     return 0;
 }
 
-/* ---- options without one ------------------------------------------------------------------------------------------ */
+/* ---- options without one ------------------------------------------------------------------------------------------
+ */
 
-#define FLAG(name, member)                                                                                             \
-    static int set_##name(void *context, const char *text)                                                             \
-    {                                                                                                                  \
-        (void)text;                                                                                                    \
-        ((struct map_options *)context)->member = true;                                                                \
-        return 0;                                                                                                      \
+#define FLAG(name, member)                                 \
+    static int set_##name(void *context, const char *text) \
+    {                                                      \
+        (void)text;                                        \
+        ((struct map_options *)context)->member = true;    \
+        return 0;                                          \
     }
 
 FLAG(keep_order, keep_order)
@@ -189,7 +192,8 @@ static const struct table table = {
             "than 100; 255: reclaim failed, or was stopped. reclaim-map(1) has more.",
 };
 
-/* ---- the command and its inputs ----------------------------------------------------------------------------------- */
+/* ---- the command and its inputs -----------------------------------------------------------------------------------
+ */
 
 static int complain(const char *sentence)
 {
@@ -211,7 +215,8 @@ static int read_sources(struct map_options *options, int argc, char **argv, int 
         argv[at] = NULL; /* ends what was before */
         for (at = start; at < argc && !is_separator(argv[at]); at++) {
             if (strcmp(argv[at], ":::+") == 0 || strcmp(argv[at], "::::+") == 0)
-                return complain(":::+ and ::::+ (linked inputs) are not known here; ::: combines every input with every other");
+                return complain(
+                    ":::+ and ::::+ (linked inputs) are not known here; ::: combines every input with every other");
             if (files && inputs_add_file(&options->inputs, argv[at]) < 0)
                 return complain(strerror(ENOMEM));
         }

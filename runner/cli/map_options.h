@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 struct map_options {
-    struct limits limits; /* the first: see limits.h */
+    struct limits limits;   /* the first: see limits.h */
     double timeout_percent; /* of the median; 0: none */
 
     int64_t jobs; /* that run at once */
     bool keep_order, tag, line_buffer, shell, dry_run, verbose, bar, rerunnable;
     bool resume, resume_failed;
-    int64_t delay_ms; /* between starts */
+    int64_t delay_ms;                    /* between starts */
     int64_t memory_budget, memory_floor; /* as pool_options_t has them */
     struct halt halt;
     const char *results, *joblog, *report; /* paths; NULL: none */
@@ -28,8 +28,8 @@ struct map_options {
     struct inputs inputs;     /* not opened yet */
 };
 
-/* Reads the command line; argv is *borrowed*, and its ::: become NULL. 0; -1 after it has said what is wrong; -2: help or
- * version was asked for, and has been given. */
+/* Reads the command line; argv is *borrowed*, and its ::: become NULL. 0; -1 after it has said what is wrong; -2: help
+ * or version was asked for, and has been given. */
 int map_options_read(struct map_options *options, int argc, char **argv);
 
 void map_options_deinit(struct map_options *options);

@@ -1,5 +1,5 @@
-/* outfile.h - a file that an option names for output: opened before anything runs, emptied only when there is something to
- * write. */
+/* outfile.h - a file that an option names for output: opened before anything runs, emptied only when there is something
+ * to write. */
 #ifndef OUTFILE_H
 #define OUTFILE_H
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK ((size_t)64 << 10)
+#define CHUNK     ((size_t)64 << 10)
 #define PIPE_PART 4096 /* PIPE_BUF: a pipe that poll(2) calls writable takes as much without blocking */
 
 /* Whether to go on. */

@@ -9,8 +9,8 @@
 
 struct outlet {
     int fd;
-    int error;  /* negative errno of the first failure; all output after it is dropped */
-    int wakes;  /* looked at while fd takes nothing; -1: none */
+    int error;                   /* negative errno of the first failure; all output after it is dropped */
+    int wakes;                   /* looked at while fd takes nothing; -1: none */
     bool (*on_wake)(void *user); /* wakes is readable; false: give up, error is -EINTR then */
     void *user;
     struct text waiting; /* put, and not yet written */
@@ -20,8 +20,8 @@ struct outlet {
 int outlet_put(struct outlet *outlet, const char *data, size_t size);
 int outlet_flush(struct outlet *outlet);
 
-/* A piece of a job's output, each of its lines begun by the tag and a TAB (tag NULL: as it is). *in_line says whether the
- * piece before ended within a line. */
+/* A piece of a job's output, each of its lines begun by the tag and a TAB (tag NULL: as it is). *in_line says whether
+ * the piece before ended within a line. */
 int outlet_put_tagged(struct outlet *outlet, const char *tag, bool *in_line, const char *data, size_t size);
 
 void outlet_deinit(struct outlet *outlet);

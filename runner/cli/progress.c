@@ -42,7 +42,8 @@ void progress_format(const struct progress *progress, unsigned columns, struct t
 void progress_view_init(struct progress_view *view, bool forced)
 {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-    const bool terminal = isatty(STDERR_FILENO) != 0, dumb = term == NULL || term[0] == '\0' || strcmp(term, "dumb") == 0;
+    const bool terminal = isatty(STDERR_FILENO) != 0,
+               dumb = term == NULL || term[0] == '\0' || strcmp(term, "dumb") == 0;
     *view = (struct progress_view){.style = PROGRESS_NONE};
     if (terminal && !dumb)
         view->style = PROGRESS_REDRAWN;

@@ -15,16 +15,17 @@ struct progress {
     double seconds;          /* since the start */
 };
 
-/* "12/100 done, 1 failed, 4 running, 1.2 GiB of 8.0 GiB, 3.4/s, 26 s left", no longer than `columns` (0: as it is). Pure. */
+/* "12/100 done, 1 failed, 4 running, 1.2 GiB of 8.0 GiB, 3.4/s, 26 s left", no longer than `columns` (0: as it is).
+ * Pure. */
 void progress_format(const struct progress *progress, unsigned columns, struct text *line);
 
 /* How it is shown. */
 struct progress_view {
     enum { PROGRESS_NONE, PROGRESS_LINES, PROGRESS_REDRAWN } style;
-    bool escapes;   /* the terminal can erase a line; else it is painted over with spaces */
-    bool shown;     /* a line without its end stands on the terminal */
-    double next;    /* seconds: not before */
-    size_t width;   /* of what is shown */
+    bool escapes; /* the terminal can erase a line; else it is painted over with spaces */
+    bool shown;   /* a line without its end stands on the terminal */
+    double next;  /* seconds: not before */
+    size_t width; /* of what is shown */
 };
 
 /* Decides by the terminal on standard error, TERM and NO_COLOR; forced: --bar. */

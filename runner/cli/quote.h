@@ -9,7 +9,8 @@
 /* For sh: '...' where it is needed, whatever is in the word. */
 void quote_shell(struct text *text, const char *word, size_t size);
 
-/* For people and logs: the same, but on one line: a word with control characters is written $'...', as bash reads it. */
+/* For people and logs: the same, but on one line: a word with control characters is written $'...', as bash reads it.
+ */
 void quote_line(struct text *text, const char *word, size_t size);
 
 /* A whole command, one space between words; argv ends in NULL. */

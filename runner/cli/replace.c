@@ -22,9 +22,8 @@ struct slice {
 static const struct {
     const char *text;
     enum operation operation;
-} operations[] = {{"}", WHOLE},       {".}", NO_EXTENSION},       {"/}", BASE},
-                  {"//}", DIRECTORY}, {"/.}", BASE_NO_EXTENSION}, {"#}", SEQ},
-                  {"%}", SLOT}};
+} operations[] = {{"}", WHOLE}, {".}", NO_EXTENSION}, {"/}", BASE}, {"//}", DIRECTORY}, {"/.}", BASE_NO_EXTENSION},
+                  {"#}", SEQ},  {"%}", SLOT}};
 
 /* Whether a replacement string starts here. */
 static bool parse(const char *at, struct piece *piece)
@@ -53,7 +52,8 @@ static bool parse(const char *at, struct piece *piece)
     return false;
 }
 
-/* ---- parts of a path ---------------------------------------------------------------------------------------------- */
+/* ---- parts of a path ----------------------------------------------------------------------------------------------
+ */
 
 static struct slice base_of(struct slice value)
 {
@@ -108,7 +108,8 @@ static struct slice apply(enum operation operation, const char *value)
     }
 }
 
-/* ---- putting them in ---------------------------------------------------------------------------------------------- */
+/* ---- putting them in ----------------------------------------------------------------------------------------------
+ */
 
 typedef void (*put_fn)(struct text *text, const char *data, size_t size);
 

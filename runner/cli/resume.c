@@ -115,7 +115,7 @@ bool resume_take(struct resume *resume, const char *command, size_t size, bool f
 void resume_deinit(struct resume *resume)
 {
     struct resume_entry *entry, *next;
-    HASH_ITER (hh, resume->entries, entry, next) {
+    HASH_ITER(hh, resume->entries, entry, next) {
         HASH_DEL(resume->entries, entry);
         free(entry->unfinished);
         free(entry);

@@ -1,8 +1,9 @@
 /* resume.h - what a joblog says of inputs: which need not run again. Pure.
  *
  * The key is the command with its inputs in it, {#} and {%} left as they are: not the line number, so inputs may be
- * reordered and added. An input that stands twice is two: the log is a multiset. A row whose attempt is above that of an
- * earlier row of its key that failed, or was cancelled, is a further run of the same input and takes that row's place. */
+ * reordered and added. An input that stands twice is two: the log is a multiset. A row whose attempt is above that of
+ * an earlier row of its key that failed, or was cancelled, is a further run of the same input and takes that row's
+ * place. */
 #ifndef RESUME_H
 #define RESUME_H
 

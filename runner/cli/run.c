@@ -74,7 +74,8 @@ static const struct table_option own_table[] = {
     {0},
 };
 
-static const struct table_option *const groups[] = {limits_timeout, limits_kill_after_short, limits_table, own_table, NULL};
+static const struct table_option *const groups[] = {limits_timeout, limits_kill_after_short, limits_table, own_table,
+                                                    NULL};
 
 static const struct table table = {
     .verb = "run",

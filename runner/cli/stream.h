@@ -1,5 +1,5 @@
-/* stream.h - one stream of a job's output, from the job to where reclaim's own goes: held until the job's turn, or passed on
- * by whole lines. */
+/* stream.h - one stream of a job's output, from the job to where reclaim's own goes: held until the job's turn, or
+ * passed on by whole lines. */
 #ifndef STREAM_H
 #define STREAM_H
 
@@ -31,8 +31,8 @@ void stream_read(struct stream *stream);
 /* The job runs again: what is held of its earlier run is dropped. For streams that are not live. */
 void stream_forget(struct stream *stream);
 
-/* From now on lines go out as they come. First those that are here, which stream_put_held is to be given: two steps, since
- * the second may block. */
+/* From now on lines go out as they come. First those that are here, which stream_put_held is to be given: two steps,
+ * since the second may block. */
 struct spool stream_set_live(struct stream *stream);
 void stream_put_held(struct stream *stream, struct spool *held);
 

@@ -59,8 +59,8 @@ void summary_print(const struct summary *summary, double seconds, FILE *file)
         fprintf(file, "  skipped    %llu, which the joblog has\n", (unsigned long long)summary->skipped);
     if (summary->again > 0)
         fprintf(file, "  run again  %llu times\n", (unsigned long long)summary->again);
-    fprintf(file, "  time       %s; of all jobs together %s, CPU %s\n", units_format_duration(seconds, wall, sizeof wall),
-            units_format_duration(summary->seconds, all, sizeof all),
+    fprintf(file, "  time       %s; of all jobs together %s, CPU %s\n",
+            units_format_duration(seconds, wall, sizeof wall), units_format_duration(summary->seconds, all, sizeof all),
             units_format_duration(summary->cpu_seconds, cpu, sizeof cpu));
     for (int i = 0; i < SUMMARY_HUNGRIEST && summary->hungriest[i].bytes > 0; i++)
         fprintf(file, "%s %10s  %s\n", i == 0 ? "  hungriest" : "           ",
