@@ -113,7 +113,18 @@ static void fail(struct map *map, int code)
     stop_starting(map);
 }
 
-/* The first Ctrl-C stops starting, as SIGHUP does; the second, or SIGTERM, ends what runs. */
+/* Output cannot be written; who has closed a pipe wants no more of it. */
+static void stop_for_output(struct map *map, int error)
+{
+    if (error == -EPIPE) {
+        map->code = BROKEN_PIPE;
+        kill_all(map);
+    } else
+        fail(map, OWN_FAILURE);
+}
+
+/* The first Ctrl-C stops starting, as SIGHUP does; the second, or SIGTERM, ends what runs, and one more does so by
+ * force. */
 static void handle_signals(struct map *map)
 {
     struct signalfd_siginfo info;
@@ -121,7 +132,9 @@ static void handle_signals(struct map *map)
         const bool gently = info.ssi_signo != SIGTERM && !map->interrupted;
         map->interrupted = true;
         if (!gently) {
-            if (!map->killed)
+            if (map->killed)
+                pool_close(map->pool, POOL_CLOSE_KILL);
+            else if (map->running > 0)
                 say(map, "ending the %zu jobs that run", map->running);
             kill_all(map);
         } else if (!map->stopping) {
@@ -184,7 +197,7 @@ static void print_command(struct map *map, const struct map_job *job)
         quote_command(&line, job->argv);
     text_puts(&line, "\n");
     if (outlet_put(&map->outlets[0], line.data, line.size) < 0)
-        fail(map, map->outlets[0].error == -EPIPE ? BROKEN_PIPE : OWN_FAILURE);
+        stop_for_output(map, map->outlets[0].error);
     text_deinit(&line);
 }
 
@@ -338,9 +351,7 @@ static void account(struct map *map, const struct map_job *job, int rc)
     if (rc < 0) {
         if (rc != -EPIPE && rc != -EINTR && map->code != OWN_FAILURE)
             say(map, "output of %s is lost: %s", job->command.data, strerror(-rc));
-        fail(map, rc == -EPIPE ? BROKEN_PIPE : OWN_FAILURE);
-        if (rc == -EPIPE && map->outlets[0].error != 0)
-            kill_all(map);
+        stop_for_output(map, rc);
         return;
     }
     rc = log_job(map, job);
@@ -453,22 +464,21 @@ static size_t list_fds(struct map *map)
     map->fds[2] = (struct pollfd){.fd = map->wants_input ? map->options.inputs.fd : -1, .events = POLLIN};
     TAILQ_FOREACH(job, &map->jobs, entry)
         for (int i = 0; i < 2 && !job->settled; i++) {
-            const struct relay *relay = &job->streams[i].relay;
             map->readers[count] = job;
-            map->fds[count++] = (struct pollfd){.fd = relay->over ? -1 : relay->from, .events = POLLIN};
+            map->fds[count++] = (struct pollfd){.fd = map_job_fd(job, i), .events = POLLIN};
         }
     return count;
 }
 
-static void read_job(struct map *map, struct map_job *job, struct stream *stream)
+static void read_job(struct map *map, struct map_job *job, int i)
 {
+    const struct stream *stream = &job->streams[i];
     if (stream->live)
         progress_view_clear(&map->view);
-    map_job_read(job, stream);
-    if (stream->relay.over)
+    if (!map_job_read(job, i))
         map_job_cancel(job);
     if (stream->live && stream->outlet->error != 0)
-        fail(map, stream->outlet->error == -EPIPE ? BROKEN_PIPE : OWN_FAILURE);
+        stop_for_output(map, stream->outlet->error);
 }
 
 static void wait_for_events(struct map *map)
@@ -494,7 +504,7 @@ static void wait_for_events(struct map *map)
         }
         for (size_t i = 3; i < count; i++)
             if (map->fds[i].revents != 0)
-                read_job(map, map->readers[i], &map->readers[i]->streams[(i - 3) % 2]);
+                read_job(map, map->readers[i], (int)(i - 3) % 2);
         if (map->fds[0].revents != 0)
             collect(map);
     }
@@ -512,9 +522,9 @@ static void check_times(struct map *map)
 static void loop(struct map *map)
 {
     for (;;) {
+        give_turns(map); /* first: what waits for its turn may be what keeps others from starting */
         while (may_start(map) && start_next(map))
             ;
-        give_turns(map);
         if ((map->stopping || map->options.inputs.ended) && map->held == 0)
             return;
         if (progress_view_due(&map->view, map_now()) == 0)

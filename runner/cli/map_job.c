@@ -249,15 +249,27 @@ int map_job_submit(struct map_job *job, const struct map_options *options, pool_
     return rc;
 }
 
-void map_job_read(struct map_job *job, struct stream *stream)
+int map_job_fd(struct map_job *job, int stream)
 {
-    if (stream->live) { /* may block: the pool's thread, which leaves such a stream alone, must not wait for it */
-        stream_read(stream);
-        return;
+    pthread_mutex_lock(&job->lock);
+    const struct relay *relay = &job->streams[stream].relay;
+    const int fd = relay->over ? -1 : relay->from;
+    pthread_mutex_unlock(&job->lock);
+    return fd;
+}
+
+bool map_job_read(struct map_job *job, int stream)
+{
+    struct stream *of = &job->streams[stream];
+    if (of->live) { /* may block: the pool's thread, which leaves such a stream alone, must not wait for it */
+        stream_read(of);
+        return !of->relay.over;
     }
     pthread_mutex_lock(&job->lock);
-    stream_read(stream);
+    stream_read(of);
+    const bool over = of->relay.over;
     pthread_mutex_unlock(&job->lock);
+    return !over;
 }
 
 void map_job_go_live(struct map_job *job)

@@ -48,8 +48,11 @@ int map_job_place(struct map_job *job, const struct map_options *options, uint32
 int map_job_submit(struct map_job *job, const struct map_options *options, pool_t *pool, struct outlet outlets[2],
                    int64_t timeout_ms, bool *by_pool);
 
-/* Takes what it has written to one of its streams. */
-void map_job_read(struct map_job *job, struct stream *stream);
+/* What to poll for one of its streams; -1: nothing now. */
+int map_job_fd(struct map_job *job, int stream);
+
+/* Takes what it has written to one of its streams. False: it has written more than it may. */
+bool map_job_read(struct map_job *job, int stream);
 
 /* From now on its lines go out as they come. */
 void map_job_go_live(struct map_job *job);

@@ -114,10 +114,12 @@ bool resume_take(struct resume *resume, const char *command, size_t size, bool f
 
 void resume_deinit(struct resume *resume)
 {
-    struct resume_entry *entry, *next;
-    HASH_ITER(hh, resume->entries, entry, next) {
-        HASH_DEL(resume->entries, entry);
+    struct resume_entry *entry = resume->entries;
+    HASH_CLEAR(hh, resume->entries); /* the table; the entries are still chained */
+    while (entry != NULL) {
+        struct resume_entry *next = entry->hh.next;
         free(entry->unfinished);
         free(entry);
+        entry = next;
     }
 }

@@ -108,6 +108,16 @@ check "in order" 0 map -j4 -k --shell 'sleep {}; echo {}' ::: 0.3 0.2 0.1 0 && s
 0.2
 0.1
 0"
+check "the first is slow" 0 sh -c "seq 300 | timeout 60 '$reclaim' map -j2 -k --shell 'test {} = 1 && sleep 0.5; echo {}'"
+name="all of the many come, in order"
+seq 300 | cmp -s - "$work/out" || failed=$((failed + 1))
+count=$((count + 1))
+check "in order, by lines" 0 map -j3 -k --line-buffer --shell 'echo {}1; sleep 0.1; echo {}2' ::: a b c && same out "a1
+a2
+b1
+b2
+c1
+c2"
 check "tags" 0 map -k --tag --shell 'echo 1; printf {}' ::: a b && same out "a${tab}1
 a${tab}ab${tab}1
 b${tab}b"
@@ -315,9 +325,10 @@ fi
 # Once the first jobs run, a signal; what runs writes to $work/ended when it is let finish.
 interrupt() {
     name=$1
+    shift
+    [ $# -gt 0 ] || set -- --shell "echo {} >>$work/running; sleep 1; echo {} >>$work/ended"
     rm -f "$work/running" "$work/ended" "$work/log9"
-    $deaf "$reclaim" map -j2 --joblog "$work/log9" \
-        --shell "echo {} >>$work/running; sleep 1; echo {} >>$work/ended" ::: 1 2 3 4 2>"$work/err" &
+    $deaf "$reclaim" map -j2 --joblog "$work/log9" "$@" ::: 1 2 3 4 2>"$work/err" &
     pid=$!
     started="$started $pid"
     wait_for has_lines "$work/running" 2
@@ -349,6 +360,13 @@ cut -f12 "$work/log9" >"$work/out"
 says out cancelled
 check "what was cancelled runs again" 0 map --joblog "$work/log9" --resume --shell \
     "echo {} >>$work/running; sleep 1; echo {} >>$work/ended" ::: 1 2 3 4 && counts ended 4
+interrupt "one more does so by force" --kill-after 100 --shell "trap '' TERM; echo {} >>$work/running; sleep 50; sleep 50 # {}"
+kill -INT $pid
+wait_for grep -q "no more jobs" "$work/err"
+kill -INT $pid
+wait_for grep -q "ending the 2 jobs" "$work/err"
+kill -INT $pid
+ended_with 255
 interrupt "SIGTERM ends what runs"
 kill -TERM $pid
 ended_with 255
