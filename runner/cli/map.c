@@ -135,7 +135,7 @@ static void handle_signals(struct map *map)
             if (map->killed)
                 pool_close(map->pool, POOL_CLOSE_KILL);
             else if (map->running > 0)
-                say(map, "ending the %zu jobs that run", map->running);
+                say(map, "ending the %zu that run", map->running);
             kill_all(map);
         } else if (!map->stopping) {
             say(map, "no more jobs are started; %zu still run%s", map->running,
@@ -612,7 +612,7 @@ static int begin(struct map *map)
     int rc = joblog_begin(&map->joblog, resumes);
     if (rc < 0)
         return table_fail("joblog", map->options.joblog, strerror(-rc));
-    rc = map->report == NULL ? 0 : outfile_empty(map->report);
+    rc = map->report == NULL ? 0 : outfile_empty(map->options.report, map->report);
     if (rc < 0)
         return table_fail("report", map->options.report, strerror(-rc));
     map->signals = signals_take(taken, sizeof taken / sizeof taken[0]);

@@ -29,6 +29,12 @@ static bool is_percent(const char *text)
     return text[0] != '\0' && text[strlen(text) - 1] == '%';
 }
 
+/* Bytes. */
+static double physical_memory(void)
+{
+    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
+
 /* ---- options with a value -----------------------------------------------------------------------------------------
  */
 
@@ -86,8 +92,7 @@ static int set_memory_budget(void *context, const char *text)
     } else {
         if (parse_percent(text, 100, &percent) < 0)
             return table_fail("memory-budget", text, "not a percentage of the machine's memory: give 80%");
-        options->memory_budget =
-            (int64_t)((double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) * percent / 100);
+        options->memory_budget = (int64_t)(physical_memory() * percent / 100);
     }
     return options->memory_budget >= 1 << 20 ? 0 : table_fail("memory-budget", text, "give at least 1M");
 }
@@ -97,6 +102,8 @@ static int set_memfree(void *context, const char *text)
     struct map_options *options = context;
     if (limits_size("memfree", text, &options->memory_floor) < 0)
         return -1;
+    if ((double)options->memory_floor >= physical_memory())
+        return table_fail("memfree", text, "more than this machine has: nothing would ever start");
     if (options->memory_floor == 0)
         options->memory_floor = POOL_NONE;
     return 0;

@@ -19,9 +19,11 @@ int outfile_open(const char *option, const char *path, FILE **file)
     return *file != NULL ? 0 : table_fail(option, path, strerror(errno));
 }
 
-int outfile_empty(FILE *file)
+int outfile_empty(const char *path, FILE *file)
 {
     struct stat status;
+    if (strcmp(path, "-") == 0)
+        return 0;
     if (fstat(fileno(file), &status) < 0)
         return -errno;
     return S_ISREG(status.st_mode) && ftruncate(fileno(file), 0) < 0 ? -errno : 0;

@@ -8,7 +8,7 @@
 /* path "-" is standard error; NULL gives *file NULL. 0, or -1 after table_fail. */
 int outfile_open(const char *option, const char *path, FILE **file);
 
-/* Negative errno. */
-int outfile_empty(FILE *file);
+/* A file of that path; standard error stays as it is. Negative errno. */
+int outfile_empty(const char *path, FILE *file);
 
 #endif

@@ -244,13 +244,13 @@ static pool_result_t final_result(const struct run *run, char *message, size_t s
 static int write_files(struct run *run, const pool_result_t *result)
 {
     int rc = 0;
-    if (run->samples_file != NULL && (rc = outfile_empty(run->samples_file)) == 0)
+    if (run->samples_file != NULL && (rc = outfile_empty(run->samples, run->samples_file)) == 0)
         rc = curve_write_mprof(&run->curve, run->samples_file, run->argv);
     if (rc < 0)
         return table_fail("samples", run->samples, strerror(-rc));
     if (run->plot != NULL && (rc = curve_draw(&run->curve, run->plot, run->argv, result->usage.memory_limit)) < 0)
         return table_fail("plot", run->plot, strerror(-rc));
-    if (run->report_file != NULL && (rc = outfile_empty(run->report_file)) == 0)
+    if (run->report_file != NULL && (rc = outfile_empty(run->report, run->report_file)) == 0)
         rc = report_write_json(run->report_file, run->argv, result);
     return rc < 0 ? table_fail("report", run->report, strerror(-rc)) : 0;
 }

@@ -52,13 +52,14 @@ static void print_causes(const struct summary *summary, FILE *file)
 void summary_print(const struct summary *summary, double seconds, FILE *file)
 {
     char wall[64], all[64], cpu[64], size[32];
-    fprintf(file, "reclaim: %llu jobs\n  succeeded  %llu\n  failed     %llu", (unsigned long long)summary->jobs,
-            (unsigned long long)summary->succeeded, (unsigned long long)(summary->jobs - summary->succeeded));
+    fprintf(file, "reclaim: %llu job%s\n  succeeded  %llu\n  failed     %llu", (unsigned long long)summary->jobs,
+            summary->jobs == 1 ? "" : "s", (unsigned long long)summary->succeeded,
+            (unsigned long long)(summary->jobs - summary->succeeded));
     print_causes(summary, file);
     if (summary->skipped > 0)
         fprintf(file, "  skipped    %llu, which the joblog has\n", (unsigned long long)summary->skipped);
     if (summary->again > 0)
-        fprintf(file, "  run again  %llu times\n", (unsigned long long)summary->again);
+        fprintf(file, "  run again  %llu time%s\n", (unsigned long long)summary->again, summary->again == 1 ? "" : "s");
     fprintf(file, "  time       %s; of all jobs together %s, CPU %s\n",
             units_format_duration(seconds, wall, sizeof wall), units_format_duration(summary->seconds, all, sizeof all),
             units_format_duration(summary->cpu_seconds, cpu, sizeof cpu));

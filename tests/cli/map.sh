@@ -227,7 +227,7 @@ check "over memory" 1 map -m 64M --joblog "$work/log4" dd if=/dev/zero of=/dev/n
 cut -f9,12 "$work/log4" >"$work/out"
 says out "'bs=1G'${tab}memory-limit"
 says out "'bs=1M'${tab}exited"
-check "more memory" 0 map -m 32M --retry-oom 4 --joblog "$work/log5" dd if=/dev/zero of=/dev/null count=1 "bs={}" ::: 60M
+check "more memory" 0 map -m 32M --retry-oom 4 --joblog "$work/log5" dd if=/dev/zero of=/dev/null count=30 "bs={}" ::: 60M
 cut -f12,13 "$work/log5" >"$work/out"
 says out "exited${tab}2"
 check "retries" 0 map --retries 3 --tag --shell "echo x >>$work/tries; echo said; [ \$(wc -l <$work/tries) = 3 ] # {}" ::: a &&
@@ -247,6 +247,11 @@ count=$((count + 1))
 kill -0 "$(cat "$work/left")" 2>/dev/null && failed=$((failed + 1))
 check "a budget" 0 map -k --memory-budget 50% --memfree 1M --rerunnable echo ::: a b && same out "a
 b"
+name="a report on standard error leaves the rest of it"
+echo before >"$work/err"
+map --report - echo ::: a >"$work/out" 2>>"$work/err"
+says err before
+says err '"command":["echo","a"]'
 check "a pause" 0 map -j3 --delay 0.1 --joblog "$work/log7" true ::: 1 2 3
 name="starts are apart"
 count=$((count + 1))
@@ -288,6 +293,7 @@ bad "--delay never" --delay never
 bad "--halt now" --halt now
 bad "--retries 0" --retries 0
 bad "--memory-budget 200%" --memory-budget 200%
+bad "--memfree 1000T" --memfree 1000T
 bad "--arg-file /no/such/file" -a /no/such/file
 bad "--arg-file /" -a /
 bad "--joblog /no/such/place" --joblog /no/such/place
@@ -364,7 +370,7 @@ interrupt "one more does so by force" --kill-after 100 --shell "trap '' TERM; ec
 kill -INT $pid
 wait_for grep -q "no more jobs" "$work/err"
 kill -INT $pid
-wait_for grep -q "ending the 2 jobs" "$work/err"
+wait_for grep -q "ending the 2 that run" "$work/err"
 kill -INT $pid
 ended_with 255
 interrupt "SIGTERM ends what runs"
