@@ -66,12 +66,16 @@ static void test_output_spool_has_no_place(void **state)
 {
     (void)state;
     struct spool spool;
+    const char *directory;
     static const char large[SPOOL_MEMORY + 1];
     setenv("TMPDIR", "/no/such/place", 1);
     spool_init(&spool);
     assert_int_equal(spool_put(&spool, large, sizeof large), -ENOENT);
+    assert_int_equal(spool_check(&directory), -ENOENT);
+    assert_string_equal(directory, "/no/such/place");
     spool_clear(&spool);
     unsetenv("TMPDIR");
+    assert_int_equal(spool_check(&directory), 0);
 }
 
 /* What the reading end of a pipe has: "" when there is nothing. */

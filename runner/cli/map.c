@@ -597,9 +597,15 @@ static int open_all(struct map *map)
         return -1;
     if (map->options.dry_run)
         return 0;
+    const char *directory;
+    int rc = spool_check(&directory);
+    if (rc < 0) {
+        say(map, "TMPDIR %s: no temporary file can be made there: %s", directory, strerror(-rc));
+        return -1;
+    }
     if (outfile_open("report", map->options.report, &map->report) < 0)
         return -1;
-    const int rc = map->options.results == NULL ? 0 : results_prepare(map->options.results);
+    rc = map->options.results == NULL ? 0 : results_prepare(map->options.results);
     return rc < 0 ? table_fail("results", map->options.results, strerror(-rc)) : 0;
 }
 

@@ -41,6 +41,8 @@ static double physical_memory(void)
 static int set_timeout(void *context, const char *text)
 {
     struct map_options *options = context;
+    options->timeout_percent = 0; /* the last one counts */
+    options->limits.job.timeout_ms = 0;
     if (!is_percent(text))
         return limits_set_timeout(context, text);
     return parse_percent(text, 1e6, &options->timeout_percent) < 0

@@ -13,13 +13,17 @@ void spool_init(struct spool *spool)
     *spool = (struct spool){.fd = -1};
 }
 
+static const char *temporary_directory(void)
+{
+    const char *directory = getenv("TMPDIR");
+    return directory == NULL || directory[0] == '\0' ? "/tmp" : directory;
+}
+
 /* Not every file system has files without a name. */
 static int open_temporary(void)
 {
     char path[4096];
-    const char *directory = getenv("TMPDIR");
-    if (directory == NULL || directory[0] == '\0')
-        directory = "/tmp";
+    const char *directory = temporary_directory();
     int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
     if (fd >= 0)
         return fd;
@@ -30,6 +34,16 @@ static int open_temporary(void)
         return -errno;
     unlink(path);
     return fd;
+}
+
+int spool_check(const char **directory)
+{
+    *directory = temporary_directory();
+    const int fd = open_temporary();
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
 }
 
 static int write_all(int fd, const char *data, size_t size)

@@ -19,6 +19,9 @@ typedef int (*spool_sink_fn)(void *context, const char *data, size_t size);
 
 void spool_init(struct spool *spool);
 
+/* Whether there is a place for temporary files; *directory is its name. Negative errno. */
+int spool_check(const char **directory);
+
 /* -ENOMEM, or what the file system says ($TMPDIR, else /tmp). */
 int spool_put(struct spool *spool, const char *data, size_t size);
 

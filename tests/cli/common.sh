@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the tests of all verbs share: sourced with the path of reclaim as $1.
 # Afterwards: $reclaim; $work, a directory of this test's own; $failed and $count; and these:
 #
@@ -9,6 +10,7 @@
 #     wait_for COMMAND...          until it succeeds, at most 20 s
 #     finish                       the last line
 
+# shellcheck disable=SC2034 # for who sources this
 reclaim=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

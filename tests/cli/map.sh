@@ -5,6 +5,7 @@
 #     sh tests/cli/map.sh path/to/reclaim
 set -u
 
+# shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 
 tab=$(printf '\t')
@@ -65,6 +66,7 @@ check "a slot" 0 map -j1 echo "{%}" ::: a b c && same out "1
 1"
 # shellcheck disable=SC2016 # for the inner shells
 {
+    # shellcheck disable=SC1003,SC2015
     check "anything may be in an input" 0 map -k printf '%s.' ::: '$(id)' '`id`' "a'b" '"' '\' '*' '; false' &&
         [ "$(cat "$work/out")" = '$(id).`id`.a'"'"'b.".\.*.; false.' ] || says out '$(id).`id`.'
     check "a line for sh" 0 map -k --shell 'echo {} | tr a-z A-Z; echo "$PARALLEL_SEQ"' ::: "it's" 'a;b $x' &&
@@ -76,6 +78,12 @@ A;B \$X
 check "its standard input is empty" 0 feed 'a\nb\n' -k sh -c 'cat; echo {}' && same out "a
 b"
 check "an endless pipe" 0 sh -c "yes | timeout 60 '$reclaim' map --halt now,done=9 true" && says err "to stop now: true y"
+# shellcheck disable=SC2016
+check "slots are numbered" 0 map -j2 --shell 'echo "$PARALLEL_JOBSLOT"; sleep 0.2 # {}' ::: a b
+sort "$work/out" >"$work/sorted"
+cp "$work/sorted" "$work/out"
+same out "1
+2"
 check "no inputs" 0 map echo ::: && same out ""
 check "a dry run" 0 map --dry-run -k --joblog "$work/none" touch "$work/x{}" ::: 1 "2 3" &&
     same out "touch $work/x1
@@ -176,9 +184,9 @@ counts ran 7
 name="further runs are counted"
 cut -f9,13 "$log" >"$work/out"
 says out "echo bad >>$work/ran; test bad != bad${tab}2"
-check "numbers and slots are no part of the key" 0 map -j1 --joblog "$work/log3" echo {#} {%} {} ::: a b
-check "resumed without them" 0 map -j2 -k --joblog "$work/log3" --resume echo {#} {} ::: b a && says out "1 b"
-check "the same, reordered" 0 map -j2 -k --joblog "$work/log3" --resume echo {#} {%} {} ::: c b a && same out "1 1 c"
+check "numbers and slots are no part of the key" 0 map -j1 --joblog "$work/log3" echo "{#}" "{%}" {} ::: a b
+check "resumed without them" 0 map -j2 -k --joblog "$work/log3" --resume echo "{#}" {} ::: b a && says out "1 b"
+check "the same, reordered" 0 map -j2 -k --joblog "$work/log3" --resume echo "{#}" "{%}" {} ::: c b a && same out "1 1 c"
 
 # A torn last line.
 printf '9\t:\t17.0\t0.1\t0\t0\t0\t0\techo torn1' >>"$log"
@@ -303,8 +311,13 @@ bad "--joblog $work/theirs" --joblog "$work/theirs"
 bad "--report /no/such/place" --report /no/such/place
 bad "--results /dev/null" --results /dev/null
 bad "--resume needs --joblog" --resume
+bad "--output-limit x" --output-limit x
+TMPDIR=/no/such/place
+export TMPDIR
+bad "TMPDIR /no/such/place"
+unset TMPDIR
 bad "did you mean --joblog?" --jobolg x
-check "an input that there is not" 255 map touch "$work/run-a" {5} ::: a ::: b && says err "{5}: there are only 2 sources"
+check "an input that there is not" 255 map touch "$work/run-a" "{5}" ::: a ::: b && says err "{5}: there are only 2 sources"
 check "no command" 255 map ::: a && says err "no command"
 check "linked inputs" 255 map echo ::: a :::+ b && says err ":::+"
 check "too long" 255 map echo "{}{}" ::: "$(head -c 100000 /dev/zero | tr '\0' x)" && says err "longer than the system takes"

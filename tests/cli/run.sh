@@ -4,6 +4,7 @@
 #     sh tests/cli/run.sh path/to/reclaim
 set -u
 
+# shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 
 check "exit 0" 0 "$reclaim" run true && silent
