@@ -268,7 +268,7 @@ awk -F '\t' 'NR > 1 { if (NR > 2 && $3 - last < 0.08) bad = 1; last = $3 } END {
 
 # ---- what people see
 
-check "a summary" 1 map -v --shell 'test {} = a' ::: a b && says err "reclaim: 2 jobs" && says err "failed     1 (1 exited)" &&
+check "a summary" 1 map -v --shell 'dd if=/dev/zero of=/dev/null bs=20M count=30 status=none; test {} = a' ::: a b && says err "reclaim: 2 jobs" && says err "failed     1 (1 exited)" &&
     says err hungriest
 check "a plain line of progress" 0 map --bar true ::: a b && says err "2/2 done, 0 failed, 0 running" &&
     lacks err "$(printf '\033')"
