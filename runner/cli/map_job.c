@@ -20,8 +20,7 @@ double map_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- its command --------------------------------------------------------------------------------------------------
- */
+/* ---- its command ------------------------------------------------------------------------------------------------- */
 
 /* Pointers to strings that stand one after the other, and a NULL. */
 static const char **list_of(const struct text *text, size_t count)
@@ -138,8 +137,7 @@ int map_job_place(struct map_job *job, const struct map_options *options, uint32
     return job->argv == NULL ? -ENOMEM : check_size(job->argv);
 }
 
-/* ---- running it ---------------------------------------------------------------------------------------------------
- */
+/* ---- running it -------------------------------------------------------------------------------------------------- */
 
 /* Ours and the two that GNU parallel's jobs know, which may stand in ours already. *list is to be freed. */
 static const char **environment_of(const struct map_job *job, struct text *added)

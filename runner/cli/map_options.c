@@ -35,8 +35,7 @@ static double physical_memory(void)
     return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
 
-/* ---- options with a value -----------------------------------------------------------------------------------------
- */
+/* ---- options with a value ---------------------------------------------------------------------------------------- */
 
 static int set_timeout(void *context, const char *text)
 {
@@ -129,8 +128,7 @@ static int set_report(void *context, const char *text)
     return 0;
 }
 
-/* ---- options without one ------------------------------------------------------------------------------------------
- */
+/* ---- options without one ----------------------------------------------------------------------------------------- */
 
 #define FLAG(name, member)                                 \
     static int set_##name(void *context, const char *text) \
@@ -201,8 +199,7 @@ static const struct table table = {
             "than 100; 255: reclaim failed, or was stopped. reclaim-map(1) has more.",
 };
 
-/* ---- the command and its inputs -----------------------------------------------------------------------------------
- */
+/* ---- the command and its inputs ---------------------------------------------------------------------------------- */
 
 static int complain(const char *sentence)
 {

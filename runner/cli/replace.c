@@ -52,8 +52,7 @@ static bool parse(const char *at, struct piece *piece)
     return false;
 }
 
-/* ---- parts of a path ----------------------------------------------------------------------------------------------
- */
+/* ---- parts of a path --------------------------------------------------------------------------------------------- */
 
 static struct slice base_of(struct slice value)
 {
@@ -108,8 +107,7 @@ static struct slice apply(enum operation operation, const char *value)
     }
 }
 
-/* ---- putting them in ----------------------------------------------------------------------------------------------
- */
+/* ---- putting them in --------------------------------------------------------------------------------------------- */
 
 typedef void (*put_fn)(struct text *text, const char *data, size_t size);
 
