@@ -68,7 +68,8 @@ static size_t list_fds(struct map *map)
     struct map_job *job;
     map->fds[0] = (struct pollfd){.fd = map->pool != NULL ? pool_fd(map->pool) : -1, .events = POLLIN};
     map->fds[1] = (struct pollfd){.fd = map->signals, .events = POLLIN};
-    map->fds[2] = (struct pollfd){.fd = map->wants_input ? map->options.inputs.fd : -1, .events = POLLIN};
+    map->fds[2] =
+        (struct pollfd){.fd = map->wants_input && !map->stopping ? map->options.inputs.fd : -1, .events = POLLIN};
     TAILQ_FOREACH(job, &map->jobs, entry)
         for (int i = 0; i < 2 && !job->settled; i++) {
             map->readers[count] = job;

@@ -55,17 +55,15 @@ static int open_inputs(struct map *map)
 static int open_joblog(struct map *map)
 {
     char problem[160];
-    map->joblog.fd = -1;
-    if (map->options.joblog == NULL || map->options.dry_run) {
-        if (map->options.joblog == NULL || access(map->options.joblog, F_OK) < 0)
-            return 0;
-    }
+    if (map->options.joblog == NULL)
+        return 0;
+    if (map->options.dry_run && access(map->options.joblog, F_OK) < 0)
+        return 0; /* it is not made for that */
     if (joblog_open(&map->joblog, map->options.joblog, add_row, map, problem, sizeof problem) < 0)
         return table_fail("joblog", map->options.joblog, problem);
     return 0;
 }
 
-/* Everything that can fail before a job runs does so here, and nothing is overwritten yet. */
 int map_open_all(struct map *map)
 {
     if (open_pool(map) < 0 || open_inputs(map) < 0 || open_joblog(map) < 0)

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* 0: not known. */
 uint64_t map_total_jobs(const struct map *map)
 {
     const uint64_t total = map->options.inputs.ended ? map->seq : map->options.inputs.total;
@@ -25,7 +24,7 @@ static void check_halt(struct map *map, const struct map_job *job, bool failed)
     if (map->code >= 0 || !halt_reached(halt, &map->counts, failed))
         return;
     map->code = halt_exit_code(halt, &map->counts, outcome_exit_code(&job->result));
-    map_say(map, "this job %s, and --halt says to stop%s: %s",
+    map_say(map, "this job %s, and --halt says to stop%s: %.200s",
             halt->what == HALT_FAIL      ? "failed"
             : halt->what == HALT_SUCCESS ? "succeeded"
                                          : "finished",
@@ -48,7 +47,7 @@ static void settle(struct map *map, struct map_job *job)
     map->slots[job->slot - 1] = false;
     map->running--;
     if (outcome_is_ours(&job->result))
-        map_say(map, "%s: %s", job->command.data, job->result.message);
+        map_say(map, "%.200s: %s", job->command.data, job->result.message);
     if (is_withdrawn(job) && job->result.usage.attempt == 0)
         return; /* it never ran */
     summary_add(&map->summary, job->command.data, &job->result);
@@ -89,7 +88,7 @@ static void account(struct map *map, const struct map_job *job, int rc)
 {
     if (rc < 0) {
         if (rc != -EPIPE && rc != -EINTR && map->code != MAP_OWN_FAILURE)
-            map_say(map, "output of %s is lost: %s", job->command.data, strerror(-rc));
+            map_say(map, "output of %.200s is lost: %s", job->command.data, strerror(-rc));
         map_stop_for_output(map, rc);
         return;
     }
@@ -116,7 +115,6 @@ static void finish_job(struct map *map, struct map_job *job)
     map_job_free(job);
 }
 
-/* Whose turn it is: anybody's, or with --keep-order the first's. */
 void map_give_turns(struct map *map)
 {
     struct map_job *next;

@@ -19,7 +19,6 @@ void map_say(struct map *map, const char *format, ...)
     fputc('\n', stderr);
 }
 
-/* What runs may finish. */
 void map_stop_starting(struct map *map)
 {
     struct map_job *job;
@@ -40,14 +39,12 @@ void map_kill_all(struct map *map)
             map_job_cancel(job);
 }
 
-/* Of reclaim itself: what runs may finish, nothing is started. */
 void map_fail(struct map *map, int code)
 {
     map->code = code;
     map_stop_starting(map);
 }
 
-/* Output cannot be written; who has closed a pipe wants no more of it. */
 void map_stop_for_output(struct map *map, int error)
 {
     if (error == -EPIPE) {
@@ -57,8 +54,6 @@ void map_stop_for_output(struct map *map, int error)
         map_fail(map, MAP_OWN_FAILURE);
 }
 
-/* The first Ctrl-C stops starting, as SIGHUP does; the second, or SIGTERM, ends what runs, and one more does so by
- * force. */
 void map_handle_signals(struct map *map)
 {
     struct signalfd_siginfo info;
@@ -79,7 +74,6 @@ void map_handle_signals(struct map *map)
     }
 }
 
-/* While an outlet waits for its reader. */
 bool map_on_wake(void *user)
 {
     struct map *map = user;
