@@ -143,11 +143,18 @@ static void loop(struct map *map)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
+/* Whether every input has had its job. */
+static bool is_complete(const struct map *map)
+{
+    const struct inputs *inputs = &map->options.inputs;
+    return !map->withdrew && (inputs->ended || (inputs->total > 0 && map->seq >= inputs->total));
+}
+
 static int exit_code(const struct map *map)
 {
     if (map->code >= 0)
         return map->code;
-    if (map->killed || (map->interrupted && !map->options.inputs.ended))
+    if (map->interrupted && !is_complete(map))
         return MAP_OWN_FAILURE;
     return halt_failures_code(map->counts.failed);
 }

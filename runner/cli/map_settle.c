@@ -48,6 +48,7 @@ static void settle(struct map *map, struct map_job *job)
     map->running--;
     if (outcome_is_ours(&job->result))
         map_say(map, "%.200s: %s", job->command.data, job->result.message);
+    map->withdrew = map->withdrew || is_withdrawn(job);
     if (is_withdrawn(job) && job->result.usage.attempt == 0)
         return; /* it never ran */
     summary_add(&map->summary, job->command.data, &job->result);

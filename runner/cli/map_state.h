@@ -38,7 +38,8 @@ struct map {
     bool wants_input;     /* the next input has to be waited for */
     bool stopping;        /* nothing more is started */
     bool killed, interrupted;
-    int code; /* of a map that was stopped: by a failure of ours, by --halt; -1: it was not */
+    bool withdrew; /* a job was ended, or not started, in a stop */
+    int code;      /* of a map that was stopped: by a failure of ours, by --halt; -1: it was not */
     double started, next_start;
     bool waits_to_start; /* --delay */
 
