@@ -3,6 +3,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,8 +86,8 @@ static void read_job(struct map *map, struct map_job *job, int i)
         progress_view_clear(&map->view);
     if (!map_job_read(job, i))
         map_job_cancel(job);
-    if (stream->live && stream->outlet->error != 0)
-        map_stop_for_output(map, stream->outlet->error);
+    if (stream->live && stream->error < 0)
+        map_stop_for_output(map, job, stream->error);
 }
 
 static void wait_for_events(struct map *map)
@@ -204,12 +205,18 @@ static int run_map(struct map *map)
     return exit_code(map);
 }
 
+/* One that is closed stays so for us: the pool, once open, has /dev/null there. */
+static struct outlet outlet_of(int fd)
+{
+    return (struct outlet){.fd = fd, .wakes = -1, .error = fcntl(fd, F_GETFD) < 0 ? -errno : 0};
+}
+
 int map_main(int argc, char **argv)
 {
     static struct map map = {.signals = -1, .code = -1, .joblog = {.fd = -1}};
     TAILQ_INIT(&map.jobs);
     for (int i = 0; i < 2; i++)
-        map.outlets[i] = (struct outlet){.fd = i == 0 ? STDOUT_FILENO : STDERR_FILENO, .wakes = -1};
+        map.outlets[i] = outlet_of(i == 0 ? STDOUT_FILENO : STDERR_FILENO);
     const int rc = map_options_read(&map.options, argc, argv);
     const int code = rc < 0 ? (rc == -2 ? 0 : MAP_OWN_FAILURE) : run_map(&map);
     deinit(&map);

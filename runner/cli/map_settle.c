@@ -88,9 +88,7 @@ static int log_job(struct map *map, const struct map_job *job)
 static void account(struct map *map, const struct map_job *job, int rc)
 {
     if (rc < 0) {
-        if (rc != -EPIPE && rc != -EINTR && map->code != MAP_OWN_FAILURE)
-            map_say(map, "output of %.200s is lost: %s", job->command.data, strerror(-rc));
-        map_stop_for_output(map, rc);
+        map_stop_for_output(map, job, rc);
         return;
     }
     rc = log_job(map, job);

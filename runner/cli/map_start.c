@@ -49,7 +49,7 @@ static void print_command(struct map *map, const struct map_job *job)
         quote_command(&line, job->argv);
     text_puts(&line, "\n");
     if (outlet_put(&map->outlets[0], line.data, line.size) < 0)
-        map_stop_for_output(map, map->outlets[0].error);
+        map_stop_for_output(map, job, map->outlets[0].error);
     text_deinit(&line);
 }
 

@@ -38,6 +38,7 @@ struct map {
     bool wants_input;     /* the next input has to be waited for */
     bool stopping;        /* nothing more is started */
     bool killed, interrupted;
+    bool lost_output;
     bool withdrew; /* a job was ended, or not started, in a stop */
     int code;      /* of a map that was stopped: by a failure of ours, by --halt; -1: it was not */
     double started, next_start;
@@ -65,8 +66,9 @@ void map_stop_starting(struct map *map);
 /* The same, for a failure of reclaim itself: with that exit code. */
 void map_fail(struct map *map, int code);
 
-/* The same, since output cannot be written; who has closed a pipe wants no more of it, and what runs is ended. */
-void map_stop_for_output(struct map *map, int error);
+/* The same, since a job's output cannot be written, which is said once; who has closed a pipe wants no more of it, and
+ * what runs is ended. */
+void map_stop_for_output(struct map *map, const struct map_job *job, int error);
 
 /* What runs is ended. */
 void map_kill_all(struct map *map);

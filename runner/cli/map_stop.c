@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -45,8 +46,11 @@ void map_fail(struct map *map, int code)
     map_stop_starting(map);
 }
 
-void map_stop_for_output(struct map *map, int error)
+void map_stop_for_output(struct map *map, const struct map_job *job, int error)
 {
+    if (error != -EPIPE && error != -EINTR && !map->lost_output)
+        map_say(map, "output of %.200s is lost: %s", job->command.data, strerror(-error));
+    map->lost_output = true;
     if (error == -EPIPE) {
         map->code = MAP_BROKEN_PIPE;
         map_kill_all(map);

@@ -31,6 +31,8 @@ int outlet_flush(struct outlet *outlet)
     struct stat status;
     const bool waits = outlet->wakes >= 0 && !(fstat(outlet->fd, &status) == 0 && S_ISREG(status.st_mode));
     size_t at = 0;
+    if (outlet->waiting.size == 0)
+        return 0;
     while (outlet->error == 0 && at < outlet->waiting.size) {
         size_t size = outlet->waiting.size - at;
         if (waits && !wait_until_writable(outlet)) {
@@ -54,13 +56,14 @@ int outlet_put(struct outlet *outlet, const char *data, size_t size)
     text_put(&outlet->waiting, data, size);
     if (outlet->waiting.failed && outlet->error == 0)
         outlet->error = -ENOMEM;
-    return outlet->waiting.size >= CHUNK || outlet->error != 0 ? outlet_flush(outlet) : 0;
+    return outlet->waiting.size >= CHUNK || (outlet->error != 0 && size > 0) ? outlet_flush(outlet) : 0;
 }
 
 int outlet_put_tagged(struct outlet *outlet, const char *tag, bool *in_line, const char *data, size_t size)
 {
     if (tag == NULL)
         return outlet_put(outlet, data, size);
+    int rc = 0;
     while (size > 0) {
         const char *newline = memchr(data, '\n', size);
         const size_t line = newline == NULL ? size : (size_t)(newline - data) + 1;
@@ -68,12 +71,12 @@ int outlet_put_tagged(struct outlet *outlet, const char *tag, bool *in_line, con
             outlet_put(outlet, tag, strlen(tag));
             outlet_put(outlet, "\t", 1);
         }
-        outlet_put(outlet, data, line);
+        rc = outlet_put(outlet, data, line);
         *in_line = newline == NULL;
         data += line;
         size -= line;
     }
-    return outlet->error;
+    return rc;
 }
 
 void outlet_deinit(struct outlet *outlet)

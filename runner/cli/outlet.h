@@ -16,7 +16,7 @@ struct outlet {
     struct text waiting; /* put, and not yet written */
 };
 
-/* Returns error. */
+/* 0, or error where something that was put is lost by it. */
 int outlet_put(struct outlet *outlet, const char *data, size_t size);
 int outlet_flush(struct outlet *outlet);
 

@@ -38,15 +38,15 @@ static int put_lines(void *context, const char *data, size_t size)
     const char *newline = memrchr(data, '\n', size);
     const size_t whole = newline == NULL ? 0 : (size_t)(newline - data) + 1;
     if (whole > 0) {
-        put(stream, stream->partial.data, stream->partial.size);
+        note(stream, put(stream, stream->partial.data, stream->partial.size));
         text_clear(&stream->partial);
-        put(stream, data, whole);
+        note(stream, put(stream, data, whole));
     }
     text_put(&stream->partial, data + whole, size - whole);
     if (stream->partial.failed)
         return -ENOMEM;
     if (stream->partial.size > PARTIAL_MOST) {
-        put(stream, stream->partial.data, stream->partial.size);
+        note(stream, put(stream, stream->partial.data, stream->partial.size));
         text_clear(&stream->partial);
     }
     return outlet_flush(stream->outlet);
@@ -107,7 +107,7 @@ void stream_end(struct stream *stream)
 int stream_emit(struct stream *stream)
 {
     note(stream, spool_drain(&stream->spool, put, stream));
-    put(stream, stream->partial.data, stream->partial.size);
+    note(stream, put(stream, stream->partial.data, stream->partial.size));
     text_clear(&stream->partial);
     note(stream, outlet_flush(stream->outlet));
     return stream->error;

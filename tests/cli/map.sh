@@ -10,7 +10,7 @@ set -u
 
 tab=$(printf '\t')
 started="" # processes of ours, for the trap
-trap 'for pid in $started; do kill -KILL "$pid" 2>/dev/null; done; rm -rf "$work"' EXIT
+trap 'for pid in $started; do kill -TERM "$pid" 2>/dev/null; done; rm -rf "$work"' EXIT
 
 # map ARGUMENT...: with a time limit of its own
 map() {
@@ -438,6 +438,10 @@ check "a full disk" 255 sh -c "timeout 60 '$reclaim' map --joblog '$work/log8' e
 cut -f9 "$work/log8" >"$work/out"
 name="what could not be written is not logged"
 lacks out "echo a"
+check "closed output" 255 sh -c "timeout 60 '$reclaim' map echo ::: a >&-" && says err "output of echo a is lost: Bad file descriptor"
+check "closed output, and nothing to say" 0 sh -c "timeout 60 '$reclaim' map true ::: a b >&- 2>&-"
+check "closed output, by lines" 0 sh -c "timeout 60 '$reclaim' map --line-buffer true ::: a b >&-"
+check "a full disk, by lines" 255 sh -c "timeout 60 '$reclaim' map --line-buffer echo ::: a >/dev/full" && says err "No space left"
 check "nobody reads" 0 sh -c "yes | timeout 60 '$reclaim' map echo | head -n 1" && same out y && silent
 
 # ---- signals
