@@ -63,7 +63,7 @@ void map_job_cancel(struct map_job *job);
 /* As that, but one that runs now may go on. */
 void map_job_let_finish(struct map_job *job);
 
-/* For a job without a timeout of its own, ended when it has run for so many seconds. */
+/* Ends a job that was submitted without a timeout when it has run for so many seconds; it is not run again. */
 void map_job_check_time(struct map_job *job, double now, double seconds);
 
 /* The pool has settled it: the rest of its output, and its result. timeout_seconds: as map_job_check_time had it. */

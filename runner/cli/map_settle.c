@@ -1,6 +1,7 @@
 /* map_settle.c - jobs that have ended: what they mean for the others, their output, and where they are written down. */
 #include "map_state.h"
 #include "outcome.h"
+#include "quote.h"
 #include "report.h"
 
 #include <errno.h>
@@ -41,6 +42,15 @@ static bool is_withdrawn(const struct map_job *job)
     return job->result.cause == POOL_CAUSE_CANCELLED;
 }
 
+/* Jobs are told apart by their inputs: the command is the same for all. */
+static void summarize(struct map *map, const struct map_job *job)
+{
+    struct text inputs = {0};
+    quote_line(&inputs, job->tag.data, job->tag.size);
+    summary_add(&map->summary, inputs.failed ? "" : inputs.data, &job->result);
+    text_deinit(&inputs);
+}
+
 static void settle(struct map *map, struct map_job *job)
 {
     map_job_end(job, &map->options, map_timeout_seconds(map));
@@ -51,7 +61,7 @@ static void settle(struct map *map, struct map_job *job)
     map->withdrew = map->withdrew || is_withdrawn(job);
     if (is_withdrawn(job) && job->result.usage.attempt == 0)
         return; /* it never ran */
-    summary_add(&map->summary, job->command.data, &job->result);
+    summarize(map, job);
     if (is_withdrawn(job))
         return;
     const bool failed = job->result.outcome != POOL_DONE;

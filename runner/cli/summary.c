@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static void add_peak(struct summary *summary, uint64_t bytes, const char *command)
+static void add_peak(struct summary *summary, uint64_t bytes, const char *inputs)
 {
     int at = SUMMARY_HUNGRIEST;
     while (at > 0 && bytes > summary->hungriest[at - 1].bytes)
@@ -16,12 +16,12 @@ static void add_peak(struct summary *summary, uint64_t bytes, const char *comman
             (size_t)(SUMMARY_HUNGRIEST - 1 - at) * sizeof summary->hungriest[0]);
     struct summary_peak *peak = &summary->hungriest[at];
     peak->bytes = bytes;
-    const size_t size = sizeof peak->command;
-    if ((size_t)snprintf(peak->command, size, "%s", command) >= size)
-        memcpy(peak->command + size - 4, "...", 4);
+    const size_t size = sizeof peak->inputs;
+    if ((size_t)snprintf(peak->inputs, size, "%s", inputs) >= size)
+        memcpy(peak->inputs + size - 4, "...", 4);
 }
 
-void summary_add(struct summary *summary, const char *command, const pool_result_t *result)
+void summary_add(struct summary *summary, const char *inputs, const pool_result_t *result)
 {
     const pool_usage_t *usage = &result->usage;
     summary->jobs++;
@@ -33,7 +33,7 @@ void summary_add(struct summary *summary, const char *command, const pool_result
     summary->seconds += usage->wall_seconds;
     summary->cpu_seconds += usage->user_seconds + usage->system_seconds;
     if (usage->memory_method != POOL_MEMORY_UNMEASURED)
-        add_peak(summary, usage->peak_memory, command);
+        add_peak(summary, usage->peak_memory, inputs);
 }
 
 static void print_causes(const struct summary *summary, FILE *file)
@@ -65,5 +65,5 @@ void summary_print(const struct summary *summary, double seconds, FILE *file)
             units_format_duration(summary->cpu_seconds, cpu, sizeof cpu));
     for (int i = 0; i < SUMMARY_HUNGRIEST && summary->hungriest[i].bytes > 0; i++)
         fprintf(file, "%s %10s  %s\n", i == 0 ? "  hungriest" : "           ",
-                units_format_size(summary->hungriest[i].bytes, size, sizeof size), summary->hungriest[i].command);
+                units_format_size(summary->hungriest[i].bytes, size, sizeof size), summary->hungriest[i].inputs);
 }

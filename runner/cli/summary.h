@@ -14,11 +14,11 @@ struct summary {
     double seconds, cpu_seconds;              /* of all jobs together */
     struct summary_peak {
         uint64_t bytes;
-        char command[64]; /* its start */
+        char inputs[64]; /* their start */
     } hungriest[SUMMARY_HUNGRIEST];
 };
 
-void summary_add(struct summary *summary, const char *command, const pool_result_t *result);
+void summary_add(struct summary *summary, const char *inputs, const pool_result_t *result);
 
 /* For a person; seconds: how long it all took. */
 void summary_print(const struct summary *summary, double seconds, FILE *file);

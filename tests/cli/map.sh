@@ -375,7 +375,7 @@ if command -v script >/dev/null; then
 fi
 
 check "a summary" 1 map -v --shell 'dd if=/dev/zero of=/dev/null bs=20M count=30 status=none; test {} = a' ::: a b && says err "reclaim: 2 jobs" && says err "failed     1 (1 exited)" &&
-    says err hungriest
+    says err "hungriest" && says err "MiB  a"
 check "a plain line of progress" 0 map --bar true ::: a b && says err "2/2 done, 0 failed, 0 running" &&
     lacks err "$(printf '\033')"
 check "no progress where there is no terminal" 0 map true ::: a && silent

@@ -26,7 +26,7 @@ check "over output" 143 "$reclaim" run --output-limit 10 sh -c 'echo 12345678901
     says out 1234567890 && says err "over its output limit of 10 bytes"
 check "output below its limit" 0 "$reclaim" run --output-limit 1K echo enough && says out enough
 check "retries" 0 "$reclaim" run --retries 3 sh -c "echo x >>$work/tries; [ \$(wc -l <$work/tries) = 3 ]"
-check "more memory" 0 "$reclaim" run -v -m 32M --retry-oom 4 dd if=/dev/zero of=/dev/null bs=60M count=1 &&
+check "more memory" 0 "$reclaim" run -v -m 32M --retry-oom 4 dd if=/dev/zero of=/dev/null bs=60M count=30 &&
     says err "runs       2"
 
 check "for a person" 3 "$reclaim" run -v sh -c 'exit 3' && says err "exited 3" && says err "peak"
