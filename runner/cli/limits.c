@@ -12,13 +12,13 @@ static const char *explain(int rc, const char *what, const char *range)
     return rc == -ERANGE ? range : what;
 }
 
-static int size(const char *option, const char *text, int64_t *bytes)
+int limits_size(const char *option, const char *text, int64_t *bytes)
 {
     const int rc = units_parse_size(text, bytes);
     return rc < 0 ? table_fail(option, text, explain(rc, "not a size: give bytes, or 512K, 2G, 1.5G", "too large")) : 0;
 }
 
-static int duration(const char *option, const char *text, int64_t *ms)
+int limits_duration(const char *option, const char *text, int64_t *ms)
 {
     const int rc = units_parse_duration(text, ms);
     if (rc == 0 && *ms > 0)
@@ -31,17 +31,17 @@ static int duration(const char *option, const char *text, int64_t *ms)
 static int set_memory(void *context, const char *text)
 {
     struct limits *limits = context;
-    if (size("memory", text, &limits->job.memory_limit) < 0)
+    if (limits_size("memory", text, &limits->job.memory_limit) < 0)
         return -1;
     return limits->job.memory_limit >= 1 << 20
                ? 0
                : table_fail("memory", text, "less than a process needs to start: give at least 1M");
 }
 
-static int set_timeout(void *context, const char *text)
+int limits_set_timeout(void *context, const char *text)
 {
     struct limits *limits = context;
-    return duration("timeout", text, &limits->job.timeout_ms);
+    return limits_duration("timeout", text, &limits->job.timeout_ms);
 }
 
 static int set_kill_after(void *context, const char *text)
@@ -59,10 +59,10 @@ static int set_kill_after(void *context, const char *text)
 static int set_cpu_time(void *context, const char *text)
 {
     struct limits *limits = context;
-    return duration("cpu-time", text, &limits->job.cpu_ms);
+    return limits_duration("cpu-time", text, &limits->job.cpu_ms);
 }
 
-static int number(const char *option, const char *text, int64_t least, int64_t most, int64_t *value, const char *range)
+int limits_number(const char *option, const char *text, int64_t least, int64_t most, int64_t *value, const char *range)
 {
     const int rc = units_parse_number(text, least, most, value);
     return rc < 0 ? table_fail(option, text, explain(rc, "not a whole number", range)) : 0;
@@ -72,7 +72,7 @@ static int set_pids(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
-    if (number("pids", text, 1, INT32_MAX, &value, "must be at least 1: the command itself is a process") < 0)
+    if (limits_number("pids", text, 1, INT32_MAX, &value, "must be at least 1: the command itself is a process") < 0)
         return -1;
     limits->job.pids = (int32_t)value;
     return 0;
@@ -82,7 +82,8 @@ static int set_nofile(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
-    if (number("nofile", text, NOFILE_LEAST, INT32_MAX, &value, "must be at least 8: less is not enough to start") < 0)
+    if (limits_number("nofile", text, NOFILE_LEAST, INT32_MAX, &value,
+                      "must be at least 8: less is not enough to start") < 0)
         return -1;
     limits->job.nofile = (int32_t)value;
     return 0;
@@ -92,14 +93,14 @@ static int set_output_limit(void *context, const char *text)
 {
     struct limits *limits = context;
     limits->output_limited = true;
-    return size("output-limit", text, &limits->output_limit);
+    return limits_size("output-limit", text, &limits->output_limit);
 }
 
 static int set_nice(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
-    if (number("nice", text, -40, 40, &value, "must lie between -40 and 40") < 0)
+    if (limits_number("nice", text, -40, 40, &value, "must lie between -40 and 40") < 0)
         return -1;
     limits->job.nice = (int32_t)value;
     return 0;
@@ -108,7 +109,7 @@ static int set_nice(void *context, const char *text)
 static int set_retries(void *context, const char *text)
 {
     struct limits *limits = context;
-    return number("retries", text, 1, INT32_MAX, &limits->runs, "must be at least 1: it counts the runs in all");
+    return limits_number("retries", text, 1, INT32_MAX, &limits->runs, "must be at least 1: it counts the runs in all");
 }
 
 static int set_retry_oom(void *context, const char *text)
@@ -133,9 +134,10 @@ const struct table_option limits_kill_after_long[] = {
     {"kill-after", 0, "DUR", "SIGKILL so long after SIGTERM (default 2s)", set_kill_after},
     {0}};
 
+const struct table_option limits_timeout[] = {{"timeout", 't', "DUR", "wall time of one run", limits_set_timeout}, {0}};
+
 const struct table_option limits_table[] = {
     {"memory", 'm', "SIZE", "memory of all its processes together", set_memory},
-    {"timeout", 't', "DUR", "wall time of one run", set_timeout},
     {"cpu-time", 0, "DUR", "CPU time of each process, in whole seconds", set_cpu_time},
     {"pids", 0, "N", "processes at once", set_pids},
     {"nofile", 0, "N", "open files of each process", set_nofile},

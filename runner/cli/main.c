@@ -12,6 +12,7 @@ static const struct verb {
     int (*main)(int argc, char **argv);
 } verbs[] = {
     {"run", "run one command, limited and reported", run_main},
+    {"map", "run a command for each of many inputs, in parallel", map_main},
 };
 
 #define VERBS (sizeof verbs / sizeof verbs[0])

@@ -1,6 +1,7 @@
 #include "outcome.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 const char *outcome_word(const pool_result_t *result)
 {
@@ -67,5 +68,51 @@ int outcome_is_ours(const pool_result_t *result)
         return 1;
     default:
         return 0;
+    }
+}
+
+pool_result_t outcome_over_output(const pool_result_t *result, int64_t limit, char *message, size_t size)
+{
+    pool_result_t over = *result;
+    snprintf(message, size, "killed: over its output limit of %lld bytes", (long long)limit);
+    over.outcome = POOL_FAILED;
+    over.cause = POOL_CAUSE_OUTPUT_LIMIT;
+    over.message = message;
+    return over;
+}
+
+pool_result_t outcome_over_time(const pool_result_t *result, double seconds, char *message, size_t size)
+{
+    pool_result_t over = *result;
+    snprintf(message, size, "killed: over its timeout of %.3g s", seconds);
+    over.outcome = POOL_TIMED_OUT;
+    over.cause = POOL_CAUSE_TIMEOUT;
+    over.message = message;
+    return over;
+}
+
+void outcome_parallel(const pool_result_t *result, int *exit_value, int *signal_number)
+{
+    *exit_value = 0;
+    *signal_number = 0;
+    switch (result->cause) {
+    case POOL_CAUSE_TIMEOUT:
+        *exit_value = -1;
+        *signal_number = SIGTERM;
+        break;
+    case POOL_CAUSE_SIGNALLED:
+    case POOL_CAUSE_KILLED:
+        *signal_number = result->signal;
+        break;
+    case POOL_CAUSE_CPU_LIMIT:
+    case POOL_CAUSE_MEMORY_LIMIT:
+    case POOL_CAUSE_MACHINE_OOM:
+    case POOL_CAUSE_OUTPUT_LIMIT:
+    case POOL_CAUSE_PROCESS_LIMIT:
+    case POOL_CAUSE_CANCELLED:
+        *signal_number = by_limit(result) - 128;
+        break;
+    default:
+        *exit_value = outcome_exit_code(result);
     }
 }

@@ -19,4 +19,12 @@ int outcome_own_signal(const pool_result_t *result);
 /* Whether reclaim itself ended it. */
 int outcome_is_ours(const pool_result_t *result);
 
+/* A cancelled job whose limit on output, or whose timeout, the front end keeps itself: what became of it. `message`
+ * holds the sentence. */
+pool_result_t outcome_over_output(const pool_result_t *result, int64_t limit, char *message, size_t size);
+pool_result_t outcome_over_time(const pool_result_t *result, double seconds, char *message, size_t size);
+
+/* Exitval and Signal as GNU parallel logs them. */
+void outcome_parallel(const pool_result_t *result, int *exit_value, int *signal_number);
+
 #endif

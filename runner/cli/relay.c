@@ -11,16 +11,21 @@ static void drop(int *fd)
     *fd = -1;
 }
 
-int relay_open(struct relay *relay, int to, int64_t limit)
+int relay_open(struct relay *relay, int64_t limit, relay_sink_fn sink, void *context)
 {
     int ends[2];
-    *relay = (struct relay){.from = -1, .to = to, .for_command = -1, .left = limit};
+    *relay = (struct relay){.from = -1, .for_command = -1, .left = limit, .sink = sink, .context = context};
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     relay->from = ends[0];
     relay->for_command = ends[1];
     return 0;
+}
+
+void relay_handed_over(struct relay *relay)
+{
+    drop(&relay->for_command);
 }
 
 static void put(struct relay *relay, const char *data, int64_t size)
@@ -30,17 +35,9 @@ static void put(struct relay *relay, const char *data, int64_t size)
         relay->over = true;
     }
     relay->left -= size;
-    while (size > 0) {
-        const ssize_t put = write(relay->to, data, (size_t)size);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0) { /* nobody reads it: the command is to see that as without us */
-            drop(&relay->from);
-            return;
-        }
-        data += put;
-        size -= put;
-    }
+    relay->passed += size;
+    if (size > 0 && relay->sink(relay->context, data, (size_t)size) < 0)
+        drop(&relay->from); /* nobody takes it: the command is to see that as without us */
 }
 
 void relay_pass(struct relay *relay)

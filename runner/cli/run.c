@@ -2,8 +2,10 @@
 #include "curve.h"
 #include "limits.h"
 #include "outcome.h"
+#include "outfile.h"
 #include "relay.h"
 #include "report.h"
+#include "signals.h"
 #include "table.h"
 #include "verbs.h"
 
@@ -17,7 +19,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define POINTS_MS 20 /* apart, for --samples and --plot */
@@ -73,7 +74,8 @@ static const struct table_option own_table[] = {
     {0},
 };
 
-static const struct table_option *const groups[] = {limits_table, limits_kill_after_short, own_table, NULL};
+static const struct table_option *const groups[] = {limits_timeout, limits_kill_after_short, limits_table, own_table,
+                                                    NULL};
 
 static const struct table table = {
     .verb = "run",
@@ -87,27 +89,6 @@ static const struct table table = {
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-/* Opened before anything runs, and emptied only when there is something to write. */
-static int open_output(const char *option, const char *path, FILE **file)
-{
-    *file = NULL;
-    if (path == NULL)
-        return 0;
-    const int fd = strcmp(path, "-") == 0 ? dup(STDERR_FILENO) : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    *file = fd < 0 ? NULL : fdopen(fd, "w");
-    return *file != NULL ? 0 : table_fail(option, path, strerror(errno));
-}
-
-static int empty(const char *path, FILE *file)
-{
-    struct stat status;
-    if (strcmp(path, "-") == 0)
-        return 0;
-    if (fstat(fileno(file), &status) < 0)
-        return -errno;
-    return S_ISREG(status.st_mode) && ftruncate(fileno(file), 0) < 0 ? -errno : 0;
-}
-
 /* The drawing library opens the file itself, at the end: whether it can is asked now. */
 static int check_plot(const char *path)
 {
@@ -120,15 +101,31 @@ static int check_plot(const char *path)
     return 0;
 }
 
+static int write_out(void *context, const char *data, size_t size)
+{
+    const int fd = *(const int *)context;
+    while (size > 0) {
+        const ssize_t wrote = write(fd, data, size);
+        if (wrote < 0 && errno != EINTR)
+            return -errno;
+        if (wrote > 0) {
+            data += wrote;
+            size -= (size_t)wrote;
+        }
+    }
+    return 0;
+}
+
 static int open_files(struct run *run)
 {
-    if (open_output("report", run->report, &run->report_file) < 0 ||
-        open_output("samples", run->samples, &run->samples_file) < 0 || check_plot(run->plot) < 0)
+    static const int streams[] = {STDOUT_FILENO, STDERR_FILENO};
+    if (outfile_open("report", run->report, &run->report_file) < 0 ||
+        outfile_open("samples", run->samples, &run->samples_file) < 0 || check_plot(run->plot) < 0)
         return -1;
     for (int i = 0; i < 2; i++)
         run->relays[i] = (struct relay){.from = -1, .for_command = -1};
     for (int i = 0; run->limits.output_limited && i < 2; i++) {
-        const int rc = relay_open(&run->relays[i], i == 0 ? STDOUT_FILENO : STDERR_FILENO, run->limits.output_limit);
+        const int rc = relay_open(&run->relays[i], run->limits.output_limit, write_out, (void *)&streams[i]);
         if (rc < 0)
             return table_fail("output-limit", "pipe", strerror(-rc));
     }
@@ -186,21 +183,12 @@ static int start(struct run *run)
     static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
     const pool_options_t options = {.workers = 1};
     pool_error_t error;
-    sigset_t set;
     run->settled = eventfd(0, EFD_CLOEXEC);
     if (run->settled < 0 || pool_open(&run->pool, &options, &error) < 0) {
         fprintf(stderr, "reclaim run: %s\n", run->settled < 0 ? strerror(errno) : error.message);
         return -1;
     }
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
-        struct sigaction action;
-        if (sigaction(taken[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) /* nohup's stays ignored */
-            sigaddset(&set, taken[i]);
-    }
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    run->signals = signals_take(taken, sizeof taken / sizeof taken[0]);
     return submit(run);
 }
 
@@ -247,26 +235,22 @@ static void wait_for_end(struct run *run)
 /* The limit on output is kept here, so the library knows the end as a cancel. */
 static pool_result_t final_result(const struct run *run, char *message, size_t size)
 {
-    pool_result_t result = *pool_job_result(run->job);
+    const pool_result_t *result = pool_job_result(run->job);
     if (!run->relays[0].over && !run->relays[1].over)
-        return result;
-    snprintf(message, size, "killed: over its output limit of %lld bytes", (long long)run->limits.output_limit);
-    result.outcome = POOL_FAILED;
-    result.cause = POOL_CAUSE_OUTPUT_LIMIT;
-    result.message = message;
-    return result;
+        return *result;
+    return outcome_over_output(result, run->limits.output_limit, message, size);
 }
 
 static int write_files(struct run *run, const pool_result_t *result)
 {
     int rc = 0;
-    if (run->samples_file != NULL && (rc = empty(run->samples, run->samples_file)) == 0)
+    if (run->samples_file != NULL && (rc = outfile_empty(run->samples, run->samples_file)) == 0)
         rc = curve_write_mprof(&run->curve, run->samples_file, run->argv);
     if (rc < 0)
         return table_fail("samples", run->samples, strerror(-rc));
     if (run->plot != NULL && (rc = curve_draw(&run->curve, run->plot, run->argv, result->usage.memory_limit)) < 0)
         return table_fail("plot", run->plot, strerror(-rc));
-    if (run->report_file != NULL && (rc = empty(run->report, run->report_file)) == 0)
+    if (run->report_file != NULL && (rc = outfile_empty(run->report, run->report_file)) == 0)
         rc = report_write_json(run->report_file, run->argv, result);
     return rc < 0 ? table_fail("report", run->report, strerror(-rc)) : 0;
 }

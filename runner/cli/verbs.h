@@ -4,5 +4,6 @@
 
 /* argv[0] is the verb; returns the exit code. */
 int run_main(int argc, char **argv);
+int map_main(int argc, char **argv);
 
 #endif

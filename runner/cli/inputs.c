@@ -1,0 +1,244 @@
+#include "inputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHUNK ((size_t)64 << 10)
+
+void inputs_init(struct inputs *inputs)
+{
+    *inputs = (struct inputs){.separator = '\n', .fd = -1};
+}
+
+static int add(struct inputs *inputs, struct inputs_source source)
+{
+    struct inputs_source *sources = realloc(inputs->sources, (inputs->count + 1) * sizeof *sources);
+    if (sources == NULL)
+        return -ENOMEM;
+    sources[inputs->count++] = source;
+    inputs->sources = sources;
+    return 0;
+}
+
+int inputs_add_list(struct inputs *inputs, const char *const *list, size_t count)
+{
+    return add(inputs, (struct inputs_source){.list = list, .count = count});
+}
+
+int inputs_add_file(struct inputs *inputs, const char *path)
+{
+    return add(inputs, (struct inputs_source){.path = path});
+}
+
+/* ---- a source that is read as it comes --------------------------------------------------------------------------- */
+
+int inputs_fill(struct inputs *inputs)
+{
+    char data[CHUNK];
+    const ssize_t got = read(inputs->fd, data, sizeof data);
+    if (got < 0)
+        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+    if (got == 0)
+        inputs->at_end = true;
+    else {
+        text_drop(&inputs->buffer, inputs->used);
+        inputs->looked -= inputs->used;
+        inputs->used = 0;
+        text_put(&inputs->buffer, data, (size_t)got);
+    }
+    return inputs->buffer.failed ? -ENOMEM : 0;
+}
+
+/* 1: *value is the next one, until the next inputs_fill. */
+static int next_of_file(struct inputs *inputs, const char **value)
+{
+    struct text *buffer = &inputs->buffer;
+    char *start = buffer->data + inputs->used;
+    const size_t left = buffer->size - inputs->used;
+    char *end =
+        left == 0 ? NULL : memchr(buffer->data + inputs->looked, inputs->separator, buffer->size - inputs->looked);
+    inputs->looked = buffer->size;
+    if (end == NULL && !inputs->at_end)
+        return left > INPUTS_VALUE_MOST ? -E2BIG : -EAGAIN;
+    if (left == 0)
+        return 0;
+    const size_t size = end != NULL ? (size_t)(end - start) : left; /* the last may lack its end: a NUL follows */
+    if (size > INPUTS_VALUE_MOST)
+        return -E2BIG;
+    if (inputs->separator != '\0' && memchr(start, '\0', size) != NULL)
+        return -EILSEQ;
+    start[size] = '\0';
+    inputs->used += end != NULL ? size + 1 : size;
+    inputs->looked = inputs->used;
+    *value = start;
+    return 1;
+}
+
+static int next_of_first(struct inputs *inputs)
+{
+    const struct inputs_source *source = &inputs->sources[0];
+    int rc = 0;
+    if (source->path != NULL)
+        rc = next_of_file(inputs, &inputs->values[0]);
+    else if (inputs->number < source->count) {
+        inputs->values[0] = source->list[inputs->number];
+        rc = 1;
+    }
+    if (rc != -EAGAIN && rc != 0)
+        inputs->number++;
+    return rc;
+}
+
+/* ---- all of them together ---------------------------------------------------------------------------------------- */
+
+static bool has_empty(const struct inputs *inputs)
+{
+    for (size_t i = 1; i < inputs->count; i++)
+        if (inputs->sources[i].count == 0)
+            return true;
+    return false;
+}
+
+/* The next combination with the same first value; false: there is none. */
+static bool turn(struct inputs *inputs)
+{
+    for (size_t i = inputs->count - 1; i > 0; i--) {
+        if (++inputs->turns[i] < inputs->sources[i].count)
+            return true;
+        inputs->turns[i] = 0;
+    }
+    return false;
+}
+
+int inputs_next(struct inputs *inputs, const char *const **values)
+{
+    *values = inputs->values;
+    if (inputs->ended)
+        return 0;
+    if (!inputs->has_first || !turn(inputs)) {
+        inputs->has_first = false;
+        const int rc = has_empty(inputs) ? 0 : next_of_first(inputs);
+        inputs->ended = rc == 0;
+        if (rc <= 0)
+            return rc;
+        inputs->has_first = true;
+    }
+    for (size_t i = 1; i < inputs->count; i++)
+        inputs->values[i] = inputs->sources[i].list[inputs->turns[i]];
+    return 1;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static int open_path(const char *path)
+{
+    const int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        close(fd);
+        return -EISDIR;
+    }
+    return fd;
+}
+
+/* A whole source, which becomes a list. */
+static int load(struct inputs *inputs, struct inputs_source *source)
+{
+    struct inputs one = {.separator = inputs->separator, .fd = open_path(source->path)};
+    const char *value;
+    size_t count = 0;
+    int rc = one.fd < 0 ? one.fd : 0;
+    text_put(&one.buffer, "", 0); /* so that there is something to point into */
+    while (rc >= 0 && (rc = next_of_file(&one, &value)) != 0)
+        if (rc == 1) {
+            text_put(&source->loaded, value, strlen(value) + 1);
+            count++;
+        } else if (rc == -EAGAIN)
+            rc = inputs_fill(&one);
+    const char **list = rc < 0 ? NULL : calloc(count + 1, sizeof *list);
+    if (rc == 0 && (list == NULL || source->loaded.failed))
+        rc = -ENOMEM;
+    const char *at = source->loaded.data;
+    for (size_t i = 0; rc == 0 && i < count; i++, at += strlen(at) + 1)
+        list[i] = at;
+    source->list = list;
+    source->count = count;
+    if (one.fd >= 0)
+        close(one.fd);
+    text_deinit(&one.buffer);
+    return rc;
+}
+
+/* How many values a regular file still has: read through once, held nowhere. 0: it is none. */
+static uint64_t count_values(int fd, char separator)
+{
+    char data[CHUNK], last = separator;
+    struct stat status;
+    off_t at = lseek(fd, 0, SEEK_CUR);
+    uint64_t count = 0;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || at < 0)
+        return 0;
+    for (ssize_t got; (got = pread(fd, data, sizeof data, at)) > 0; at += got) {
+        for (ssize_t i = 0; i < got; i++)
+            count += data[i] == separator;
+        last = data[got - 1];
+    }
+    return count + (last != separator);
+}
+
+static int open_first(struct inputs *inputs)
+{
+    struct inputs_source *source = &inputs->sources[0];
+    inputs->total = source->count;
+    if (source->path != NULL) {
+        inputs->fd = open_path(source->path);
+        if (inputs->fd < 0)
+            return inputs->fd;
+        inputs->total = count_values(inputs->fd, inputs->separator);
+    }
+    for (size_t i = 1; i < inputs->count; i++)
+        inputs->total *= inputs->sources[i].count;
+    return 0;
+}
+
+int inputs_open(struct inputs *inputs, const char **path)
+{
+    int rc = 0;
+    inputs->values = calloc(inputs->count + 1, sizeof *inputs->values);
+    inputs->turns = calloc(inputs->count + 1, sizeof *inputs->turns);
+    text_put(&inputs->buffer, "", 0);
+    *path = "";
+    if (inputs->values == NULL || inputs->turns == NULL || inputs->buffer.failed)
+        return -ENOMEM;
+    for (size_t i = 1; rc == 0 && i < inputs->count; i++)
+        if (inputs->sources[i].path != NULL) {
+            *path = inputs->sources[i].path;
+            rc = load(inputs, &inputs->sources[i]);
+        }
+    if (rc < 0)
+        return rc;
+    *path = inputs->sources[0].path;
+    return open_first(inputs);
+}
+
+void inputs_deinit(struct inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->count; i++)
+        if (inputs->sources[i].path != NULL) {
+            free((void *)inputs->sources[i].list); /* NOLINT(bugprone-multi-level-implicit-pointer-conversion) */
+            text_deinit(&inputs->sources[i].loaded);
+        }
+    if (inputs->fd >= 0)
+        close(inputs->fd);
+    text_deinit(&inputs->buffer);
+    free(inputs->sources);
+    free(inputs->values);
+    free(inputs->turns);
+    inputs_init(inputs);
+}

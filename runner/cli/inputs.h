@@ -1,0 +1,58 @@
+/* inputs.h - the inputs of a map: lists from the command line, files, standard input. Several sources are combined,
+ * every value with every other, the last one's changing fastest. The first source is read as it is needed and never
+ * held whole; the others are read when they are opened. */
+#ifndef INPUTS_H
+#define INPUTS_H
+
+#include "text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define INPUTS_VALUE_MOST 131071 /* bytes: what Linux lets one argument have (MAX_ARG_STRLEN, less its NUL) */
+
+struct inputs_source {
+    const char *path;        /* of a file, "-" for standard input; NULL: a list */
+    const char *const *list; /* *borrowed*, or into `loaded` */
+    size_t count;
+    struct text loaded;
+};
+
+struct inputs {
+    char separator; /* '\n', or '\0' */
+    struct inputs_source *sources;
+    size_t count;
+    uint64_t total; /* jobs; 0: not known until the end */
+    bool ended;
+
+    int fd;              /* the first source, where it is a file */
+    bool at_end;         /* nothing more comes from it */
+    struct text buffer;  /* read and not yet used; starts with the value that `values` shows */
+    size_t used, looked; /* bytes of it that are, and that contain no separator */
+    uint64_t number;     /* of the first source's value */
+    const char **values; /* one for each source */
+    size_t *turns;       /* which of each further source is next */
+    bool has_first;
+};
+
+void inputs_init(struct inputs *inputs);
+
+/* -ENOMEM. list and path are *borrowed*. */
+int inputs_add_list(struct inputs *inputs, const char *const *list, size_t count);
+int inputs_add_file(struct inputs *inputs, const char *path);
+
+/* Opens all sources; *path is the one that failed. Negative errno; -E2BIG and -EILSEQ as inputs_next. */
+int inputs_open(struct inputs *inputs, const char **path);
+
+/* 1: *values has a value for each source, until the next call. 0: there are no more. -EAGAIN: wait until inputs->fd is
+ * readable, then inputs_fill(). Errors: -E2BIG (a value is longer than an argument may be), -EILSEQ (a NUL in a line),
+ * -ENOMEM; for both, inputs->number is the value's. */
+int inputs_next(struct inputs *inputs, const char *const **values);
+
+/* One read(2). Negative errno. */
+int inputs_fill(struct inputs *inputs);
+
+void inputs_deinit(struct inputs *inputs);
+
+#endif

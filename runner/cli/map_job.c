@@ -1,0 +1,339 @@
+#include "map_job.h"
+
+#include "outcome.h"
+#include "quote.h"
+#include "replace.h"
+#include "results.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARGUMENTS_SPARE 4096 /* what the kernel and a shell keep of ARG_MAX: xargs leaves 2048 */
+
+double map_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* ---- its command ------------------------------------------------------------------------------------------------- */
+
+/* Pointers to strings that stand one after the other, and a NULL. */
+static const char **list_of(const struct text *text, size_t count)
+{
+    const char **list = calloc(count + 1, sizeof *list);
+    const char *at = text->data;
+    for (size_t i = 0; list != NULL && i < count; i++, at += strlen(at) + 1)
+        list[i] = at;
+    return list;
+}
+
+static bool has_control(const struct text *text)
+{
+    for (size_t i = 0; i < text->size; i++)
+        if ((unsigned char)text->data[i] < 0x20 || text->data[i] == 0x7f)
+            return true;
+    return false;
+}
+
+/* A line for sh is logged as it is, where it is one line. */
+static void describe_line(const struct map_options *options, const struct replace_input *input, struct text *command)
+{
+    replace_line(options->words, options->replaces, input, command);
+    if (command->failed || !has_control(command))
+        return;
+    struct text quoted = {0};
+    text_puts(&quoted, "sh -c ");
+    quote_line(&quoted, command->data, command->size);
+    text_deinit(command);
+    *command = quoted;
+}
+
+static void describe_words(const struct map_options *options, const struct replace_input *input, struct text *command)
+{
+    struct text words = {0};
+    const size_t count = replace_words(options->words, options->replaces, input, &words);
+    const char **argv = words.failed ? NULL : list_of(&words, count);
+    if (argv != NULL)
+        quote_command(command, argv);
+    else
+        command->failed = true;
+    free(argv);
+    text_deinit(&words);
+}
+
+int map_job_new(struct map_job **made, const struct map_options *options, const char *const *values, size_t count,
+                uint64_t seq)
+{
+    struct map_job *job = calloc(1, sizeof *job);
+    *made = NULL;
+    if (job == NULL)
+        return -ENOMEM;
+    job->seq = seq;
+    job->input_count = count;
+    pthread_mutex_init(&job->lock, NULL);
+    for (int i = 0; i < 2; i++) {
+        job->streams[i] = (struct stream){.results = -1, .relay = {.from = -1, .for_command = -1}};
+        spool_init(&job->streams[i].spool);
+    }
+    for (size_t i = 0; i < count; i++) {
+        text_put(&job->inputs, values[i], strlen(values[i]) + 1);
+        if (i > 0)
+            text_puts(&job->tag, " ");
+        text_puts(&job->tag, values[i]);
+    }
+    const struct replace_input input = {.values = values, .count = count, .unnumbered = true};
+    (options->shell ? describe_line : describe_words)(options, &input, &job->command);
+    if (job->inputs.failed || job->tag.failed || job->command.failed) {
+        map_job_free(job);
+        return -ENOMEM;
+    }
+    *made = job;
+    return 0;
+}
+
+static size_t environment_size(void)
+{
+    size_t size = 0;
+    for (char **at = environ; *at != NULL; at++)
+        size += strlen(*at) + 1 + sizeof *at;
+    return size;
+}
+
+static int check_size(const char *const *argv)
+{
+    size_t size = environment_size() + ARGUMENTS_SPARE;
+    for (; *argv != NULL; argv++) {
+        const size_t length = strlen(*argv);
+        if (length > INPUTS_VALUE_MOST)
+            return -E2BIG;
+        size += length + 1 + sizeof *argv;
+    }
+    return size > (size_t)sysconf(_SC_ARG_MAX) ? -E2BIG : 0;
+}
+
+int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot)
+{
+    static const char shell[] = "sh\0-c";
+    const char **values = list_of(&job->inputs, job->input_count);
+    size_t count;
+    job->slot = slot;
+    if (values == NULL)
+        return -ENOMEM;
+    const struct replace_input input = {
+        .values = values, .count = job->input_count, .seq = job->seq, .slot = job->slot};
+    if (options->shell) {
+        text_put(&job->words, shell, sizeof shell);
+        replace_line(options->words, options->replaces, &input, &job->words);
+        count = 3;
+    } else
+        count = replace_words(options->words, options->replaces, &input, &job->words);
+    free(values);
+    job->argv = job->words.failed ? NULL : list_of(&job->words, count);
+    return job->argv == NULL ? -ENOMEM : check_size(job->argv);
+}
+
+/* ---- running it -------------------------------------------------------------------------------------------------- */
+
+/* Ours and the two that GNU parallel's jobs know, which may stand in ours already. *list is to be freed. */
+static const char **environment_of(const struct map_job *job, struct text *added)
+{
+    static const char *const names[] = {"PARALLEL_SEQ=", "PARALLEL_JOBSLOT="};
+    size_t count = 0;
+    text_printf(added, "%s%llu", names[0], (unsigned long long)job->seq);
+    text_put(added, "", 1);
+    text_printf(added, "%s%u", names[1], job->slot);
+    while (environ[count] != NULL)
+        count++;
+    const char **list = added->failed ? NULL : calloc(count + 3, sizeof *list);
+    if (list == NULL)
+        return NULL;
+    list[0] = added->data;
+    list[1] = added->data + strlen(added->data) + 1;
+    size_t at = 2;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], names[0], strlen(names[0])) != 0 &&
+            strncmp(environ[i], names[1], strlen(names[1])) != 0)
+            list[at++] = environ[i];
+    return list;
+}
+
+/* What jobs are known by to admission: the program, where it is the same for all. */
+static void put_name(const struct map_options *options, struct text *name)
+{
+    const char *word = options->words[0];
+    const size_t size = options->shell ? strcspn(word, " ") : strlen(word);
+    if (memchr(word, '{', size) == NULL)
+        text_put(name, word, size);
+}
+
+/* On the pool's thread. A further run starts with empty hands; what is out already cannot be called back. */
+static void on_event(pool_job_t *pool_job, const pool_event_t *event, void *user)
+{
+    struct map_job *job = user;
+    pthread_mutex_lock(&job->lock);
+    if (event->kind == POOL_EVENT_STARTED)
+        job->running_since = map_now();
+    else if (event->kind == POOL_EVENT_RETRIED) {
+        job->running_since = 0;
+        for (int i = 0; i < 2; i++)
+            if (!job->streams[i].live)
+                stream_forget(&job->streams[i]);
+        if (job->give_up)
+            pool_job_cancel(pool_job);
+    }
+    pthread_mutex_unlock(&job->lock);
+}
+
+static int open_streams(struct map_job *job, const struct map_options *options, struct outlet outlets[2])
+{
+    int kept[2] = {-1, -1}, rc = 0;
+    if (options->results != NULL) {
+        struct text path = {0};
+        const char **values = list_of(&job->inputs, job->input_count);
+        if (values != NULL)
+            results_path(&path, options->results, values, job->input_count);
+        rc = values == NULL || path.failed ? -ENOMEM : results_open(path.data, job->seq, kept);
+        free(values);
+        text_deinit(&path);
+    }
+    for (int i = 0; i < 2; i++) {
+        const struct limits *limits = &options->limits;
+        const int opened = stream_open(&job->streams[i], limits->output_limited ? limits->output_limit : RELAY_NO_LIMIT,
+                                       &outlets[i], options->tag ? job->tag.data : NULL, kept[i]);
+        rc = rc < 0 ? rc : opened;
+    }
+    return rc;
+}
+
+int map_job_submit(struct map_job *job, const struct map_options *options, pool_t *pool, struct outlet outlets[2],
+                   int64_t timeout_ms, bool *by_pool)
+{
+    struct text added = {0}, name = {0};
+    pool_job_options_t job_options = options->limits.job;
+    *by_pool = false;
+    int rc = open_streams(job, options, outlets);
+    const char **envp = environment_of(job, &added);
+    put_name(options, &name);
+    if (rc == 0 && (envp == NULL || name.failed))
+        rc = -ENOMEM;
+    if (rc == 0) {
+        const pool_command_t command = {.argv = job->argv,
+                                        .envp = envp,
+                                        .stdin_mode = POOL_STDIN_NULL,
+                                        .stdout_mode = POOL_STREAM_FD,
+                                        .stdout_fd = job->streams[0].relay.for_command,
+                                        .stderr_mode = POOL_STREAM_FD,
+                                        .stderr_fd = job->streams[1].relay.for_command};
+        job->owns_timeout = options->timeout_percent > 0 && timeout_ms == 0;
+        if (timeout_ms > 0)
+            job_options.timeout_ms = timeout_ms;
+        job_options.name = name.data;
+        job_options.collect = true;
+        job_options.on_event = on_event;
+        job_options.user = job;
+        rc = pool_submit_command(pool, &command, &job_options, &job->job);
+        *by_pool = rc < 0;
+    }
+    for (int i = 0; i < 2; i++)
+        relay_handed_over(&job->streams[i].relay);
+    free(envp);
+    text_deinit(&added);
+    text_deinit(&name);
+    return rc;
+}
+
+int map_job_fd(struct map_job *job, int stream)
+{
+    pthread_mutex_lock(&job->lock);
+    const struct relay *relay = &job->streams[stream].relay;
+    const int fd = relay->over ? -1 : relay->from;
+    pthread_mutex_unlock(&job->lock);
+    return fd;
+}
+
+bool map_job_read(struct map_job *job, int stream)
+{
+    struct stream *of = &job->streams[stream];
+    if (of->live) { /* may block: the pool's thread, which leaves such a stream alone, must not wait for it */
+        stream_read(of);
+        return !of->relay.over;
+    }
+    pthread_mutex_lock(&job->lock);
+    stream_read(of);
+    const bool over = of->relay.over;
+    pthread_mutex_unlock(&job->lock);
+    return !over;
+}
+
+void map_job_go_live(struct map_job *job)
+{
+    struct spool held[2];
+    pthread_mutex_lock(&job->lock);
+    for (int i = 0; i < 2; i++)
+        held[i] = stream_set_live(&job->streams[i]);
+    pthread_mutex_unlock(&job->lock);
+    for (int i = 0; i < 2; i++)
+        stream_put_held(&job->streams[i], &held[i]);
+}
+
+void map_job_cancel(struct map_job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    job->give_up = true;
+    pthread_mutex_unlock(&job->lock);
+    pool_job_cancel(job->job);
+}
+
+void map_job_let_finish(struct map_job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    job->give_up = true;
+    pthread_mutex_unlock(&job->lock);
+    if (pool_job_state(job->job) == POOL_STATE_QUEUED)
+        pool_job_cancel(job->job);
+}
+
+void map_job_check_time(struct map_job *job, double now, double seconds)
+{
+    pthread_mutex_lock(&job->lock);
+    const bool over = job->owns_timeout && job->running_since > 0 && now - job->running_since > seconds;
+    pthread_mutex_unlock(&job->lock);
+    if (!over || job->settled || job->timed_out)
+        return;
+    job->timed_out = true;
+    map_job_cancel(job);
+}
+
+void map_job_end(struct map_job *job, const struct map_options *options, double timeout_seconds)
+{
+    for (int i = 0; i < 2; i++)
+        stream_end(&job->streams[i]);
+    const pool_result_t *result = pool_job_result(job->job);
+    job->result = *result;
+    if (job->streams[0].relay.over || job->streams[1].relay.over)
+        job->result = outcome_over_output(result, options->limits.output_limit, job->message, sizeof job->message);
+    else if (job->timed_out && result->cause == POOL_CAUSE_CANCELLED)
+        job->result = outcome_over_time(result, timeout_seconds, job->message, sizeof job->message);
+    job->settled = true;
+}
+
+void map_job_free(struct map_job *job)
+{
+    if (job == NULL)
+        return;
+    for (int i = 0; i < 2; i++)
+        stream_close(&job->streams[i]);
+    pool_job_release(job->job);
+    pthread_mutex_destroy(&job->lock);
+    text_deinit(&job->inputs);
+    text_deinit(&job->tag);
+    text_deinit(&job->command);
+    text_deinit(&job->words);
+    free(job->argv);
+    free(job);
+}

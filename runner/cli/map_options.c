@@ -1,0 +1,282 @@
+#include "map_options.h"
+
+#include "replace.h"
+#include "table.h"
+#include "units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define JOBS_MOST 10000
+
+/* A number with a % at its end. */
+static int parse_percent(const char *text, double most, double *percent)
+{
+    char digits[32];
+    const size_t size = strlen(text);
+    if (size < 2 || size >= sizeof digits || text[size - 1] != '%')
+        return -EINVAL;
+    memcpy(digits, text, size - 1);
+    digits[size - 1] = '\0';
+    return units_parse_decimal(digits, 0.001, most, percent);
+}
+
+static bool is_percent(const char *text)
+{
+    return text[0] != '\0' && text[strlen(text) - 1] == '%';
+}
+
+/* Bytes. */
+static double physical_memory(void)
+{
+    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* ---- options with a value ---------------------------------------------------------------------------------------- */
+
+static int set_timeout(void *context, const char *text)
+{
+    struct map_options *options = context;
+    options->timeout_percent = 0; /* the last one counts */
+    options->limits.job.timeout_ms = 0;
+    if (!is_percent(text))
+        return limits_set_timeout(context, text);
+    return parse_percent(text, 1e6, &options->timeout_percent) < 0
+               ? table_fail("timeout", text, "not a percentage of the median: give 200%")
+               : 0;
+}
+
+static int set_jobs(void *context, const char *text)
+{
+    struct map_options *options = context;
+    double percent;
+    if (!is_percent(text))
+        return limits_number("jobs", text, 1, JOBS_MOST, &options->jobs, "must lie between 1 and 10000");
+    if (parse_percent(text, 1e5, &percent) < 0)
+        return table_fail("jobs", text, "not a percentage of the processors: give 50%");
+    const double jobs = (double)sysconf(_SC_NPROCESSORS_ONLN) * percent / 100;
+    options->jobs = jobs < 1 ? 1 : jobs > JOBS_MOST ? JOBS_MOST : (int64_t)jobs;
+    return 0;
+}
+
+static int set_arg_file(void *context, const char *text)
+{
+    struct map_options *options = context;
+    return inputs_add_file(&options->inputs, text) < 0 ? table_fail("arg-file", text, strerror(ENOMEM)) : 0;
+}
+
+static int set_delay(void *context, const char *text)
+{
+    struct map_options *options = context;
+    return limits_duration("delay", text, &options->delay_ms);
+}
+
+static int set_halt(void *context, const char *text)
+{
+    struct map_options *options = context;
+    return halt_parse(text, &options->halt) < 0
+               ? table_fail("halt", text,
+                            "give never, or now or soon, then fail=N, success=N or done=N: now,fail=1; or N%")
+               : 0;
+}
+
+static int set_memory_budget(void *context, const char *text)
+{
+    struct map_options *options = context;
+    double percent;
+    if (!is_percent(text)) {
+        if (limits_size("memory-budget", text, &options->memory_budget) < 0)
+            return -1;
+    } else {
+        if (parse_percent(text, 100, &percent) < 0)
+            return table_fail("memory-budget", text, "not a percentage of the machine's memory: give 80%");
+        options->memory_budget = (int64_t)(physical_memory() * percent / 100);
+    }
+    return options->memory_budget >= 1 << 20 ? 0 : table_fail("memory-budget", text, "give at least 1M");
+}
+
+static int set_memfree(void *context, const char *text)
+{
+    struct map_options *options = context;
+    if (limits_size("memfree", text, &options->memory_floor) < 0)
+        return -1;
+    if ((double)options->memory_floor >= physical_memory())
+        return table_fail("memfree", text, "more than this machine has: nothing would ever start");
+    if (options->memory_floor == 0)
+        options->memory_floor = POOL_NONE;
+    return 0;
+}
+
+static int set_results(void *context, const char *text)
+{
+    ((struct map_options *)context)->results = text;
+    return 0;
+}
+
+static int set_joblog(void *context, const char *text)
+{
+    ((struct map_options *)context)->joblog = text;
+    return 0;
+}
+
+static int set_report(void *context, const char *text)
+{
+    ((struct map_options *)context)->report = text;
+    return 0;
+}
+
+/* ---- options without one ----------------------------------------------------------------------------------------- */
+
+#define FLAG(name, member)                                 \
+    static int set_##name(void *context, const char *text) \
+    {                                                      \
+        (void)text;                                        \
+        ((struct map_options *)context)->member = true;    \
+        return 0;                                          \
+    }
+
+FLAG(keep_order, keep_order)
+FLAG(tag, tag)
+FLAG(line_buffer, line_buffer)
+FLAG(shell, shell)
+FLAG(dry_run, dry_run)
+FLAG(verbose, verbose)
+FLAG(bar, bar)
+FLAG(rerunnable, rerunnable)
+FLAG(resume, resume)
+FLAG(resume_failed, resume_failed)
+
+static int set_null(void *context, const char *text)
+{
+    (void)text;
+    ((struct map_options *)context)->inputs.separator = '\0';
+    return 0;
+}
+
+static const struct table_option own_table[] = {
+    {"jobs", 'j', "N", "at once (default: processors), or N% of those", set_jobs},
+    {"arg-file", 'a', "FILE", "a line an input (several: every combination)", set_arg_file},
+    {"null", '0', NULL, "inputs end in a NUL, not in a newline", set_null},
+    {"keep-order", 'k', NULL, "output in the order of the inputs", set_keep_order},
+    {"tag", 0, NULL, "the input and a TAB before each line of output", set_tag},
+    {"line-buffer", 0, NULL, "output by whole lines as they come, not by jobs", set_line_buffer},
+    {"results", 0, "DIR", "keep each job's output in DIR/1/INPUT/, too", set_results},
+    {"shell", 0, NULL, "the command is a line for sh, inputs quoted", set_shell},
+    {"dry-run", 0, NULL, "print the commands, run nothing", set_dry_run},
+    {"delay", 0, "DUR", "between two starts", set_delay},
+    {"halt", 0, "WHEN", "now,fail=1 soon,fail=3% now,success=1 now,done=9", set_halt},
+    {"memory-budget", 0, "SIZE", "of all jobs together, or N% of the machine's", set_memory_budget},
+    {"memfree", 0, "SIZE", "start nothing that would leave less", set_memfree},
+    {"rerunnable", 0, NULL, "jobs may be stopped and run again to free memory", set_rerunnable},
+    {"joblog", 0, "FILE", "a line for each job that has ended", set_joblog},
+    {"resume", 0, NULL, "skip inputs that the joblog has", set_resume},
+    {"resume-failed", 0, NULL, "skip those that succeeded", set_resume_failed},
+    {"bar", 0, NULL, "progress, also when this is no terminal", set_bar},
+    {"eta", 0, NULL, "the same", set_bar},
+    {"verbose", 'v', NULL, "a summary at the end", set_verbose},
+    {"report", 0, "FILE", "a JSON object a line for each job (- stderr)", set_report},
+    {0},
+};
+
+static const struct table_option timeout_table[] = {
+    {"timeout", 't', "DUR", "wall time of one run, or 200% of the median", set_timeout},
+    {0}};
+
+static const struct table_option *const groups[] = {own_table, timeout_table, limits_kill_after_long, limits_table,
+                                                    NULL};
+
+static const struct table table = {
+    .verb = "map",
+    .usage = "[OPTION...] COMMAND [ARGUMENT...] [::: INPUT...]",
+    .intro = "Runs the command for each input: after :::, from --arg-file, or lines of standard input.",
+    .groups = groups,
+    .more = "In the command: {} the input, {.} without extension, {/} base name, {//} directory,\n"
+            "{/.} both, {#} number, {%} slot, {2} the second source's; else it goes at the end.\n"
+            "SIZE: 512K, 2G. DUR: seconds, or 30s, 5m, 2h. Exit: how many jobs failed, 101: more\n"
+            "than 100; 255: reclaim failed, or was stopped. reclaim-map(1) has more.",
+};
+
+/* ---- the command and its inputs ---------------------------------------------------------------------------------- */
+
+static int complain(const char *sentence)
+{
+    fprintf(stderr, "reclaim map: %s\n", sentence);
+    return -1;
+}
+
+static bool is_separator(const char *word)
+{
+    return strcmp(word, ":::") == 0 || strcmp(word, "::::") == 0;
+}
+
+/* Everything from a ::: or :::: on. */
+static int read_sources(struct map_options *options, int argc, char **argv, int at)
+{
+    while (at < argc) {
+        const bool files = strcmp(argv[at], "::::") == 0;
+        const int start = at + 1;
+        argv[at] = NULL; /* ends what was before */
+        for (at = start; at < argc && !is_separator(argv[at]); at++) {
+            if (strcmp(argv[at], ":::+") == 0 || strcmp(argv[at], "::::+") == 0)
+                return complain(
+                    ":::+ and ::::+ (linked inputs) are not known here; ::: combines every input with every other");
+            if (files && inputs_add_file(&options->inputs, argv[at]) < 0)
+                return complain(strerror(ENOMEM));
+        }
+        const char *const *list = (const char *const *)(const void *)(argv + start);
+        if (!files && inputs_add_list(&options->inputs, list, (size_t)(at - start)) < 0)
+            return complain(strerror(ENOMEM));
+    }
+    return 0;
+}
+
+static int check_replacements(struct map_options *options)
+{
+    struct replace_use use;
+    replace_inspect(options->words, options->inputs.count, &use);
+    options->replaces = use.any;
+    if (use.missing == NULL)
+        return 0;
+    fprintf(stderr, "reclaim map: %.*s: there %s only %zu source%s of inputs\n", (int)use.missing_size, use.missing,
+            options->inputs.count == 1 ? "is" : "are", options->inputs.count, options->inputs.count == 1 ? "" : "s");
+    return -1;
+}
+
+static int read_command(struct map_options *options, int argc, char **argv, int first)
+{
+    int end = first;
+    while (end < argc && !is_separator(argv[end]))
+        end++;
+    if (end == first)
+        return complain("there is no command: reclaim map [OPTION...] COMMAND [ARGUMENT...] [::: INPUT...]");
+    options->words = (const char *const *)(const void *)(argv + first);
+    if (read_sources(options, argc, argv, end) < 0)
+        return -1;
+    options->from_stdin = options->inputs.count == 0;
+    if (options->from_stdin && inputs_add_file(&options->inputs, "-") < 0)
+        return complain(strerror(ENOMEM));
+    return check_replacements(options);
+}
+
+int map_options_read(struct map_options *options, int argc, char **argv)
+{
+    *options = (struct map_options){.jobs = sysconf(_SC_NPROCESSORS_ONLN)};
+    limits_init(&options->limits);
+    inputs_init(&options->inputs);
+    const int first = table_read(&table, argc, argv, options);
+    if (first < 0)
+        return first;
+    limits_finish(&options->limits);
+    options->limits.job.rerunnable = options->rerunnable;
+    if ((options->resume || options->resume_failed) && options->joblog == NULL)
+        return complain(options->resume ? "--resume needs --joblog FILE" : "--resume-failed needs --joblog FILE");
+    return read_command(options, argc, argv, first);
+}
+
+void map_options_deinit(struct map_options *options)
+{
+    inputs_deinit(&options->inputs);
+}

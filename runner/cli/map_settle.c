@@ -1,0 +1,148 @@
+/* map_settle.c - jobs that have ended: what they mean for the others, their output, and where they are written down. */
+#include "map_state.h"
+#include "outcome.h"
+#include "quote.h"
+#include "report.h"
+
+#include <errno.h>
+#include <string.h>
+
+uint64_t map_total_jobs(const struct map *map)
+{
+    const uint64_t total = map->options.inputs.ended ? map->seq : map->options.inputs.total;
+    return total > map->skipped ? total - map->skipped : 0;
+}
+
+double map_timeout_seconds(const struct map *map)
+{
+    return median_of(&map->median) * map->options.timeout_percent / 100;
+}
+
+static void check_halt(struct map *map, const struct map_job *job, bool failed)
+{
+    const struct halt *halt = &map->options.halt;
+    map->counts.total = map_total_jobs(map);
+    if (map->code >= 0 || !halt_reached(halt, &map->counts, failed))
+        return;
+    map->code = halt_exit_code(halt, &map->counts, outcome_exit_code(&job->result));
+    map_say(map, "this job %s, and --halt says to stop%s: %.200s",
+            halt->what == HALT_FAIL      ? "failed"
+            : halt->what == HALT_SUCCESS ? "succeeded"
+                                         : "finished",
+            halt->when == HALT_NOW ? " now" : " soon", job->command.data);
+    if (halt->when == HALT_NOW)
+        map_kill_all(map);
+    else
+        map_stop_starting(map);
+}
+
+/* Ended by us, in a stop: neither done nor failed. */
+static bool is_withdrawn(const struct map_job *job)
+{
+    return job->result.cause == POOL_CAUSE_CANCELLED;
+}
+
+/* Jobs are told apart by their inputs: the command is the same for all. */
+static void summarize(struct map *map, const struct map_job *job)
+{
+    struct text inputs = {0};
+    quote_line(&inputs, job->tag.data, job->tag.size);
+    summary_add(&map->summary, inputs.failed ? "" : inputs.data, &job->result);
+    text_deinit(&inputs);
+}
+
+static void settle(struct map *map, struct map_job *job)
+{
+    map_job_end(job, &map->options, map_timeout_seconds(map));
+    map->slots[job->slot - 1] = false;
+    map->running--;
+    if (outcome_is_ours(&job->result))
+        map_say(map, "%.200s: %s", job->command.data, job->result.message);
+    map->withdrew = map->withdrew || is_withdrawn(job);
+    if (is_withdrawn(job) && job->result.usage.attempt == 0)
+        return; /* it never ran */
+    summarize(map, job);
+    if (is_withdrawn(job))
+        return;
+    const bool failed = job->result.outcome != POOL_DONE;
+    map->counts.done++;
+    map->counts.failed += failed;
+    if (!failed)
+        median_add(&map->median, job->result.usage.wall_seconds);
+    check_halt(map, job, failed);
+}
+
+static int log_job(struct map *map, const struct map_job *job)
+{
+    const pool_usage_t *usage = &job->result.usage;
+    const char *method = pool_memory_method_name(usage->memory_method), *outcome = outcome_word(&job->result);
+    struct joblog_row row = {
+        .seq = job->seq,
+        .started = usage->started,
+        .seconds = usage->wall_seconds,
+        .received = (uint64_t)job->streams[0].relay.passed,
+        .command = job->command.data,
+        .command_size = job->command.size,
+        .peak_memory = usage->memory_method == POOL_MEMORY_UNMEASURED ? -1 : (int64_t)usage->peak_memory,
+        .method = method,
+        .method_size = strlen(method),
+        .outcome = outcome,
+        .outcome_size = strlen(outcome),
+        .attempt = job->earlier + usage->attempt,
+    };
+    outcome_parallel(&job->result, &row.exit_value, &row.signal);
+    return joblog_write(&map->joblog, &row);
+}
+
+/* A job whose output did not get out, or that cannot be logged, is not logged: a resume runs it again. */
+static void account(struct map *map, const struct map_job *job, int rc)
+{
+    if (rc < 0) {
+        map_stop_for_output(map, job, rc);
+        return;
+    }
+    rc = log_job(map, job);
+    if (rc < 0) {
+        map_say(map, "--joblog %s: %s", map->options.joblog, strerror(-rc));
+        map_fail(map, MAP_OWN_FAILURE);
+    }
+    rc = map->report == NULL ? 0 : report_write_json(map->report, job->argv, &job->result);
+    if (rc < 0) {
+        map_say(map, "--report %s: %s", map->options.report, strerror(-rc));
+        map_fail(map, MAP_OWN_FAILURE);
+    }
+}
+
+static void finish_job(struct map *map, struct map_job *job)
+{
+    progress_view_clear(&map->view);
+    const int out = stream_emit(&job->streams[0]), err = stream_emit(&job->streams[1]);
+    if (!is_withdrawn(job) || job->result.usage.attempt > 0)
+        account(map, job, out < 0 ? out : err);
+    TAILQ_REMOVE(&map->jobs, job, entry);
+    map->held--;
+    map_job_free(job);
+}
+
+void map_give_turns(struct map *map)
+{
+    struct map_job *next;
+    for (struct map_job *job = TAILQ_FIRST(&map->jobs); job != NULL; job = next) {
+        next = TAILQ_NEXT(job, entry);
+        if (map->options.line_buffer && !job->streams[0].live)
+            map_job_go_live(job);
+        if (job->settled)
+            finish_job(map, job);
+        else if (map->options.keep_order)
+            break;
+    }
+}
+
+void map_collect(struct map *map)
+{
+    pool_job_t *pool_job;
+    while (map->pool != NULL && pool_next(map->pool, 0, &pool_job) == 0) {
+        settle(map, pool_job_user(pool_job));
+        pool_job_release(pool_job);
+    }
+}

@@ -1,0 +1,128 @@
+/* map_start.c - from the next input to a job in the pool. */
+#include "map_state.h"
+#include "quote.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define AHEAD_LEAST   64 /* finished jobs that may wait for their turn (-k), and as many for each job at once: */
+#define AHEAD_PER_JOB 2
+
+static uint32_t take_slot(struct map *map)
+{
+    uint32_t slot = 0;
+    while (map->slots[slot])
+        slot++;
+    map->slots[slot] = true;
+    return slot + 1;
+}
+
+static bool may_start(struct map *map)
+{
+    const size_t at_once = (size_t)map->options.jobs;
+    map->waits_to_start = false;
+    if (map->stopping || map->options.inputs.ended || map->running >= at_once)
+        return false;
+    if (map->held - map->running > AHEAD_LEAST + AHEAD_PER_JOB * at_once)
+        return false;
+    map->waits_to_start = map_now() < map->next_start;
+    return !map->waits_to_start;
+}
+
+void map_say_bad_input(struct map *map, int rc)
+{
+    const unsigned long long number = map->options.inputs.number;
+    if (rc == -E2BIG)
+        map_say(map, "input %llu is longer than an argument may be (%d bytes)", number, INPUTS_VALUE_MOST);
+    else if (rc == -EILSEQ)
+        map_say(map, "input %llu has a NUL in its line: inputs that end in a NUL need --null", number);
+    else
+        map_say(map, "the inputs cannot be read: %s", strerror(-rc));
+}
+
+static void print_command(struct map *map, const struct map_job *job)
+{
+    struct text line = {0};
+    if (map->options.shell)
+        text_puts(&line, job->argv[2]);
+    else
+        quote_command(&line, job->argv);
+    text_puts(&line, "\n");
+    if (outlet_put(&map->outlets[0], line.data, line.size) < 0)
+        map_stop_for_output(map, job, map->outlets[0].error);
+    text_deinit(&line);
+}
+
+static int64_t timeout_ms(const struct map *map)
+{
+    const double seconds = map_timeout_seconds(map);
+    return seconds <= 0 ? 0 : seconds < 0.001 ? 1 : (int64_t)(seconds * 1000);
+}
+
+static void start_job(struct map *map, struct map_job *job)
+{
+    bool by_pool = false;
+    const uint32_t slot = take_slot(map);
+    int rc = map_job_place(job, &map->options, slot);
+    if (rc == 0 && map->options.dry_run) {
+        print_command(map, job);
+        map->slots[slot - 1] = false;
+        map_job_free(job);
+        return;
+    }
+    if (rc == 0)
+        rc = map_job_submit(job, &map->options, map->pool, map->outlets, timeout_ms(map), &by_pool);
+    if (rc < 0) {
+        if (rc == -E2BIG && !by_pool)
+            map_say(map, "input %llu makes a command that is longer than the system takes (an argument: %d bytes)",
+                    (unsigned long long)job->seq, INPUTS_VALUE_MOST);
+        else
+            map_say(map, "input %llu cannot be started: %s", (unsigned long long)job->seq,
+                    by_pool ? pool_message() : strerror(-rc));
+        map->slots[slot - 1] = false;
+        map_job_free(job);
+        map_fail(map, MAP_OWN_FAILURE);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&map->jobs, job, entry);
+    map->held++;
+    map->running++;
+    map->next_start = map_now() + (double)map->options.delay_ms / 1000;
+}
+
+/* Takes one input; false: there is none now. */
+static bool start_next(struct map *map)
+{
+    const char *const *values;
+    struct map_job *job;
+    uint32_t earlier;
+    int rc = inputs_next(&map->options.inputs, &values);
+    map->wants_input = rc == -EAGAIN;
+    if (rc == 0 || rc == -EAGAIN)
+        return false;
+    if (rc < 0) {
+        map_say_bad_input(map, rc);
+        map_fail(map, MAP_OWN_FAILURE);
+        return false;
+    }
+    rc = map_job_new(&job, &map->options, values, map->options.inputs.count, ++map->seq);
+    if (rc < 0) {
+        map_say(map, "input %llu: %s", (unsigned long long)map->seq, strerror(-rc));
+        map_fail(map, MAP_OWN_FAILURE);
+        return false;
+    }
+    if (resume_take(&map->resume, job->command.data, job->command.size, map->options.resume_failed, &earlier)) {
+        map->skipped++;
+        map_job_free(job);
+        return true;
+    }
+    job->earlier = earlier;
+    start_job(map, job);
+    return true;
+}
+
+void map_start_ready(struct map *map)
+{
+    while (may_start(map) && start_next(map))
+        ;
+}

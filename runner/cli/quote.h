@@ -1,0 +1,19 @@
+/* quote.h - words as a shell reads them back. Pure. */
+#ifndef QUOTE_H
+#define QUOTE_H
+
+#include "text.h"
+
+#include <stddef.h>
+
+/* For sh: '...' where it is needed, whatever is in the word. */
+void quote_shell(struct text *text, const char *word, size_t size);
+
+/* For people and logs: the same, but on one line: a word with control characters is written $'...', as bash reads it.
+ */
+void quote_line(struct text *text, const char *word, size_t size);
+
+/* A whole command, one space between words; argv ends in NULL. */
+void quote_command(struct text *text, const char *const *argv);
+
+#endif

@@ -1,0 +1,40 @@
+/* replace.h - GNU parallel's replacement strings: {} {.} {/} {//} {/.} {#} {%}, and {N} {N.} {N/} {N//} {N/.} for the
+ * Nth input (-1: the last). Pure. */
+#ifndef REPLACE_H
+#define REPLACE_H
+
+#include "text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The inputs of one job. */
+struct replace_input {
+    const char *const *values;
+    size_t count;
+    uint64_t seq;    /* {#} */
+    uint32_t slot;   /* {%} */
+    bool unnumbered; /* {#} and {%} stay as they are: what remains is the same whenever and wherever it runs */
+};
+
+/* What a command asks for. */
+struct replace_use {
+    bool any;            /* a replacement string is in it */
+    const char *missing; /* the first that names an input that there is not, NULL: none */
+    size_t missing_size;
+};
+
+/* Looks through a command (words end in NULL) that is to be given so many inputs. */
+void replace_inspect(const char *const *words, size_t inputs, struct replace_use *use);
+
+/* The words with their inputs, each ended by a NUL, appended to `words`; their number is returned. A word that is {}
+ * (or
+ * {.} ...) and nothing else becomes a word for each input. Without any replacement string the inputs follow at the end.
+ */
+size_t replace_words(const char *const *words, bool any, const struct replace_input *input, struct text *text);
+
+/* One line for sh, made of the words as they are and of quoted inputs. */
+void replace_line(const char *const *words, bool any, const struct replace_input *input, struct text *text);
+
+#endif

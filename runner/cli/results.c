@@ -1,0 +1,122 @@
+#include "results.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_MOST 255
+#define HASH_SIZE 17 /* a dash and 16 digits */
+
+/* FNV-1a. */
+static uint64_t hash(const char *value)
+{
+    uint64_t number = UINT64_C(14695981039346656037);
+    for (; *value != '\0'; value++)
+        number = (number ^ (unsigned char)*value) * UINT64_C(1099511628211);
+    return number;
+}
+
+static void put_name(struct text *path, const char *value)
+{
+    const size_t start = path->size;
+    if (value[0] == '\0')
+        text_puts(path, "\\0");
+    else if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+        text_printf(path, "\\%s", value);
+    else
+        for (const char *at = value; *at != '\0'; at++) {
+            if (*at == '/')
+                text_puts(path, "\\_");
+            else if (*at == '\t')
+                text_puts(path, "\\t");
+            else if (*at == '\\')
+                text_puts(path, "\\\\");
+            else
+                text_put(path, at, 1);
+        }
+    if (path->failed || path->size - start <= NAME_MOST)
+        return;
+    path->size = start + NAME_MOST - HASH_SIZE;
+    text_printf(path, "-%016llx", (unsigned long long)hash(value));
+}
+
+void results_path(struct text *path, const char *directory, const char *const *values, size_t count)
+{
+    text_puts(path, directory);
+    for (size_t i = 0; i < count; i++) {
+        text_printf(path, "/%zu/", i + 1);
+        put_name(path, values[i]);
+    }
+}
+
+/* With all that leads there. */
+static int make_directory(const char *path)
+{
+    struct text part = {0};
+    int rc = 0;
+    for (const char *at = path; rc == 0 && *at != '\0';) {
+        const size_t size = 1 + strcspn(at + 1, "/");
+        text_put(&part, at, size);
+        if (part.failed)
+            rc = -ENOMEM;
+        else if (mkdir(part.data, 0777) < 0 && errno != EEXIST && errno != EISDIR)
+            rc = -errno;
+        at += size;
+    }
+    text_deinit(&part);
+    return rc;
+}
+
+int results_prepare(const char *directory)
+{
+    const int rc = make_directory(directory);
+    if (rc < 0)
+        return rc;
+    struct stat status;
+    if (stat(directory, &status) == 0 && !S_ISDIR(status.st_mode))
+        return -ENOTDIR;
+    return access(directory, W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+static int open_file(int directory, const char *name)
+{
+    const int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return fd < 0 ? -errno : fd;
+}
+
+static int write_seq(int directory, uint64_t seq)
+{
+    char line[32];
+    const int fd = open_file(directory, "seq");
+    if (fd < 0)
+        return fd;
+    const int size = snprintf(line, sizeof line, "%llu", (unsigned long long)seq);
+    const int rc = write(fd, line, (size_t)size) < 0 ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+int results_open(const char *path, uint64_t seq, int fds[2])
+{
+    fds[0] = fds[1] = -1;
+    int rc = make_directory(path);
+    if (rc < 0)
+        return rc;
+    const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return -errno;
+    rc = write_seq(directory, seq);
+    if (rc >= 0)
+        rc = fds[0] = open_file(directory, "stdout");
+    if (rc >= 0)
+        rc = fds[1] = open_file(directory, "stderr");
+    close(directory);
+    if (rc < 0 && fds[0] >= 0)
+        close(fds[0]);
+    if (rc < 0)
+        fds[0] = fds[1] = -1;
+    return rc < 0 ? rc : 0;
+}

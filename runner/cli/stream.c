@@ -1,0 +1,124 @@
+#include "stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PARTIAL_MOST ((size_t)64 << 10) /* a longer line goes out in parts */
+
+static void note(struct stream *stream, int rc)
+{
+    if (rc < 0 && stream->error == 0)
+        stream->error = rc;
+}
+
+static int keep(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        const ssize_t wrote = write(fd, data, size);
+        if (wrote < 0 && errno != EINTR)
+            return -errno;
+        if (wrote > 0) {
+            data += wrote;
+            size -= (size_t)wrote;
+        }
+    }
+    return 0;
+}
+
+static int put(void *context, const char *data, size_t size)
+{
+    struct stream *stream = context;
+    return outlet_put_tagged(stream->outlet, stream->tag, &stream->in_line, data, size);
+}
+
+static int put_lines(void *context, const char *data, size_t size)
+{
+    struct stream *stream = context;
+    const char *newline = memrchr(data, '\n', size);
+    const size_t whole = newline == NULL ? 0 : (size_t)(newline - data) + 1;
+    if (whole > 0) {
+        note(stream, put(stream, stream->partial.data, stream->partial.size));
+        text_clear(&stream->partial);
+        note(stream, put(stream, data, whole));
+    }
+    text_put(&stream->partial, data + whole, size - whole);
+    if (stream->partial.failed)
+        return -ENOMEM;
+    if (stream->partial.size > PARTIAL_MOST) {
+        note(stream, put(stream, stream->partial.data, stream->partial.size));
+        text_clear(&stream->partial);
+    }
+    return outlet_flush(stream->outlet);
+}
+
+/* Takes everything, also after a failure: that is this program's, and not for the job to notice. */
+static int take(void *context, const char *data, size_t size)
+{
+    struct stream *stream = context;
+    if (stream->results >= 0)
+        note(stream, keep(stream->results, data, size));
+    note(stream, stream->live ? put_lines(stream, data, size) : spool_put(&stream->spool, data, size));
+    return 0;
+}
+
+int stream_open(struct stream *stream, int64_t limit, struct outlet *outlet, const char *tag, int results)
+{
+    *stream = (struct stream){.outlet = outlet, .tag = tag, .results = results};
+    spool_init(&stream->spool);
+    text_put(&stream->partial, "", 0);
+    return relay_open(&stream->relay, limit, take, stream);
+}
+
+void stream_read(struct stream *stream)
+{
+    relay_pass(&stream->relay);
+}
+
+void stream_forget(struct stream *stream)
+{
+    const int64_t left = stream->relay.left + stream->relay.passed;
+    relay_pass(&stream->relay);
+    spool_clear(&stream->spool);
+    stream->relay.left = left;
+    stream->relay.passed = 0;
+    if (stream->results >= 0 && (ftruncate(stream->results, 0) < 0 || lseek(stream->results, 0, SEEK_SET) < 0))
+        note(stream, -errno);
+}
+
+struct spool stream_set_live(struct stream *stream)
+{
+    const struct spool held = stream->spool;
+    spool_init(&stream->spool);
+    stream->live = true;
+    return held;
+}
+
+void stream_put_held(struct stream *stream, struct spool *held)
+{
+    note(stream, spool_drain(held, put_lines, stream));
+}
+
+void stream_end(struct stream *stream)
+{
+    relay_finish(&stream->relay);
+}
+
+int stream_emit(struct stream *stream)
+{
+    note(stream, spool_drain(&stream->spool, put, stream));
+    note(stream, put(stream, stream->partial.data, stream->partial.size));
+    text_clear(&stream->partial);
+    note(stream, outlet_flush(stream->outlet));
+    return stream->error;
+}
+
+void stream_close(struct stream *stream)
+{
+    relay_close(&stream->relay);
+    spool_clear(&stream->spool);
+    text_deinit(&stream->partial);
+    if (stream->results >= 0)
+        close(stream->results);
+    stream->results = -1;
+}
