@@ -593,6 +593,37 @@ static void test_command_deadline_pauses_while_it_is_stopped(void **state)
     close(ends[1]);
 }
 
+struct halts {
+    atomic_int stopped, continued; /* the signal; how often */
+};
+
+static void note_halt(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    struct halts *halts = user;
+    if (event->kind == POOL_EVENT_STOPPED) {
+        atomic_store(&halts->stopped, event->signal);
+        assert_int_equal(pool_job_signal(job, SIGCONT), 0);
+    } else if (event->kind == POOL_EVENT_CONTINUED) {
+        atomic_fetch_add(&halts->continued, 1);
+    }
+}
+
+/* Whoever listens hears that it was stopped, by what, and that it goes on. */
+static void test_command_tells_that_it_is_stopped(void **state)
+{
+    (void)state;
+    struct halts halts = {0};
+    const pool_job_options_t options = {.on_event = note_halt, .user = &halts};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run_shell(pool, "kill -TSTP $$; exit 0", &options, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(atomic_load(&halts.stopped), SIGTSTP);
+    assert_int_equal(atomic_load(&halts.continued), 1);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
 /* ---- again ------------------------------------------------------------------------------------------------------- */
 
 static void test_command_attempts_read_stdin_from_the_start(void **state)
@@ -714,6 +745,7 @@ int main(void)
         SUPPORT_TEST(test_command_exiting_on_sigterm_is_still_the_timeout),
         SUPPORT_TEST(test_command_cpu_limit),
         SUPPORT_TEST(test_command_deadline_pauses_while_it_is_stopped),
+        SUPPORT_TEST(test_command_tells_that_it_is_stopped),
         SUPPORT_TEST(test_command_attempts_read_stdin_from_the_start),
         SUPPORT_TEST(test_command_many_at_once),
         SUPPORT_TEST(test_command_signals_reach_commands_and_functions),

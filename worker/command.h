@@ -15,6 +15,7 @@ struct command {
     int64_t data_limit; /* bytes, RLIMIT_DATA; -1: unchanged */
     const struct process_origin *origin;
     struct page *page;
+    struct channel *events; /* where to say that it was stopped; NULL: nobody asks */
 };
 
 /* Runs it to its end and fills in the result. Whatever it left behind is for the fork server to sweep. Most

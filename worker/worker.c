@@ -283,6 +283,7 @@ static int run_command(struct task *task, struct channel *channel, const struct 
     take_streams(task, command.streams);
     command.fds = task->descriptors.fds;
     command.fd_count = task->descriptors.count;
+    command.events = task->message.events != 0 ? channel : NULL;
     command.data_limit = task->message.backstop != 0 ? task->message.memory_limit : -1;
     channel->page->is_command = 1;
     take_baseline(channel->page, leaf);

@@ -5,12 +5,14 @@
 #include "relay.h"
 #include "report.h"
 #include "table.h"
+#include "terminal.h"
 #include "verbs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +35,11 @@ struct run {
     struct curve curve;
     pool_t *pool;
     pool_job_t *job;
+    struct terminal terminal;
     int settled;         /* eventfd */
     int signals;         /* signalfd */
-    volatile bool ended; /* by a signal from outside: no further attempt */
+    atomic_bool ended;   /* by a signal from outside: no further attempt */
+    atomic_bool stopped; /* the command is */
 };
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
@@ -147,6 +151,16 @@ static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
     (void)wrote;
 }
 
+/* The command was stopped, and we are as it is: that is what a shell sees. */
+static void stop_with(struct run *run, pool_job_t *job, int signal_number)
+{
+    run->stopped = true;
+    if (signal_number != SIGSTOP && terminal_is_unwatched())
+        pool_job_signal(job, SIGCONT); /* without us in between the terminal would not have stopped it */
+    else
+        terminal_stop(signal_number);
+}
+
 static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
 {
     struct run *run = user;
@@ -154,6 +168,10 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
         curve_add(&run->curve, event->time, event->memory);
     else if (event->kind == POOL_EVENT_RETRIED && run->ended)
         pool_job_cancel(job);
+    else if (event->kind == POOL_EVENT_STOPPED)
+        stop_with(run, job, event->signal);
+    else if (event->kind == POOL_EVENT_CONTINUED)
+        run->stopped = false;
 }
 
 static int submit(struct run *run)
@@ -183,7 +201,7 @@ static int submit(struct run *run)
 /* The pool is opened before signals are blocked: commands get the mask and the dispositions of that moment. */
 static int start(struct run *run)
 {
-    static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+    static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT};
     const pool_options_t options = {.workers = 1};
     pool_error_t error;
     sigset_t set;
@@ -198,20 +216,31 @@ static int start(struct run *run)
         if (sigaction(taken[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) /* nohup's stays ignored */
             sigaddset(&set, taken[i]);
     }
+    run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    sigaddset(&set, SIGTTIN); /* we stop when the command has: stop_with() */
+    sigaddset(&set, SIGTTOU);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return submit(run);
 }
 
-/* What the terminal sends, its whole foreground group gets: the command has it already. */
-static void pass_signal(struct run *run)
+/* Whether the command has not got it as well. What the terminal sends, its whole foreground group gets, but for the end
+ * of the line: of that it tells the session's leader alone. */
+static bool is_for_us_alone(const struct run *run, const struct signalfd_siginfo *info)
+{
+    if (info->ssi_code > 0)
+        return info->ssi_signo == SIGHUP && getsid(0) == getpid();
+    return info->ssi_signo != SIGCONT || run->stopped;
+}
+
+static void pass_signals(struct run *run)
 {
     struct signalfd_siginfo info;
     while (read(run->signals, &info, sizeof info) == sizeof info) {
         const int number = (int)info.ssi_signo;
-        run->ended = run->ended || number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
-        if (info.ssi_code <= 0 && pool_job_signal(run->job, number) < 0 && run->ended)
+        if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT)
+            run->ended = true;
+        if (is_for_us_alone(run, &info) && pool_job_signal(run->job, number) < 0 && run->ended)
             pool_job_cancel(run->job); /* it does not run yet, or is about to run again */
     }
 }
@@ -226,7 +255,7 @@ static void wait_for_end(struct run *run)
     bool asked = false;
     while (poll(fds, 4, -1) < 0 || fds[0].revents == 0) {
         if (fds[1].revents != 0)
-            pass_signal(run);
+            pass_signals(run);
         for (int i = 0; i < 2; i++) {
             if (fds[2 + i].revents != 0)
                 relay_pass(&run->relays[i]);
@@ -281,6 +310,7 @@ static void finish(struct run *run)
         fclose(run->report_file);
     if (run->samples_file != NULL)
         fclose(run->samples_file);
+    terminal_close(&run->terminal);
     curve_deinit(&run->curve);
 }
 
@@ -299,10 +329,13 @@ static void die_of(int signal_number)
 static int run_job(struct run *run, int *own_signal)
 {
     char message[128];
+    terminal_open(&run->terminal);
     if (open_files(run) < 0 || start(run) < 0)
         return OUTCOME_OWN_FAILURE;
     wait_for_end(run);
     const pool_result_t result = final_result(run, message, sizeof message);
+    if (outcome_is_ours(&result))
+        terminal_restore(&run->terminal);
     int code = outcome_exit_code(&result);
     if (outcome_is_ours(&result))
         fprintf(stderr, "reclaim: %s: %s\n", run->argv[0], result.message);
@@ -316,7 +349,7 @@ static int run_job(struct run *run, int *own_signal)
 
 int run_main(int argc, char **argv)
 {
-    static struct run run = {.settled = -1, .signals = -1};
+    static struct run run = {.settled = -1, .signals = -1, .terminal.fd = -1};
     int own_signal = 0;
     limits_init(&run.limits);
     const int first = table_read(&table, argc, argv, &run);
