@@ -143,6 +143,9 @@ enum message_payload { PAYLOAD_NONE = 0, PAYLOAD_INLINE, PAYLOAD_MEMFD };
  */
 enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4 };
 
+/* A stream's bit moved by this: the command is to have none, and no descriptor travels. */
+enum { TASK_CLOSED_SHIFT = 3 };
+
 struct message_task {
     uint64_t serial;
     uint64_t function; /* 0: the payload is a command message */

@@ -624,6 +624,30 @@ static void test_command_tells_that_it_is_stopped(void **state)
     pool_free(pool);
 }
 
+/* A command without standard streams; what tells is at 3. */
+static void test_command_streams_closed(void **state)
+{
+    (void)state;
+    const char *argv[] = {"/bin/sh", "-c", "for fd in 0 1 2; do [ ! -e /proc/$$/fd/$fd ] || echo $fd >&3; done", NULL};
+    const pool_command_t command = {.argv = argv,
+                                    .stdin_mode = POOL_STDIN_CLOSED,
+                                    .stdout_mode = POOL_STREAM_CLOSED,
+                                    .stderr_mode = POOL_STREAM_CLOSED};
+    int ends[2];
+    char said[8];
+    support_pipe(ends);
+    const pool_job_options_t options = {.fds = &ends[1], .fd_count = 1};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run(pool, &command, &options, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], said, sizeof said), 0);
+    close(ends[0]);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
 /* ---- again ------------------------------------------------------------------------------------------------------- */
 
 static void test_command_attempts_read_stdin_from_the_start(void **state)
@@ -746,6 +770,7 @@ int main(void)
         SUPPORT_TEST(test_command_cpu_limit),
         SUPPORT_TEST(test_command_deadline_pauses_while_it_is_stopped),
         SUPPORT_TEST(test_command_tells_that_it_is_stopped),
+        SUPPORT_TEST(test_command_streams_closed),
         SUPPORT_TEST(test_command_attempts_read_stdin_from_the_start),
         SUPPORT_TEST(test_command_many_at_once),
         SUPPORT_TEST(test_command_signals_reach_commands_and_functions),

@@ -66,6 +66,9 @@ static int place_descriptors(const struct command *command, int *report)
     for (int i = 0; i < count; i++)
         if (lifted[i] >= 0 && dup2(lifted[i], i) < 0)
             return -errno;
+    for (int i = 0; i < 3; i++)
+        if (command->streams[i] == COMMAND_CLOSED)
+            close(i);
     if (above > first_free)
         descriptor_close_range((unsigned)first_free, (unsigned)above - 1);
     descriptor_close_range((unsigned)above + 1, ~0U);

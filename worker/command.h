@@ -6,7 +6,9 @@
 #include "message.h"
 #include "process.h"
 
-/* What the child is given: descriptors for 0, 1, 2 (-1: leave alone) and for 3, 4, ... */
+#define COMMAND_CLOSED (-2)
+
+/* What the child is given: descriptors for 0, 1, 2 (-1: leave alone; COMMAND_CLOSED) and for 3, 4, ... */
 struct command {
     struct message_command spec; /* *borrows* */
     int streams[3];

@@ -293,12 +293,19 @@ typedef struct pool_job_options {
 POOL_API int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
                          pool_job_t **job);
 
-typedef enum pool_stdin { POOL_STDIN_NULL = 0, POOL_STDIN_BYTES, POOL_STDIN_FD, POOL_STDIN_INHERIT } pool_stdin_t;
+typedef enum pool_stdin {
+    POOL_STDIN_NULL = 0,
+    POOL_STDIN_BYTES,
+    POOL_STDIN_FD,
+    POOL_STDIN_INHERIT, /* the host's, at the start of the job */
+    POOL_STDIN_CLOSED   /* none: what it opens first is its 0 */
+} pool_stdin_t;
 typedef enum pool_stream {
     POOL_STREAM_INHERIT = 0, /* the host's, at the start of the job */
     POOL_STREAM_CAPTURE,     /* into result.out or result.err */
     POOL_STREAM_FD,
-    POOL_STREAM_DISCARD
+    POOL_STREAM_DISCARD,
+    POOL_STREAM_CLOSED /* none */
 } pool_stream_t;
 
 typedef struct pool_command {
@@ -362,8 +369,8 @@ POOL_API int pool_job_cancel(pool_job_t *job);
 /* Sends a signal to a running job: to its command (and the group that this leads, unless it is in the foreground), or
  * to the process of its function. What it does to the job shows in its result. Commands: SIGHUP, SIGINT, SIGQUIT,
  * SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT (one in the foreground: only while it is stopped);
- * functions: any but SIGKILL and SIGSTOP (see pool_job_cancel). 0 means requested. Errors: -ESRCH (it does not run now),
- * -EINVAL (not one of these). */
+ * functions: any but SIGKILL and SIGSTOP (see pool_job_cancel). 0 means requested. Errors: -ESRCH (it does not run
+ * now), -EINVAL (not one of these). */
 POOL_API int pool_job_signal(pool_job_t *job, int signal);
 
 /* Adds a reference; returns job. */

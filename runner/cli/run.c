@@ -1,7 +1,9 @@
 /* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
+#include "closed.h"
 #include "curve.h"
 #include "limits.h"
 #include "outcome.h"
+#include "outfile.h"
 #include "relay.h"
 #include "report.h"
 #include "table.h"
@@ -9,7 +11,6 @@
 #include "verbs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,7 +20,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define POINTS_MS 20 /* apart, for --samples and --plot */
@@ -30,7 +30,8 @@ struct run {
     const char *report, *samples, *plot;
 
     const char *const *argv;
-    FILE *report_file, *samples_file;
+    FILE *report_file, *samples_file, *plot_file;
+    bool closed[3]; /* of our standard streams */
     struct relay relays[2];
     struct curve curve;
     pool_t *pool;
@@ -66,7 +67,7 @@ static int set_samples(void *context, const char *text)
 static int set_plot(void *context, const char *text)
 {
     ((struct run *)context)->plot = text;
-    return curve_can_draw(text) ? 0 : table_fail("plot", text, "the name must end in .svg or .png");
+    return curve_format(text) != CURVE_UNKNOWN ? 0 : table_fail("plot", text, "the name must end in .svg or .png");
 }
 
 static const struct table_option own_table[] = {
@@ -91,43 +92,11 @@ static const struct table table = {
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-/* Opened before anything runs, and emptied only when there is something to write. */
-static int open_output(const char *option, const char *path, FILE **file)
-{
-    *file = NULL;
-    if (path == NULL)
-        return 0;
-    const int fd = strcmp(path, "-") == 0 ? dup(STDERR_FILENO) : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    *file = fd < 0 ? NULL : fdopen(fd, "w");
-    return *file != NULL ? 0 : table_fail(option, path, strerror(errno));
-}
-
-static int empty(const char *path, FILE *file)
-{
-    struct stat status;
-    if (strcmp(path, "-") == 0)
-        return 0;
-    if (fstat(fileno(file), &status) < 0)
-        return -errno;
-    return S_ISREG(status.st_mode) && ftruncate(fileno(file), 0) < 0 ? -errno : 0;
-}
-
-/* The drawing library opens the file itself, at the end: whether it can is asked now. */
-static int check_plot(const char *path)
-{
-    if (path == NULL)
-        return 0;
-    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return table_fail("plot", path, strerror(errno));
-    close(fd);
-    return 0;
-}
-
 static int open_files(struct run *run)
 {
-    if (open_output("report", run->report, &run->report_file) < 0 ||
-        open_output("samples", run->samples, &run->samples_file) < 0 || check_plot(run->plot) < 0)
+    if (outfile_open("report", run->report, &run->report_file) < 0 ||
+        outfile_open("samples", run->samples, &run->samples_file) < 0 ||
+        outfile_open("plot", run->plot, &run->plot_file) < 0)
         return -1;
     for (int i = 0; i < 2; i++)
         run->relays[i] = (struct relay){.from = -1, .for_command = -1};
@@ -174,15 +143,21 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
         run->stopped = false;
 }
 
+static pool_stream_t stream_mode(const struct run *run, int fd)
+{
+    if (run->closed[fd])
+        return POOL_STREAM_CLOSED;
+    return run->limits.output_limited ? POOL_STREAM_FD : POOL_STREAM_INHERIT;
+}
+
 static int submit(struct run *run)
 {
-    const bool relayed = run->limits.output_limited;
     const pool_command_t command = {
         .argv = run->argv,
-        .stdin_mode = POOL_STDIN_INHERIT,
-        .stdout_mode = relayed ? POOL_STREAM_FD : POOL_STREAM_INHERIT,
+        .stdin_mode = run->closed[STDIN_FILENO] ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
+        .stdout_mode = stream_mode(run, STDOUT_FILENO),
         .stdout_fd = run->relays[0].for_command,
-        .stderr_mode = relayed ? POOL_STREAM_FD : POOL_STREAM_INHERIT,
+        .stderr_mode = stream_mode(run, STDERR_FILENO),
         .stderr_fd = run->relays[1].for_command,
         .foreground = true,
     };
@@ -286,18 +261,19 @@ static pool_result_t final_result(const struct run *run, char *message, size_t s
     return result;
 }
 
+/* Each of them, whatever became of the others: how many could not be written. */
 static int write_files(struct run *run, const pool_result_t *result)
 {
-    int rc = 0;
-    if (run->samples_file != NULL && (rc = empty(run->samples, run->samples_file)) == 0)
-        rc = curve_write_mprof(&run->curve, run->samples_file, run->argv);
-    if (rc < 0)
-        return table_fail("samples", run->samples, strerror(-rc));
-    if (run->plot != NULL && (rc = curve_draw(&run->curve, run->plot, run->argv, result->usage.memory_limit)) < 0)
-        return table_fail("plot", run->plot, strerror(-rc));
-    if (run->report_file != NULL && (rc = empty(run->report, run->report_file)) == 0)
-        rc = report_write_json(run->report_file, run->argv, result);
-    return rc < 0 ? table_fail("report", run->report, strerror(-rc)) : 0;
+    int report = 0, samples = 0, plot = 0;
+    if (run->samples_file != NULL && (samples = outfile_empty(run->samples, run->samples_file)) == 0)
+        samples = curve_write_mprof(&run->curve, run->samples_file, run->argv);
+    if (run->plot_file != NULL && (plot = outfile_empty(run->plot, run->plot_file)) == 0)
+        plot = curve_draw(&run->curve, run->plot_file, curve_format(run->plot), run->argv, result->usage.memory_limit);
+    if (run->report_file != NULL && (report = outfile_empty(run->report, run->report_file)) == 0)
+        report = report_write_json(run->report_file, run->argv, result);
+    return (outfile_close("samples", run->samples, run->samples_file, samples) < 0) +
+           (outfile_close("plot", run->plot, run->plot_file, plot) < 0) +
+           (outfile_close("report", run->report, run->report_file, report) < 0);
 }
 
 static void finish(struct run *run)
@@ -306,10 +282,6 @@ static void finish(struct run *run)
     pool_free(run->pool);
     for (int i = 0; i < 2; i++)
         relay_close(&run->relays[i]);
-    if (run->report_file != NULL)
-        fclose(run->report_file);
-    if (run->samples_file != NULL)
-        fclose(run->samples_file);
     terminal_close(&run->terminal);
     curve_deinit(&run->curve);
 }
@@ -341,7 +313,7 @@ static int run_job(struct run *run, int *own_signal)
         fprintf(stderr, "reclaim: %s: %s\n", run->argv[0], result.message);
     if (run->verbose)
         report_print(stderr, run->argv, &result);
-    if (write_files(run, &result) < 0 && code == 0)
+    if (write_files(run, &result) > 0 && code == 0)
         code = OUTCOME_OWN_FAILURE;
     *own_signal = outcome_own_signal(&result);
     return code;
@@ -352,6 +324,8 @@ int run_main(int argc, char **argv)
     static struct run run = {.settled = -1, .signals = -1, .terminal.fd = -1};
     int own_signal = 0;
     limits_init(&run.limits);
+    if (closed_fill(run.closed) < 0)
+        return OUTCOME_OWN_FAILURE; /* and nowhere to say so */
     const int first = table_read(&table, argc, argv, &run);
     if (first < 0)
         return first == -2 ? 0 : OUTCOME_OWN_FAILURE;
