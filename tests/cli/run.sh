@@ -4,43 +4,7 @@
 #     sh tests/cli/run.sh path/to/reclaim
 set -u
 
-reclaim=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-count=0
-
-# check NAME CODE COMMAND...: runs it, with its output in $work/out and $work/err
-check() {
-    name=$1
-    expected=$2
-    shift 2
-    count=$((count + 1))
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    [ $code = "$expected" ] && return 0
-    echo "FAILED: $name: exit $code instead of $expected: $*"
-    sed 's/^/    /' "$work/out" "$work/err"
-    failed=$((failed + 1))
-    return 1
-}
-
-# says FILE WORDS: that they are in it
-says() {
-    count=$((count + 1))
-    grep -qF -- "$2" "$work/$1" && return 0
-    echo "FAILED: $name: \"$2\" is not in $1:"
-    sed 's/^/    /' "$work/$1"
-    failed=$((failed + 1))
-}
-
-silent() {
-    count=$((count + 1))
-    [ ! -s "$work/err" ] && return 0
-    echo "FAILED: $name: it said:"
-    sed 's/^/    /' "$work/err"
-    failed=$((failed + 1))
-}
+. "$(dirname "$0")/common.sh"
 
 check "exit 0" 0 "$reclaim" run true && silent
 check "its own code" 7 "$reclaim" run sh -c 'exit 7' && silent
@@ -149,11 +113,8 @@ fi
 # Signals from outside reach the command.
 "$reclaim" run sh -c "trap 'exit 5' USR1; echo ready >$work/fifo; while :; do sleep 0.05; done" &
 pid=$!
-tries=0
-until [ -e "$work/fifo" ] || [ $tries = 200 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
+name="a forwarded signal"
+wait_for [ -e "$work/fifo" ]
 kill -USR1 $pid
 wait $pid
 code=$?
@@ -163,5 +124,4 @@ count=$((count + 1))
     failed=$((failed + 1))
 }
 
-echo "$((count - failed)) passed, $failed failed"
-[ $failed = 0 ]
+finish
