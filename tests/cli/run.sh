@@ -18,6 +18,16 @@ check "a timeout" 124 "$reclaim" run -t 0.2 sleep 100 && says err "over its time
 check "a timeout by force" 137 "$reclaim" run -t 0.2 -k 0.1 sh -c 'trap "" TERM; while :; do sleep 0.05; done'
 check "not found" 127 "$reclaim" run no-such-command && says err "no-such-command"
 check "not executable" 126 "$reclaim" run /etc/passwd && says err "/etc/passwd"
+printf '\177ELF and no more' >"$work/garbage"
+chmod +x "$work/garbage"
+timeout 9 "$work/garbage" 2>/dev/null # execvp(3) gives it to sh
+check "no program" $? "$reclaim" run "$work/garbage"
+check "no directory" 127 "$reclaim" run "$work/garbage/true" && says err "$work/garbage/true"
+# shellcheck disable=SC2016 # for the inner shell
+check "too long a command" 125 sh -c 'ulimit -s unlimited 2>/dev/null || { echo "argv and envp are larger" >&2; exit 125; }
+    word=$(head -c 100000 /dev/zero | tr "\0" x)
+    set -- "$1" run true $(yes "$word" | head -n 45)
+    exec "$@"' sh "$reclaim" && says err "argv and envp are larger"
 check "over memory" 137 "$reclaim" run -m 64M dd if=/dev/zero of=/dev/null bs=1G count=1 &&
     says err "killed: over its memory limit of 64.0 MiB (peak "
 check "a limit that holds" 0 "$reclaim" run -m 200M dd if=/dev/zero of=/dev/null bs=50M count=2

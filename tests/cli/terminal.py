@@ -497,6 +497,23 @@ def case_shell_inside(work):
     leave(terminal, 6)
 
 
+def case_shell_password(work):
+    """What asks on /dev/tty, whatever its streams are, is answered there, without an echo."""
+    terminal = shell(work)
+    yield terminal
+    before = terminal.attributes()
+    terminal.line(
+        "$RECLAIM run sh -c 'stty -echo </dev/tty; printf Pass\"\"word: >/dev/tty; read x </dev/tty; stty echo </dev/tty;"
+        " [ \"$x\" = secret ]' </dev/null >/dev/null 2>&1"
+    )
+    terminal.expect("Password:")
+    terminal.line("secret")
+    terminal.expect(re.escape(PROMPT))
+    same("secret" in terminal.seen, False, "an echo")
+    same(terminal.attributes(), before, "the terminal's attributes")
+    leave(terminal, 0)
+
+
 # ---- cases: programs that own the screen ----------------------------------------------------------------------------
 
 
