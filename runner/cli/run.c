@@ -200,11 +200,13 @@ static int start(struct run *run)
 }
 
 /* Whether the command has not got it as well. What the terminal sends, its whole foreground group gets, but for the end
- * of the line: of that it tells the session's leader alone. */
+ * of the line: of that it tells the session's leader alone. An editor that stops does so with its whole group. */
 static bool is_for_us_alone(const struct run *run, const struct signalfd_siginfo *info)
 {
     if (info->ssi_code > 0)
         return info->ssi_signo == SIGHUP && getsid(0) == getpid();
+    if (info->ssi_signo == SIGTSTP)
+        return getpgid((pid_t)info->ssi_pid) != getpgrp();
     return info->ssi_signo != SIGCONT || run->stopped;
 }
 

@@ -578,7 +578,7 @@ def attempt(case):
             if terminal is not None:
                 terminal.expect_gone()
             return None
-        except Failure as failure:
+        except (Failure, OSError) as failure:
             return str(failure)
         finally:
             steps.close()
