@@ -46,6 +46,7 @@ static const struct field command_fields[] = {
     B(command, argv), B(command, envp), B(command, cwd), S(command, group)};
 static const struct field progress_fields[] = {U(progress, done), U(progress, total)};
 static const struct field partial_fields[] = {U(partial, payload), U(partial, size), B(partial, data)};
+static const struct field halted_fields[] = {U(halted, signal)};
 static const struct field result_fields[] = {
     S(result, code), U(result, payload), U(result, size), B(result, data), U(result, sealed),
     B(result, text), U(result, command), U(result, start), U(result, signal), U(result, peak), U(result, processes)};
@@ -61,7 +62,7 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT_] = {
     [MESSAGE_MEMORY] = LAYOUT(memory_fields),     [MESSAGE_GONE] = LAYOUT(gone_fields),
     [MESSAGE_TASK] = LAYOUT(task_fields),         [MESSAGE_COMMAND] = LAYOUT(command_fields),
     [MESSAGE_PROGRESS] = LAYOUT(progress_fields), [MESSAGE_PARTIAL] = LAYOUT(partial_fields),
-    [MESSAGE_RESULT] = LAYOUT(result_fields),
+    [MESSAGE_HALTED] = LAYOUT(halted_fields),     [MESSAGE_RESULT] = LAYOUT(result_fields),
 };
 
 static int pack_field(msgpack_packer *packer, const struct field *field, const void *message)

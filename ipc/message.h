@@ -7,7 +7,7 @@
  *     host    → fork server   fork, kill, signal, started         SOCK_SEQPACKET, the control socket
  *     fork server → host      hello, born, memory, gone           the same
  *     host    → worker        task                                task socket (stream)
- *     worker  → host          progress, partial, result           result pipe; descriptors on the task socket
+ *     worker  → host          progress, partial, halted, result   result pipe; descriptors on the task socket
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -32,6 +32,7 @@ enum message_type {
     MESSAGE_COMMAND,
     MESSAGE_PROGRESS,
     MESSAGE_PARTIAL,
+    MESSAGE_HALTED,
     MESSAGE_RESULT,
     MESSAGE_TYPE_COUNT_
 };
@@ -142,6 +143,9 @@ enum message_payload { PAYLOAD_NONE = 0, PAYLOAD_INLINE, PAYLOAD_MEMFD };
  */
 enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4 };
 
+/* A stream's bit moved by this: the command is to have none, and no descriptor travels. */
+enum { TASK_CLOSED_SHIFT = 3 };
+
 struct message_task {
     uint64_t serial;
     uint64_t function; /* 0: the payload is a command message */
@@ -171,6 +175,11 @@ struct message_progress {
 struct message_partial {
     uint64_t payload, size; /* PAYLOAD_MEMFD: the descriptor is on the task socket, sealed */
     struct message_slice data;
+};
+
+/* A command was stopped by a signal, or (0) continued. */
+struct message_halted {
+    uint64_t signal;
 };
 
 /* How a command could not be started. */

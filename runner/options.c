@@ -178,8 +178,9 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
 
 static int check_stream(const char *name, pool_stream_t mode)
 {
-    if (mode < POOL_STREAM_INHERIT || mode > POOL_STREAM_DISCARD)
-        return failure(-EINVAL, "%s_mode is %d: it is POOL_STREAM_INHERIT, _CAPTURE, _FD or _DISCARD", name, (int)mode);
+    if (mode < POOL_STREAM_INHERIT || mode > POOL_STREAM_CLOSED)
+        return failure(-EINVAL, "%s_mode is %d: it is POOL_STREAM_INHERIT, _CAPTURE, _FD, _DISCARD or _CLOSED", name,
+                       (int)mode);
     return 0;
 }
 
@@ -190,8 +191,8 @@ int options_command(const pool_command_t *command)
         return failure(-EINVAL, "the command has no argv[0]: give the program and its arguments, ended by NULL");
     if (!is_cleared(command->reserved))
         return refuse_dirty("pool_command_t");
-    if (command->stdin_mode < POOL_STDIN_NULL || command->stdin_mode > POOL_STDIN_INHERIT)
-        return failure(-EINVAL, "stdin_mode is %d: it is POOL_STDIN_NULL, _BYTES, _FD or _INHERIT",
+    if (command->stdin_mode < POOL_STDIN_NULL || command->stdin_mode > POOL_STDIN_CLOSED)
+        return failure(-EINVAL, "stdin_mode is %d: it is POOL_STDIN_NULL, _BYTES, _FD, _INHERIT or _CLOSED",
                        (int)command->stdin_mode);
     if (command->stdin_mode == POOL_STDIN_BYTES && command->stdin_bytes.size > 0 && command->stdin_bytes.data == NULL)
         return failure(-EINVAL, "stdin_bytes.data is NULL and its size is %zu", command->stdin_bytes.size);

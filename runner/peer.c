@@ -198,6 +198,17 @@ static int on_partial(struct peer *peer, const void *message)
     return 0;
 }
 
+static int on_halted(struct peer *peer, const void *message)
+{
+    const struct message_halted *halted = message;
+    pool_event_t event = {.kind = halted->signal != 0 ? POOL_EVENT_STOPPED : POOL_EVENT_CONTINUED};
+    if (!peer->job->is_command || halted->signal >= NSIG)
+        return -EBADMSG;
+    event.signal = (int32_t)halted->signal;
+    settle_event(peer->job, &event);
+    return 0;
+}
+
 /* Takes the value out of a result frame. */
 static int keep_value(struct peer *peer, const struct message_result *result)
 {
@@ -248,6 +259,7 @@ static int on_result(struct peer *peer, const void *message)
 static int (*const handlers[MESSAGE_TYPE_COUNT_])(struct peer *, const void *) = {
     [MESSAGE_PROGRESS] = on_progress,
     [MESSAGE_PARTIAL] = on_partial,
+    [MESSAGE_HALTED] = on_halted,
     [MESSAGE_RESULT] = on_result,
 };
 
@@ -256,6 +268,7 @@ static int handle_frame(struct peer *peer, uint16_t type, const uint8_t *body, s
     union {
         struct message_progress progress;
         struct message_partial partial;
+        struct message_halted halted;
         struct message_result result;
     } message;
     if (peer->job == NULL || peer->has_result || type >= MESSAGE_TYPE_COUNT_ || handlers[type] == NULL)

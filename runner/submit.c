@@ -432,7 +432,8 @@ int pool_job_cancel(pool_job_t *job)
 
 static bool can_be_sent(const pool_job_t *job, int signal)
 {
-    static const int for_commands[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+    static const int for_commands[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
+                                       SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT};
     if (!job->is_command)
         return signal > 0 && signal < NSIG && signal < 64 && signal != SIGKILL && signal != SIGSTOP;
     for (size_t i = 0; i < sizeof for_commands / sizeof for_commands[0]; i++)

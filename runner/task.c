@@ -48,6 +48,9 @@ static int add_output(struct peer *peer, struct freight *freight, int which, poo
     case POOL_STREAM_FD:
         freight_add(freight, job->streams.fds[which + 1], bit);
         break;
+    case POOL_STREAM_CLOSED:
+        freight->streams |= bit << TASK_CLOSED_SHIFT;
+        break;
     case POOL_STREAM_INHERIT:
         if (job->is_command) /* a function has what the fork server had */
             freight_add(freight, inherited(peer->loop, which + 1), bit);
@@ -65,6 +68,8 @@ static int load_freight(struct peer *peer, struct freight *freight)
         lseek(job->streams.fds[0], 0, SEEK_SET); /* an earlier attempt may have read it */
     if (job->streams.in == POOL_STDIN_INHERIT)
         freight_add(freight, inherited(peer->loop, STDIN_FILENO), TASK_STDIN);
+    else if (job->streams.in == POOL_STDIN_CLOSED)
+        freight->streams |= TASK_STDIN << TASK_CLOSED_SHIFT;
     else if (job->streams.in != POOL_STDIN_NULL)
         freight_add(freight, job->streams.fds[0], TASK_STDIN);
     int rc = add_output(peer, freight, 0, job->streams.out);

@@ -593,6 +593,61 @@ static void test_command_deadline_pauses_while_it_is_stopped(void **state)
     close(ends[1]);
 }
 
+struct halts {
+    atomic_int stopped, continued; /* the signal; how often */
+};
+
+static void note_halt(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    struct halts *halts = user;
+    if (event->kind == POOL_EVENT_STOPPED) {
+        atomic_store(&halts->stopped, event->signal);
+        assert_int_equal(pool_job_signal(job, SIGCONT), 0);
+    } else if (event->kind == POOL_EVENT_CONTINUED) {
+        atomic_fetch_add(&halts->continued, 1);
+    }
+}
+
+/* Whoever listens hears that it was stopped, by what, and that it goes on. */
+static void test_command_tells_that_it_is_stopped(void **state)
+{
+    (void)state;
+    struct halts halts = {0};
+    const pool_job_options_t options = {.on_event = note_halt, .user = &halts};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run_shell(pool, "kill -TSTP $$; exit 0", &options, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(atomic_load(&halts.stopped), SIGTSTP);
+    assert_int_equal(atomic_load(&halts.continued), 1);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+/* A command without standard streams; what tells is at 3. */
+static void test_command_streams_closed(void **state)
+{
+    (void)state;
+    const char *argv[] = {"/bin/sh", "-c", "for fd in 0 1 2; do [ ! -e /proc/$$/fd/$fd ] || echo $fd >&3; done", NULL};
+    const pool_command_t command = {.argv = argv,
+                                    .stdin_mode = POOL_STDIN_CLOSED,
+                                    .stdout_mode = POOL_STREAM_CLOSED,
+                                    .stderr_mode = POOL_STREAM_CLOSED};
+    int ends[2];
+    char said[8];
+    support_pipe(ends);
+    const pool_job_options_t options = {.fds = &ends[1], .fd_count = 1};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run(pool, &command, &options, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], said, sizeof said), 0);
+    close(ends[0]);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
 /* ---- again ------------------------------------------------------------------------------------------------------- */
 
 static void test_command_attempts_read_stdin_from_the_start(void **state)
@@ -714,6 +769,8 @@ int main(void)
         SUPPORT_TEST(test_command_exiting_on_sigterm_is_still_the_timeout),
         SUPPORT_TEST(test_command_cpu_limit),
         SUPPORT_TEST(test_command_deadline_pauses_while_it_is_stopped),
+        SUPPORT_TEST(test_command_tells_that_it_is_stopped),
+        SUPPORT_TEST(test_command_streams_closed),
         SUPPORT_TEST(test_command_attempts_read_stdin_from_the_start),
         SUPPORT_TEST(test_command_many_at_once),
         SUPPORT_TEST(test_command_signals_reach_commands_and_functions),

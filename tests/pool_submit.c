@@ -731,8 +731,8 @@ static void test_submit_refuses_bad_commands(void **state)
     } bad[] = {
         {"argv", -EINVAL, {.argv = NULL}},
         {"argv", -EINVAL, {.argv = nothing_to_run}},
-        {"stdin_mode", -EINVAL, {.argv = argv, .stdin_mode = (pool_stdin_t)4}},
-        {"stdout_mode", -EINVAL, {.argv = argv, .stdout_mode = (pool_stream_t)4}},
+        {"stdin_mode", -EINVAL, {.argv = argv, .stdin_mode = (pool_stdin_t)5}},
+        {"stdout_mode", -EINVAL, {.argv = argv, .stdout_mode = (pool_stream_t)5}},
         {"stderr_mode", -EINVAL, {.argv = argv, .stderr_mode = (pool_stream_t)-1}},
         {"stdin_bytes", -EINVAL, {.argv = argv, .stdin_mode = POOL_STDIN_BYTES, .stdin_bytes = {NULL, 1}}},
         {"stdin_fd", -EBADF, {.argv = argv, .stdin_mode = POOL_STDIN_FD, .stdin_fd = 900}},

@@ -28,6 +28,7 @@ static const struct shape {
     {MESSAGE_COMMAND, "BBBS", sizeof(struct message_command)},
     {MESSAGE_PROGRESS, "UU", sizeof(struct message_progress)},
     {MESSAGE_PARTIAL, "UUB", sizeof(struct message_partial)},
+    {MESSAGE_HALTED, "U", sizeof(struct message_halted)},
     {MESSAGE_RESULT, "SUUBUBUUUUU", sizeof(struct message_result)},
 };
 

@@ -249,10 +249,10 @@ static void test_options_command(void **state)
     } table[] = {
         {{.argv = NULL}, "argv[0]"},
         {{.argv = nothing}, "argv[0]"},
-        {{.argv = argv, .stdin_mode = (pool_stdin_t)4}, "stdin_mode is 4"},
+        {{.argv = argv, .stdin_mode = (pool_stdin_t)5}, "stdin_mode is 5"},
         {{.argv = argv, .stdin_mode = (pool_stdin_t)-1}, "stdin_mode is"},
         {{.argv = argv, .stdin_mode = POOL_STDIN_BYTES, .stdin_bytes = {NULL, 3}}, "stdin_bytes.data is NULL"},
-        {{.argv = argv, .stdout_mode = (pool_stream_t)4}, "stdout_mode is 4"},
+        {{.argv = argv, .stdout_mode = (pool_stream_t)5}, "stdout_mode is 5"},
         {{.argv = argv, .stderr_mode = (pool_stream_t)-1}, "stderr_mode is"},
         {{.argv = argv, .reserved = {[7] = 1}}, "pool_command_t.reserved"},
     };
@@ -265,6 +265,11 @@ static void test_options_command(void **state)
                                                        .stdin_mode = POOL_STDIN_INHERIT,
                                                        .stdout_mode = POOL_STREAM_DISCARD,
                                                        .stderr_mode = POOL_STREAM_CAPTURE}),
+                     0);
+    assert_int_equal(options_command(&(pool_command_t){.argv = argv,
+                                                       .stdin_mode = POOL_STDIN_CLOSED,
+                                                       .stdout_mode = POOL_STREAM_CLOSED,
+                                                       .stderr_mode = POOL_STREAM_CLOSED}),
                      0);
 }
 

@@ -18,7 +18,8 @@
 #define LOOK_LAST_MS  64
 
 /* Signals that are the command's when its worker gets them. */
-static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
+                                SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT};
 
 /* What a child that could not exec says before it leaves, in one atomic write. */
 struct exec_failure {
@@ -65,6 +66,9 @@ static int place_descriptors(const struct command *command, int *report)
     for (int i = 0; i < count; i++)
         if (lifted[i] >= 0 && dup2(lifted[i], i) < 0)
             return -errno;
+    for (int i = 0; i < 3; i++)
+        if (command->streams[i] == COMMAND_CLOSED)
+            close(i);
     if (above > first_free)
         descriptor_close_range((unsigned)first_free, (unsigned)above - 1);
     descriptor_close_range((unsigned)above + 1, ~0U);
@@ -143,6 +147,19 @@ static void note_stop(struct page *page, bool stopped)
     }
 }
 
+/* signal: that stopped it; 0: it goes on. */
+static void tell_halted(const struct watch *watch, int signal)
+{
+    const struct message_halted halted = {.signal = (uint64_t)signal};
+    uint8_t storage[64];
+    struct frame_buffer frame;
+    if (watch->command->events == NULL)
+        return;
+    frame_buffer_init(&frame, storage, sizeof storage);
+    if (message_pack(&frame, MESSAGE_HALTED, &halted) == 0)
+        channel_send(watch->command->events, &frame, 0);
+}
+
 static void note_end(struct watch *watch, int status, const struct rusage *usage)
 {
     struct message_result *result = watch->result;
@@ -163,8 +180,10 @@ static void reap(struct watch *watch)
     int status;
     for (pid_t pid; (pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, &usage)) > 0;) {
         if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
-            if (pid == watch->pid)
-                note_stop(watch->command->page, WIFSTOPPED(status));
+            if (pid != watch->pid)
+                continue;
+            note_stop(watch->command->page, WIFSTOPPED(status));
+            tell_halted(watch, WIFSTOPPED(status) ? WSTOPSIG(status) : 0);
         } else if (pid == watch->pid) {
             note_end(watch, status, &usage);
         } else {
@@ -177,7 +196,10 @@ static void reap(struct watch *watch)
  * to end. */
 static void forward(const struct watch *watch, int signal)
 {
-    const pid_t target = watch->command->spec.group == 0 ? -watch->pid : watch->pid;
+    const bool own_group = watch->command->spec.group == 0;
+    const pid_t target = own_group ? -watch->pid : watch->pid;
+    if (signal == SIGCONT && !own_group && atomic_load(&watch->command->page->stopped_since_ms) == 0)
+        return; /* a shell's fg went to the whole group, and once is enough */
     kill(target, signal);
     if (signal == SIGTERM || signal == SIGHUP)
         kill(target, SIGCONT);
@@ -201,9 +223,9 @@ static void wait_for_end(struct watch *watch, const sigset_t *signals)
     while (!watch->over) {
         const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
         const int got = wait_ms < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &wait);
-        if (got > 0 && got != SIGCHLD)
-            forward(watch, got);
         reap(watch);
+        if (got > 0 && got != SIGCHLD && !watch->over)
+            forward(watch, got);
         if (got < 0 && errno == EAGAIN && !watch->over)
             wait_ms = look(watch, wait_ms);
     }

@@ -6,7 +6,9 @@
 #include "message.h"
 #include "process.h"
 
-/* What the child is given: descriptors for 0, 1, 2 (-1: leave alone) and for 3, 4, ... */
+#define COMMAND_CLOSED (-2)
+
+/* What the child is given: descriptors for 0, 1, 2 (-1: leave alone; COMMAND_CLOSED) and for 3, 4, ... */
 struct command {
     struct message_command spec; /* *borrows* */
     int streams[3];
@@ -15,6 +17,7 @@ struct command {
     int64_t data_limit; /* bytes, RLIMIT_DATA; -1: unchanged */
     const struct process_origin *origin;
     struct page *page;
+    struct channel *events; /* where to say that it was stopped; NULL: nobody asks */
 };
 
 /* Runs it to its end and fills in the result. Whatever it left behind is for the fork server to sweep. Most

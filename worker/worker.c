@@ -221,12 +221,15 @@ static void note_file_pages(struct page *page)
         page->file = status.file;
 }
 
-/* Takes the descriptors for 0, 1 and 2 out of the set, -1 where there is none. */
+/* Takes the descriptors for 0, 1 and 2 out of the set: see struct command. */
 static void take_streams(struct task *task, int streams[3])
 {
     static const uint64_t bits[] = {TASK_STDIN, TASK_STDOUT, TASK_STDERR};
     for (int i = 0; i < 3; i++)
-        streams[i] = (task->message.streams & bits[i]) != 0 ? descriptor_set_take(&task->descriptors) : -1;
+        if ((task->message.streams & bits[i] << TASK_CLOSED_SHIFT) != 0)
+            streams[i] = COMMAND_CLOSED;
+        else
+            streams[i] = (task->message.streams & bits[i]) != 0 ? descriptor_set_take(&task->descriptors) : -1;
 }
 
 /* Asked first: fflush alone would copy the page that the stream stands in. */
@@ -283,6 +286,7 @@ static int run_command(struct task *task, struct channel *channel, const struct 
     take_streams(task, command.streams);
     command.fds = task->descriptors.fds;
     command.fd_count = task->descriptors.count;
+    command.events = task->message.events != 0 ? channel : NULL;
     command.data_limit = task->message.backstop != 0 ? task->message.memory_limit : -1;
     channel->page->is_command = 1;
     take_baseline(channel->page, leaf);

@@ -213,7 +213,9 @@ typedef enum pool_event_kind {
     POOL_EVENT_PROGRESS,    /* done, total */
     POOL_EVENT_PARTIAL,     /* data, size: a partial result, in the order of the emits */
     POOL_EVENT_MEMORY,      /* memory: bytes the job uses now, at `time`; see memory_every_ms */
-    POOL_EVENT_RETRIED      /* the attempt ended as `outcome` and the job will run again; memory: its next limit */
+    POOL_EVENT_RETRIED,     /* the attempt ended as `outcome` and the job will run again; memory: its next limit */
+    POOL_EVENT_STOPPED,     /* a command was stopped by `signal`, of whoever's: its time does not run */
+    POOL_EVENT_CONTINUED    /* and goes on */
 } pool_event_kind_t;
 
 typedef struct pool_event {
@@ -225,6 +227,7 @@ typedef struct pool_event {
     uint64_t memory;
     pool_outcome_t outcome;
     double time; /* seconds since the epoch */
+    int32_t signal;
 } pool_event_t;
 
 /* Callbacks run one at a time on the pool's thread, perhaps before submit has returned; events come before settled.
@@ -290,12 +293,19 @@ typedef struct pool_job_options {
 POOL_API int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
                          pool_job_t **job);
 
-typedef enum pool_stdin { POOL_STDIN_NULL = 0, POOL_STDIN_BYTES, POOL_STDIN_FD, POOL_STDIN_INHERIT } pool_stdin_t;
+typedef enum pool_stdin {
+    POOL_STDIN_NULL = 0,
+    POOL_STDIN_BYTES,
+    POOL_STDIN_FD,
+    POOL_STDIN_INHERIT, /* the host's, at the start of the job */
+    POOL_STDIN_CLOSED   /* none: what it opens first is its 0 */
+} pool_stdin_t;
 typedef enum pool_stream {
     POOL_STREAM_INHERIT = 0, /* the host's, at the start of the job */
     POOL_STREAM_CAPTURE,     /* into result.out or result.err */
     POOL_STREAM_FD,
-    POOL_STREAM_DISCARD
+    POOL_STREAM_DISCARD,
+    POOL_STREAM_CLOSED /* none */
 } pool_stream_t;
 
 typedef struct pool_command {
@@ -358,8 +368,9 @@ POOL_API int pool_job_cancel(pool_job_t *job);
 
 /* Sends a signal to a running job: to its command (and the group that this leads, unless it is in the foreground), or
  * to the process of its function. What it does to the job shows in its result. Commands: SIGHUP, SIGINT, SIGQUIT,
- * SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT; functions: any but SIGKILL and SIGSTOP (see pool_job_cancel).
- * 0 means requested. Errors: -ESRCH (it does not run now), -EINVAL (not one of these). */
+ * SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT (one in the foreground: only while it is stopped);
+ * functions: any but SIGKILL and SIGSTOP (see pool_job_cancel). 0 means requested. Errors: -ESRCH (it does not run
+ * now), -EINVAL (not one of these). */
 POOL_API int pool_job_signal(pool_job_t *job, int signal);
 
 /* Adds a reference; returns job. */

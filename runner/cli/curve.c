@@ -49,6 +49,7 @@ int curve_write_mprof(const struct curve *curve, FILE *file, const char *const *
     }
     fputc('\n', file);
     for (size_t i = 0; i < curve->count; i++)
-        fprintf(file, "MEM %.6f %.4f\n", (double)curve->points[i].bytes / 1048576, curve->points[i].time);
-    return fflush(file) != 0 || ferror(file) ? -EIO : 0;
+        if (fprintf(file, "MEM %.6f %.4f\n", (double)curve->points[i].bytes / 1048576, curve->points[i].time) < 0)
+            return -errno;
+    return fflush(file) != 0 ? -errno : 0;
 }

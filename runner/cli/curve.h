@@ -26,10 +26,13 @@ void curve_deinit(struct curve *curve);
  * Negative errno. */
 int curve_write_mprof(const struct curve *curve, FILE *file, const char *const *argv);
 
-/* An SVG or PNG by the file's name, limit 0: none. Negative errno. */
-int curve_draw(const struct curve *curve, const char *path, const char *const *argv, uint64_t limit);
+enum curve_format { CURVE_UNKNOWN = 0, CURVE_SVG, CURVE_PNG };
 
-/* Whether a name ends in .svg or .png. */
-int curve_can_draw(const char *path);
+/* By how a file's name ends. */
+enum curve_format curve_format(const char *path);
+
+/* A picture; limit 0: none. Negative errno. */
+int curve_draw(const struct curve *curve, FILE *file, enum curve_format format, const char *const *argv,
+               uint64_t limit);
 
 #endif

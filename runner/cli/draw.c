@@ -22,10 +22,12 @@ struct plot {
     double most;           /* bytes at the top of the y axis */
 };
 
-int curve_can_draw(const char *path)
+enum curve_format curve_format(const char *path)
 {
     const char *dot = strrchr(path, '.');
-    return dot != NULL && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".png") == 0);
+    if (dot == NULL)
+        return CURVE_UNKNOWN;
+    return strcmp(dot, ".svg") == 0 ? CURVE_SVG : strcmp(dot, ".png") == 0 ? CURVE_PNG : CURVE_UNKNOWN;
 }
 
 static double x_of(const struct plot *plot, double time)
@@ -153,11 +155,23 @@ static struct plot plot_of(const struct curve *curve, uint64_t limit, cairo_t *c
     return plot;
 }
 
-int curve_draw(const struct curve *curve, const char *path, const char *const *argv, uint64_t limit)
+/* Where cairo writes to: it says only that writing failed, and not why. */
+struct sink {
+    FILE *file;
+    int error;
+};
+
+static cairo_status_t put_bytes(void *closure, const unsigned char *data, unsigned length)
 {
-    const int svg = strcmp(strrchr(path, '.'), ".svg") == 0;
-    cairo_surface_t *surface = svg ? cairo_svg_surface_create(path, WIDTH, HEIGHT)
-                                   : cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)WIDTH, (int)HEIGHT);
+    struct sink *sink = closure;
+    if (fwrite(data, 1, length, sink->file) == length)
+        return CAIRO_STATUS_SUCCESS;
+    sink->error = errno;
+    return CAIRO_STATUS_WRITE_ERROR;
+}
+
+static void draw(cairo_surface_t *surface, const struct curve *curve, const char *const *argv, uint64_t limit)
+{
     cairo_t *cairo = cairo_create(surface);
     cairo_set_source_rgb(cairo, 1, 1, 1);
     cairo_paint(cairo);
@@ -169,13 +183,26 @@ int curve_draw(const struct curve *curve, const char *path, const char *const *a
     draw_curve(&plot, curve);
     cairo_set_line_width(cairo, 1.5);
     draw_limit(&plot, limit);
-    cairo_status_t status = cairo_status(cairo);
-    if (status == CAIRO_STATUS_SUCCESS && !svg)
-        status = cairo_surface_write_to_png(surface, path);
     cairo_destroy(cairo);
+}
+
+int curve_draw(const struct curve *curve, FILE *file, enum curve_format format, const char *const *argv, uint64_t limit)
+{
+    struct sink sink = {.file = file};
+    cairo_surface_t *surface = format == CURVE_SVG
+                                   ? cairo_svg_surface_create_for_stream(put_bytes, &sink, WIDTH, HEIGHT)
+                                   : cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)WIDTH, (int)HEIGHT);
+    draw(surface, curve, argv, limit);
+    cairo_status_t status = cairo_surface_status(surface); /* an error of the context's is the surface's */
+    if (status == CAIRO_STATUS_SUCCESS && format == CURVE_PNG)
+        status = cairo_surface_write_to_png_stream(surface, put_bytes, &sink);
     cairo_surface_finish(surface);
     if (status == CAIRO_STATUS_SUCCESS)
         status = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
-    return status == CAIRO_STATUS_SUCCESS ? 0 : status == CAIRO_STATUS_NO_MEMORY ? -ENOMEM : -EIO;
+    if (sink.error != 0)
+        return -sink.error;
+    if (status != CAIRO_STATUS_SUCCESS)
+        return status == CAIRO_STATUS_NO_MEMORY ? -ENOMEM : -EIO;
+    return fflush(file) != 0 ? -errno : 0;
 }

@@ -23,8 +23,19 @@ int outfile_empty(const char *path, FILE *file)
 {
     struct stat status;
     if (strcmp(path, "-") == 0)
-        return 0;
+        return 0; /* others write there, too */
     if (fstat(fileno(file), &status) < 0)
         return -errno;
     return S_ISREG(status.st_mode) && ftruncate(fileno(file), 0) < 0 ? -errno : 0;
+}
+
+int outfile_close(const char *option, const char *path, FILE *file, int rc)
+{
+    if (file == NULL)
+        return 0;
+    if (rc < 0)
+        outfile_empty(path, file);
+    if (fclose(file) != 0 && rc == 0)
+        rc = -errno;
+    return rc < 0 ? table_fail(option, path, strerror(-rc)) : 0;
 }

@@ -11,4 +11,8 @@ int outfile_open(const char *option, const char *path, FILE **file);
 /* A file of that path; standard error stays as it is. Negative errno. */
 int outfile_empty(const char *path, FILE *file);
 
+/* Closes it (*takes*; NULL is fine). rc is what came of writing: where that or the closing failed, what is half written
+ * is taken back. 0, or -1 after table_fail. */
+int outfile_close(const char *option, const char *path, FILE *file, int rc);
+
 #endif

@@ -1,4 +1,5 @@
 /* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
+#include "closed.h"
 #include "curve.h"
 #include "limits.h"
 #include "outcome.h"
@@ -7,12 +8,13 @@
 #include "report.h"
 #include "signals.h"
 #include "table.h"
+#include "terminal.h"
 #include "verbs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +31,17 @@ struct run {
     const char *report, *samples, *plot;
 
     const char *const *argv;
-    FILE *report_file, *samples_file;
+    FILE *report_file, *samples_file, *plot_file;
+    bool closed[3]; /* of our standard streams */
     struct relay relays[2];
     struct curve curve;
     pool_t *pool;
     pool_job_t *job;
+    struct terminal terminal;
     int settled;         /* eventfd */
     int signals;         /* signalfd */
-    volatile bool ended; /* by a signal from outside: no further attempt */
+    atomic_bool ended;   /* by a signal from outside: no further attempt */
+    atomic_bool stopped; /* the command is */
 };
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
@@ -63,7 +68,7 @@ static int set_samples(void *context, const char *text)
 static int set_plot(void *context, const char *text)
 {
     ((struct run *)context)->plot = text;
-    return curve_can_draw(text) ? 0 : table_fail("plot", text, "the name must end in .svg or .png");
+    return curve_format(text) != CURVE_UNKNOWN ? 0 : table_fail("plot", text, "the name must end in .svg or .png");
 }
 
 static const struct table_option own_table[] = {
@@ -89,18 +94,6 @@ static const struct table table = {
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-/* The drawing library opens the file itself, at the end: whether it can is asked now. */
-static int check_plot(const char *path)
-{
-    if (path == NULL)
-        return 0;
-    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return table_fail("plot", path, strerror(errno));
-    close(fd);
-    return 0;
-}
-
 static int write_out(void *context, const char *data, size_t size)
 {
     const int fd = *(const int *)context;
@@ -120,7 +113,8 @@ static int open_files(struct run *run)
 {
     static const int streams[] = {STDOUT_FILENO, STDERR_FILENO};
     if (outfile_open("report", run->report, &run->report_file) < 0 ||
-        outfile_open("samples", run->samples, &run->samples_file) < 0 || check_plot(run->plot) < 0)
+        outfile_open("samples", run->samples, &run->samples_file) < 0 ||
+        outfile_open("plot", run->plot, &run->plot_file) < 0)
         return -1;
     for (int i = 0; i < 2; i++)
         run->relays[i] = (struct relay){.from = -1, .for_command = -1};
@@ -144,6 +138,16 @@ static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
     (void)wrote;
 }
 
+/* The command was stopped, and we are as it is: that is what a shell sees. */
+static void stop_with(struct run *run, pool_job_t *job, int signal_number)
+{
+    run->stopped = true;
+    if (signal_number != SIGSTOP && terminal_is_unwatched())
+        pool_job_signal(job, SIGCONT); /* without us in between the terminal would not have stopped it */
+    else
+        terminal_stop(signal_number);
+}
+
 static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
 {
     struct run *run = user;
@@ -151,17 +155,27 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
         curve_add(&run->curve, event->time, event->memory);
     else if (event->kind == POOL_EVENT_RETRIED && run->ended)
         pool_job_cancel(job);
+    else if (event->kind == POOL_EVENT_STOPPED)
+        stop_with(run, job, event->signal);
+    else if (event->kind == POOL_EVENT_CONTINUED)
+        run->stopped = false;
+}
+
+static pool_stream_t stream_mode(const struct run *run, int fd)
+{
+    if (run->closed[fd])
+        return POOL_STREAM_CLOSED;
+    return run->limits.output_limited ? POOL_STREAM_FD : POOL_STREAM_INHERIT;
 }
 
 static int submit(struct run *run)
 {
-    const bool relayed = run->limits.output_limited;
     const pool_command_t command = {
         .argv = run->argv,
-        .stdin_mode = POOL_STDIN_INHERIT,
-        .stdout_mode = relayed ? POOL_STREAM_FD : POOL_STREAM_INHERIT,
+        .stdin_mode = run->closed[STDIN_FILENO] ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
+        .stdout_mode = stream_mode(run, STDOUT_FILENO),
         .stdout_fd = run->relays[0].for_command,
-        .stderr_mode = relayed ? POOL_STREAM_FD : POOL_STREAM_INHERIT,
+        .stderr_mode = stream_mode(run, STDERR_FILENO),
         .stderr_fd = run->relays[1].for_command,
         .foreground = true,
     };
@@ -180,26 +194,42 @@ static int submit(struct run *run)
 /* The pool is opened before signals are blocked: commands get the mask and the dispositions of that moment. */
 static int start(struct run *run)
 {
-    static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+    static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT};
     const pool_options_t options = {.workers = 1};
     pool_error_t error;
+    sigset_t held;
     run->settled = eventfd(0, EFD_CLOEXEC);
     if (run->settled < 0 || pool_open(&run->pool, &options, &error) < 0) {
         fprintf(stderr, "reclaim run: %s\n", run->settled < 0 ? strerror(errno) : error.message);
         return -1;
     }
     run->signals = signals_take(taken, sizeof taken / sizeof taken[0]);
+    sigemptyset(&held);
+    sigaddset(&held, SIGTTIN); /* we stop when the command has: stop_with() */
+    sigaddset(&held, SIGTTOU);
+    sigprocmask(SIG_BLOCK, &held, NULL);
     return submit(run);
 }
 
-/* What the terminal sends, its whole foreground group gets: the command has it already. */
-static void pass_signal(struct run *run)
+/* Whether the command has not got it as well. What the terminal sends, its whole foreground group gets, but for the end
+ * of the line: of that it tells the session's leader alone. An editor that stops does so with its whole group. */
+static bool is_for_us_alone(const struct run *run, const struct signalfd_siginfo *info)
+{
+    if (info->ssi_code > 0)
+        return info->ssi_signo == SIGHUP && getsid(0) == getpid();
+    if (info->ssi_signo == SIGTSTP)
+        return getpgid((pid_t)info->ssi_pid) != getpgrp();
+    return info->ssi_signo != SIGCONT || run->stopped;
+}
+
+static void pass_signals(struct run *run)
 {
     struct signalfd_siginfo info;
     while (read(run->signals, &info, sizeof info) == sizeof info) {
         const int number = (int)info.ssi_signo;
-        run->ended = run->ended || number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
-        if (info.ssi_code <= 0 && pool_job_signal(run->job, number) < 0 && run->ended)
+        if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT)
+            run->ended = true;
+        if (is_for_us_alone(run, &info) && pool_job_signal(run->job, number) < 0 && run->ended)
             pool_job_cancel(run->job); /* it does not run yet, or is about to run again */
     }
 }
@@ -214,7 +244,7 @@ static void wait_for_end(struct run *run)
     bool asked = false;
     while (poll(fds, 4, -1) < 0 || fds[0].revents == 0) {
         if (fds[1].revents != 0)
-            pass_signal(run);
+            pass_signals(run);
         for (int i = 0; i < 2; i++) {
             if (fds[2 + i].revents != 0)
                 relay_pass(&run->relays[i]);
@@ -241,18 +271,19 @@ static pool_result_t final_result(const struct run *run, char *message, size_t s
     return outcome_over_output(result, run->limits.output_limit, message, size);
 }
 
+/* Each of them, whatever became of the others: how many could not be written. */
 static int write_files(struct run *run, const pool_result_t *result)
 {
-    int rc = 0;
-    if (run->samples_file != NULL && (rc = outfile_empty(run->samples, run->samples_file)) == 0)
-        rc = curve_write_mprof(&run->curve, run->samples_file, run->argv);
-    if (rc < 0)
-        return table_fail("samples", run->samples, strerror(-rc));
-    if (run->plot != NULL && (rc = curve_draw(&run->curve, run->plot, run->argv, result->usage.memory_limit)) < 0)
-        return table_fail("plot", run->plot, strerror(-rc));
-    if (run->report_file != NULL && (rc = outfile_empty(run->report, run->report_file)) == 0)
-        rc = report_write_json(run->report_file, run->argv, result);
-    return rc < 0 ? table_fail("report", run->report, strerror(-rc)) : 0;
+    int report = 0, samples = 0, plot = 0;
+    if (run->samples_file != NULL && (samples = outfile_empty(run->samples, run->samples_file)) == 0)
+        samples = curve_write_mprof(&run->curve, run->samples_file, run->argv);
+    if (run->plot_file != NULL && (plot = outfile_empty(run->plot, run->plot_file)) == 0)
+        plot = curve_draw(&run->curve, run->plot_file, curve_format(run->plot), run->argv, result->usage.memory_limit);
+    if (run->report_file != NULL && (report = outfile_empty(run->report, run->report_file)) == 0)
+        report = report_write_json(run->report_file, run->argv, result);
+    return (outfile_close("samples", run->samples, run->samples_file, samples) < 0) +
+           (outfile_close("plot", run->plot, run->plot_file, plot) < 0) +
+           (outfile_close("report", run->report, run->report_file, report) < 0);
 }
 
 static void finish(struct run *run)
@@ -261,10 +292,7 @@ static void finish(struct run *run)
     pool_free(run->pool);
     for (int i = 0; i < 2; i++)
         relay_close(&run->relays[i]);
-    if (run->report_file != NULL)
-        fclose(run->report_file);
-    if (run->samples_file != NULL)
-        fclose(run->samples_file);
+    terminal_close(&run->terminal);
     curve_deinit(&run->curve);
 }
 
@@ -283,16 +311,19 @@ static void die_of(int signal_number)
 static int run_job(struct run *run, int *own_signal)
 {
     char message[128];
+    terminal_open(&run->terminal);
     if (open_files(run) < 0 || start(run) < 0)
         return OUTCOME_OWN_FAILURE;
     wait_for_end(run);
     const pool_result_t result = final_result(run, message, sizeof message);
+    if (outcome_is_ours(&result))
+        terminal_restore(&run->terminal);
     int code = outcome_exit_code(&result);
     if (outcome_is_ours(&result))
         fprintf(stderr, "reclaim: %s: %s\n", run->argv[0], result.message);
     if (run->verbose)
         report_print(stderr, run->argv, &result);
-    if (write_files(run, &result) < 0 && code == 0)
+    if (write_files(run, &result) > 0 && code == 0)
         code = OUTCOME_OWN_FAILURE;
     *own_signal = outcome_own_signal(&result);
     return code;
@@ -300,9 +331,11 @@ static int run_job(struct run *run, int *own_signal)
 
 int run_main(int argc, char **argv)
 {
-    static struct run run = {.settled = -1, .signals = -1};
+    static struct run run = {.settled = -1, .signals = -1, .terminal.fd = -1};
     int own_signal = 0;
     limits_init(&run.limits);
+    if (closed_fill(run.closed) < 0)
+        return OUTCOME_OWN_FAILURE; /* and nowhere to say so */
     const int first = table_read(&table, argc, argv, &run);
     if (first < 0)
         return first == -2 ? 0 : OUTCOME_OWN_FAILURE;

@@ -19,6 +19,16 @@ check "a timeout" 124 "$reclaim" run -t 0.2 sleep 100 && says err "over its time
 check "a timeout by force" 137 "$reclaim" run -t 0.2 -k 0.1 sh -c 'trap "" TERM; while :; do sleep 0.05; done'
 check "not found" 127 "$reclaim" run no-such-command && says err "no-such-command"
 check "not executable" 126 "$reclaim" run /etc/passwd && says err "/etc/passwd"
+printf '\177ELF and no more' >"$work/garbage"
+chmod +x "$work/garbage"
+timeout 9 "$work/garbage" 2>/dev/null # execvp(3) gives it to sh
+check "no program" $? "$reclaim" run "$work/garbage"
+check "no directory" 127 "$reclaim" run "$work/garbage/true" && says err "$work/garbage/true"
+# shellcheck disable=SC2016 # for the inner shell
+check "too long a command" 125 sh -c 'ulimit -s unlimited 2>/dev/null || { echo "argv and envp are larger" >&2; exit 125; }
+    word=$(head -c 100000 /dev/zero | tr "\0" x)
+    set -- "$1" run true $(yes "$word" | head -n 45)
+    exec "$@"' sh "$reclaim" && says err "argv and envp are larger"
 check "over memory" 137 "$reclaim" run -m 64M dd if=/dev/zero of=/dev/null bs=1G count=1 &&
     says err "killed: over its memory limit of 64.0 MiB (peak "
 check "a limit that holds" 0 "$reclaim" run -m 200M dd if=/dev/zero of=/dev/null bs=50M count=2
@@ -64,6 +74,52 @@ check "help" 0 "$reclaim" run --help && says out "--memory SIZE"
 check "version" 0 "$reclaim" --version && says out "reclaim "
 cp "$work/kept" "$work/out"
 says out kept
+
+# Streams that reclaim is started without, its command is started without.
+# shellcheck disable=SC2016 # for the inner shells
+streams='for fd in 0 1 2; do [ -e /proc/$$/fd/$fd ] && printf o || printf c; done'
+for closing in "<&-" ">&-" "2>&-" "<&- >&- 2>&-"; do
+    name="closed: $closing"
+    count=$((count + 1))
+    eval "sh -c '{ $streams; } >\$0' $work/bare $closing"
+    for option in "" "--output-limit 1K"; do
+        eval "$reclaim run $option sh -c '{ $streams; } >\$0' $work/ours $closing"
+        cmp -s "$work/bare" "$work/ours" && continue
+        echo "FAILED: $name $option: $(cat "$work/ours") instead of $(cat "$work/bare")"
+        failed=$((failed + 1))
+    done
+done
+
+# What cannot be written is said, by file and error; a command that failed keeps its code.
+ln -s /dev/full "$work/full.svg"
+ln -s /dev/full "$work/full.png"
+check "a report on a full disk" 125 "$reclaim" run --report /dev/full true &&
+    says err "--report /dev/full: No space left on device"
+check "samples on a full disk" 125 "$reclaim" run --samples /dev/full --report "$work/report" true &&
+    says err "--samples /dev/full: No space left on device"
+cp "$work/report" "$work/out"
+says out '"outcome":"exited"'
+for picture in "$work/full.svg" "$work/full.png"; do
+    check "a picture on a full disk" 125 "$reclaim" run --plot "$picture" true &&
+        says err "--plot $picture: No space left on device"
+done
+check "a failure on a full disk" 3 "$reclaim" run --report /dev/full sh -c 'exit 3' && says err "No space left on device"
+
+# A file system that becomes full, where this user may mount one: nothing half written stays.
+mkdir "$work/disk"
+if unshare -rm mount -t tmpfs none "$work/disk" 2>/dev/null; then
+    # shellcheck disable=SC2016 # for the inner shell
+    check "a disk that fills up" 125 unshare -rm sh -c 'mount -t tmpfs -o size=16k none "$2" && cd "$2" || exit 9
+        "$1" run --report report --samples samples --plot plot.svg sh -c "cat /dev/zero >zero 2>/dev/null; exit 0"
+        code=$?
+        [ ! -s report ] && [ ! -s samples ] && [ ! -s plot.svg ] || exit 9
+        exit $code' sh "$reclaim" "$work/disk"
+    says err "--report report: No space left on device"
+    says err "--samples samples: No space left on device"
+    says err "--plot plot.svg: No space left on device"
+else
+    echo "SKIPPED: a disk that fills up: no mounts here"
+fi
 
 # Signals from outside reach the command.
 "$reclaim" run sh -c "trap 'exit 5' USR1; echo ready >$work/fifo; while :; do sleep 0.05; done" &

@@ -1,0 +1,42 @@
+#include "terminal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+void terminal_open(struct terminal *terminal)
+{
+    terminal->fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    terminal->is_saved = terminal->fd >= 0 && tcgetpgrp(terminal->fd) == getpgrp() &&
+                         tcgetattr(terminal->fd, &terminal->attributes) == 0;
+}
+
+void terminal_restore(const struct terminal *terminal)
+{
+    if (!terminal->is_saved)
+        return;
+    tcsetpgrp(terminal->fd, getpgrp()); /* the command may have put itself in front, and is gone */
+    tcsetattr(terminal->fd, TCSANOW, &terminal->attributes);
+}
+
+void terminal_close(struct terminal *terminal)
+{
+    if (terminal->fd >= 0)
+        close(terminal->fd);
+    terminal->fd = -1;
+}
+
+bool terminal_is_unwatched(void)
+{
+    return getpgrp() == getsid(0);
+}
+
+void terminal_stop(int signal_number)
+{
+    sigset_t set, before;
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    raise(signal_number);
+    pthread_sigmask(SIG_UNBLOCK, &set, &before); /* here it stops */
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}

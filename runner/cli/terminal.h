@@ -1,0 +1,30 @@
+/* terminal.h - the terminal that reclaim shares with its command, and the shell that watches both. */
+#ifndef TERMINAL_H
+#define TERMINAL_H
+
+#include <stdbool.h>
+#include <termios.h>
+
+struct terminal {
+    int fd;        /* the controlling terminal; -1: none */
+    bool is_saved; /* we were in its foreground */
+    struct termios attributes;
+};
+
+/* Opens it, and remembers how it is. */
+void terminal_open(struct terminal *terminal);
+
+/* Puts it back as it was, and us in its foreground: for a command that was killed before it could. The caller blocks
+ * SIGTTOU. */
+void terminal_restore(const struct terminal *terminal);
+
+void terminal_close(struct terminal *terminal);
+
+/* Whether no shell could say fg. Such a group is not stopped by the terminal: setpgid(2), orphaned process groups. */
+bool terminal_is_unwatched(void);
+
+/* Stops this process by a signal that the calling thread blocks, as it would stop one that does not; returns when it
+ * is continued. */
+void terminal_stop(int signal_number);
+
+#endif
