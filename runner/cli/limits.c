@@ -144,7 +144,7 @@ const struct table_option limits_table[] = {
     {"output-limit", 0, "SIZE", "bytes on standard output, and on standard error", set_output_limit},
     {"nice", 0, "N", "added to the niceness", set_nice},
     {"retries", 0, "N", "run it up to N times in all, until it succeeds", set_retries},
-    {"retry-oom", 0, "FACTOR", "over its memory limit: again, with FACTOR times as much", set_retry_oom},
+    {"retry-oom", 0, "FACTOR", "over its memory limit: again with FACTOR times it", set_retry_oom},
     {"huge-pages", 0, NULL, "malloc on huge pages (glibc programs)", set_huge_pages},
     {0},
 };

@@ -20,7 +20,7 @@ static const struct verb {
 static int help(void)
 {
     puts("Usage: reclaim VERB [OPTION...]\n"
-         "Runs memory-heavy commands, each in a process tree of its own that leaves nothing behind.\n");
+         "Runs memory-heavy commands, each with all its processes: nothing is left behind.\n");
     for (size_t i = 0; i < VERBS; i++)
         printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
     puts("\n  reclaim VERB --help      a verb's options\n  reclaim --version        the version");

@@ -191,12 +191,12 @@ static const struct table_option *const groups[] = {own_table, timeout_table, li
 static const struct table table = {
     .verb = "map",
     .usage = "[OPTION...] COMMAND [ARGUMENT...] [::: INPUT...]",
-    .intro = "Runs the command for each input: after :::, from --arg-file, or lines of standard input.",
+    .intro = "Runs the command for each input: after :::, from files, or lines of stdin.",
     .groups = groups,
-    .more = "In the command: {} the input, {.} without extension, {/} base name, {//} directory,\n"
-            "{/.} both, {#} number, {%} slot, {2} the second source's; else it goes at the end.\n"
-            "SIZE: 512K, 2G. DUR: seconds, or 30s, 5m, 2h. Exit: how many jobs failed, 101: more\n"
-            "than 100; 255: reclaim failed, or was stopped. reclaim-map(1) has more.",
+    .more = "In the command: {} input, {.} without extension, {/} base name, {//} directory,\n"
+            "{/.} both, {#} number, {%} slot, {2} second source's; without any: at the end.\n"
+            "SIZE: 512K, 2G. DUR: seconds, or 30s, 5m, 2h. Exit: how many jobs failed (101:\n"
+            "over 100); 255: reclaim failed or was stopped. reclaim-map(1) has more.",
 };
 
 /* ---- the command and its inputs ---------------------------------------------------------------------------------- */

@@ -85,11 +85,11 @@ static const struct table_option *const groups[] = {limits_timeout, limits_kill_
 static const struct table table = {
     .verb = "run",
     .usage = "[OPTION...] [--] COMMAND [ARGUMENT...]",
-    .intro = "Runs a command with limits over all that it starts, leaves nothing of it, and can tell what it used.",
+    .intro = "Runs a command with limits on all that it starts, and leaves nothing of it.",
     .groups = groups,
     .more = "SIZE: 512K, 2G, 1.5G. DUR: seconds, or 30s, 5m, 2h, 1d.\n"
-            "Exit: the command's own; 124 timed out (137: by SIGKILL); 128+N died of signal N, also when a limit\n"
-            "sent it; 125 reclaim failed; 126 cannot be executed; 127 not found. reclaim-run(1) has more.",
+            "Exit: the command's own; 124 timed out (137: SIGKILL); 128+N died of signal N;\n"
+            "125 reclaim failed; 126 not executable; 127 not found. reclaim-run(1) has more.",
 };
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */

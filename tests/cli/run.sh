@@ -71,6 +71,7 @@ check "no command" 125 "$reclaim" run && says err "no command"
 check "an unknown verb" 125 "$reclaim" rnu && says err "did you mean run?"
 check "no verb" 125 "$reclaim"
 check "help" 0 "$reclaim" run --help && says out "--memory SIZE"
+check "help fits a screen" 0 sh -c '"$1" run --help | awk "{ lines++ } length > 80 { exit 1 } END { exit lines > 24 }"' sh "$reclaim"
 check "version" 0 "$reclaim" --version && says out "reclaim "
 cp "$work/kept" "$work/out"
 says out kept
