@@ -1,5 +1,7 @@
 #include "joblog.h"
 
+#include "write_all.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -190,20 +192,6 @@ static off_t whole_size(int fd, off_t size)
     return 0;
 }
 
-static int put(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        const ssize_t wrote = write(fd, data, size);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return -errno;
-        data += wrote; /* a disk that is nearly full takes part of it; the next write tells */
-        size -= (size_t)wrote;
-    }
-    return 0;
-}
-
 int joblog_begin(struct joblog *joblog, bool keep)
 {
     off_t size = 0;
@@ -218,7 +206,7 @@ int joblog_begin(struct joblog *joblog, bool keep)
         if (size != status.st_size && ftruncate(joblog->fd, size) < 0)
             return -errno;
     }
-    return size == 0 ? put(joblog->fd, JOBLOG_HEADER, strlen(JOBLOG_HEADER)) : 0;
+    return size == 0 ? write_all(joblog->fd, JOBLOG_HEADER, strlen(JOBLOG_HEADER)) : 0;
 }
 
 int joblog_write(struct joblog *joblog, const struct joblog_row *row)
@@ -227,7 +215,7 @@ int joblog_write(struct joblog *joblog, const struct joblog_row *row)
         return 0;
     text_clear(&joblog->line);
     joblog_format(row, &joblog->line);
-    return joblog->line.failed ? -ENOMEM : put(joblog->fd, joblog->line.data, joblog->line.size);
+    return joblog->line.failed ? -ENOMEM : write_all(joblog->fd, joblog->line.data, joblog->line.size);
 }
 
 void joblog_close(struct joblog *joblog)

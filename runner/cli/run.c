@@ -10,6 +10,7 @@
 #include "table.h"
 #include "terminal.h"
 #include "verbs.h"
+#include "write_all.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -96,17 +97,7 @@ static const struct table table = {
 
 static int write_out(void *context, const char *data, size_t size)
 {
-    const int fd = *(const int *)context;
-    while (size > 0) {
-        const ssize_t wrote = write(fd, data, size);
-        if (wrote < 0 && errno != EINTR)
-            return -errno;
-        if (wrote > 0) {
-            data += wrote;
-            size -= (size_t)wrote;
-        }
-    }
-    return 0;
+    return write_all(*(const int *)context, data, size);
 }
 
 static int open_files(struct run *run)

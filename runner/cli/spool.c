@@ -1,5 +1,7 @@
 #include "spool.h"
 
+#include "write_all.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,20 +45,6 @@ int spool_check(const char **directory)
     if (fd < 0)
         return fd;
     close(fd);
-    return 0;
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        const ssize_t wrote = write(fd, data, size);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return -errno;
-        data += wrote;
-        size -= (size_t)wrote;
-    }
     return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "stream.h"
 
+#include "write_all.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,20 +12,6 @@ static void note(struct stream *stream, int rc)
 {
     if (rc < 0 && stream->error == 0)
         stream->error = rc;
-}
-
-static int keep(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        const ssize_t wrote = write(fd, data, size);
-        if (wrote < 0 && errno != EINTR)
-            return -errno;
-        if (wrote > 0) {
-            data += wrote;
-            size -= (size_t)wrote;
-        }
-    }
-    return 0;
 }
 
 static int put(void *context, const char *data, size_t size)
@@ -57,7 +45,7 @@ static int take(void *context, const char *data, size_t size)
 {
     struct stream *stream = context;
     if (stream->results >= 0)
-        note(stream, keep(stream->results, data, size));
+        note(stream, write_all(stream->results, data, size));
     note(stream, stream->live ? put_lines(stream, data, size) : spool_put(&stream->spool, data, size));
     return 0;
 }
