@@ -595,6 +595,7 @@ static void test_command_deadline_pauses_while_it_is_stopped(void **state)
 
 struct halts {
     atomic_int stopped, continued; /* the signal; how often */
+    int go_on;                     /* the command ends when there is a line to read */
 };
 
 static void note_halt(pool_job_t *job, const pool_event_t *event, void *user)
@@ -605,6 +606,7 @@ static void note_halt(pool_job_t *job, const pool_event_t *event, void *user)
         assert_int_equal(pool_job_signal(job, SIGCONT), 0);
     } else if (event->kind == POOL_EVENT_CONTINUED) {
         atomic_fetch_add(&halts->continued, 1);
+        assert_int_equal(write(halts->go_on, "\n", 1), 1);
     }
 }
 
@@ -612,16 +614,20 @@ static void note_halt(pool_job_t *job, const pool_event_t *event, void *user)
 static void test_command_tells_that_it_is_stopped(void **state)
 {
     (void)state;
-    struct halts halts = {0};
-    const pool_job_options_t options = {.on_event = note_halt, .user = &halts};
+    int ends[2];
+    support_pipe(ends);
+    struct halts halts = {.go_on = ends[1]};
+    const pool_job_options_t options = {.fds = &ends[0], .fd_count = 1, .on_event = note_halt, .user = &halts};
     pool_job_t *job;
     pool_t *pool = support_open(1, 0);
-    const pool_result_t *result = run_shell(pool, "kill -TSTP $$; exit 0", &options, &job);
+    const pool_result_t *result = run_shell(pool, "kill -TSTP $$; read line <&3", &options, &job);
     support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
     assert_int_equal(atomic_load(&halts.stopped), SIGTSTP);
     assert_int_equal(atomic_load(&halts.continued), 1);
     pool_job_release(job);
     pool_free(pool);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 /* A command without standard streams; what tells is at 3. */

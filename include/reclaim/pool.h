@@ -215,7 +215,7 @@ typedef enum pool_event_kind {
     POOL_EVENT_MEMORY,      /* memory: bytes the job uses now, at `time`; see memory_every_ms */
     POOL_EVENT_RETRIED,     /* the attempt ended as `outcome` and the job will run again; memory: its next limit */
     POOL_EVENT_STOPPED,     /* a command was stopped by `signal`, of whoever's: its time does not run */
-    POOL_EVENT_CONTINUED    /* and goes on */
+    POOL_EVENT_CONTINUED    /* and goes on; not told of one that ends at once */
 } pool_event_kind_t;
 
 typedef struct pool_event {

@@ -203,14 +203,24 @@ static int start(struct run *run)
 }
 
 /* Whether the command has not got it as well. What the terminal sends, its whole foreground group gets, but for the end
- * of the line: of that it tells the session's leader alone. An editor that stops does so with its whole group. */
+ * of the line: of that it tells the session's leader alone. An editor stops with its whole group, and the shell's fg
+ * and bg are for the whole group: passed on late, a SIGCONT would undo the next Ctrl-Z. */
 static bool is_for_us_alone(const struct run *run, const struct signalfd_siginfo *info)
 {
     if (info->ssi_code > 0)
         return info->ssi_signo == SIGHUP && getsid(0) == getpid();
     if (info->ssi_signo == SIGTSTP)
         return getpgid((pid_t)info->ssi_pid) != getpgrp();
-    return info->ssi_signo != SIGCONT || run->stopped;
+    if (info->ssi_signo == SIGCONT)
+        return run->stopped && !terminal_is_shell((pid_t)info->ssi_pid);
+    return true;
+}
+
+/* Whether it does not run yet, or may run again; else it is about to end by itself, and is to be let. */
+static bool has_runs_ahead(const struct run *run)
+{
+    return pool_job_state(run->job) < POOL_STATE_RUNNING || run->limits.job.retries > 0 ||
+           run->limits.job.retry_oom > 0;
 }
 
 static void pass_signals(struct run *run)
@@ -220,8 +230,8 @@ static void pass_signals(struct run *run)
         const int number = (int)info.ssi_signo;
         if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT)
             run->ended = true;
-        if (is_for_us_alone(run, &info) && pool_job_signal(run->job, number) < 0 && run->ended)
-            pool_job_cancel(run->job); /* it does not run yet, or is about to run again */
+        if (is_for_us_alone(run, &info) && pool_job_signal(run->job, number) < 0 && run->ended && has_runs_ahead(run))
+            pool_job_cancel(run->job);
     }
 }
 

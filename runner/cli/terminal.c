@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -11,11 +12,19 @@ void terminal_open(struct terminal *terminal)
                          tcgetattr(terminal->fd, &terminal->attributes) == 0;
 }
 
+/* A group of the command's own may have been put in front, and is gone; one that lives is somebody else's. */
+static bool is_in_front(const struct terminal *terminal)
+{
+    const pid_t group = tcgetpgrp(terminal->fd);
+    if (group == getpgrp())
+        return true;
+    return group > 0 && kill(-group, 0) < 0 && errno == ESRCH && tcsetpgrp(terminal->fd, getpgrp()) == 0;
+}
+
 void terminal_restore(const struct terminal *terminal)
 {
-    if (!terminal->is_saved)
+    if (!terminal->is_saved || !is_in_front(terminal))
         return;
-    tcsetpgrp(terminal->fd, getpgrp()); /* the command may have put itself in front, and is gone */
     tcsetattr(terminal->fd, TCSANOW, &terminal->attributes);
 }
 
@@ -24,6 +33,11 @@ void terminal_close(struct terminal *terminal)
     if (terminal->fd >= 0)
         close(terminal->fd);
     terminal->fd = -1;
+}
+
+bool terminal_is_shell(pid_t pid)
+{
+    return pid == getppid() && getsid(pid) == getsid(0) && getpgid(pid) != getpgrp();
 }
 
 bool terminal_is_unwatched(void)

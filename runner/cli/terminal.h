@@ -3,6 +3,7 @@
 #define TERMINAL_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <termios.h>
 
 struct terminal {
@@ -14,11 +15,14 @@ struct terminal {
 /* Opens it, and remembers how it is. */
 void terminal_open(struct terminal *terminal);
 
-/* Puts it back as it was, and us in its foreground: for a command that was killed before it could. The caller blocks
+/* Puts it back as it was, if it is still ours: for a command that was killed before it could. The caller blocks
  * SIGTTOU. */
 void terminal_restore(const struct terminal *terminal);
 
 void terminal_close(struct terminal *terminal);
+
+/* Whether a process is the shell whose job we are. */
+bool terminal_is_shell(pid_t pid);
 
 /* Whether no shell could say fg. Such a group is not stopped by the terminal: setpgid(2), orphaned process groups. */
 bool terminal_is_unwatched(void);

@@ -357,6 +357,26 @@ def case_shell_background(work):
     leave(terminal)
 
 
+def case_shell_killed_in_background(work):
+    """A job that reclaim ends in the background leaves the terminal to those who have it."""
+    terminal = shell(work)
+    yield terminal
+    terminal.line("$RECLAIM run -t 1 sh -c 'echo rea\"\"dy; exec sleep 1000'")
+    terminal.expect("ready")
+    terminal.named("sleep")
+    terminal.send("\x1a")
+    terminal.expect("Stopped")
+    terminal.expect(re.escape(PROMPT))
+    terminal.line("stty -echo; bg")
+    terminal.expect(re.escape(PROMPT))
+    before = terminal.attributes()
+    terminal.expect("over its timeout")
+    until(lambda: len(terminal.processes()) == 1, lambda: "only the shell left")
+    same(os.tcgetpgrp(terminal.master), terminal.pid, "who has the terminal")
+    same(terminal.attributes(), before, "the terminal's attributes")
+    leave(terminal)
+
+
 def case_shell_stops_itself(work):
     """A command that stops itself alone, as less does on Ctrl-Z: the shell sees it all the same."""
     terminal = shell(work)
@@ -486,11 +506,12 @@ def case_shell_inside(work):
     terminal.line("PS1='inner> ' $RECLAIM run bash --norc --noprofile --noediting -i")
     terminal.expect("inner> ")
     terminal.line("sleep 1000")
-    terminal.named("sleep")
+    sleep = terminal.named("sleep")
     terminal.send("\x1a")
     terminal.expect(r"\[1\]\+  Stopped +sleep 1000")
     terminal.line("fg")
     terminal.expect("sleep 1000\r\n")
+    until(lambda: os.tcgetpgrp(terminal.master) == sleep and state(sleep) == "S", lambda: "sleep in front")
     terminal.send("\x03")
     terminal.expect("inner> ")
     terminal.line("exit 6")
