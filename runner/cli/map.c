@@ -1,4 +1,5 @@
 /* map.c - `reclaim map`: one command for many inputs. The loop that waits for inputs, output, signals and the pool. */
+#include "closed.h"
 #include "map_state.h"
 #include "verbs.h"
 
@@ -217,6 +218,8 @@ int map_main(int argc, char **argv)
     TAILQ_INIT(&map.jobs);
     for (int i = 0; i < 2; i++)
         map.outlets[i] = outlet_of(i == 0 ? STDOUT_FILENO : STDERR_FILENO);
+    if (closed_fill(map.closed) < 0)
+        return MAP_OWN_FAILURE;
     const int rc = map_options_read(&map.options, argc, argv);
     const int code = rc < 0 ? (rc == -2 ? 0 : MAP_OWN_FAILURE) : run_map(&map);
     deinit(&map);

@@ -44,6 +44,10 @@ static int open_inputs(struct map *map)
 {
     struct inputs *inputs = &map->options.inputs;
     const char *path;
+    if (map->options.from_stdin && map->closed[STDIN_FILENO]) {
+        map_say(map, "standard input is closed: inputs come from there, or after ::: or from --arg-file");
+        return -1;
+    }
     if (map->options.from_stdin && isatty(STDIN_FILENO))
         map_say(map, "inputs are read from the terminal; Ctrl-D ends them");
     const int rc = inputs_open(inputs, &path);

@@ -30,6 +30,7 @@ struct map {
     struct resume resume;
     FILE *report;
     int signals;
+    bool closed[3]; /* standard streams that reclaim was started without */
 
     struct map_jobs jobs; /* in the order of their inputs, until their output is out */
     uint64_t seq;         /* of the latest input */
