@@ -379,7 +379,7 @@ check "a summary" 1 map -v --shell 'dd if=/dev/zero of=/dev/null bs=20M count=30
 check "a plain line of progress" 0 map --bar true ::: a b && says err "2/2 done, 0 failed, 0 running" &&
     lacks err "$(printf '\033')"
 check "no progress where there is no terminal" 0 map true ::: a && silent
-check "inputs from nowhere" 255 map echo <&- && says err "standard input is closed"
+check "inputs from nowhere" 255 sh -c '"$1" map echo <&-' sh "$reclaim" && says err "standard input is closed"
 check "help" 0 map --help && says out "--joblog FILE"
 name="help fits a screen"
 count=$((count + 1))
