@@ -937,7 +937,9 @@ static void test_memory_of_a_mapped_file(void **state)
     const pool_result_t *result = run(pool, map_a_file, &options, &job);
     support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
     assert_true(result->usage.peak_memory < 2 * MARGIN);
-    assert_true(result->usage.peak_memory + result->usage.peak_bound < (50 + (SUPPORT_SANITIZED ? 32 : 4)) * MIB);
+    const uint64_t inherited =
+        SUPPORT_SANITIZED ? support_rss() : 0; /* their books are; without them it is too little */
+    assert_true(result->usage.peak_memory + result->usage.peak_bound < 54 * MIB + inherited);
     pool_job_release(job);
     pool_free(pool);
     close(fd);
