@@ -937,8 +937,7 @@ static void test_memory_of_a_mapped_file(void **state)
     const pool_result_t *result = run(pool, map_a_file, &options, &job);
     support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
     assert_true(result->usage.peak_memory < 2 * MARGIN);
-    const uint64_t inherited =
-        SUPPORT_SANITIZED ? support_rss() : 0; /* their books are; without them it is too little */
+    const uint64_t inherited = SUPPORT_SANITIZED ? support_rss() : 0; /* a sanitizer's books are in the host */
     assert_true(result->usage.peak_memory + result->usage.peak_bound < 54 * MIB + inherited);
     pool_job_release(job);
     pool_free(pool);
