@@ -24,7 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLOTS_SPARE 8 /* for workers that were reported unkillable and keep their slot */
+#define DESCRIPTORS_LEAST 16
+#define SLOTS_SPARE       8 /* for workers that were reported unkillable and keep their slot */
 
 /* ---- the struct ------------------------------------------------------------------------------------------------ */
 
@@ -189,11 +190,28 @@ static int fill_standard_descriptors(void)
     return 0;
 }
 
+/* For its loop, its channels and a first worker. Asked ahead, since a loop of libuv's that runs short of them aborts.
+ */
+static int check_descriptors(const pool_t *pool)
+{
+    int fds[DESCRIPTORS_LEAST], rc = 0;
+    size_t count = 0;
+    for (; rc == 0 && count < DESCRIPTORS_LEAST; count += rc == 0) {
+        fds[count] = fcntl(pool->collect_fd, F_DUPFD_CLOEXEC, 0);
+        rc = fds[count] < 0 ? -errno : 0;
+    }
+    while (count > 0)
+        close(fds[--count]);
+    return rc;
+}
+
 /* Everything that can fail before there is a thread. */
 static int start(pool_t *pool, pool_error_t *error)
 {
     if (pool->collect_fd < 0)
         return say_errno(error, -errno, "the pool cannot make an eventfd");
+    if (check_descriptors(pool) < 0)
+        return say(error, -EMFILE, "the pool needs 16 more descriptors: raise the limit on open files (ulimit -n)");
     if (pool->symbols == NULL)
         return say(error, -ENOENT, "/proc/self/maps cannot be read: reclaim needs /proc to be mounted");
     if (pool->loop == NULL)

@@ -93,6 +93,10 @@ static void test_halt_exit_codes(void **state)
     assert_int_equal(code_of("now,success=1", 3, 5, 9, 0), 0);
     assert_int_equal(code_of("now,done=1", 0, 1, 9, 0), 0);
     assert_int_equal(code_of("now,fail=50%", 2, 2, 3, 7), 67);
+    const struct halt half = {.when = HALT_SOON, .what = HALT_FAIL, .percent = 50};
+    assert_int_equal(halt_end_code(&half, &(struct halt_counts){3, 7, 7}), 43);
+    assert_int_equal(halt_end_code(&half, &(struct halt_counts){0, 7, 7}), 0);
+    assert_int_equal(halt_end_code(&(struct halt){0}, &(struct halt_counts){3, 7, 7}), 3);
     assert_int_equal(halt_failures_code(0), 0);
     assert_int_equal(halt_failures_code(100), 100);
     assert_int_equal(halt_failures_code(101), 101);

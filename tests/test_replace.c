@@ -82,7 +82,9 @@ static void test_replace_inspects(void **state)
     replace_inspect((const char *const[]){"echo", "a", NULL}, 1, &use);
     assert_false(use.any);
     assert_null(use.missing);
+    assert_true(use.tells);
     replace_inspect((const char *const[]){"echo", "{%}", NULL}, 1, &use);
+    assert_false(use.tells);
     assert_true(use.any);
     replace_inspect((const char *const[]){"echo", "{1}x{3.}", "{4}", NULL}, 2, &use);
     assert_true(use.any);
@@ -162,12 +164,42 @@ static void test_quote_whole_commands(void **state)
     text_deinit(&text);
 }
 
+/* Whether different inputs are sure to make different commands. */
+static void test_replace_tells(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[4];
+        size_t inputs;
+        bool expected;
+    } table[] = {
+        {{"echo", NULL}, 2, true},
+        {{"echo", "-o{}.txt", NULL}, 1, true},
+        {{"echo", "{/}", "{.}", NULL}, 1, false},
+        {{"echo", "{1}", "{2}", NULL}, 2, true},
+        {{"echo", "{}", NULL}, 2, true},
+        {{"echo", "{1}", "{2/}", NULL}, 2, false},
+        {{"echo", "{1}{2}", NULL}, 2, false},
+        {{"echo", "{-1}", "{1}", NULL}, 2, true},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct replace_use use;
+        replace_inspect(table[i].words, table[i].inputs, &use);
+        if (use.tells != table[i].expected)
+            fail_msg("row %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_replace_parts_of_a_path),    SUPPORT_TEST(test_replace_several_inputs),
-        SUPPORT_TEST(test_replace_what_is_none_stays), SUPPORT_TEST(test_replace_inspects),
-        SUPPORT_TEST(test_replace_words_and_lines),    SUPPORT_TEST(test_quote_is_read_back),
+        SUPPORT_TEST(test_replace_parts_of_a_path),
+        SUPPORT_TEST(test_replace_several_inputs),
+        SUPPORT_TEST(test_replace_what_is_none_stays),
+        SUPPORT_TEST(test_replace_inspects),
+        SUPPORT_TEST(test_replace_tells),
+        SUPPORT_TEST(test_replace_words_and_lines),
+        SUPPORT_TEST(test_quote_is_read_back),
         SUPPORT_TEST(test_quote_whole_commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,13 @@ int halt_exit_code(const struct halt *halt, const struct halt_counts *counts, in
     return halt->count == 1 ? job_code : halt_failures_code(counts->failed);
 }
 
+int halt_end_code(const struct halt *halt, const struct halt_counts *counts)
+{
+    if (halt->percent > 0 && halt->what != HALT_DONE)
+        return counts->total > 0 ? (int)ceil((double)counts->failed / (double)counts->total * 100) : 0;
+    return halt_failures_code(counts->failed);
+}
+
 int halt_failures_code(uint64_t failed)
 {
     return failed > FAILURES_MOST ? FAILURES_MOST + 1 : (int)failed;

@@ -30,7 +30,9 @@ bool halt_reached(const struct halt *halt, const struct halt_counts *counts, boo
 /* The exit code of a map that a job stopped; job_code is that job's own, as outcome_exit_code says. */
 int halt_exit_code(const struct halt *halt, const struct halt_counts *counts, int job_code);
 
-/* Of a map that ran to its end: the number of failed jobs, 101 for more than 100. */
+/* Of a map that ran to its end: the number of failed jobs, 101 for more than 100; where percent were asked for, the
+ * percentage that failed. */
+int halt_end_code(const struct halt *halt, const struct halt_counts *counts);
 int halt_failures_code(uint64_t failed);
 
 #endif

@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define NOFILE_LEAST 8 /* three streams, a copy of each while they are put in place, and the loader's */
+#define NOFILE_LEAST 16 /* three streams, a copy of each while they are put in place, and the loader's */
 
 static const char *explain(int rc, const char *what, const char *range)
 {
@@ -82,9 +85,12 @@ static int set_nofile(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
+    struct rlimit files;
     if (limits_number("nofile", text, NOFILE_LEAST, INT32_MAX, &value,
-                      "must be at least 8: less is not enough to start") < 0)
+                      "must be at least 16, for less is not enough to start, and no more than there can be") < 0)
         return -1;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && (rlim_t)value > files.rlim_max)
+        return table_fail("nofile", text, "more than this process may have (ulimit -Hn)");
     limits->job.nofile = (int32_t)value;
     return 0;
 }
@@ -96,12 +102,24 @@ static int set_output_limit(void *context, const char *text)
     return limits_size("output-limit", text, &limits->output_limit);
 }
 
+/* Asked of the kernel, in a child, so that this process stays as it is. */
+static bool may_be_less_nice(void)
+{
+    int status;
+    const pid_t pid = fork();
+    if (pid == 0)
+        _exit(setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - 1) == 0 ? 0 : 1);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 static int set_nice(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
     if (limits_number("nice", text, -40, 40, &value, "must lie between -40 and 40") < 0)
         return -1;
+    if (value < 0 && !may_be_less_nice())
+        return table_fail("nice", text, "less than 0 needs the privilege");
     limits->job.nice = (int32_t)value;
     return 0;
 }
@@ -115,6 +133,7 @@ static int set_retries(void *context, const char *text)
 static int set_retry_oom(void *context, const char *text)
 {
     struct limits *limits = context;
+    limits->retry_oom = text;
     const int rc = units_parse_decimal(text, 1.1, 100, &limits->job.retry_oom);
     return rc < 0 ? table_fail("retry-oom", text, explain(rc, "not a number", "must lie between 1.1 and 100")) : 0;
 }
@@ -155,9 +174,12 @@ void limits_init(struct limits *limits)
     limits->runs = 1;
 }
 
-void limits_finish(struct limits *limits)
+int limits_finish(struct limits *limits)
 {
+    if (limits->retry_oom != NULL && limits->job.memory_limit <= 0)
+        return table_fail("retry-oom", limits->retry_oom, "there is no limit to raise: give --memory SIZE, too");
     limits->job.retries = (int32_t)(limits->runs - 1);
     limits->job.retry_on = POOL_RETRY_ON(POOL_FAILED) | POOL_RETRY_ON(POOL_CRASHED) | POOL_RETRY_ON(POOL_TIMED_OUT) |
                            POOL_RETRY_ON(POOL_OUT_OF_MEMORY) | POOL_RETRY_ON(POOL_LOST);
+    return 0;
 }

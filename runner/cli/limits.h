@@ -10,6 +10,7 @@
 struct limits {
     pool_job_options_t job; /* the limits, as pool_submit_command takes them */
     int64_t runs;           /* at most so many runs in all */
+    const char *retry_oom;  /* as it was given; NULL: not */
     bool output_limited;
     int64_t output_limit; /* bytes of each stream */
 };
@@ -30,7 +31,7 @@ int limits_set_timeout(void *context, const char *text);
 /* Defaults; to be called first. */
 void limits_init(struct limits *limits);
 
-/* Fills in what follows from several of them. */
-void limits_finish(struct limits *limits);
+/* Fills in what follows from several of them. 0, or -1 after table_fail. */
+int limits_finish(struct limits *limits);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIME_CHECK_MS 100 /* for --timeout 200% */
+#define TIME_CHECK_MS 100 /* for --timeout 200%, and for jobs that are stopped */
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
@@ -34,6 +34,11 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+static bool has_timeout(const struct map *map)
+{
+    return map->options.timeout_percent > 0 || map->options.limits.job.timeout_ms > 0;
+}
+
 /* Milliseconds; -1: for ever. */
 static int waiting_time(const struct map *map)
 {
@@ -41,7 +46,7 @@ static int waiting_time(const struct map *map)
     int wait = map->running > 0 ? progress_view_due(&map->view, now) : -1;
     if (map->waits_to_start)
         wait = sooner(wait, map->next_start > now ? (int)((map->next_start - now) * 1000) + 1 : 0);
-    if (map->options.timeout_percent > 0 && map->running > 0)
+    if (has_timeout(map) && map->running > 0)
         wait = sooner(wait, TIME_CHECK_MS);
     return wait;
 }
@@ -158,11 +163,14 @@ static int exit_code(const struct map *map)
         return map->code;
     if (map->interrupted && !is_complete(map))
         return MAP_OWN_FAILURE;
-    return halt_failures_code(map->counts.failed);
+    const struct halt_counts counts = {map->counts.failed, map->counts.done, map_total_jobs(map)};
+    return halt_end_code(&map->options.halt, &counts);
 }
 
 static void end(struct map *map)
 {
+    if (map->code < 0 && map_begin_files(map) < 0)
+        map->code = MAP_OWN_FAILURE;
     progress_view_clear(&map->view);
     if (map->view.style == PROGRESS_LINES)
         draw_progress(map, map_now());

@@ -66,6 +66,18 @@ static void describe_words(const struct map_options *options, const struct repla
     text_deinit(&words);
 }
 
+/* A resume goes by this, so that it has to differ where inputs do. To a shell it is a comment. */
+static void add_inputs(const struct map_job *job, struct text *command)
+{
+    const char **values = list_of(&job->inputs, job->input_count);
+    text_puts(command, " # ");
+    if (values != NULL)
+        quote_command(command, values);
+    else
+        command->failed = true;
+    free(values);
+}
+
 int map_job_new(struct map_job **made, const struct map_options *options, const char *const *values, size_t count,
                 uint64_t seq)
 {
@@ -88,6 +100,8 @@ int map_job_new(struct map_job **made, const struct map_options *options, const 
     }
     const struct replace_input input = {.values = values, .count = count, .unnumbered = true};
     (options->shell ? describe_line : describe_words)(options, &input, &job->command);
+    if (!options->tells && !job->inputs.failed)
+        add_inputs(job, &job->command);
     if (job->inputs.failed || job->tag.failed || job->command.failed) {
         map_job_free(job);
         return -ENOMEM;
@@ -178,7 +192,10 @@ static void on_event(pool_job_t *pool_job, const pool_event_t *event, void *user
     pthread_mutex_lock(&job->lock);
     if (event->kind == POOL_EVENT_STARTED)
         job->running_since = map_now();
+    else if (event->kind == POOL_EVENT_STOPPED || event->kind == POOL_EVENT_CONTINUED)
+        job->stopped = event->kind == POOL_EVENT_STOPPED;
     else if (event->kind == POOL_EVENT_RETRIED) {
+        job->stopped = false;
         job->running_since = 0;
         for (int i = 0; i < 2; i++)
             if (!job->streams[i].live)
@@ -301,7 +318,8 @@ void map_job_let_finish(struct map_job *job)
 void map_job_check_time(struct map_job *job, double now, double seconds)
 {
     pthread_mutex_lock(&job->lock);
-    const bool over = job->owns_timeout && job->running_since > 0 && now - job->running_since > seconds;
+    const bool over =
+        (job->owns_timeout || job->stopped) && job->running_since > 0 && now - job->running_since > seconds;
     pthread_mutex_unlock(&job->lock);
     if (!over || job->settled || job->timed_out)
         return;

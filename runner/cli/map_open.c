@@ -8,9 +8,16 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#define AHEAD_LEAST   64 /* jobs that have ended may wait for their turn, and for each that runs: */
+#define AHEAD_PER_JOB 2
+
+#define FILES_OF_OURS 24 /* streams, pool, joblog, report, inputs */
+#define FILES_PER_JOB 10 /* pipes and what the pool has of each, with a worker that is ready for the next */
 
 static int add_row(const struct joblog_row *row, void *user)
 {
@@ -18,14 +25,32 @@ static int add_row(const struct joblog_row *row, void *user)
     return map->options.resume || map->options.resume_failed ? resume_add(&map->resume, row) : 0;
 }
 
+/* As many jobs at once, and waiting for their turn, as there can be open files for. */
+static void fit_files(struct map *map, rlim_t most)
+{
+    struct map_options *options = &map->options;
+    const int64_t files = most > FILES_OF_OURS ? (int64_t)(most - FILES_OF_OURS) : 0;
+    const int64_t jobs = files / FILES_PER_JOB > 0 ? files / FILES_PER_JOB : 1;
+    if (jobs < options->jobs) {
+        map_say(map, "no more than %lld at once: open files are limited (ulimit -n %llu)", (long long)jobs,
+                (unsigned long long)most);
+        options->jobs = jobs;
+    }
+    const int64_t left = (files - options->jobs * FILES_PER_JOB) / 2;
+    const int64_t wanted = AHEAD_LEAST + AHEAD_PER_JOB * options->jobs;
+    map->ahead = left <= 0 ? 0 : (size_t)(left < wanted ? left : wanted);
+}
+
 static int open_pool(struct map *map)
 {
     const struct map_options *options = &map->options;
+    struct rlimit files;
+    if (!options->dry_run && getrlimit(RLIMIT_NOFILE, &files) == 0)
+        fit_files(map, files.rlim_max);
     const pool_options_t pool_options = {.workers = (int32_t)options->jobs,
                                          .memory_budget = options->memory_budget,
                                          .memory_floor = options->memory_floor};
     pool_error_t error;
-    struct rlimit files;
     if (options->dry_run)
         return 0;
     if (pool_open(&map->pool, &pool_options, &error) < 0) {
@@ -56,6 +81,37 @@ static int open_inputs(struct map *map)
     return 0;
 }
 
+/* The longest of each source come together in some job. What is read from a first file is not known yet. */
+static int check_longest(struct map *map)
+{
+    const struct inputs *inputs = &map->options.inputs;
+    const char **values = calloc(inputs->count + 1, sizeof *values);
+    struct map_job *job = NULL;
+    int rc = values == NULL ? -ENOMEM : 0;
+    for (size_t s = 0; rc == 0 && s < inputs->count; s++) {
+        const struct inputs_source *source = &inputs->sources[s];
+        for (size_t i = 0; source->list != NULL && i < source->count; i++)
+            if (values[s] == NULL || strlen(source->list[i]) > strlen(values[s]))
+                values[s] = source->list[i];
+        if (values[s] == NULL) {
+            free(values);
+            return 0;
+        }
+    }
+    if (rc == 0)
+        rc = map_job_new(&job, &map->options, values, inputs->count, 1);
+    if (rc == 0)
+        rc = map_job_place(job, &map->options, 1);
+    if (rc == -E2BIG)
+        map_say(map, "input %.40s... makes a command that is longer than the system takes (an argument: %d bytes)",
+                values[0], INPUTS_VALUE_MOST);
+    else if (rc < 0)
+        map_say(map, "%s", strerror(-rc));
+    map_job_free(job);
+    free(values);
+    return rc < 0 ? -1 : 0;
+}
+
 static int open_joblog(struct map *map)
 {
     char problem[160];
@@ -70,7 +126,7 @@ static int open_joblog(struct map *map)
 
 int map_open_all(struct map *map)
 {
-    if (open_pool(map) < 0 || open_inputs(map) < 0 || open_joblog(map) < 0)
+    if (open_pool(map) < 0 || open_inputs(map) < 0 || check_longest(map) < 0 || open_joblog(map) < 0)
         return -1;
     if (map->options.dry_run)
         return 0;
@@ -86,18 +142,24 @@ int map_open_all(struct map *map)
     return rc < 0 ? table_fail("results", map->options.results, strerror(-rc)) : 0;
 }
 
-int map_begin(struct map *map)
+int map_begin_files(struct map *map)
 {
-    static const int taken[] = {SIGINT, SIGTERM, SIGHUP};
     const bool resumes = map->options.resume || map->options.resume_failed;
-    if (map->options.dry_run)
+    if (map->begun || map->options.dry_run)
         return 0;
+    map->begun = true;
     int rc = joblog_begin(&map->joblog, resumes);
     if (rc < 0)
         return table_fail("joblog", map->options.joblog, strerror(-rc));
     rc = map->report == NULL ? 0 : outfile_empty(map->options.report, map->report);
-    if (rc < 0)
-        return table_fail("report", map->options.report, strerror(-rc));
+    return rc < 0 ? table_fail("report", map->options.report, strerror(-rc)) : 0;
+}
+
+int map_begin(struct map *map)
+{
+    static const int taken[] = {SIGINT, SIGTERM, SIGHUP};
+    if (map->options.dry_run)
+        return 0;
     map->signals = signals_take(taken, sizeof taken / sizeof taken[0]);
     if (map->signals < 0) {
         map_say(map, "%s", strerror(-map->signals));

@@ -238,6 +238,7 @@ static int check_replacements(struct map_options *options)
     struct replace_use use;
     replace_inspect(options->words, options->inputs.count, &use);
     options->replaces = use.any;
+    options->tells = use.tells;
     if (use.missing == NULL)
         return 0;
     fprintf(stderr, "reclaim map: %.*s: there %s only %zu source%s of inputs\n", (int)use.missing_size, use.missing,
@@ -269,7 +270,8 @@ int map_options_read(struct map_options *options, int argc, char **argv)
     const int first = table_read(&table, argc, argv, options);
     if (first < 0)
         return first;
-    limits_finish(&options->limits);
+    if (limits_finish(&options->limits) < 0)
+        return -1;
     options->limits.job.rerunnable = options->rerunnable;
     if ((options->resume || options->resume_failed) && options->joblog == NULL)
         return complain(options->resume ? "--resume needs --joblog FILE" : "--resume-failed needs --joblog FILE");

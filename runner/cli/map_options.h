@@ -23,7 +23,7 @@ struct map_options {
     const char *results, *joblog, *report; /* paths; NULL: none */
 
     const char *const *words; /* the command, ended by NULL; at least one word */
-    bool replaces;            /* a replacement string is in it */
+    bool replaces, tells;     /* see struct replace_use */
     bool from_stdin;          /* no other source of inputs was named */
     struct inputs inputs;     /* not opened yet */
 };

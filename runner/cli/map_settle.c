@@ -15,6 +15,8 @@ uint64_t map_total_jobs(const struct map *map)
 
 double map_timeout_seconds(const struct map *map)
 {
+    if (map->options.timeout_percent <= 0)
+        return (double)map->options.limits.job.timeout_ms / 1000;
     return median_of(&map->median) * map->options.timeout_percent / 100;
 }
 
@@ -24,7 +26,8 @@ static void check_halt(struct map *map, const struct map_job *job, bool failed)
     map->counts.total = map_total_jobs(map);
     if (map->code >= 0 || !halt_reached(halt, &map->counts, failed))
         return;
-    map->code = halt_exit_code(halt, &map->counts, outcome_exit_code(&job->result));
+    const bool timed_out = job->result.cause == POOL_CAUSE_TIMEOUT; /* -1 to GNU parallel */
+    map->code = halt_exit_code(halt, &map->counts, timed_out ? MAP_OWN_FAILURE : outcome_exit_code(&job->result));
     map_say(map, "this job %s, and --halt says to stop%s: %.200s",
             halt->what == HALT_FAIL      ? "failed"
             : halt->what == HALT_SUCCESS ? "succeeded"

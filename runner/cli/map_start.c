@@ -5,9 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define AHEAD_LEAST   64 /* finished jobs that may wait for their turn (-k), and as many for each job at once: */
-#define AHEAD_PER_JOB 2
-
 static uint32_t take_slot(struct map *map)
 {
     uint32_t slot = 0;
@@ -23,7 +20,7 @@ static bool may_start(struct map *map)
     map->waits_to_start = false;
     if (map->stopping || map->options.inputs.ended || map->running >= at_once)
         return false;
-    if (map->held - map->running > AHEAD_LEAST + AHEAD_PER_JOB * at_once)
+    if (map->held - map->running > map->ahead)
         return false;
     map->waits_to_start = map_now() < map->next_start;
     return !map->waits_to_start;
@@ -68,6 +65,12 @@ static void start_job(struct map *map, struct map_job *job)
         print_command(map, job);
         map->slots[slot - 1] = false;
         map_job_free(job);
+        return;
+    }
+    if (rc == 0 && map_begin_files(map) < 0) {
+        map->slots[slot - 1] = false;
+        map_job_free(job);
+        map_fail(map, MAP_OWN_FAILURE);
         return;
     }
     if (rc == 0)

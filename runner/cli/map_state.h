@@ -30,11 +30,13 @@ struct map {
     struct resume resume;
     FILE *report;
     int signals;
+    bool begun;     /* the joblog and the report are ours: see map_begin_files() */
     bool closed[3]; /* standard streams that reclaim was started without */
 
     struct map_jobs jobs; /* in the order of their inputs, until their output is out */
     uint64_t seq;         /* of the latest input */
     size_t running, held; /* jobs in the pool; in the list */
+    size_t ahead;         /* as many that have ended may wait for their turn (-k) */
     bool *slots;          /* taken, by number less 1 */
     bool wants_input;     /* the next input has to be waited for */
     bool stopping;        /* nothing more is started */
@@ -99,7 +101,7 @@ void map_give_turns(struct map *map);
 /* Jobs of this session; 0: not known. */
 uint64_t map_total_jobs(const struct map *map);
 
-/* --timeout as a percentage, in seconds; 0: there is none, or not yet. */
+/* --timeout in seconds; 0: there is none, or not yet. */
 double map_timeout_seconds(const struct map *map);
 
 /* ---- map_open.c -------------------------------------------------------------------------------------------------- */
@@ -107,7 +109,11 @@ double map_timeout_seconds(const struct map *map);
 /* Everything that can fail before a job runs does so here, and nothing is overwritten yet. -1 after it has said why. */
 int map_open_all(struct map *map);
 
-/* Empties and begins what is written. -1 after it has said why. */
+/* Takes over signals and the terminal. -1 after it has said why. */
 int map_begin(struct map *map);
+
+/* Empties and begins what is written: when the first job is about to start, or when it turns out that there is none. -1
+ * after it has said why. */
+int map_begin_files(struct map *map);
 
 #endif

@@ -163,10 +163,31 @@ static void put_word(const char *word, const struct replace_input *input, put_fn
     }
 }
 
+/* Whether an input stands in it whole, and where there are several in a word of its own. */
+static bool is_told(const char *const *words, size_t inputs, size_t index)
+{
+    struct piece piece;
+    for (; *words != NULL; words++)
+        for (const char *at = strchr(*words, '{'); at != NULL; at = strchr(at + 1, '{'))
+            if (parse(at, &piece) && piece.operation == WHOLE &&
+                (piece.position == 0 || index_of(piece.position, inputs) == index) &&
+                (inputs == 1 || (at == *words && at[piece.size] == '\0')))
+                return true;
+    return false;
+}
+
+static bool are_told(const char *const *words, size_t inputs)
+{
+    for (size_t i = 0; i < inputs; i++)
+        if (!is_told(words, inputs, i))
+            return false;
+    return true;
+}
+
 void replace_inspect(const char *const *words, size_t inputs, struct replace_use *use)
 {
     struct piece piece;
-    *use = (struct replace_use){0};
+    *use = (struct replace_use){.tells = are_told(words, inputs)};
     for (; *words != NULL; words++)
         for (const char *at = strchr(*words, '{'); at != NULL; at = strchr(at + 1, '{')) {
             if (!parse(at, &piece))
@@ -177,6 +198,7 @@ void replace_inspect(const char *const *words, size_t inputs, struct replace_use
                 use->missing_size = piece.size;
             }
         }
+    use->tells = use->tells || !use->any; /* they follow at the end */
 }
 
 static size_t put_each(const struct piece *piece, const struct replace_input *input, struct text *text)

@@ -21,6 +21,7 @@ struct replace_input {
 /* What a command asks for. */
 struct replace_use {
     bool any;            /* a replacement string is in it */
+    bool tells;          /* the command that comes of it tells what its inputs were: with {/} alone it would not */
     const char *missing; /* the first that names an input that there is not, NULL: none */
     size_t missing_size;
 };

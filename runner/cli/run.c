@@ -345,7 +345,8 @@ int run_main(int argc, char **argv)
         return OUTCOME_OWN_FAILURE;
     }
     run.argv = (const char *const *)(const void *)(argv + first);
-    limits_finish(&run.limits);
+    if (limits_finish(&run.limits) < 0)
+        return OUTCOME_OWN_FAILURE;
     const int code = run_job(&run, &own_signal);
     finish(&run);
     if (own_signal != 0)

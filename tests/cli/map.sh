@@ -188,6 +188,12 @@ check "numbers and slots are no part of the key" 0 map -j1 --joblog "$work/log3"
 check "resumed without them" 0 map -j2 -k --joblog "$work/log3" --resume echo "{#}" {} ::: b a && says out "1 b"
 check "the same, reordered" 0 map -j2 -k --joblog "$work/log3" --resume echo "{#}" "{%}" {} ::: c b a && same out "1 1 c"
 
+check "inputs that make the same command" 0 map --joblog "$work/log4" echo "{/}" ::: x/a && same out a
+check "are told apart" 0 map -j1 -k --joblog "$work/log4" --resume echo "{/}" "{#}" ::: y/a x/a
+check "and go on" 0 map -j1 --joblog "$work/log4" --resume echo "{/}" ::: z/a x/a && same out a
+check "by number only" 0 map --joblog "$work/log5" echo "{#}" ::: a b
+check "by number only, resumed" 0 map --joblog "$work/log5" --resume echo "{#}" ::: c b && same out 1
+
 # A torn last line.
 printf '9\t:\t17.0\t0.1\t0\t0\t0\t0\techo torn1' >>"$log"
 check "a torn line" 0 map --joblog "$log" --resume --shell "echo {} >>$work/ran; test {} != bad" ::: torn
@@ -420,6 +426,23 @@ bad "--report /no/such/place" --report /no/such/place
 bad "--results /dev/null" --results /dev/null
 bad "--resume needs --joblog" --resume
 bad "--output-limit x" --output-limit x
+bad "--nofile 15" --nofile 15
+bad "--nofile 2147483647" --nofile 2147483647
+check "a log to keep" 0 map --joblog "$work/kept2" --report "$work/kept3" true ::: a b c
+cp "$work/kept2" "$work/kept2.copy"
+cp "$work/kept3" "$work/kept3.copy"
+bad "--retry-oom 2: there is no limit to raise" --joblog "$work/kept2" --report "$work/kept3" --retry-oom 2
+check "too long, and a log" 255 map --joblog "$work/kept2" --report "$work/kept3" touch "$work/run-a" "{}{}" \
+    ::: "$(head -c 100000 /dev/zero | tr '\0' x)" a && says err "longer than the system takes"
+head -c 131072 /dev/zero | tr '\0' x >"$work/long"
+check "too long a line, and a log" 255 map --joblog "$work/kept2" --report "$work/kept3" -a "$work/long" echo
+name="nothing ran, and logs stay"
+count=$((count + 1))
+[ ! -e "$work/run-a" ] && cmp -s "$work/kept2" "$work/kept2.copy" && cmp -s "$work/kept3" "$work/kept3.copy" ||
+    { failed=$((failed + 1)) && echo "not so: $name"; }
+check "a job that stops itself has its timeout" 1 map -t 0.5 sh -c 'kill -STOP $$' ::: a && says err "timeout"
+check "few open files" 0 sh -c "ulimit -n 40; '$reclaim' map -j 16 -k echo ::: 1 2 3" && says err "no more than 1 at once"
+check "too few open files" 255 sh -c "ulimit -n 12; '$reclaim' map echo ::: 1" && says err "ulimit -n"
 TMPDIR=/no/such/place
 export TMPDIR
 bad "TMPDIR /no/such/place"

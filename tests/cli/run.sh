@@ -62,6 +62,9 @@ check "a bad size" 125 "$reclaim" run --report "$work/kept" -m 12Q true && says 
 check "too small a size" 125 "$reclaim" run -m 10K true && says err "--memory 10K"
 check "a bad duration" 125 "$reclaim" run -t soon true && says err "--timeout soon"
 check "too few files" 125 "$reclaim" run --nofile 2 true && says err "--nofile 2"
+check "as few files as there may be" 0 "$reclaim" run --nofile 16 true
+check "a limit to raise" 125 "$reclaim" run --retry-oom 2 touch "$work/ran" && says err "--retry-oom 2"
+check "too few files for reclaim" 125 sh -c 'ulimit -n 10; "$1" run true' sh "$reclaim" && says err "ulimit -n"
 check "a bad picture" 125 "$reclaim" run --plot x.gif true && says err "--plot x.gif"
 check "an unwritable report" 125 "$reclaim" run --report /no/such/place true && says err "--report /no/such/place"
 check "an unknown option" 125 "$reclaim" run --memroy 1G true && says err "did you mean --memory?"
