@@ -16,7 +16,8 @@
 #define SWEEP_AGAIN_MS 2
 #define CUT_MOST       16 /* bytes that a pid takes, and more */
 #define COUNT_MS       10
-#define COUNT_SHARE    20 /* counting takes at most one part in this of the time */
+#define SERIALS_EVER   (UINT64_C(1) << 40) /* that one fork server gives */
+#define COUNT_SHARE    20                  /* counting takes at most one part in this of the time */
 
 int reaper_init(struct reaper *reaper)
 {
@@ -132,6 +133,8 @@ static void reap_stranger(struct server *server, pid_t pid)
     if (wait4(pid, &status, WNOHANG, &usage) != pid)
         return;
     const struct reaper_stranger *known = stranger_find(&server->reaper.known, pid);
+    if (slot == NULL && known != NULL && known->serial != 0)
+        slot = slot_find(&server->table, known->serial);
     const bool counted = known != NULL && known->killed;
     stranger_forget(&server->reaper.known, pid);
     if (slot == NULL || slot->state == SLOT_STUCK)
@@ -173,6 +176,34 @@ static enum sweep_owner lookup(uint64_t serial, void *context)
     return slot->state == SLOT_ALIVE ? SWEEP_LIVE : SWEEP_DEAD;
 }
 
+/* A job that is over has left it: nobody else's to have. */
+static bool was_a_job(const struct server *server, uint64_t tag)
+{
+    return tag != 0 && tag < server->next_serial && server->next_serial - tag < SERIALS_EVER;
+}
+
+/* Whose a process is that has lost its tag: root's jobs may set that limit anew, as su(1) does. As it was found before;
+ * or as its memory was looked at; or the one job's that there is. 0: not known. */
+static uint64_t guess_serial(const struct server *server, const struct proc_entry *entry)
+{
+    const struct reaper_stranger *old = stranger_find(&server->reaper.before, entry->pid);
+    uint64_t only = 0;
+    unsigned jobs = 0;
+    if (old != NULL && old->start == entry->start && old->serial != 0)
+        return old->serial;
+    for (size_t i = 0; i < server->table.count; i++) {
+        const struct slot *slot = &server->table.slots[i];
+        const bool lives = slot->state == SLOT_ALIVE && atomic_load(&slot->page->phase) == PAGE_BEGUN;
+        if (!lives && slot->state != SLOT_REAPED)
+            continue;
+        if (tree_has(&slot->meter.tree, entry->pid, entry->start))
+            return slot->serial;
+        only = slot->serial;
+        jobs++;
+    }
+    return jobs == 1 ? only : 0;
+}
+
 /* Looks at one process below us that is no worker, and ends it when no live job owns it. */
 static void sweep_one(struct server *server, const struct proc_entry *entry, pid_t branch)
 {
@@ -182,7 +213,9 @@ static void sweep_one(struct server *server, const struct proc_entry *entry, pid
         process.tag = proc_tag(entry->pid);
         process.branch_tag = branch == entry->pid ? process.tag : proc_tag(branch);
     }
-    const uint64_t serial = sweep_belongs(&process, lookup, server);
+    uint64_t serial = sweep_belongs(&process, lookup, server);
+    if (serial == 0 && !was_a_job(server, process.tag) && !was_a_job(server, process.branch_tag))
+        serial = guess_serial(server, entry);
     struct slot *slot = serial == 0 ? NULL : slot_find(&server->table, serial);
     struct reaper_stranger stranger = {.pid = entry->pid, .start = entry->start, .serial = serial};
     if (slot != NULL)

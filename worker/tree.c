@@ -416,6 +416,14 @@ uint64_t tree_touched(struct tree *tree)
     return faults * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+bool tree_has(const struct tree *tree, pid_t pid, uint64_t start)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        if (tree->all[i].pid == pid && tree->all[i].start == start)
+            return true;
+    return false;
+}
+
 void tree_kill(const struct tree *tree)
 {
     for (size_t i = 0; i < tree->count; i++) { /* as nobody's child: one that was ours may be reaped by now */

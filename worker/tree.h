@@ -59,6 +59,9 @@ bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_t
  * page faults come to. */
 uint64_t tree_touched(struct tree *tree);
 
+/* Whether this process has been seen to be one of them. */
+bool tree_has(const struct tree *tree, pid_t pid, uint64_t start);
+
 /* SIGKILL for all of them. */
 void tree_kill(const struct tree *tree);
 

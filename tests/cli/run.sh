@@ -57,6 +57,16 @@ says out "MEM "
 cp "$work/plot.svg" "$work/out"
 says out "<svg"
 
+# It has lost the mark that it is known by, as what su(1) starts has.
+cat >"$work/marked.sh" <<'END'
+prlimit --locks=5 setsid sleep 1000 &
+helper=$!
+sleep 0.3
+kill -0 $helper
+END
+check "a helper with a limit on locks of its own" 0 "$reclaim" run --report "$work/out" sh "$work/marked.sh" &&
+    says out '"killed_processes":1'
+
 echo kept >"$work/kept"
 check "a bad size" 125 "$reclaim" run --report "$work/kept" -m 12Q true && says err "--memory 12Q: not a size"
 check "too small a size" 125 "$reclaim" run -m 10K true && says err "--memory 10K"
