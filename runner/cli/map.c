@@ -167,6 +167,15 @@ static int exit_code(const struct map *map)
     return halt_end_code(&map->options.halt, &counts);
 }
 
+/* The last of what was to be written is not. */
+static void end_without(struct map *map, const char *stream, int error)
+{
+    if (error != -EPIPE && !map->lost_output)
+        map_say(map, "standard %s: %s", stream, strerror(-error));
+    if (map->code < 0)
+        map->code = error == -EPIPE ? MAP_BROKEN_PIPE : MAP_OWN_FAILURE;
+}
+
 static void end(struct map *map)
 {
     if (map->code < 0 && map_begin_files(map) < 0)
@@ -175,8 +184,8 @@ static void end(struct map *map)
     if (map->view.style == PROGRESS_LINES)
         draw_progress(map, map_now());
     for (int i = 0; i < 2; i++)
-        if (outlet_flush(&map->outlets[i]) < 0 && map->code < 0)
-            map->code = map->outlets[i].error == -EPIPE ? MAP_BROKEN_PIPE : MAP_OWN_FAILURE;
+        if (outlet_flush(&map->outlets[i]) < 0)
+            end_without(map, i == 0 ? "output" : "error", map->outlets[i].error);
     map->summary.skipped = map->skipped;
     if (map->options.verbose && !map->options.dry_run)
         summary_print(&map->summary, map_now() - map->started, stderr);

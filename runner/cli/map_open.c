@@ -138,6 +138,11 @@ int map_open_all(struct map *map)
     }
     if (outfile_open("report", map->options.report, &map->report) < 0)
         return -1;
+    const int report = map->report == NULL ? -1 : fileno(map->report);
+    if (outfile_same(report, map->joblog.fd) || outfile_same(report, map->options.inputs.fd))
+        return table_fail("report", map->options.report, "is the joblog or a file of inputs, too: name another");
+    if (outfile_same(map->joblog.fd, map->options.inputs.fd))
+        return table_fail("joblog", map->options.joblog, "is a file of inputs, too: name another");
     rc = map->options.results == NULL ? 0 : results_prepare(map->options.results);
     return rc < 0 ? table_fail("results", map->options.results, strerror(-rc)) : 0;
 }

@@ -29,6 +29,13 @@ int outfile_empty(const char *path, FILE *file)
     return S_ISREG(status.st_mode) && ftruncate(fileno(file), 0) < 0 ? -errno : 0;
 }
 
+bool outfile_same(int a, int b)
+{
+    struct stat of_a, of_b;
+    return a >= 0 && b >= 0 && fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 && S_ISREG(of_a.st_mode) &&
+           of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
 int outfile_close(const char *option, const char *path, FILE *file, int rc)
 {
     if (file == NULL)

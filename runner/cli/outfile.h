@@ -3,6 +3,7 @@
 #ifndef OUTFILE_H
 #define OUTFILE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* path "-" is standard error; NULL gives *file NULL. 0, or -1 after table_fail. */
@@ -10,6 +11,9 @@ int outfile_open(const char *option, const char *path, FILE **file);
 
 /* A file of that path; standard error stays as it is. Negative errno. */
 int outfile_empty(const char *path, FILE *file);
+
+/* Whether two descriptors (-1: none) are of one regular file. */
+bool outfile_same(int a, int b);
 
 /* Closes it (*takes*; NULL is fine). rc is what came of writing: where that or the closing failed, what is half written
  * is taken back. 0, or -1 after table_fail. */

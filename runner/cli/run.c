@@ -100,6 +100,11 @@ static int write_out(void *context, const char *data, size_t size)
     return write_all(*(const int *)context, data, size);
 }
 
+static bool is_same(FILE *a, FILE *b)
+{
+    return a != NULL && b != NULL && outfile_same(fileno(a), fileno(b));
+}
+
 static int open_files(struct run *run)
 {
     static const int streams[] = {STDOUT_FILENO, STDERR_FILENO};
@@ -107,6 +112,10 @@ static int open_files(struct run *run)
         outfile_open("samples", run->samples, &run->samples_file) < 0 ||
         outfile_open("plot", run->plot, &run->plot_file) < 0)
         return -1;
+    if (is_same(run->report_file, run->samples_file) || is_same(run->report_file, run->plot_file))
+        return table_fail("report", run->report, "is named by another option, too: name another");
+    if (is_same(run->samples_file, run->plot_file))
+        return table_fail("samples", run->samples, "is named by another option, too: name another");
     for (int i = 0; i < 2; i++)
         run->relays[i] = (struct relay){.from = -1, .for_command = -1};
     for (int i = 0; run->limits.output_limited && i < 2; i++) {

@@ -440,6 +440,12 @@ name="nothing ran, and logs stay"
 count=$((count + 1))
 [ ! -e "$work/run-a" ] && cmp -s "$work/kept2" "$work/kept2.copy" && cmp -s "$work/kept3" "$work/kept3.copy" ||
     { failed=$((failed + 1)) && echo "not so: $name"; }
+bad "--report $work/kept2: is the joblog" --joblog "$work/kept2" --report "$work/kept2" --resume
+check "the inputs as a report" 255 map --report "$work/kept3" -a "$work/kept3" touch "$work/run-a" && says err "--report $work/kept3"
+name="the inputs stay"
+count=$((count + 1))
+cmp -s "$work/kept3" "$work/kept3.copy" || { failed=$((failed + 1)) && echo "not so: $name"; }
+check "a full disk, dry" 255 sh -c "timeout 60 '$reclaim' map --dry-run echo ::: a >/dev/full" && says err "No space left"
 check "a job that stops itself has its timeout" 1 map -t 0.5 sh -c 'kill -STOP $$' ::: a && says err "timeout"
 check "few open files" 0 sh -c "ulimit -n 40; '$reclaim' map -j 16 -k echo ::: 1 2 3" && says err "no more than 1 at once"
 check "too few open files" 255 sh -c "ulimit -n 12; '$reclaim' map echo ::: 1" && says err "ulimit -n"

@@ -77,6 +77,7 @@ check "a limit to raise" 125 "$reclaim" run --retry-oom 2 touch "$work/ran" && s
 check "too few files for reclaim" 125 sh -c 'ulimit -n 10; "$1" run true' sh "$reclaim" && says err "ulimit -n"
 check "a bad picture" 125 "$reclaim" run --plot x.gif true && says err "--plot x.gif"
 check "an unwritable report" 125 "$reclaim" run --report /no/such/place true && says err "--report /no/such/place"
+check "one file for two" 125 "$reclaim" run --report "$work/two" --samples "$work/two" touch "$work/ran" && says err "--report $work/two"
 check "an unknown option" 125 "$reclaim" run --memroy 1G true && says err "did you mean --memory?"
 check "an unknown letter" 125 "$reclaim" run -q true && says err "-q"
 check "a missing value" 125 "$reclaim" run --memory && says err "needs a value"
