@@ -1,5 +1,6 @@
 /* main.c - the `reclaim` command: finds its verb. */
 #include "outcome.h"
+#include "say.h"
 #include "suggest.h"
 #include "verbs.h"
 
@@ -29,22 +30,21 @@ static int help(void)
 
 static int say_unknown(const char *word)
 {
-    const char *names[VERBS + 1] = {NULL};
+    const char *names[VERBS + 3] = {[VERBS] = "--help", "--version", NULL};
     for (size_t i = 0; i < VERBS; i++)
         names[i] = verbs[i].name;
     const char *near = suggest_word(word, names);
-    fprintf(stderr, "reclaim: there is no verb %s", word);
     if (near != NULL)
-        fprintf(stderr, "; did you mean %s?\n", near);
+        say(NULL, "there is no verb %s; did you mean %s?", word, near);
     else
-        fputs("; reclaim --help lists them\n", stderr);
+        say(NULL, "there is no verb %s; reclaim --help lists them", word);
     return OUTCOME_OWN_FAILURE;
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fputs("reclaim: there is no verb; reclaim --help lists them\n", stderr);
+        say(NULL, "there is no verb; reclaim --help lists them");
         return OUTCOME_OWN_FAILURE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)

@@ -1,6 +1,7 @@
 #include "map_options.h"
 
 #include "replace.h"
+#include "say.h"
 #include "table.h"
 #include "units.h"
 
@@ -203,7 +204,7 @@ static const struct table table = {
 
 static int complain(const char *sentence)
 {
-    fprintf(stderr, "reclaim map: %s\n", sentence);
+    say("map", "%s", sentence);
     return -1;
 }
 
@@ -241,8 +242,8 @@ static int check_replacements(struct map_options *options)
     options->tells = use.tells;
     if (use.missing == NULL)
         return 0;
-    fprintf(stderr, "reclaim map: %.*s: there %s only %zu source%s of inputs\n", (int)use.missing_size, use.missing,
-            options->inputs.count == 1 ? "is" : "are", options->inputs.count, options->inputs.count == 1 ? "" : "s");
+    say("map", "%.*s: there %s only %zu source%s of inputs", (int)use.missing_size, use.missing,
+        options->inputs.count == 1 ? "is" : "are", options->inputs.count, options->inputs.count == 1 ? "" : "s");
     return -1;
 }
 

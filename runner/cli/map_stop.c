@@ -1,5 +1,6 @@
 /* map_stop.c - the ways in which a map is stopped early. */
 #include "map_state.h"
+#include "say.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,11 +14,9 @@ void map_say(struct map *map, const char *format, ...)
 {
     va_list arguments;
     progress_view_clear(&map->view);
-    fputs("reclaim map: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    say_list("map", format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
 }
 
 void map_stop_starting(struct map *map)

@@ -6,6 +6,7 @@
 #include "outfile.h"
 #include "relay.h"
 #include "report.h"
+#include "say.h"
 #include "signals.h"
 #include "table.h"
 #include "terminal.h"
@@ -187,7 +188,7 @@ static int submit(struct run *run)
         options.memory_every_ms = POINTS_MS;
     if (pool_submit_command(run->pool, &command, &options, &run->job) == 0)
         return 0;
-    fprintf(stderr, "reclaim run: %s\n", pool_message());
+    say("run", "%s", pool_message());
     return -1;
 }
 
@@ -200,7 +201,7 @@ static int start(struct run *run)
     sigset_t held;
     run->settled = eventfd(0, EFD_CLOEXEC);
     if (run->settled < 0 || pool_open(&run->pool, &options, &error) < 0) {
-        fprintf(stderr, "reclaim run: %s\n", run->settled < 0 ? strerror(errno) : error.message);
+        say("run", "%s", run->settled < 0 ? strerror(errno) : error.message);
         return -1;
     }
     run->signals = signals_take(taken, sizeof taken / sizeof taken[0]);
@@ -330,7 +331,7 @@ static int run_job(struct run *run, int *own_signal)
         terminal_restore(&run->terminal);
     int code = outcome_exit_code(&result);
     if (outcome_is_ours(&result))
-        fprintf(stderr, "reclaim: %s: %s\n", run->argv[0], result.message);
+        say(NULL, "%s: %s", run->argv[0], result.message);
     if (run->verbose)
         report_print(stderr, run->argv, &result);
     if (write_files(run, &result) > 0 && code == 0)
@@ -350,7 +351,7 @@ int run_main(int argc, char **argv)
     if (first < 0)
         return first == -2 ? 0 : OUTCOME_OWN_FAILURE;
     if (first == argc) {
-        fputs("reclaim run: there is no command: reclaim run [OPTION...] COMMAND [ARGUMENT...]\n", stderr);
+        say("run", "there is no command: reclaim run [OPTION...] COMMAND [ARGUMENT...]");
         return OUTCOME_OWN_FAILURE;
     }
     run.argv = (const char *const *)(const void *)(argv + first);

@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include "say.h"
 #include "suggest.h"
 
 #include <getopt.h>
@@ -16,7 +17,7 @@ static const struct table *reading; /* for table_fail: one verb is read at a tim
 
 int table_fail(const char *option, const char *value, const char *what)
 {
-    fprintf(stderr, "reclaim %s: --%s %s: %s\n", reading->verb, option, value, what);
+    say(reading->verb, "--%s %s: %s", option, value, what);
     return -1;
 }
 
@@ -58,8 +59,7 @@ static int say_unknown(const struct table *table, const struct option *longs, co
     const char *names[OPTIONS_MOST + 3];
     size_t count = 0;
     if (letter != 0 && strncmp(word, "--", 2) != 0) {
-        fprintf(stderr, "reclaim %s: there is no option -%c; reclaim %s --help lists them\n", table->verb, letter,
-                table->verb);
+        say(table->verb, "there is no option -%c; reclaim %s --help lists them", letter, table->verb);
         return -1;
     }
     for (; longs[count].name != NULL; count++)
@@ -68,17 +68,16 @@ static int say_unknown(const struct table *table, const struct option *longs, co
     char given[64];
     snprintf(given, sizeof given, "%.*s", (int)strcspn(word + 2, "="), word + 2);
     const char *near = suggest_word(given, names);
-    fprintf(stderr, "reclaim %s: there is no option --%s", table->verb, given);
     if (near != NULL)
-        fprintf(stderr, "; did you mean --%s?\n", near);
+        say(table->verb, "there is no option --%s; did you mean --%s?", given, near);
     else
-        fprintf(stderr, "; reclaim %s --help lists them\n", table->verb);
+        say(table->verb, "there is no option --%s; reclaim %s --help lists them", given, table->verb);
     return -1;
 }
 
 static int say_missing(const struct table *table, const char *word)
 {
-    fprintf(stderr, "reclaim %s: %s needs a value\n", table->verb, word);
+    say(table->verb, "%s needs a value", word);
     return -1;
 }
 

@@ -83,6 +83,10 @@ check "an unknown letter" 125 "$reclaim" run -q true && says err "-q"
 check "a missing value" 125 "$reclaim" run --memory && says err "needs a value"
 check "no command" 125 "$reclaim" run && says err "no command"
 check "an unknown verb" 125 "$reclaim" rnu && says err "did you mean run?"
+check "a misspelt option" 125 "$reclaim" --verison && says err "did you mean --version?"
+check "a name of two lines" 127 "$reclaim" run "$(printf 'a\nb\033[31m')" && lacks err "$(printf '\033')"
+count=$((count + 1))
+[ "$(wc -l <"$work/err")" = 1 ] || { failed=$((failed + 1)) && echo "not so: a name of two lines is told in one"; }
 check "no verb" 125 "$reclaim"
 check "help" 0 "$reclaim" run --help && says out "--memory SIZE"
 check "help fits a screen" 0 sh -c '"$1" run --help | awk "{ lines++ } length > 80 { exit 1 } END { exit lines > 24 }"' sh "$reclaim"

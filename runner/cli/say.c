@@ -1,0 +1,24 @@
+#include "say.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void say_list(const char *who, const char *format, va_list arguments)
+{
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        return;
+    for (char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    fprintf(stderr, "reclaim%s%s: %s\n", who == NULL ? "" : " ", who == NULL ? "" : who, text);
+    free(text);
+}
+
+void say(const char *who, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say_list(who, format, arguments);
+    va_end(arguments);
+}
