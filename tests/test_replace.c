@@ -32,7 +32,9 @@ static void test_replace_parts_of_a_path(void **state)
         {"", "", "", ".", ""},
         {"/", "/", "", "/", ""},
         {"a//b", "a//b", "b", "a", "b"},
-        {"x.", "x.", "x.", ".", "x."},
+        {"x.", "x", "x.", ".", "x"},
+        {"..", ".", "..", ".", "."},
+        {"a.b.", "a.b", "a.b.", ".", "a.b"},
         {"a/b/", "a/b/", "", "a", ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -213,6 +213,16 @@ static bool is_separator(const char *word)
     return strcmp(word, ":::") == 0 || strcmp(word, "::::") == 0;
 }
 
+static bool is_linked(const char *word)
+{
+    return strcmp(word, ":::+") == 0 || strcmp(word, "::::+") == 0;
+}
+
+static int complain_of_links(void)
+{
+    return complain(":::+ and ::::+ (linked inputs) are not known here; ::: combines every input with every other");
+}
+
 /* Everything from a ::: or :::: on. */
 static int read_sources(struct map_options *options, int argc, char **argv, int at)
 {
@@ -221,9 +231,8 @@ static int read_sources(struct map_options *options, int argc, char **argv, int 
         const int start = at + 1;
         argv[at] = NULL; /* ends what was before */
         for (at = start; at < argc && !is_separator(argv[at]); at++) {
-            if (strcmp(argv[at], ":::+") == 0 || strcmp(argv[at], "::::+") == 0)
-                return complain(
-                    ":::+ and ::::+ (linked inputs) are not known here; ::: combines every input with every other");
+            if (is_linked(argv[at]))
+                return complain_of_links();
             if (files && inputs_add_file(&options->inputs, argv[at]) < 0)
                 return complain(strerror(ENOMEM));
         }
@@ -250,8 +259,10 @@ static int check_replacements(struct map_options *options)
 static int read_command(struct map_options *options, int argc, char **argv, int first)
 {
     int end = first;
-    while (end < argc && !is_separator(argv[end]))
+    while (end < argc && !is_separator(argv[end]) && !is_linked(argv[end]))
         end++;
+    if (end < argc && is_linked(argv[end]))
+        return complain_of_links();
     if (end == first)
         return complain("there is no command: reclaim map [OPTION...] COMMAND [ARGUMENT...] [::: INPUT...]");
     options->words = (const char *const *)(const void *)(argv + first);

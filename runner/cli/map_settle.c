@@ -97,6 +97,14 @@ static int log_job(struct map *map, const struct map_job *job)
     return joblog_write(&map->joblog, &row);
 }
 
+/* Said once: those that still run will find the same. */
+static void fail_file(struct map *map, const char *option, const char *path, int rc)
+{
+    if (map->code != MAP_OWN_FAILURE)
+        map_say(map, "--%s %s: %s", option, path, strerror(-rc));
+    map_fail(map, MAP_OWN_FAILURE);
+}
+
 /* A job whose output did not get out, or that cannot be logged, is not logged: a resume runs it again. */
 static void account(struct map *map, const struct map_job *job, int rc)
 {
@@ -105,15 +113,11 @@ static void account(struct map *map, const struct map_job *job, int rc)
         return;
     }
     rc = log_job(map, job);
-    if (rc < 0) {
-        map_say(map, "--joblog %s: %s", map->options.joblog, strerror(-rc));
-        map_fail(map, MAP_OWN_FAILURE);
-    }
+    if (rc < 0)
+        fail_file(map, "joblog", map->options.joblog, rc);
     rc = map->report == NULL ? 0 : report_write_json(map->report, job->argv, &job->result);
-    if (rc < 0) {
-        map_say(map, "--report %s: %s", map->options.report, strerror(-rc));
-        map_fail(map, MAP_OWN_FAILURE);
-    }
+    if (rc < 0)
+        fail_file(map, "report", map->options.report, rc);
 }
 
 static void finish_job(struct map *map, struct map_job *job)

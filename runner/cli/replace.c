@@ -62,12 +62,10 @@ static struct slice base_of(struct slice value)
     return (struct slice){slash + 1, value.size - (size_t)(slash + 1 - value.data)};
 }
 
-/* A dot that ends the name is no extension's. */
 static struct slice without_extension(struct slice value)
 {
     const char *dot = memrchr(value.data, '.', value.size);
-    if (dot != NULL && dot + 1 < value.data + value.size &&
-        memchr(dot, '/', value.size - (size_t)(dot - value.data)) == NULL)
+    if (dot != NULL && memchr(dot, '/', value.size - (size_t)(dot - value.data)) == NULL)
         value.size = (size_t)(dot - value.data);
     return value;
 }

@@ -457,6 +457,7 @@ bad "did you mean --joblog?" --jobolg x
 check "an input that there is not" 255 map touch "$work/run-a" "{5}" ::: a ::: b && says err "{5}: there are only 2 sources"
 check "no command" 255 map ::: a && says err "no command"
 check "linked inputs" 255 map echo ::: a :::+ b && says err ":::+"
+check "linked inputs first" 255 map echo :::+ a ::: b && says err ":::+"
 check "too long" 255 map echo "{}{}" ::: "$(head -c 100000 /dev/zero | tr '\0' x)" && says err "longer than the system takes"
 check "a line too long" 255 sh -c "head -c 1000000 /dev/zero | tr '\0' x | timeout 60 '$reclaim' map echo" &&
     says err "input 1 is longer than an argument may be"
