@@ -582,7 +582,8 @@ static void test_host_storm_of_signals(void **state)
     atomic_store(&signals_seen, 0);
     storm_begin(&storm);
     pool_t *pool = support_open(2, 0);
-    for (int i = 0; i < 20; i++) {
+    /* ThreadSanitizer keeps most signals back: until some have come while jobs ran. */
+    for (int i = 0; i < 20 || atomic_load(&signals_seen) <= 20; i++) {
         run_sums(pool);
         run_large(pool, (uint8_t)i);
     }
@@ -591,7 +592,6 @@ static void test_host_storm_of_signals(void **state)
     assert_int_equal(pool_close(pool, POOL_CLOSE_WAIT), 0);
     pool_free(pool);
     storm_end(&storm);
-    assert_true(atomic_load(&signals_seen) > 20);
 }
 
 /* ---- busy threads ----------------------------------------------------------------------------------------------- */
