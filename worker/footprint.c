@@ -1,17 +1,9 @@
 #include "footprint.h"
 
+#include "bytes.h"
+
 #define VAGUE_BYTES ((uint64_t)1 << 20)
 #define VAGUE_SHARE 50 /* 2 % */
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 struct footprint footprint_of(const struct footprint_process *processes, size_t count)
 {
@@ -19,8 +11,8 @@ struct footprint footprint_of(const struct footprint_process *processes, size_t 
     uint64_t shared = 0;
     for (size_t i = 0; i < count; i++) {
         sum.most += processes[i].anonymous + processes[i].shared;
-        sum.least += less(processes[i].anonymous, processes[i].inheritable);
-        shared = larger(shared, less(processes[i].shared, processes[i].foreign));
+        sum.least += bytes_less(processes[i].anonymous, processes[i].inheritable);
+        shared = bytes_larger(shared, bytes_less(processes[i].shared, processes[i].foreign));
     }
     sum.least += shared;
     return sum;
@@ -28,7 +20,7 @@ struct footprint footprint_of(const struct footprint_process *processes, size_t 
 
 bool footprint_is_vague(const struct footprint *footprint)
 {
-    return footprint->most - footprint->least > larger(VAGUE_BYTES, footprint->most / VAGUE_SHARE);
+    return footprint->most - footprint->least > bytes_larger(VAGUE_BYTES, footprint->most / VAGUE_SHARE);
 }
 
 struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count,
@@ -38,18 +30,19 @@ struct footprint_truth footprint_walked(const struct footprint_walked *processes
     size_t heirs = 0;
     for (size_t i = 0; i < count; i++) {
         const struct footprint_walked *p = &processes[i];
-        const uint64_t own = less(p->all, p->heir ? before->inherited : 0);
+        const uint64_t own = bytes_less(p->all, p->heir ? before->inherited : 0);
         divided += p->anonymous;
         private += p->private;
         shared += p->shared;
         sum += own + p->counted;
-        rewritten += p->heir ? less(p->private, own) : 0;
+        rewritten += p->heir ? bytes_less(p->private, own) : 0;
         heirs += p->heir;
     }
-    shared = less(shared, before->argument); /* its parts, however many have it, come to one whole */
+    shared = bytes_less(shared, before->argument); /* its parts, however many have it, come to one whole */
     /* The proportional share of what was inherited is not the job's; of what it has rewritten the sum then has a little
      * less than all, and private pages tell better. */
     const uint64_t portion = before->inherited / (heirs + before->sharers) * heirs;
-    const uint64_t bytes = larger(less(divided, portion), private) + shared;
-    return (struct footprint_truth){.bytes = bytes, .twice = less(sum + rewritten, bytes), .rewritten = rewritten};
+    const uint64_t bytes = bytes_larger(bytes_less(divided, portion), private) + shared;
+    return (struct footprint_truth){
+        .bytes = bytes, .twice = bytes_less(sum + rewritten, bytes), .rewritten = rewritten};
 }

@@ -1,6 +1,7 @@
 /* meter_cgroup.c - a cgroup v2 leaf for each worker, made before it is forked: the kernel counts, limits and kills. */
 #include "meter.h"
 
+#include "bytes.h"
 #include "descriptor.h"
 #include "server.h"
 
@@ -23,8 +24,7 @@ static int start(struct server *server, struct slot *slot)
 /* What the worker itself had charged before its job began is not the job's. */
 static uint64_t added(const struct slot *slot, uint64_t bytes)
 {
-    const uint64_t before = slot->page->charged;
-    return bytes > before ? bytes - before : 0;
+    return bytes_less(bytes, slot->page->charged);
 }
 
 static bool meet(struct server *server, struct slot *slot)

@@ -1,6 +1,7 @@
 /* meter_sampled.c - no privilege, no kernel feature but /proc. What it counts and misses: docs/memory.md. */
 #include "meter.h"
 
+#include "bytes.h"
 #include "reaper.h"
 #include "server.h"
 
@@ -41,11 +42,6 @@ static int start(struct server *server, struct slot *slot)
 static bool is_over(const struct meter *meter, uint64_t bytes)
 {
     return meter->limit >= 0 && bytes > (uint64_t)meter->limit;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
 }
 
 /* Walks have credit like a leaky bucket: a spike is looked at as it comes, and a job that is always worth it costs its
@@ -122,17 +118,6 @@ static bool walk(struct server *server, struct meter *meter)
     return true;
 }
 
-static void raise_to(uint64_t *highest, uint64_t bytes)
-{
-    if (bytes > *highest)
-        *highest = bytes;
-}
-
-static uint64_t least_of(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void look(struct server *server, struct slot *slot, int64_t now)
 {
     struct meter *meter = &slot->meter;
@@ -145,14 +130,15 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     const uint64_t beside = meter->rewritten + written;
     if (!doubt.vague)
         meter->shared = 0;
-    const uint64_t sum = less(footprint.most, meter->shared);
+    const uint64_t sum = bytes_less(footprint.most, meter->shared);
     meter->used = (sum > footprint.least ? sum : footprint.least) + beside;
     meter->sure = walked || (!doubt.vague && meter->rewritten == 0) || is_over(meter, footprint.least + written);
     /* What forked processes share has changed since the last walk: so much is certain, and so much it may be. */
-    raise_to(&meter->most, walked || !doubt.vague ? meter->used : footprint.least + beside);
-    if (doubt.vague && !walked)
-        raise_to(&meter->vague,
-                 beside + least_of(footprint.most, doubt.touched == UINT64_MAX ? UINT64_MAX : sum + doubt.touched));
+    meter->most = bytes_larger(meter->most, walked || !doubt.vague ? meter->used : footprint.least + beside);
+    if (!doubt.vague || walked)
+        return;
+    const uint64_t highest = doubt.touched == UINT64_MAX ? UINT64_MAX : sum + doubt.touched;
+    meter->vague = bytes_larger(meter->vague, beside + bytes_smaller(footprint.most, highest));
 }
 
 static size_t kill_all(struct server *server, struct slot *slot)

@@ -16,8 +16,8 @@
 #define SWEEP_AGAIN_MS 2
 #define CUT_MOST       16 /* bytes that a pid takes, and more */
 #define COUNT_MS       10
-#define SERIALS_EVER   (UINT64_C(1) << 40) /* that one fork server gives */
 #define COUNT_SHARE    20                  /* counting takes at most one part in this of the time */
+#define SERIALS_EVER   (UINT64_C(1) << 40) /* that one fork server gives */
 
 int reaper_init(struct reaper *reaper)
 {
@@ -182,14 +182,21 @@ static bool was_a_job(const struct server *server, uint64_t tag)
     return tag != 0 && tag < server->next_serial && server->next_serial - tag < SERIALS_EVER;
 }
 
-/* Whose a process is that has lost its tag: root's jobs may set that limit anew, as su(1) does. As it was found before;
- * or as its memory was looked at; or the one job's that there is. 0: not known. */
-static uint64_t guess_serial(const struct server *server, const struct proc_entry *entry)
+/* The same process as the last sweep knew it; NULL: it did not. */
+static const struct reaper_stranger *stranger_before(const struct server *server, const struct proc_entry *entry)
 {
     const struct reaper_stranger *old = stranger_find(&server->reaper.before, entry->pid);
+    return old != NULL && old->start == entry->start ? old : NULL;
+}
+
+/* Whose a process is that has lost its tag: root's jobs may set that limit anew, as su(1) does. As it was found before
+ * (old; NULL: it was not); or as its memory was looked at; or the one job's that there is. 0: not known. */
+static uint64_t guess_serial(const struct server *server, const struct proc_entry *entry,
+                             const struct reaper_stranger *old)
+{
     uint64_t only = 0;
     unsigned jobs = 0;
-    if (old != NULL && old->start == entry->start && old->serial != 0)
+    if (old != NULL && old->serial != 0)
         return old->serial;
     for (size_t i = 0; i < server->table.count; i++) {
         const struct slot *slot = &server->table.slots[i];
@@ -213,17 +220,17 @@ static void sweep_one(struct server *server, const struct proc_entry *entry, pid
         process.tag = proc_tag(entry->pid);
         process.branch_tag = branch == entry->pid ? process.tag : proc_tag(branch);
     }
+    const struct reaper_stranger *old = worker == NULL ? stranger_before(server, entry) : NULL;
     uint64_t serial = sweep_belongs(&process, lookup, server);
     if (serial == 0 && !was_a_job(server, process.tag) && !was_a_job(server, process.branch_tag))
-        serial = guess_serial(server, entry);
+        serial = guess_serial(server, entry, old);
     struct slot *slot = serial == 0 ? NULL : slot_find(&server->table, serial);
     struct reaper_stranger stranger = {.pid = entry->pid, .start = entry->start, .serial = serial};
     if (slot != NULL)
         slot->members++;
     if (worker != NULL)
         return;
-    const struct reaper_stranger *old = stranger_find(&server->reaper.before, entry->pid);
-    if (old != NULL && old->start == entry->start) {
+    if (old != NULL) {
         stranger.killed = old->killed;
         stranger.ignored = old->ignored;
     }

@@ -1,5 +1,6 @@
 #include "tree.h"
 
+#include "bytes.h"
 #include "descriptor.h"
 #include "process.h"
 #include "sweep.h"
@@ -147,7 +148,7 @@ static uint64_t own(const struct tree *tree, const struct tree_process *process)
     const uint64_t inherited = is_heir(tree, process) ? tree->inherited : 0;
     if (process->sharer != 0)
         return 0;
-    return process->anonymous > inherited ? process->anonymous - inherited : 0;
+    return bytes_less(process->anonymous, inherited);
 }
 
 static bool is_worker(const struct tree *tree, const struct tree_process *process)
@@ -161,7 +162,7 @@ static uint64_t own_shared(const struct tree *tree, const struct tree_process *p
     const uint64_t argument = is_worker(tree, process) ? tree->argument : 0;
     if (process->sharer != 0)
         return 0;
-    return process->shared > argument ? process->shared - argument : 0;
+    return bytes_less(process->shared, argument);
 }
 
 /* Page tables of shared memory are not copied by fork(2): what was forked has as much of it as it has touched. */
@@ -342,8 +343,8 @@ struct footprint tree_footprint(const struct tree *tree)
 static uint64_t surely_own(const struct tree *tree, const struct tree_process *process, uint64_t faults)
 {
     const uint64_t all = own(tree, process), born = inheritable(process);
-    const uint64_t sure = (all > born ? all - born : 0) + faults * (uint64_t)sysconf(_SC_PAGESIZE);
-    return born == 0 || sure > all ? all : sure;
+    const uint64_t sure = bytes_less(all, born) + faults * (uint64_t)sysconf(_SC_PAGESIZE);
+    return born == 0 ? all : bytes_smaller(sure, all);
 }
 
 /* One process's page tables; where they are not ours to see, what it has resident. It may have exec'ed since it was
@@ -365,9 +366,8 @@ static int walk(const struct tree *tree, struct tree_process *process, struct fo
     walked->counted = own_shared(tree, process);
     rc = proc_rollup_read(process->thread, &rollup);
     if (rc == -EACCES || rc == -EPERM) {
-        const uint64_t argument = foreign(tree, process);
         walked->anonymous = surely_own(tree, process, entry.minor_faults);
-        walked->shared = process->shared > argument ? process->shared - argument : 0;
+        walked->shared = bytes_less(process->shared, foreign(tree, process));
         walked->all = own(tree, process);
         return 0;
     }
@@ -418,10 +418,8 @@ uint64_t tree_touched(struct tree *tree)
 
 bool tree_has(const struct tree *tree, pid_t pid, uint64_t start)
 {
-    for (size_t i = 0; i < tree->count; i++)
-        if (tree->all[i].pid == pid && tree->all[i].start == start)
-            return true;
-    return false;
+    const struct tree_process *process = tree_find(tree, pid);
+    return process != NULL && process->start == start;
 }
 
 void tree_kill(const struct tree *tree)

@@ -1,14 +1,6 @@
 #include "usage.h"
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
+#include "bytes.h"
 
 /* The highest that a single process can have been, and how much of it cannot be told from file pages. */
 struct single {
@@ -17,24 +9,24 @@ struct single {
 
 static struct single single_of(const struct usage_raw *raw)
 {
-    const uint64_t most = larger(raw->most, raw->left);
-    const uint64_t above = less(most, raw->baseline);
+    const uint64_t most = bytes_larger(raw->most, raw->left);
+    const uint64_t above = bytes_less(most, raw->baseline);
     if (raw->is_command)
         return above > USAGE_SLACK ? (struct single){most, raw->file}
                                    : (struct single){raw->baseline + above, raw->baseline + above};
     /* What it began with was anonymous, but for this. */
-    const uint64_t file_before = less(raw->baseline, raw->inherited);
-    return (struct single){above + raw->written, less(raw->file, file_before)};
+    const uint64_t file_before = bytes_less(raw->baseline, raw->inherited);
+    return (struct single){above + raw->written, bytes_less(raw->file, file_before)};
 }
 
 struct usage_peak usage_peak(const struct usage_raw *raw)
 {
     const struct single single = single_of(raw);
-    const uint64_t sure = less(single.most, single.file);
-    const uint64_t peak = raw->sampled ? larger(raw->sum, sure) : sure;
-    const uint64_t unseen = raw->is_command ? 0 : less(raw->inherited, raw->sampled ? raw->rewritten : 0);
-    uint64_t highest = larger(single.most, peak);
+    const uint64_t sure = bytes_less(single.most, single.file);
+    const uint64_t peak = raw->sampled ? bytes_larger(raw->sum, sure) : sure;
+    const uint64_t unseen = raw->is_command ? 0 : bytes_less(raw->inherited, raw->sampled ? raw->rewritten : 0);
+    uint64_t highest = bytes_larger(single.most, peak);
     if (raw->sampled)
-        highest = larger(highest, raw->vague);
+        highest = bytes_larger(highest, raw->vague);
     return (struct usage_peak){.peak = peak, .bound = highest - peak + unseen};
 }
