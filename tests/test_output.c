@@ -203,7 +203,6 @@ static void test_output_progress_line(void **state)
     struct text line = {0};
     struct progress progress = {.done = 12,
                                 .total = 100,
-                                .started = 12,
                                 .failed = 1,
                                 .running = 4,
                                 .memory = 1 << 30,

@@ -20,7 +20,6 @@ static void draw_progress(struct map *map, double now)
         pool_memory(map->pool, &memory);
     const struct progress progress = {.done = map->counts.done,
                                       .total = map_total_jobs(map),
-                                      .started = map->counts.done,
                                       .failed = map->counts.failed,
                                       .running = map->running,
                                       .memory = memory.workers,
@@ -34,11 +33,6 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-static bool has_timeout(const struct map *map)
-{
-    return map->options.timeout_percent > 0 || map->options.limits.job.timeout_ms > 0;
-}
-
 /* Milliseconds; -1: for ever. */
 static int waiting_time(const struct map *map)
 {
@@ -46,7 +40,7 @@ static int waiting_time(const struct map *map)
     int wait = map->running > 0 ? progress_view_due(&map->view, now) : -1;
     if (map->waits_to_start)
         wait = sooner(wait, map->next_start > now ? (int)((map->next_start - now) * 1000) + 1 : 0);
-    if (has_timeout(map) && map->running > 0)
+    if (map->running > 0 && map_timeout_seconds(map) > 0)
         wait = sooner(wait, TIME_CHECK_MS);
     return wait;
 }
@@ -186,7 +180,6 @@ static void end(struct map *map)
     for (int i = 0; i < 2; i++)
         if (outlet_flush(&map->outlets[i]) < 0)
             end_without(map, i == 0 ? "output" : "error", map->outlets[i].error);
-    map->summary.skipped = map->skipped;
     if (map->options.verbose && !map->options.dry_run)
         summary_print(&map->summary, map_now() - map->started, stderr);
 }

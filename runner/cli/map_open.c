@@ -45,20 +45,21 @@ static int open_pool(struct map *map)
 {
     const struct map_options *options = &map->options;
     struct rlimit files;
-    if (!options->dry_run && getrlimit(RLIMIT_NOFILE, &files) == 0)
+    if (options->dry_run)
+        return 0;
+    const bool known = getrlimit(RLIMIT_NOFILE, &files) == 0;
+    if (known)
         fit_files(map, files.rlim_max);
     const pool_options_t pool_options = {.workers = (int32_t)options->jobs,
                                          .memory_budget = options->memory_budget,
                                          .memory_floor = options->memory_floor};
     pool_error_t error;
-    if (options->dry_run)
-        return 0;
     if (pool_open(&map->pool, &pool_options, &error) < 0) {
         map_say(map, "%s", error.message);
         return -1;
     }
     /* For the pipes of many jobs. Commands have the limits of the moment when the pool was opened. */
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    if (known) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
@@ -81,25 +82,21 @@ static int open_inputs(struct map *map)
     return 0;
 }
 
-/* The longest of each source come together in some job. What is read from a first file is not known yet. */
-static int check_longest(struct map *map)
+/* NULL: it has none, or what it has is not known yet, as of a first file. */
+static const char *longest_of(const struct inputs_source *source)
 {
-    const struct inputs *inputs = &map->options.inputs;
-    const char **values = calloc(inputs->count + 1, sizeof *values);
-    struct map_job *job = NULL;
-    int rc = values == NULL ? -ENOMEM : 0;
-    for (size_t s = 0; rc == 0 && s < inputs->count; s++) {
-        const struct inputs_source *source = &inputs->sources[s];
-        for (size_t i = 0; source->list != NULL && i < source->count; i++)
-            if (values[s] == NULL || strlen(source->list[i]) > strlen(values[s]))
-                values[s] = source->list[i];
-        if (values[s] == NULL) {
-            free(values);
-            return 0;
-        }
-    }
-    if (rc == 0)
-        rc = map_job_new(&job, &map->options, values, inputs->count, 1);
+    const char *longest = NULL;
+    for (size_t i = 0; source->list != NULL && i < source->count; i++)
+        if (longest == NULL || strlen(source->list[i]) > strlen(longest))
+            longest = source->list[i];
+    return longest;
+}
+
+/* The command of these inputs, which is not run. */
+static int check_command(struct map *map, const char *const *values, size_t count)
+{
+    struct map_job *job;
+    int rc = map_job_new(&job, &map->options, values, count, 1);
     if (rc == 0)
         rc = map_job_place(job, &map->options, 1);
     if (rc == -E2BIG)
@@ -108,8 +105,24 @@ static int check_longest(struct map *map)
     else if (rc < 0)
         map_say(map, "%s", strerror(-rc));
     map_job_free(job);
+    return rc;
+}
+
+/* The longest of each source come together in some job. */
+static int check_longest(struct map *map)
+{
+    const struct inputs *inputs = &map->options.inputs;
+    const char **values = calloc(inputs->count + 1, sizeof *values);
+    if (values == NULL) {
+        map_say(map, "%s", strerror(ENOMEM));
+        return -1;
+    }
+    size_t known = 0;
+    while (known < inputs->count && (values[known] = longest_of(&inputs->sources[known])) != NULL)
+        known++;
+    const int rc = known == inputs->count ? check_command(map, values, known) : 0;
     free(values);
-    return rc < 0 ? -1 : 0;
+    return rc;
 }
 
 static int open_joblog(struct map *map)
@@ -121,6 +134,17 @@ static int open_joblog(struct map *map)
         return 0; /* it is not made for that */
     if (joblog_open(&map->joblog, map->options.joblog, add_row, map, problem, sizeof problem) < 0)
         return table_fail("joblog", map->options.joblog, problem);
+    return 0;
+}
+
+/* What is written is nothing else that is open. */
+static int check_files(struct map *map)
+{
+    const int report = map->report == NULL ? -1 : fileno(map->report), inputs = map->options.inputs.fd;
+    if (outfile_same(report, map->joblog.fd) || outfile_same(report, inputs))
+        return table_fail("report", map->options.report, "is the joblog or a file of inputs, too: name another");
+    if (outfile_same(map->joblog.fd, inputs))
+        return table_fail("joblog", map->options.joblog, "is a file of inputs, too: name another");
     return 0;
 }
 
@@ -138,11 +162,8 @@ int map_open_all(struct map *map)
     }
     if (outfile_open("report", map->options.report, &map->report) < 0)
         return -1;
-    const int report = map->report == NULL ? -1 : fileno(map->report);
-    if (outfile_same(report, map->joblog.fd) || outfile_same(report, map->options.inputs.fd))
-        return table_fail("report", map->options.report, "is the joblog or a file of inputs, too: name another");
-    if (outfile_same(map->joblog.fd, map->options.inputs.fd))
-        return table_fail("joblog", map->options.joblog, "is a file of inputs, too: name another");
+    if (check_files(map) < 0)
+        return -1;
     rc = map->options.results == NULL ? 0 : results_prepare(map->options.results);
     return rc < 0 ? table_fail("results", map->options.results, strerror(-rc)) : 0;
 }

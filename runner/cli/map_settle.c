@@ -10,7 +10,7 @@
 uint64_t map_total_jobs(const struct map *map)
 {
     const uint64_t total = map->options.inputs.ended ? map->seq : map->options.inputs.total;
-    return total > map->skipped ? total - map->skipped : 0;
+    return total > map->summary.skipped ? total - map->summary.skipped : 0;
 }
 
 double map_timeout_seconds(const struct map *map)

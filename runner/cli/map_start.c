@@ -56,35 +56,43 @@ static int64_t timeout_ms(const struct map *map)
     return seconds <= 0 ? 0 : seconds < 0.001 ? 1 : (int64_t)(seconds * 1000);
 }
 
-static void start_job(struct map *map, struct map_job *job)
+static void say_unstarted(struct map *map, const struct map_job *job, int rc, bool by_pool)
+{
+    const unsigned long long number = job->seq;
+    if (rc == -E2BIG && !by_pool)
+        map_say(map, "input %llu makes a command that is longer than the system takes (an argument: %d bytes)", number,
+                INPUTS_VALUE_MOST);
+    else
+        map_say(map, "input %llu cannot be started: %s", number, by_pool ? pool_message() : strerror(-rc));
+}
+
+/* Whether it is in the pool; else it has been printed, which is all that was asked for, or the map fails. */
+static bool submit(struct map *map, struct map_job *job)
 {
     bool by_pool = false;
-    const uint32_t slot = take_slot(map);
-    int rc = map_job_place(job, &map->options, slot);
+    int rc = map_job_place(job, &map->options, take_slot(map));
     if (rc == 0 && map->options.dry_run) {
         print_command(map, job);
-        map->slots[slot - 1] = false;
-        map_job_free(job);
-        return;
+        return false;
     }
     if (rc == 0 && map_begin_files(map) < 0) {
-        map->slots[slot - 1] = false;
-        map_job_free(job);
         map_fail(map, MAP_OWN_FAILURE);
-        return;
+        return false;
     }
     if (rc == 0)
         rc = map_job_submit(job, &map->options, map->pool, map->outlets, timeout_ms(map), &by_pool);
     if (rc < 0) {
-        if (rc == -E2BIG && !by_pool)
-            map_say(map, "input %llu makes a command that is longer than the system takes (an argument: %d bytes)",
-                    (unsigned long long)job->seq, INPUTS_VALUE_MOST);
-        else
-            map_say(map, "input %llu cannot be started: %s", (unsigned long long)job->seq,
-                    by_pool ? pool_message() : strerror(-rc));
-        map->slots[slot - 1] = false;
-        map_job_free(job);
+        say_unstarted(map, job, rc, by_pool);
         map_fail(map, MAP_OWN_FAILURE);
+    }
+    return rc == 0;
+}
+
+static void start_job(struct map *map, struct map_job *job)
+{
+    if (!submit(map, job)) {
+        map->slots[job->slot - 1] = false;
+        map_job_free(job);
         return;
     }
     TAILQ_INSERT_TAIL(&map->jobs, job, entry);
@@ -115,7 +123,7 @@ static bool start_next(struct map *map)
         return false;
     }
     if (resume_take(&map->resume, job->command.data, job->command.size, map->options.resume_failed, &earlier)) {
-        map->skipped++;
+        map->summary.skipped++;
         map_job_free(job);
         return true;
     }

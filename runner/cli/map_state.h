@@ -48,7 +48,6 @@ struct map {
     bool waits_to_start; /* --delay */
 
     struct halt_counts counts;
-    uint64_t skipped;
     struct median median;
     struct summary summary;
     struct progress_view view;

@@ -1,6 +1,7 @@
 #include "outcome.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 const char *outcome_word(const pool_result_t *result)
@@ -15,29 +16,40 @@ const char *outcome_word(const pool_result_t *result)
     }
 }
 
-/* 128 and the signal that ended it; SIGTERM where it left by itself when that came. */
-static int by_limit(const pool_result_t *result)
-{
-    return 128 + (result->signal != 0 ? result->signal : SIGTERM);
-}
-
-int outcome_exit_code(const pool_result_t *result)
+/* Any but the timeout, which has an exit code of its own. */
+static bool is_over_limit(const pool_result_t *result)
 {
     switch (result->cause) {
-    case POOL_CAUSE_EXITED:
-        return result->outcome == POOL_CRASHED ? OUTCOME_OWN_FAILURE : result->code;
-    case POOL_CAUSE_SIGNALLED:
-    case POOL_CAUSE_KILLED:
-        return 128 + result->signal;
-    case POOL_CAUSE_TIMEOUT:
-        return result->signal == SIGKILL ? 128 + SIGKILL : 124;
     case POOL_CAUSE_CPU_LIMIT:
     case POOL_CAUSE_MEMORY_LIMIT:
     case POOL_CAUSE_MACHINE_OOM:
     case POOL_CAUSE_OUTPUT_LIMIT:
     case POOL_CAUSE_PROCESS_LIMIT:
-    case POOL_CAUSE_CANCELLED:
-        return by_limit(result);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The signal that ended it, whoever sent it; SIGTERM where it left by itself when that came; 0: none did. A timeout is
+ * told in other ways. */
+static int ending_signal(const pool_result_t *result)
+{
+    if (is_over_limit(result) || result->cause == POOL_CAUSE_CANCELLED)
+        return result->signal != 0 ? result->signal : SIGTERM;
+    return outcome_own_signal(result);
+}
+
+int outcome_exit_code(const pool_result_t *result)
+{
+    const int signal_number = ending_signal(result);
+    if (signal_number != 0)
+        return 128 + signal_number;
+    switch (result->cause) {
+    case POOL_CAUSE_EXITED:
+        return result->outcome == POOL_CRASHED ? OUTCOME_OWN_FAILURE : result->code;
+    case POOL_CAUSE_TIMEOUT:
+        return result->signal == SIGKILL ? 128 + SIGKILL : 124;
     case POOL_CAUSE_NOT_FOUND:
         return 127;
     case POOL_CAUSE_NOT_EXECUTABLE:
@@ -56,18 +68,13 @@ int outcome_is_ours(const pool_result_t *result)
 {
     switch (result->cause) {
     case POOL_CAUSE_TIMEOUT:
-    case POOL_CAUSE_CPU_LIMIT:
-    case POOL_CAUSE_MEMORY_LIMIT:
-    case POOL_CAUSE_MACHINE_OOM:
-    case POOL_CAUSE_OUTPUT_LIMIT:
-    case POOL_CAUSE_PROCESS_LIMIT:
     case POOL_CAUSE_LOST:
     case POOL_CAUSE_PROTOCOL:
     case POOL_CAUSE_NOT_FOUND:
     case POOL_CAUSE_NOT_EXECUTABLE:
         return 1;
     default:
-        return 0;
+        return is_over_limit(result);
     }
 }
 
@@ -93,26 +100,10 @@ pool_result_t outcome_over_time(const pool_result_t *result, double seconds, cha
 
 void outcome_parallel(const pool_result_t *result, int *exit_value, int *signal_number)
 {
-    *exit_value = 0;
-    *signal_number = 0;
-    switch (result->cause) {
-    case POOL_CAUSE_TIMEOUT:
+    const bool timed_out = result->cause == POOL_CAUSE_TIMEOUT;
+    *signal_number = timed_out ? SIGTERM : ending_signal(result);
+    if (timed_out)
         *exit_value = -1;
-        *signal_number = SIGTERM;
-        break;
-    case POOL_CAUSE_SIGNALLED:
-    case POOL_CAUSE_KILLED:
-        *signal_number = result->signal;
-        break;
-    case POOL_CAUSE_CPU_LIMIT:
-    case POOL_CAUSE_MEMORY_LIMIT:
-    case POOL_CAUSE_MACHINE_OOM:
-    case POOL_CAUSE_OUTPUT_LIMIT:
-    case POOL_CAUSE_PROCESS_LIMIT:
-    case POOL_CAUSE_CANCELLED:
-        *signal_number = by_limit(result) - 128;
-        break;
-    default:
-        *exit_value = outcome_exit_code(result);
-    }
+    else
+        *exit_value = *signal_number != 0 ? 0 : outcome_exit_code(result);
 }

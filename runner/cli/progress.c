@@ -22,8 +22,8 @@ void progress_format(const struct progress *progress, unsigned columns, struct t
                 (unsigned long long)progress->running, units_format_size(progress->memory, memory, sizeof memory));
     if (progress->budget > 0)
         text_printf(line, " of %s", units_format_size(progress->budget, budget, sizeof budget));
-    if (progress->started > 0 && progress->seconds > 0) {
-        const double rate = (double)progress->started / progress->seconds;
+    if (progress->done > 0 && progress->seconds > 0) {
+        const double rate = (double)progress->done / progress->seconds;
         text_printf(line, rate >= 10 ? ", %.0f/s" : ", %.2g/s", rate);
         if (progress->total > progress->done) {
             const double seconds = (double)(progress->total - progress->done) / rate;

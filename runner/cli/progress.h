@@ -8,8 +8,7 @@
 #include <stdint.h>
 
 struct progress {
-    uint64_t done, total; /* total 0: not known */
-    uint64_t started;     /* of done those that ran in this session, from which rate and what is left follow */
+    uint64_t done, total; /* of this session; total 0: not known */
     uint64_t failed, running;
     uint64_t memory, budget; /* bytes; budget 0: none */
     double seconds;          /* since the start */

@@ -1,5 +1,7 @@
 #include "results.h"
 
+#include "write_all.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -94,7 +96,7 @@ static int write_seq(int directory, uint64_t seq)
     if (fd < 0)
         return fd;
     const int size = snprintf(line, sizeof line, "%llu", (unsigned long long)seq);
-    const int rc = write(fd, line, (size_t)size) < 0 ? -errno : 0;
+    const int rc = write_all(fd, line, (size_t)size);
     close(fd);
     return rc;
 }
