@@ -1,7 +1,7 @@
 /* Inputs: lists, files and pipes, alone and combined; read no further than they are needed. */
 #include "inputs.h"
 
-#include "support.h"
+#include "file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,31 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char path[] = "/tmp/reclaim-inputs-XXXXXX";
-
-static int make_file(void **state)
-{
-    strcpy(path + sizeof path - 7, "XXXXXX");
-    const int fd = mkstemp(path);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0 ? -1 : support_begin(state);
-}
-
-static int remove_file(void **state)
-{
-    unlink(path);
-    return support_end(state);
-}
-
-static void write_file(const char *data, size_t size)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    fclose(file);
-}
 
 /* The next one: its values with a comma after each; "" at the end. */
 static int next(struct inputs *inputs, char *text, size_t size)
@@ -89,9 +64,9 @@ static void test_inputs_totals(void **state)
     static const char *const ab[] = {"a", "b"};
     const char *at;
     struct inputs inputs;
-    write_file("1\n2\n3", 5);
+    file_write("1\n2\n3", 5);
     inputs_init(&inputs);
-    inputs_add_file(&inputs, path);
+    inputs_add_file(&inputs, file_path);
     inputs_add_list(&inputs, ab, 2);
     assert_int_equal(inputs_open(&inputs, &at), 0);
     assert_int_equal(inputs.total, 6);
@@ -104,22 +79,22 @@ static void test_inputs_files(void **state)
     static const char *const ab[] = {"a", "b"};
     struct inputs inputs;
     inputs_init(&inputs);
-    write_file("1\n\n3", 4);
-    inputs_add_file(&inputs, path);
+    file_write("1\n\n3", 4);
+    inputs_add_file(&inputs, file_path);
     inputs_add_list(&inputs, ab, 2);
     expect_all(&inputs, "1,a,;1,b,;,a,;,b,;3,a,;3,b,;");
     inputs_init(&inputs);
     inputs_add_list(&inputs, ab, 2);
-    inputs_add_file(&inputs, path);
+    inputs_add_file(&inputs, file_path);
     expect_all(&inputs, "a,1,;a,,;a,3,;b,1,;b,,;b,3,;");
     inputs_init(&inputs);
-    write_file("a\nb\0\0c", 6);
+    file_write("a\nb\0\0c", 6);
     inputs.separator = '\0';
-    inputs_add_file(&inputs, path);
+    inputs_add_file(&inputs, file_path);
     expect_all(&inputs, "a\nb,;,;c,;");
     inputs_init(&inputs);
-    write_file("", 0);
-    inputs_add_file(&inputs, path);
+    file_write("", 0);
+    inputs_add_file(&inputs, file_path);
     expect_all(&inputs, "");
 }
 
@@ -138,9 +113,9 @@ static void test_inputs_errors(void **state)
     inputs_add_file(&inputs, "/");
     assert_int_equal(inputs_open(&inputs, &at), -EISDIR);
     inputs_deinit(&inputs);
-    write_file("ok\na\0b\n", 7);
+    file_write("ok\na\0b\n", 7);
     inputs_init(&inputs);
-    inputs_add_file(&inputs, path);
+    inputs_add_file(&inputs, file_path);
     assert_int_equal(inputs_open(&inputs, &at), 0);
     assert_int_equal(next(&inputs, text, sizeof text), 1);
     assert_int_equal(next(&inputs, text, sizeof text), -EILSEQ);
@@ -161,12 +136,12 @@ static void test_inputs_long_values(void **state)
         memset(data, 'x', 10 * size);
         if (more == 0)
             data[size] = '\n';
-        write_file(data, 10 * size);
+        file_write(data, 10 * size);
         free(data);
         struct inputs inputs;
         int rc;
         inputs_init(&inputs);
-        inputs_add_file(&inputs, path);
+        inputs_add_file(&inputs, file_path);
         assert_int_equal(inputs_open(&inputs, &at), 0);
         while ((rc = inputs_next(&inputs, &values)) == -EAGAIN)
             assert_int_equal(inputs_fill(&inputs), 0);
@@ -206,8 +181,6 @@ static void test_inputs_come_lazily(void **state)
     assert_int_equal(next(&inputs, text, sizeof text), 0);
     inputs_deinit(&inputs);
 }
-
-#define FILE_TEST(function) cmocka_unit_test_setup_teardown(function, make_file, remove_file)
 
 int main(void)
 {

@@ -2,7 +2,7 @@
 #include "joblog.h"
 #include "resume.h"
 
-#include "support.h"
+#include "file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,35 +101,15 @@ static void test_joblog_refuses(void **state)
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
-static char path[] = "/tmp/reclaim-joblog-XXXXXX";
-
-static int make_file(void **state)
-{
-    strcpy(path + sizeof path - 7, "XXXXXX");
-    const int fd = mkstemp(path);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0 ? -1 : support_begin(state);
-}
-
-static int remove_file(void **state)
-{
-    unlink(path);
-    return support_end(state);
-}
-
 static void write_file(const char *text)
 {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    file_write(text, strlen(text));
 }
 
 static void expect_file(const char *text)
 {
     char got[4096];
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(file_path, "r");
     assert_non_null(file);
     got[fread(got, 1, sizeof got - 1, file)] = '\0';
     fclose(file);
@@ -152,7 +132,7 @@ static int add_row(bool keep)
     char problem[160];
     int rows = 0;
     const struct joblog_row row = row_of("new", "exited", 0, 1);
-    assert_int_equal(joblog_open(&joblog, path, count_row, &rows, problem, sizeof problem), 0);
+    assert_int_equal(joblog_open(&joblog, file_path, count_row, &rows, problem, sizeof problem), 0);
     assert_int_equal(joblog_begin(&joblog, keep), 0);
     assert_int_equal(joblog_write(&joblog, &row), 0);
     joblog_close(&joblog);
@@ -195,7 +175,7 @@ static void expect_refused(const char *content, const char *words)
     char problem[160];
     int rows = 0;
     write_file(content);
-    assert_int_equal(joblog_open(&joblog, path, count_row, &rows, problem, sizeof problem), -EINVAL);
+    assert_int_equal(joblog_open(&joblog, file_path, count_row, &rows, problem, sizeof problem), -EINVAL);
     joblog_close(&joblog);
     assert_non_null(strstr(problem, words));
     expect_file(content);
@@ -216,11 +196,11 @@ static void test_joblog_belongs_to_one(void **state)
     (void)state;
     struct joblog first, second;
     char problem[160];
-    assert_int_equal(joblog_open(&first, path, NULL, NULL, problem, sizeof problem), 0);
-    assert_int_equal(joblog_open(&second, path, NULL, NULL, problem, sizeof problem), -EBUSY);
+    assert_int_equal(joblog_open(&first, file_path, NULL, NULL, problem, sizeof problem), 0);
+    assert_int_equal(joblog_open(&second, file_path, NULL, NULL, problem, sizeof problem), -EBUSY);
     joblog_close(&second);
     joblog_close(&first);
-    assert_int_equal(joblog_open(&second, path, NULL, NULL, problem, sizeof problem), 0);
+    assert_int_equal(joblog_open(&second, file_path, NULL, NULL, problem, sizeof problem), 0);
     joblog_close(&second);
     assert_int_equal(joblog_open(&second, "/no/such/place", NULL, NULL, problem, sizeof problem), -ENOENT);
     joblog_close(&second);
@@ -311,8 +291,6 @@ static void test_resume_cancelled_runs_again(void **state)
     assert_int_equal(skipped(&resume, "b", 2, false), 1);
     resume_deinit(&resume);
 }
-
-#define FILE_TEST(function) cmocka_unit_test_setup_teardown(function, make_file, remove_file)
 
 int main(void)
 {
