@@ -335,7 +335,7 @@ counts ran 2
 terminal() {
     name="a terminal, $1"
     set -- "$1" "$reclaim map -j2 sleep ::: 0.4 0.4 0.4 0.4"
-    timeout 60 script -qec "env $1 $2" /dev/null </dev/null >"$work/out" 2>&1
+    timeout 60 script -qec "exec env $1 $2" /dev/null </dev/null >"$work/out" 2>&1
     says out "0/4 done, 0 failed, 2 running"
 }
 if command -v script >/dev/null; then
@@ -360,7 +360,7 @@ if command -v script >/dev/null; then
     name="Ctrl-C at a terminal"
     mkfifo "$work/keys"
     rm -f "$work/running" "$work/ended"
-    timeout 60 script -qec "$reclaim map -j2 --shell 'echo {} >>$work/running; sleep 1; echo {} >>$work/ended' ::: 1 2 3" \
+    timeout 60 script -qec "exec $reclaim map -j2 --shell 'echo {} >>$work/running; sleep 1; echo {} >>$work/ended' ::: 1 2 3" \
         /dev/null <"$work/keys" >"$work/out" 2>&1 &
     pid=$!
     started="$started $pid"
