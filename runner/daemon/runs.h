@@ -1,0 +1,54 @@
+/* runs.h - runs: one job, one attempt, over the pool (reclaim/pool.h); output into files, ends back on the loop.
+ *
+ * Knows specifications, files and the pool; no store, no client. All calls and callbacks on the loop's thread. */
+#ifndef RUNS_H
+#define RUNS_H
+
+#include "outputs.h"
+#include "spec.h"
+
+#include <uv.h>
+
+struct runs;
+struct run;
+
+struct runs_options {
+    int32_t workers;            /* 0: the pool's default */
+    int64_t memory_budget;      /* 0: the pool's default */
+    uint64_t output_max;        /* kept of each stream where the job sets no limit */
+    const char *const *modules; /* NULL-terminated paths; NULL: none */
+    const char *statedir;       /* for statedir_hold_for_workers */
+    struct outputs *outputs;    /* *borrows* */
+    /* A run has ended: its whole tree is gone, its output is in its files. end and value are *borrowed*. evicted: taken
+     * from its worker for memory, by the pool, and run again there already (counted in evictions). */
+    void (*on_end)(void *user, uint64_t id, const struct record_end *end, uint32_t evictions,
+                   struct record_bytes value);
+    void (*on_started)(void *user, uint64_t id); /* its worker has it */
+    void (*on_output)(void *user, uint64_t id);  /* there is more of it */
+    void (*log)(void *user, const char *line);   /* the pool's log lines; any thread */
+    void *user;
+};
+
+/* Opens the pool: early, before threads and memory. A module that does not load, has another ABI, a task name twice or
+ * none: negative errno, and message names module and reason. */
+int runs_open(struct runs **runs, uv_loop_t *loop, const struct runs_options *options, char message[512]);
+/* Ends what runs (its on_end still comes, cause cancelled) when kill is set; frees when all is gone, then calls done.
+ */
+void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *user);
+
+int32_t runs_workers(const struct runs *runs);
+size_t runs_count(const struct runs *runs);    /* that were started and have not ended */
+uint64_t runs_budget(const struct runs *runs); /* bytes; 0: none */
+/* Names of tasks, NULL-terminated, as the modules had them at the start; *borrowed*. */
+const char *const *runs_tasks(const struct runs *runs);
+bool runs_has_task(const struct runs *runs, struct rpc_text name);
+const pool_t *runs_pool(const struct runs *runs); /* for pool_stats, pool_memory */
+
+/* Starts one: opens its output files anew, hands it to the pool. memory_limit: of this run; attempt: 1 for the first.
+ * spec is *borrowed* during the call. Negative errno where it could not be (message says why): then no on_end comes. */
+int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
+               char message[512]);
+/* Asks for its end: SIGTERM, after kill_after SIGKILL. -ESRCH: it does not run. */
+int runs_cancel(struct runs *runs, uint64_t id);
+
+#endif

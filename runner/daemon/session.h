@@ -1,0 +1,60 @@
+/* session.h - connections: whole requests in, bytes out, with every bound of docs/protocol.md.
+ *
+ * Knows MessagePack-RPC and the loop (libuv), no method and no job. One thread: the loop's. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "door.h"
+#include "rpc.h"
+
+#include <uv.h>
+
+#define SESSION_STALL_MS     30000 /* for one message, and for reading anything of what waits */
+#define SESSION_ELEMENTS_MAX 1000000
+#define SESSION_REQUESTS_MAX 1000
+
+struct session;  /* one connection */
+struct sessions; /* all of them */
+
+struct session_options {
+    size_t message_max; /* bytes */
+    size_t unread_max;  /* bytes; an answer that begins below it is sent whole */
+    size_t clients_max;
+    int64_t stall_ms; /* 0: SESSION_STALL_MS; for tests */
+    /* A whole request; *borrowed*. It is answered by session_reply* exactly once, now or later. */
+    void (*on_request)(void *user, struct session *session, const struct rpc_request *request);
+    void (*on_close)(void *user, struct session *session); /* the last word of it; *user_data has to be let go */
+    void (*log)(void *user, const char *line);             /* "uid=1000 pid=7 event=denied"-like words, encoded */
+    void *user;
+};
+
+/* Accepts from door (*borrows*) on loop. */
+int sessions_open(struct sessions **sessions, uv_loop_t *loop, const struct door *door,
+                  const struct session_options *options);
+/* No more connections are accepted; those that there are live on. */
+void sessions_stop_accepting(struct sessions *sessions);
+/* Sends what waits for at most grace_ms, closes all (on_close), frees when the handles are closed; done may be NULL. */
+void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(void *user));
+size_t sessions_count(const struct sessions *sessions);
+
+/* Answers are built in one buffer a session, and go out at session_flush or sessions_flush: that is how a turn's
+ * answers wait for its commit. rewind drops what was added since mark. */
+msgpack_packer *session_packer(struct session *session);
+size_t session_mark(const struct session *session);
+void session_rewind(struct session *session, size_t mark);
+/* Counts a request as answered; call after its response was packed. */
+void session_answered(struct session *session);
+void session_fail(struct session *session, uint32_t id, const struct rpc_error *error); /* packs it, and counts */
+void sessions_flush(struct sessions *sessions); /* sends what was packed; a session above unread_max is not read from, a
+                                                   subscriber above it (see below) closed */
+/* A subscriber: what it does not read is not bounded by its own requests, so it is closed above unread_max. */
+void session_set_subscriber(struct session *session, bool on);
+
+void session_user_set(struct session *session, void *data);
+void *session_user(const struct session *session);
+uint64_t session_serial(const struct session *session); /* counts up from 1, never used again */
+uid_t session_uid(const struct session *session);
+pid_t session_pid(const struct session *session);
+void session_close(struct session *session, const char *why); /* after what waits was tried once; logged */
+
+#endif
