@@ -26,6 +26,7 @@ static const char *const code_names[RPC_CODE_COUNT_] = {
     [RPC_NEVER_FITS] = "never-fits",
     [RPC_NOT_ENDED] = "not-ended",
     [RPC_ALREADY_ENDED] = "already-ended",
+    [RPC_ALREADY_RUNNING] = "already-running",
     [RPC_QUEUE_FULL] = "queue-full",
     [RPC_TOO_MANY_JOBS] = "too-many-jobs",
     [RPC_TOO_MANY_CLIENTS] = "too-many-clients",
