@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define SUBMIT_MANY_MAX 10000
+#define COMMAND_MAX     ((size_t)4 << 20) /* pool_submit_command's, of argv and envp together */
+#define COMMAND_EXTRA   ((size_t)256)     /* what the daemon adds to an environment */
 
 /* One job of a submit, checked. */
 struct entry {
@@ -49,6 +51,14 @@ int methods_check_room(const struct call *call, size_t count, struct rpc_error *
     return 0;
 }
 
+static size_t strings_size(const msgpack_object *strings)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; strings != NULL && i < strings->via.array.size; i++)
+        size += strings->via.array.ptr[i].via.str.size + 1;
+    return size;
+}
+
 static int check_spec(const struct daemon *daemon, const struct spec *spec, struct rpc_error *error)
 {
     char quoted[256];
@@ -56,6 +66,9 @@ static int check_spec(const struct daemon *daemon, const struct spec *spec, stru
     if (spec->command == NULL && !runs_has_task(daemon->runs, spec->task))
         return rpc_fail(error, RPC_UNKNOWN_TASK, "no loaded module has a task %s: see --module",
                         rpc_quote(spec->task.data, spec->task.size, quoted));
+    if (strings_size(spec->command) + strings_size(spec->env) > COMMAND_MAX - COMMAND_EXTRA)
+        return rpc_fail(error, RPC_TOO_LARGE, "command and env are larger than %zu bytes: pass large input on stdin",
+                        COMMAND_MAX - COMMAND_EXTRA);
     if (budget > 0 && spec->expected > 0 && (uint64_t)spec->expected > budget)
         return rpc_fail(error, RPC_NEVER_FITS, "expected %lld bytes: the daemon's memory budget is %llu",
                         (long long)spec->expected, (unsigned long long)budget);
