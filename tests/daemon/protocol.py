@@ -8,7 +8,7 @@ import time
 
 import msgpack
 
-from daemon import HELPERS, SECONDS, Client, Closed, Refused, check, main, pack, same, sh, until
+from daemon import HELPERS, SECONDS, Client, Closed, Failure, Refused, check, main, pack, same, sh, until
 
 MODULE = os.path.join(HELPERS, "tasks.so")
 MIB = 1 << 20
@@ -280,9 +280,7 @@ BAD_REQUESTS = [
     ("invalid-value", "submit", {"command": ["true"], "argument": 1}),
     ("invalid-value", "submit", {"task": "echo", "stdin": b""}),
     ("invalid-value", "submit", {"command": ["tr\0ue"]}),
-    ("invalid-value", "submit", {"command": [""]}),
     ("invalid-value", "submit", {"command": ["true"], "env": ["NOVALUE"]}),
-    ("invalid-value", "submit", {"command": ["true"], "env": ["=x"]}),
     ("invalid-value", "submit", {"command": ["true"], "cwd": "relative"}),
     ("invalid-value", "submit", {"command": ["true"], "timeout": -1}),
     ("invalid-value", "submit", {"command": ["true"], "timeout": float("nan")}),
@@ -337,11 +335,9 @@ def case_bad_requests(daemon):
     client.wait(first)
     for code, method, fields in BAD_REQUESTS:
         try:
-            client.call(method, **fields)
-        except Refused as refused:
-            same(refused.code, code, f"{method} {repr(fields)[:80]}: {refused.message}")
-        else:
-            raise AssertionError(f"{method} {repr(fields)[:80]} was taken")
+            client.refused(code, method, **fields)
+        except Failure as failure:
+            raise Failure(f"{method} {repr(fields)[:80]}: {failure}") from failure
     # A field given twice.
     twice = msgpack.packb({"id": 1})[1:] * 2
     client.send_bytes(b"\x94\x00\x4d" + msgpack.packb("status") + b"\x91\x82" + twice)
@@ -385,10 +381,10 @@ def case_no_requests(daemon):
         with Client(daemon.socket_path) as client:
             client.send_bytes(pack(message))
             try:
-                check(client.refusal("invalid-request", None), "a sentence")
+                client.refusal("invalid-request", None)
                 client.closed()
-            except Exception as error:
-                raise AssertionError(f"after {message!r}: {error!r}") from error
+            except (Failure, Closed) as error:
+                raise Failure(f"after {message!r}: {error!r}") from error
     # What came before is answered.
     with Client(daemon.socket_path) as client:
         client.send_bytes(pack([0, 5, "stats", []]) + pack("no request"))
