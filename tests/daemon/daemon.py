@@ -221,13 +221,13 @@ class Client:
 
     def list_all(self, **fields):
         """Every page of `list`."""
-        jobs, after = [], {}
+        jobs = []
         while True:
-            page = self.call("list", limit=1000, **fields, **after)
+            page = self.call("list", limit=1000, **fields)
             jobs += page["jobs"]
             if page["next"] is None:
                 return jobs
-            after = {"after": page["next"]}
+            fields["after"] = page["next"]
 
 
 class Daemon:
