@@ -13,7 +13,7 @@ import stat
 import struct
 import time
 
-from daemon import RECLAIMD, SLOW, Client, Closed, Failure, Refused, Skip, check, main, pack, same, sh, until
+from daemon import RECLAIMD, SLOW, Client, Closed, Failure, Skip, check, main, pack, same, sh, until
 
 MIB = 1 << 20
 NOBODY = 65534
@@ -128,10 +128,7 @@ def hostile(client, data, code):
         client.send_bytes(data)
     except Closed:
         pass
-    try:
-        client.refusal(code, None)
-    except Closed:  # with bytes of ours unread, the kernel may throw its answer away
-        return
+    client.refusal(code, None)
     client.closed()
 
 
@@ -294,20 +291,14 @@ def case_idle_connections(daemon):
     first = daemon.start().connect()
     first.call("stats")
     admitted, refused = [], 0
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard < 0 else max(soft, min(hard, 4096)), hard))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for _ in range(1000):
         client = daemon.connect()
         try:
             client.call("stats")
             admitted.append(client)
-        except Refused as error:
-            same(error.code, "too-many-clients", "why")
-            client.closed()
-            client.close()
-            refused += 1
         except Closed:
-            check(client.answers.get(None), "told why")
             client.refusal("too-many-clients", None)
             client.close()
             refused += 1
