@@ -57,6 +57,14 @@ int store_job_insert(struct store *store, struct record *record, const uint64_t 
     return error;
 }
 
+int store_job_needs(struct store *store, uint64_t id, uint64_t needs)
+{
+    uint64_t none;
+    size_t count = 0;
+    const int error = store_job_after(store, id, &none, 0, &count);
+    return error < 0 ? error : insert_need(store, id, count, needs);
+}
+
 int store_job_read(struct store *store, uint64_t id, struct record *record)
 {
     int error;

@@ -1,6 +1,7 @@
 /* view.c - a job as the daemon tells of it: docs/protocol.md, "A job". */
 #include "daemon.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define VIEW_COMMAND_MAX 4096 /* bytes of a command that lists and events show */
@@ -142,6 +143,25 @@ static void add_work(struct view *view, const struct record *record, bool whole)
     msgpack_unpacked_destroy(&unpacked);
 }
 
+/* The last thing that record is needed for has to be done: its bytes are the store's, which is read here. */
+static void add_after(const struct daemon *daemon, struct view *view, uint64_t id)
+{
+    size_t count = 0, capacity;
+    uint64_t none, *after = NULL;
+    if (store_job_after(daemon->store, id, &none, 0, &count) < 0 || count == 0)
+        return;
+    capacity = count;
+    after = calloc(capacity, sizeof *after);
+    if (after != NULL && store_job_after(daemon->store, id, after, capacity, &count) == 0) {
+        rpc_pack_text(&view->packer, "after");
+        msgpack_pack_array(&view->packer, capacity);
+        for (size_t i = 0; i < capacity; i++)
+            msgpack_pack_uint64(&view->packer, after[i]);
+        view->fields++;
+    }
+    free(after);
+}
+
 void view_job(const struct daemon *daemon, msgpack_packer *packer, const struct record *record, bool whole)
 {
     struct view view = {0};
@@ -166,6 +186,8 @@ void view_job(const struct daemon *daemon, msgpack_packer *packer, const struct 
     if (record->evictions > 0)
         add_uint(&view, "evictions", record->evictions);
     add_end(&view, record);
+    if (whole)
+        add_after(daemon, &view, record->id);
     msgpack_pack_map(packer, view.fields);
     msgpack_pack_str_body(packer, view.buffer.data, view.buffer.size); /* the packed bytes, as they are */
     msgpack_sbuffer_destroy(&view.buffer);
