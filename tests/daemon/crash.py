@@ -8,7 +8,8 @@ import os
 import random
 import time
 
-from daemon import CASE_SECONDS, SLOW, Client, check, main, same, sh, until
+from daemon import CASE_SECONDS, SECONDS, SLOW, Client, check, main, same, sh, until
+from faults import Faults
 from storm import Storm
 
 
@@ -180,6 +181,48 @@ def case_many_at_the_start(daemon):
     client.call("pause")
     same(started[0], urgent, "the urgent one runs first")
     same(started[1:], sorted(started[1:]), "then by id")
+
+
+def case_clock_jumps(daemon):
+    """The wall clock goes back a day, and forward two: order, delays and timeouts are kept."""
+    day = 86400
+    faults = Faults(daemon)
+    client = daemon.start("--keep", "30d", environment=faults.environment()).connect()
+    client.call("group", name="g", limit=1)
+    client.call("pause")
+    order, jobs = daemon.path("order"), []
+    for i, offset in enumerate((0, -day, day, -2 * day)):
+        faults.clock(offset)
+        jobs.append(client.submit(sh("echo $2 >>$1", order, i), group="g"))
+        if offset == day:
+            daemon.kill()
+            client = daemon.start("--keep", "30d", environment=faults.environment()).connect()
+    same([job["id"] for job in client.list_all()], jobs, "order of the list")
+    client.call("resume")
+    client.wait(*jobs)
+    same(daemon.lines("order"), ["0", "1", "2", "3"], "order of the runs")
+    # A run that sees both jumps: neither its time nor its timeout is the wall clock's.
+    daemon.fifo("go")
+    job = client.submit(sh("read x <$1; read x <$1; exit 0", daemon.path("go")), timeout=SECONDS)
+    delayed = client.submit(["true"], delay=1)
+    for offset in 0, -day:
+        faults.clock(offset)
+        client.wait(client.submit(["true"]))
+        daemon.release("go")
+    done, delayed = client.wait(job, delayed)
+    same(done["state"], "done", "a run with jumps in it")
+    check(0 <= done["wall_seconds"] < SECONDS, f"wall_seconds {done['wall_seconds']}")
+    same(delayed["state"], "done", "a delayed job, with the clock set back meanwhile")
+
+
+def case_clock_reaches_a_time(daemon):
+    """start_at is the wall clock's: a clock that is set, or a machine that slept, brings it nearer."""
+    faults = Faults(daemon)
+    client = daemon.start(environment=faults.environment()).connect()
+    job = client.submit(["true"], start_at=time.time() + 7200)
+    same(client.status(job)["waits"], "time", "before its time")
+    faults.clock(7300)
+    same(client.wait(job)[0]["state"], "done", "after its time")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def hand_over(*sockets):
 
     def move():
         copies = [os.dup(other.fileno()) for other in sockets]
-        high = [os.dup2(copy, 100 + i) for i, copy in enumerate(copies)]
+        high = [os.dup2(copy, 100 + i, inheritable=False) for i, copy in enumerate(copies)]
         for i, descriptor in enumerate(high):
             os.dup2(descriptor, 3 + i)
 
