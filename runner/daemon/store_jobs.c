@@ -104,9 +104,16 @@ static int run_on_row(struct store *store, sqlite3_stmt *statement)
     return error == 0 && sqlite3_changes(store->db) == 0 ? -ENOENT : error;
 }
 
-int store_job_update(struct store *store, const struct record *record)
+int store_job_update(struct store *store, const struct record *given)
 {
     int error;
+    /* Its group may be borrowed from the row that the next call on the store gives back. */
+    char group[RECORD_GROUP_MAX];
+    struct record copy = *given, *record = &copy;
+    if (given->group.size > sizeof group)
+        return -EINVAL;
+    memcpy(group, given->group.data, given->group.size);
+    copy.group.data = group;
     sqlite3_stmt *statement =
         store_writer(store, STORE_JOB_UPDATE,
                      "UPDATE job SET (" STORE_ROW_STATE ") = (" STORE_ROW_STATE_VALUES ") WHERE id = ?", &error);
