@@ -27,10 +27,10 @@ static int write_running(struct daemon *daemon, struct job *job)
 void launch_pick(struct daemon *daemon)
 {
     struct schedule_job *next;
-    size_t room = daemon->workers, running = runs_count(daemon->runs);
     if (daemon->phase != DAEMON_SERVING)
         return;
-    while (running < room && (next = schedule_next(&daemon->schedule, daemon_now())) != NULL) {
+    size_t running = runs_count(daemon->runs);
+    while (running < daemon->workers && (next = schedule_next(&daemon->schedule, daemon_now())) != NULL) {
         struct job *job = (struct job *)next; /* its first member */
         const int error = write_running(daemon, job);
         if (error < 0) {
