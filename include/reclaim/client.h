@@ -14,7 +14,7 @@
  *
  * The protocol is docs/protocol.md's; pool_client_call sends any request of it. One thread at a time may use a client;
  * several clients are independent. Strings are NUL-terminated. Calls return 0 or a negative errno and fill error (may
- * be NULL) with a sentence; after -EPIPE, -ECONNRESET, -EBADMSG or -EPROTO the connection is of no more use. Nothing
+ * be NULL) with a sentence; after -EPIPE, -ECONNRESET or -EBADMSG the connection is of no more use. Nothing
  * here needs a pool, and no call changes signal dispositions.
  */
 #ifndef RECLAIM_CLIENT_H

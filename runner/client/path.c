@@ -1,3 +1,4 @@
+/* path.c - where reclaimd listens. */
 #include <reclaim/client.h>
 
 #include <errno.h>

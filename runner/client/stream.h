@@ -1,0 +1,29 @@
+/* stream.h - a connection to a daemon: bytes out, whole MessagePack objects in.
+ *
+ * Blocks in poll(2) alone. No call raises SIGPIPE, and a signal that is handled only makes it go on. */
+#ifndef STREAM_CLIENT_H
+#define STREAM_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define STREAM_MESSAGE_MAX ((size_t)256 * 1024 * 1024) /* bytes; the buffer grows as they arrive */
+
+struct stream {
+    int fd;
+    char *data; /* received; the first `taken` bytes have been handed out */
+    size_t size, capacity, taken;
+};
+
+/* Negative errno: what socket(2) and connect(2) say; -ENAMETOOLONG: path has more than 107 bytes. */
+int stream_connect(struct stream *stream, const char *path);
+void stream_close(struct stream *stream);
+
+/* All of it. What arrives meanwhile is kept, so that two that write to each other do not wait for each other. */
+int stream_send(struct stream *stream, const void *data, size_t size);
+
+/* The next object, *borrowed* until the next call on the stream. timeout_ms -1: for ever. Errors: -ETIMEDOUT; -EPIPE
+ * and -ECONNRESET: the daemon is gone; -EBADMSG: no MessagePack, or above STREAM_MESSAGE_MAX; -ENOMEM. */
+int stream_next(struct stream *stream, int64_t timeout_ms, const void **message, size_t *size);
+
+#endif
