@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define LOOKS 4 /* in stall_ms, at a peer that is to read */
+
 void sessions_log(const struct sessions *all, const char *format, ...)
 {
     char line[512];
@@ -72,6 +74,14 @@ static bool has_hung_up(const struct session *session)
     return poll(&peer, 1, 0) == 1 && (peer.revents & POLLHUP) != 0;
 }
 
+void session_look(struct session *session)
+{
+    if (session->has_eof && has_hung_up(session))
+        session_close(session, "hung up");
+    else
+        session_watch(session);
+}
+
 /* While it is read from: the rest of a message did not come. Else: since the last look nothing was read by the peer. */
 static void on_timer(uv_timer_t *timer)
 {
@@ -85,16 +95,21 @@ static void on_timer(uv_timer_t *timer)
     } else if (has_hung_up(session)) {
         session_close(session, "hung up");
     } else if (session_unread(session) > 0 && session_sent(session) == session->sent_at_last_look) {
-        session_close(session, "reads nothing of what waits for it");
+        if (++session->looks == LOOKS)
+            session_close(session, "reads nothing of what waits for it");
+        else
+            session_watch(session);
     } else {
+        session->looks = 0;
         session_watch(session);
     }
 }
 
 static void start_timer(struct session *session)
 {
+    const int64_t stall_ms = session->all->options.stall_ms;
     session->sent_at_last_look = session_sent(session);
-    uv_timer_start(&session->timer, on_timer, (uint64_t)session->all->options.stall_ms, 0);
+    uv_timer_start(&session->timer, on_timer, (uint64_t)(session->is_reading ? stall_ms : stall_ms / LOOKS + 1), 0);
 }
 
 static bool is_done(const struct session *session)
@@ -114,6 +129,7 @@ void session_watch(struct session *session)
     const bool reads = session_takes(session) && !session->is_held && !session->has_eof;
     if (reads != session->is_reading) {
         uv_timer_stop(&session->timer);
+        session->looks = 0;
         session_read(session, reads);
     }
     const bool wanted = !session->is_reading || session->in_size > 0; /* not for a peer that says nothing */

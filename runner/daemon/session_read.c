@@ -137,7 +137,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         session_take(session);
     } else if (size == UV_EOF) {
         session->has_eof = true;
-        session_watch(session);
+        session_look(session); /* closed altogether: what it asked for need not be answered */
     } else if (size < 0) {
         session_close(session, size == UV_ENOBUFS ? "out of memory" : uv_strerror((int)size));
     }

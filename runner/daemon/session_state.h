@@ -55,6 +55,7 @@ struct session {
     bool out_of_memory;         /* something is missing in packed: nothing more may be sent */
     uint64_t passed_on;         /* bytes that went into waiting, ever */
     uint64_t sent_at_last_look; /* session_watch() */
+    unsigned looks;             /* in a row that found nothing read */
 };
 
 struct sessions {
@@ -81,6 +82,7 @@ struct sessions {
 struct session *session_new(struct sessions *all, int fd, uid_t uid, pid_t pid);
 /* Reads on or not, sets its timer, and closes it where nothing is left to be done: after whatever changes it. */
 void session_watch(struct session *session);
+void session_look(struct session *session); /* after its end-of-file, and as session_watch */
 /* Whether its next request may be taken. */
 bool session_takes(const struct session *session);
 /* Closes when everything that is packed was sent. */
