@@ -64,8 +64,7 @@ bool session_takes(const struct session *session)
     return !session->is_closed && !session->is_ending && session_unread(session) < session->all->options.unread_max;
 }
 
-/* The other end is closed altogether, not only its sending half. */
-static bool has_hung_up(const struct session *session)
+bool session_has_hung_up(const struct session *session)
 {
     struct pollfd peer = {.fd = -1};
     uv_fileno((const uv_handle_t *)&session->pipe, &peer.fd);
@@ -82,7 +81,7 @@ static void on_timer(uv_timer_t *timer)
                  session->all->options.stall_ms);
         session_refuse(session, NULL, &error);
         session_end(session);
-    } else if (has_hung_up(session)) {
+    } else if (session_has_hung_up(session)) {
         session_close(session, "hung up");
     } else if (session_unread(session) > 0 && session_sent(session) == session->sent_at_last_look) {
         session_close(session, "reads nothing of what waits for it");
