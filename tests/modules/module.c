@@ -75,12 +75,16 @@ static int leave(pool_call_t *call)
     exit(0);
 }
 
-#ifdef MODULE_EMPTY
-static const pool_task_t tasks[] = {{.name = NULL}};
-#else
 static const pool_task_t tasks[] = {
-    {.name = "echo", .fn = echo},   {.name = "talk", .fn = talk},   {.name = "fail", .fn = fail},
-    {.name = "crash", .fn = crash}, {.name = "large", .fn = large}, {.name = "leave", .fn = leave},
+#ifdef MODULE_EMPTY
+    {.name = NULL},
+#endif
+    {.name = "echo", .fn = echo},
+    {.name = "talk", .fn = talk},
+    {.name = "fail", .fn = fail},
+    {.name = "crash", .fn = crash},
+    {.name = "large", .fn = large},
+    {.name = "leave", .fn = leave},
 #ifdef MODULE_TWICE
     {.name = "echo", .fn = echo},
 #endif
@@ -89,16 +93,26 @@ static const pool_task_t tasks[] = {
 #endif
     {.name = NULL},
 };
-#endif
 
+#if defined MODULE_OLD || defined MODULE_SHORT || defined MODULE_WITHOUT
+#ifdef MODULE_WITHOUT
+#define pool_module another_name
+#endif
+POOL_API const pool_module_t pool_module = {
 #ifdef MODULE_OLD
-POOL_API const pool_module_t pool_module = {.abi = 99, .size = sizeof(pool_module_t), .name = "m", .tasks = tasks};
-#elif defined MODULE_SHORT
-POOL_API const pool_module_t pool_module = {.abi = POOL_MODULE_ABI, .size = 8, .name = "m", .tasks = tasks};
-#elif defined MODULE_WITHOUT
-POOL_API const int something_else = 1;
-int (*const keep_load)(pool_error_t *) = on_load;
-const pool_task_t *const keep_tasks = tasks;
+    .abi = 99,
+#else
+    .abi = POOL_MODULE_ABI,
+#endif
+#ifdef MODULE_SHORT
+    .size = 8,
+#else
+    .size = sizeof(pool_module_t),
+#endif
+    .name = "test",
+    .tasks = tasks,
+    .on_load = on_load,
+};
 #else
 POOL_MODULE(.name = "test", .tasks = tasks, .on_load = on_load);
 #endif
