@@ -35,6 +35,12 @@ const void *pool_call_arg(const pool_call_t *call, size_t *size)
     return call->arg_size == 0 ? NULL : call->arg;
 }
 
+void pool_call_set_arg(pool_call_t *call, const void *data, size_t size)
+{
+    call->arg = data;
+    call->arg_size = size;
+}
+
 uint32_t pool_call_attempt(const pool_call_t *call)
 {
     return call->attempt;

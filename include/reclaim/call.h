@@ -20,6 +20,10 @@ extern "C" {
 /* The argument's bytes (*borrowed*, read-only, aligned to 16; NULL when size is 0). size may be NULL. */
 POOL_API const void *pool_call_arg(const pool_call_t *call, size_t *size);
 
+/* What pool_call_arg and pool_call_unpack give from now on: for functions that unwrap an argument before they call
+ * another with it. *Borrows*: data has to stay as it is until the job ends, and should be aligned to 16. */
+POOL_API void pool_call_set_arg(pool_call_t *call, const void *data, size_t size);
+
 /* Sets the job's value (*copies*). Given the pointer from pool_call_alloc_result, and at most its size: no copy, the
  * value is shrunk to size. The value goes out when the function returns 0.
  * Errors: -EALREADY (a value was set before), -EINVAL (beyond the allocated result), -ENOMEM, -ENOSPC. */

@@ -1,10 +1,10 @@
 /* change.c - verbs that change jobs: cancel, retry, remove, set; and those that hold a group up: pause, resume. */
 #include "answer.h"
-#include "limit.h"
 #include "outcome.h"
 #include "pages.h"
 #include "refs.h"
 #include "say.h"
+#include "values.h"
 #include "verbs.h"
 
 #include <string.h>
@@ -155,7 +155,7 @@ static int set_priority(void *context, const char *text)
 {
     struct set *set = context;
     set->has_priority = true;
-    return limits_number("priority", text, INT32_MIN, INT32_MAX, &set->priority, "must fit 32 bits");
+    return values_number("priority", text, INT32_MIN, INT32_MAX, &set->priority, "must fit 32 bits");
 }
 
 static int set_group(void *context, const char *text)

@@ -1,6 +1,7 @@
 #include "limit.h"
 
 #include "units.h"
+#include "values.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,31 +11,10 @@
 
 #define NOFILE_LEAST 16 /* three streams, a copy of each while they are put in place, and the loader's */
 
-static const char *explain(int rc, const char *what, const char *range)
-{
-    return rc == -ERANGE ? range : what;
-}
-
-int limits_size(const char *option, const char *text, int64_t *bytes)
-{
-    const int rc = units_parse_size(text, bytes);
-    return rc < 0 ? table_fail(option, text, explain(rc, "not a size: give bytes, or 512K, 2G, 1.5G", "too large")) : 0;
-}
-
-int limits_duration(const char *option, const char *text, int64_t *ms)
-{
-    const int rc = units_parse_duration(text, ms);
-    if (rc == 0 && *ms > 0)
-        return 0;
-    return table_fail(option, text,
-                      rc == 0 ? "must be more than nothing"
-                              : explain(rc, "not a duration: give seconds, or 30s, 5m, 2h, 1d", "too long"));
-}
-
 static int set_memory(void *context, const char *text)
 {
     struct limits *limits = context;
-    if (limits_size("memory", text, &limits->job.memory_limit) < 0)
+    if (values_size("memory", text, &limits->job.memory_limit) < 0)
         return -1;
     return limits->job.memory_limit >= 1 << 20
                ? 0
@@ -44,17 +24,15 @@ static int set_memory(void *context, const char *text)
 int limits_set_timeout(void *context, const char *text)
 {
     struct limits *limits = context;
-    return limits_duration("timeout", text, &limits->job.timeout_ms);
+    return values_duration("timeout", text, &limits->job.timeout_ms);
 }
 
 static int set_kill_after(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t ms;
-    const int rc = units_parse_duration(text, &ms);
-    if (rc < 0)
-        return table_fail("kill-after", text,
-                          explain(rc, "not a duration: give seconds, or 30s, 5m, 2h, 1d", "too long"));
+    if (values_delay("kill-after", text, &ms) < 0)
+        return -1;
     limits->job.kill_after_ms = ms == 0 ? POOL_NONE : ms;
     return 0;
 }
@@ -62,20 +40,14 @@ static int set_kill_after(void *context, const char *text)
 static int set_cpu_time(void *context, const char *text)
 {
     struct limits *limits = context;
-    return limits_duration("cpu-time", text, &limits->job.cpu_ms);
-}
-
-int limits_number(const char *option, const char *text, int64_t least, int64_t most, int64_t *value, const char *range)
-{
-    const int rc = units_parse_number(text, least, most, value);
-    return rc < 0 ? table_fail(option, text, explain(rc, "not a whole number", range)) : 0;
+    return values_duration("cpu-time", text, &limits->job.cpu_ms);
 }
 
 static int set_pids(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
-    if (limits_number("pids", text, 1, INT32_MAX, &value, "must be at least 1: the command itself is a process") < 0)
+    if (values_number("pids", text, 1, INT32_MAX, &value, "must be at least 1: the command itself is a process") < 0)
         return -1;
     limits->job.pids = (int32_t)value;
     return 0;
@@ -86,7 +58,7 @@ static int set_nofile(void *context, const char *text)
     struct limits *limits = context;
     int64_t value;
     struct rlimit files;
-    if (limits_number("nofile", text, NOFILE_LEAST, INT32_MAX, &value,
+    if (values_number("nofile", text, NOFILE_LEAST, INT32_MAX, &value,
                       "must be at least 16, for less is not enough to start, and no more than there can be") < 0)
         return -1;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && (rlim_t)value > files.rlim_max)
@@ -99,7 +71,7 @@ static int set_output_limit(void *context, const char *text)
 {
     struct limits *limits = context;
     limits->output_limited = true;
-    return limits_size("output-limit", text, &limits->output_limit);
+    return values_size("output-limit", text, &limits->output_limit);
 }
 
 /* Asked of the kernel, in a child, so that this process stays as it is. */
@@ -116,7 +88,7 @@ static int set_nice(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
-    if (limits_number("nice", text, -40, 40, &value, "must lie between -40 and 40") < 0)
+    if (values_number("nice", text, -40, 40, &value, "must lie between -40 and 40") < 0)
         return -1;
     if (value < 0 && !may_be_less_nice())
         return table_fail("nice", text, "less than 0 needs the privilege");
@@ -127,7 +99,7 @@ static int set_nice(void *context, const char *text)
 static int set_retries(void *context, const char *text)
 {
     struct limits *limits = context;
-    return limits_number("retries", text, 1, INT32_MAX, &limits->runs, "must be at least 1: it counts the runs in all");
+    return values_number("retries", text, 1, INT32_MAX, &limits->runs, "must be at least 1: it counts the runs in all");
 }
 
 static int set_retry_oom(void *context, const char *text)
@@ -135,7 +107,7 @@ static int set_retry_oom(void *context, const char *text)
     struct limits *limits = context;
     limits->retry_oom = text;
     const int rc = units_parse_decimal(text, 1.1, 100, &limits->job.retry_oom);
-    return rc < 0 ? table_fail("retry-oom", text, explain(rc, "not a number", "must lie between 1.1 and 100")) : 0;
+    return rc < 0 ? table_fail("retry-oom", text, rc == -ERANGE ? "must lie between 1.1 and 100" : "not a number") : 0;
 }
 
 static int set_huge_pages(void *context, const char *text)

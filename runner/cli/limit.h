@@ -21,11 +21,6 @@ extern const struct table_option limits_timeout[];          /* a duration only *
 extern const struct table_option limits_kill_after_short[]; /* with -k */
 extern const struct table_option limits_kill_after_long[];  /* without */
 
-/* Values for options of other tables: 0, or -1 after table_fail. A duration is more than nothing; what a number is out
- * of is told in `range`. */
-int limits_size(const char *option, const char *text, int64_t *bytes);
-int limits_duration(const char *option, const char *text, int64_t *ms);
-int limits_number(const char *option, const char *text, int64_t least, int64_t most, int64_t *value, const char *range);
 int limits_set_timeout(void *context, const char *text);
 
 /* Defaults; to be called first. */

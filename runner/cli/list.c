@@ -1,9 +1,9 @@
 /* list.c - `reclaim list`: jobs as a table, page by page. */
 #include "jobview.h"
-#include "limit.h"
 #include "outcome.h"
 #include "pages.h"
 #include "say.h"
+#include "values.h"
 #include "verbs.h"
 
 #include <string.h>
@@ -35,7 +35,7 @@ static int set_name(void *context, const char *text)
 
 static int set_newest(void *context, const char *text)
 {
-    return limits_number("newest", text, 1, INT64_MAX, &((struct list *)context)->newest, "must be at least 1");
+    return values_number("newest", text, 1, INT64_MAX, &((struct list *)context)->newest, "must be at least 1");
 }
 
 static const struct table_option rows[] = {

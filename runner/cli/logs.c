@@ -1,9 +1,9 @@
 /* logs.c - `reclaim logs`: what a job has written, and writes. */
-#include "limit.h"
 #include "outcome.h"
 #include "output.h"
 #include "resolve.h"
 #include "say.h"
+#include "values.h"
 #include "verbs.h"
 
 #include <unistd.h>
@@ -36,7 +36,7 @@ static int set_err(void *context, const char *text)
 
 static int set_lines(void *context, const char *text)
 {
-    return limits_number("lines", text, 0, INT64_MAX, &((struct logs *)context)->output.lines, "must be at least 0");
+    return values_number("lines", text, 0, INT64_MAX, &((struct logs *)context)->output.lines, "must be at least 0");
 }
 
 static const struct table_option rows[] = {{"follow", 'f', NULL, "and what comes, until the job has ended", set_follow},

@@ -3,7 +3,7 @@
 #include "replace.h"
 #include "say.h"
 #include "table.h"
-#include "units.h"
+#include "values.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,29 +13,6 @@
 
 #define JOBS_MOST 10000
 
-/* A number with a % at its end. */
-static int parse_percent(const char *text, double most, double *percent)
-{
-    char digits[32];
-    const size_t size = strlen(text);
-    if (size < 2 || size >= sizeof digits || text[size - 1] != '%')
-        return -EINVAL;
-    memcpy(digits, text, size - 1);
-    digits[size - 1] = '\0';
-    return units_parse_decimal(digits, 0.001, most, percent);
-}
-
-static bool is_percent(const char *text)
-{
-    return text[0] != '\0' && text[strlen(text) - 1] == '%';
-}
-
-/* Bytes. */
-static double physical_memory(void)
-{
-    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-}
-
 /* ---- options with a value ---------------------------------------------------------------------------------------- */
 
 static int set_timeout(void *context, const char *text)
@@ -43,9 +20,9 @@ static int set_timeout(void *context, const char *text)
     struct map_options *options = context;
     options->timeout_percent = 0; /* the last one counts */
     options->limits.job.timeout_ms = 0;
-    if (!is_percent(text))
+    if (!values_is_percent(text))
         return limits_set_timeout(context, text);
-    return parse_percent(text, 1e6, &options->timeout_percent) < 0
+    return values_parse_percent(text, 1e6, &options->timeout_percent) < 0
                ? table_fail("timeout", text, "not a percentage of the median: give 200%")
                : 0;
 }
@@ -54,9 +31,9 @@ static int set_jobs(void *context, const char *text)
 {
     struct map_options *options = context;
     double percent;
-    if (!is_percent(text))
-        return limits_number("jobs", text, 1, JOBS_MOST, &options->jobs, "must lie between 1 and 10000");
-    if (parse_percent(text, 1e5, &percent) < 0)
+    if (!values_is_percent(text))
+        return values_number("jobs", text, 1, JOBS_MOST, &options->jobs, "must lie between 1 and 10000");
+    if (values_parse_percent(text, 1e5, &percent) < 0)
         return table_fail("jobs", text, "not a percentage of the processors: give 50%");
     const double jobs = (double)sysconf(_SC_NPROCESSORS_ONLN) * percent / 100;
     options->jobs = jobs < 1 ? 1 : jobs > JOBS_MOST ? JOBS_MOST : (int64_t)jobs;
@@ -72,7 +49,7 @@ static int set_arg_file(void *context, const char *text)
 static int set_delay(void *context, const char *text)
 {
     struct map_options *options = context;
-    return limits_duration("delay", text, &options->delay_ms);
+    return values_duration("delay", text, &options->delay_ms);
 }
 
 static int set_halt(void *context, const char *text)
@@ -87,24 +64,15 @@ static int set_halt(void *context, const char *text)
 static int set_memory_budget(void *context, const char *text)
 {
     struct map_options *options = context;
-    double percent;
-    if (!is_percent(text)) {
-        if (limits_size("memory-budget", text, &options->memory_budget) < 0)
-            return -1;
-    } else {
-        if (parse_percent(text, 100, &percent) < 0)
-            return table_fail("memory-budget", text, "not a percentage of the machine's memory: give 80%");
-        options->memory_budget = (int64_t)(physical_memory() * percent / 100);
-    }
-    return options->memory_budget >= 1 << 20 ? 0 : table_fail("memory-budget", text, "give at least 1M");
+    return values_memory_budget("memory-budget", text, &options->memory_budget);
 }
 
 static int set_memfree(void *context, const char *text)
 {
     struct map_options *options = context;
-    if (limits_size("memfree", text, &options->memory_floor) < 0)
+    if (values_size("memfree", text, &options->memory_floor) < 0)
         return -1;
-    if ((double)options->memory_floor >= physical_memory())
+    if ((double)options->memory_floor >= values_physical_memory())
         return table_fail("memfree", text, "more than this machine has: nothing would ever start");
     if (options->memory_floor == 0)
         options->memory_floor = POOL_NONE;

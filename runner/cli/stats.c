@@ -3,11 +3,11 @@
 
 #include "answer.h"
 #include "grid.h"
-#include "limit.h"
 #include "outcome.h"
 #include "plain.h"
 #include "say.h"
 #include "units.h"
+#include "values.h"
 #include "verbs.h"
 
 #include <stdint.h>
@@ -175,7 +175,7 @@ static int set_limit(void *context, const char *text)
     group->is_limited = true;
     if (strcmp(text, "none") == 0)
         return 0;
-    return limits_number("limit", text, 1, INT32_MAX, &group->limit, "must be at least 1, or none");
+    return values_number("limit", text, 1, INT32_MAX, &group->limit, "must be at least 1, or none");
 }
 
 static const struct table_option group_rows[] = {

@@ -6,6 +6,7 @@
 #include "slurp.h"
 #include "units.h"
 #include "value.h"
+#include "values.h"
 #include "when.h"
 
 #include <errno.h>
@@ -102,7 +103,7 @@ static int set_cwd(void *context, const char *text)
 static int set_priority(void *context, const char *text)
 {
     int64_t value;
-    if (limits_number("priority", text, INT32_MIN, INT32_MAX, &value, "must fit 32 bits") < 0)
+    if (values_number("priority", text, INT32_MIN, INT32_MAX, &value, "must fit 32 bits") < 0)
         return -1;
     ((struct submit_options *)context)->job.priority = (int32_t)value;
     return 0;
@@ -170,7 +171,7 @@ static int set_start_at(void *context, const char *text)
 
 static int set_expected(void *context, const char *text)
 {
-    return limits_size("expected", text, &((struct submit_options *)context)->job.expected);
+    return values_size("expected", text, &((struct submit_options *)context)->job.expected);
 }
 
 static const struct table_option rows[] = {

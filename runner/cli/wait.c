@@ -1,7 +1,7 @@
 /* wait.c - `reclaim wait`: until jobs have ended, with their exit code. */
 #include "await.h"
-#include "limit.h"
 #include "outcome.h"
+#include "values.h"
 #include "verbs.h"
 
 struct wait {
@@ -18,7 +18,7 @@ static int set_any(void *context, const char *text)
 
 static int set_timeout(void *context, const char *text)
 {
-    return limits_duration("timeout", text, &((struct wait *)context)->timeout_ms);
+    return values_duration("timeout", text, &((struct wait *)context)->timeout_ms);
 }
 
 static const struct table_option rows[] = {{"any", 0, NULL, "until one of them has ended, not all", set_any},

@@ -32,19 +32,6 @@ void connection_pack_text(msgpack_packer *packer, const char *text)
     msgpack_pack_str_with_body(packer, text, strlen(text));
 }
 
-int pool_client_path(char *path, size_t size)
-{
-    const char *named = getenv("RECLAIM_SOCKET"), *runtime = getenv("XDG_RUNTIME_DIR");
-    int length;
-    if (named != NULL && named[0] != '\0')
-        length = snprintf(path, size, "%s", named);
-    else if (geteuid() != 0 && runtime != NULL && runtime[0] == '/')
-        length = snprintf(path, size, "%s/reclaim/reclaimd.sock", runtime);
-    else
-        length = snprintf(path, size, "/run/reclaim/reclaimd.sock");
-    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
-}
-
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static int fail_broken(pool_client_t *client, int code, pool_error_t *error)

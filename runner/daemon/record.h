@@ -23,6 +23,8 @@ static inline bool record_has_ended(enum record_state state)
 /* What the daemon itself ends a job with, beside pool_cause_t's. On disk: never change one. */
 enum record_cause { RECORD_INTERRUPTED = 100, RECORD_DEPENDENCY_FAILED = 101 };
 
+#define RECORD_GROUP_MAX 64 /* bytes of a group's name */
+
 struct record_bytes {
     const void *data; /* *borrowed* */
     size_t size;

@@ -29,7 +29,8 @@ struct schedule_job {
     struct schedule_group *group;
     /* the schedule's own */
     enum schedule_state state;
-    struct schedule_job *heap_left, *heap_right, *heap_up; /* or what the heap needs */
+    struct schedule_job *heap_left, *heap_right, *heap_up; /* schedule_heap.h */
+    uint32_t heap_rank;
     LIST_HEAD(, schedule_edge) needs, needed_by;
 };
 
@@ -49,20 +50,22 @@ struct schedule {
 };
 
 void schedule_init(struct schedule *schedule);
-void schedule_deinit(struct schedule *schedule); /* frees groups and edges; jobs are the caller's */
+void schedule_deinit(struct schedule *schedule); /* frees groups; jobs have been removed, and their edges with them */
 
 /* The group of that name, made if missing; NULL for want of memory. */
 struct schedule_group *schedule_group(struct schedule *schedule, const char *name, size_t size);
 struct schedule_group *schedule_group_find(const struct schedule *schedule, const char *name, size_t size);
 
-/* job needs `needed`, which is in the schedule: before schedule_add. -ENOMEM; -EEXIST (said before: fine). */
+/* job needs `needed`, which is in the schedule: before schedule_add. -ENOMEM; -EEXIST: was said before (fine; it is
+ * seen only where all needs of a job are told before those of the next, else the edge is there twice and released
+ * twice). */
 int schedule_need(struct schedule_job *job, struct schedule_job *needed);
 
 /* Puts in a job that is OUT, with id, priority, start_at and group set (LIST_HEADs initialised: schedule_job_init). */
 void schedule_job_init(struct schedule_job *job);
 void schedule_add(struct schedule *schedule, struct schedule_job *job, double now);
 /* Takes out a job in any state. Its own needs are dropped; edges from others to it stay with them until
- * schedule_release or schedule_forget. */
+ * schedule_release. Not to be freed before that has given NULL. */
 void schedule_remove(struct schedule *schedule, struct schedule_job *job);
 /* Changes priority, group or start_at of a job that does not run. */
 void schedule_change(struct schedule *schedule, struct schedule_job *job, int32_t priority,

@@ -28,7 +28,8 @@ struct session_options {
     void *user;
 };
 
-/* Accepts from door (*borrows*) on loop. */
+/* Accepts from door (*borrows*, until sessions_stop_accepting) on loop. SIGPIPE has to be ignored: writes to a client
+ * that has gone are errors like others. */
 int sessions_open(struct sessions **sessions, uv_loop_t *loop, const struct door *door,
                   const struct session_options *options);
 /* No more connections are accepted; those that there are live on. */
@@ -50,11 +51,17 @@ void sessions_flush(struct sessions *sessions); /* sends what was packed; a sess
 /* A subscriber: what it does not read is not bounded by its own requests, so it is closed above unread_max. */
 void session_set_subscriber(struct session *session, bool on);
 
+/* Bytes that wait for it, packed ones included: late answers that are large had better wait while it is above
+ * unread_max. */
+size_t session_unread(const struct session *session);
+
 void session_user_set(struct session *session, void *data);
 void *session_user(const struct session *session);
 uint64_t session_serial(const struct session *session); /* counts up from 1, never used again */
 uid_t session_uid(const struct session *session);
 pid_t session_pid(const struct session *session);
-void session_close(struct session *session, const char *why); /* after what waits was tried once; logged */
+/* Without what was packed and not flushed; of what was, what the peer's socket still has no room for is lost. Logged.
+ */
+void session_close(struct session *session, const char *why);
 
 #endif

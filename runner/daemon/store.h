@@ -35,6 +35,8 @@ int store_bytes(struct store *store, uint64_t *bytes); /* database and log on di
 
 /* Inserts record (its id is filled in, counting up for ever) and what it waits for. -EEXIST: the key is taken. */
 int store_job_insert(struct store *store, struct record *record, const uint64_t *after, size_t after_count);
+/* A job that was inserted waits for one more, inserted after it. -EEXIST: it does already. */
+int store_job_needs(struct store *store, uint64_t id, uint64_t needs);
 int store_job_read(struct store *store, uint64_t id, struct record *record); /* with spec */
 int store_job_find(struct store *store, const void *key, size_t size, uint64_t *id);
 /* Writes everything of record but id, key, name, spec and submitted_at; inline results stay. */

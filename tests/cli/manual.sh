@@ -1,7 +1,7 @@
 #!/bin/sh
 # The manual pages: no formatter has anything to say about them, and they name the options that --help names.
 #
-#     sh tests/cli/manual.sh directory/of/pages path/to/reclaim
+#     sh tests/cli/manual.sh directory/of/pages path/to/reclaim    (and reclaimd beside it)
 set -u
 
 pages=$1
@@ -18,7 +18,7 @@ options() {
     grep -oE -- '(^|[^[:alnum:]-])--[a-z][a-z-]*' "$1" | sed 's/^[^-]*//' | sort -u
 }
 
-for page in "$pages"/*.1; do
+for page in "$pages"/*.[0-9]; do
     base=$(basename "$page")
     quiet "groff $base" 0 groff -man -ww -Tutf8 -z "$page"
     quiet "man $base" 0 env MANWIDTH=90 man --warnings -l "$page"
@@ -30,20 +30,28 @@ for page in "$pages"/*.1; do
     same lint ""
 done
 
-for verb in $("$reclaim" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^reclaim$'); do
-    check "$verb --help" 0 "$reclaim" "$verb" --help
+# same_options PAGE COMMAND...: what PAGE describes is what COMMAND --help lists
+same_options() {
+    described=$1
+    shift
+    check "$* --help" 0 "$@" --help
     sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p' "$work/out" | sort >"$work/helped"
-    name="options of reclaim-$verb(1)"
+    name="options of $described"
     count=$((count + 1))
     grep -q -- --help "$work/helped" || {
         echo "FAILED: $name: none found in --help"
         failed=$((failed + 1))
     }
-    # What a page has in bold at the start of a line is an option of its verb.
-    grep '^\\fB-' "$pages/reclaim-$verb.1" | sed 's/\\f[BIR]//g; s/\\-/-/g' >"$work/described"
-    options "$work/described" >"$work/documented"
+    # What a page has in bold at the start of a line is an option of its program.
+    grep '^\\fB-' "$pages/$described" | sed 's/\\f[BIR]//g; s/\\-/-/g' >"$work/bold"
+    options "$work/bold" >"$work/documented"
     diff "$work/helped" "$work/documented" >"$work/differ"
     same differ ""
+}
+
+for verb in $("$reclaim" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^reclaim$'); do
+    same_options "reclaim-$verb.1" "$reclaim" "$verb"
 done
+same_options reclaimd.8 "$(dirname "$reclaim")/reclaimd"
 
 finish

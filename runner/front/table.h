@@ -1,4 +1,4 @@
-/* table.h - a verb's options as one table: getopt_long(3) reads it, and so does --help. */
+/* table.h - the options of a verb, or of a whole program, as one table: getopt_long(3) reads it, and so does --help. */
 #ifndef TABLE_H
 #define TABLE_H
 
@@ -17,7 +17,7 @@ struct table_option {
 int table_fail(const char *option, const char *value, const char *what);
 
 struct table {
-    const char *verb;                         /* "run" */
+    const char *verb;                         /* "run"; NULL: they are the program's (say_program) */
     const char *usage;                        /* what follows "reclaim run" */
     const char *intro;                        /* a line or two */
     const struct table_option *const *groups; /* each ended by a row without a name; ended by NULL */

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+const char *say_program = "reclaim";
+
 void say_list(const char *who, const char *format, va_list arguments)
 {
     char *text = NULL;
@@ -11,7 +13,7 @@ void say_list(const char *who, const char *format, va_list arguments)
     for (char *at = text; *at != '\0'; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             *at = '?';
-    fprintf(stderr, "reclaim%s%s: %s\n", who == NULL ? "" : " ", who == NULL ? "" : who, text);
+    fprintf(stderr, "%s%s%s: %s\n", say_program, who == NULL ? "" : " ", who == NULL ? "" : who, text);
     free(text);
 }
 

@@ -15,6 +15,16 @@
 
 static const struct table *reading; /* for table_fail: one verb is read at a time */
 
+/* "reclaim run" */
+static const char *full_name(const struct table *table)
+{
+    static char name[64];
+    if (table->verb == NULL)
+        return say_program;
+    snprintf(name, sizeof name, "%s %s", say_program, table->verb);
+    return name;
+}
+
 int table_fail(const char *option, const char *value, const char *what)
 {
     say(reading->verb, "--%s %s: %s", option, value, what);
@@ -39,12 +49,12 @@ static void print_row(const struct table_option *row)
         snprintf(left, sizeof left, "  -%c, --%s%s%s", row->letter, row->name, space, argument);
     else
         snprintf(left, sizeof left, "      --%s%s%s", row->name, space, argument);
-    printf(strlen(left) < HELP_COLUMN ? "%-*s%s\n" : "%.0d%s  %s\n", HELP_COLUMN, left, row->help);
+    printf("%-*s%s%s\n", HELP_COLUMN, left, strlen(left) < HELP_COLUMN ? "" : "  ", row->help);
 }
 
 static void print_help(const struct table *table)
 {
-    printf("Usage: reclaim %s %s\n%s\n\n", table->verb, table->usage, table->intro);
+    printf("Usage: %s %s\n%s\n\n", full_name(table), table->usage, table->intro);
     for (const struct table_option *const *group = table->groups; *group != NULL; group++)
         for (const struct table_option *row = *group; row->name != NULL; row++)
             print_row(row);
@@ -59,7 +69,7 @@ static int say_unknown(const struct table *table, const struct option *longs, co
     const char *names[OPTIONS_MOST + 3];
     size_t count = 0;
     if (letter != 0 && strncmp(word, "--", 2) != 0) {
-        say(table->verb, "there is no option -%c; reclaim %s --help lists them", letter, table->verb);
+        say(table->verb, "there is no option -%c; %s --help lists them", letter, full_name(table));
         return -1;
     }
     for (; longs[count].name != NULL; count++)
@@ -71,7 +81,7 @@ static int say_unknown(const struct table *table, const struct option *longs, co
     if (near != NULL)
         say(table->verb, "there is no option --%s; did you mean --%s?", given, near);
     else
-        say(table->verb, "there is no option --%s; reclaim %s --help lists them", given, table->verb);
+        say(table->verb, "there is no option --%s; %s --help lists them", given, full_name(table));
     return -1;
 }
 
@@ -109,7 +119,7 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
             return -2;
         }
         if (id == 1) {
-            printf("reclaim %s\n", pool_version());
+            printf("%s %s\n", say_program, pool_version());
             return -2;
         }
         if (id == '?' || id == ':') {

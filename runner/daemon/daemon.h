@@ -1,0 +1,168 @@
+/* daemon.h - reclaimd: what it holds, and how its parts meet.
+ *
+ *     session  →  methods_*  →  store, schedule        within a turn of the loop
+ *     runs     →  ends       →  store, schedule
+ *                 turn: one commit, and only then answers, events, starts and kills
+ *
+ * The store has the truth; memory has what scheduling needs of jobs that have not ended, and can be loaded from the
+ * store at any time. When a turn cannot be committed nothing of it has happened: it is rolled back, memory is loaded
+ * again, its requests are answered with read-only, and ends of runs wait for the next turn. One thread. */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "log.h"
+#include "notify.h"
+#include "options.h"
+#include "outputs.h"
+#include "runs.h"
+#include "schedule.h"
+#include "session.h"
+#include "statedir.h"
+#include "store.h"
+
+#include <uthash.h>
+
+/* A job that has not ended. */
+struct job {
+    struct schedule_job schedule;
+    uint64_t client;   /* the session that submitted it; 0: one of another life */
+    bool after_any;    /* runs also when one that it needs has failed */
+    bool retrying;     /* its time is a retry's */
+    bool falling;      /* it is being ended, since one that it needs has failed */
+    bool started;      /* RUNNING: a worker has it; else it waits in the pool */
+    UT_hash_handle hh; /* by schedule.id */
+};
+
+/* A connection. */
+struct client {
+    struct session *session;
+    uint64_t serial;
+    size_t jobs; /* that have not ended */
+    bool subscribed;
+    uint64_t *subscribed_ids; /* sorted; NULL: all */
+    size_t subscribed_count;
+    char *subscribed_group; /* NULL: all */
+    UT_hash_handle hh;      /* by serial */
+};
+
+/* A run that has ended and is not yet on disk. */
+struct ending {
+    uint64_t id;
+    struct record_end end;
+    uint32_t evictions;
+    void *value;    /* NULL: none, or in its file already */
+    bool applied;   /* in the turn that is being committed */
+    bool unstarted; /* it could not be started: goes back */
+    STAILQ_ENTRY(ending) entry;
+};
+
+struct effect;
+struct watch;
+struct answer;
+
+enum daemon_phase {
+    DAEMON_SERVING,
+    DAEMON_STOPPING, /* nothing is started; what runs may finish until kill_at */
+    DAEMON_CLOSING,  /* the pool is being closed, and its last ends are written */
+    DAEMON_LEAVING,  /* clients read what waits for them */
+    DAEMON_CLOSED
+};
+
+struct daemon {
+    const struct daemon_options *options;
+    struct log *log;
+    struct notify notify;
+    uv_loop_t *loop;
+    uv_prepare_t prepare; /* a turn's end: before the loop waits again */
+    uv_timer_t timer;     /* the next time anything is due without an event */
+    uv_timer_t watchdog;
+    uv_signal_t signals[3];
+    bool has_statedir, has_outputs, has_door; /* open */
+    struct statedir statedir;
+    struct store *store;
+    struct outputs outputs;
+    struct door door;
+    struct sessions *sessions;
+    struct runs *runs; /* NULL once it is closed */
+    size_t workers;
+    uint64_t budget; /* of memory; 0: none */
+    struct schedule schedule;
+    struct job *jobs;       /* uthash */
+    struct client *clients; /* uthash */
+    TAILQ_HEAD(watches, watch) watches;
+    STAILQ_HEAD(, ending) endings;
+
+    /* of the turn */
+    struct effect *effects;
+    size_t effect_count, effect_capacity;
+    struct answer *answers;
+    size_t answer_count, answer_capacity;
+    int turn_error; /* the store has failed in this turn */
+
+    char read_only[512]; /* "" while the store can be written */
+    double probe_at;     /* epoch: when to try again */
+    double expire_at;
+    bool draining;
+    enum daemon_phase phase;
+    int64_t kill_at;    /* uv_now, STOPPING: when what runs is ended */
+    uint64_t opened_ms; /* uv_now */
+    int exit_code;
+};
+
+double daemon_now(void); /* CLOCK_REALTIME, seconds */
+
+/* ---- daemon.c */
+/* Until it is told to stop; listen_fd: a socket from systemd, or -1. All is *borrowed*. The exit code. */
+int daemon_run(const struct daemon_options *options, struct log *log, int listen_fd);
+void daemon_stop(struct daemon *daemon, double drain_seconds); /* as SIGTERM; again: at once */
+void daemon_arm(struct daemon *daemon);                        /* the timer, for what is due next */
+
+/* ---- methods.c */
+void methods_handle(struct daemon *daemon, struct client *client, const struct rpc_request *request);
+
+/* ---- turn.c */
+/* Remembers that a request was answered: call before its answer is packed. false: no memory, it was closed. */
+bool turn_answer(struct daemon *daemon, struct client *client, uint32_t request);
+/* The store has failed: the turn will be undone. Returns -1, with error filled in (may be NULL). */
+int turn_fail(struct daemon *daemon, int code, struct rpc_error *error);
+/* For after the commit. */
+void turn_cancel(struct daemon *daemon, uint64_t id);
+void turn_start(struct daemon *daemon, uint64_t id);
+void turn_remove_files(struct daemon *daemon, uint64_t id);
+void turn_ended(struct daemon *daemon, uint64_t id);                    /* waits for it are looked at */
+void turn_event(struct daemon *daemon, const char *event, uint64_t id); /* as its row is now */
+void turn_forget_client(struct daemon *daemon, const struct client *client);
+void turn_end(struct daemon *daemon);
+void turn_deinit(struct daemon *daemon);
+
+/* ---- live.c */
+struct job *live_find(const struct daemon *daemon, uint64_t id);
+/* A job for record, not yet in the schedule: see live_add. NULL: no memory. */
+struct job *live_new(struct daemon *daemon, const struct record *record, uint64_t client);
+void live_add(struct daemon *daemon, struct job *job);
+void live_drop(struct daemon *daemon, struct job *job); /* out of the schedule, and free */
+/* Everything anew from the store. Jobs that run stay so. */
+int live_load(struct daemon *daemon);
+void live_clear(struct daemon *daemon);
+/* After a start: what ran when the daemon died is interrupted or runs again. */
+int live_recover(struct daemon *daemon);
+
+/* ---- ends.c */
+int ends_apply(struct daemon *daemon, const struct ending *ending); /* writes it; -1 after turn_fail */
+/* Ends a job that does not run (any more), and with it those that needed it to succeed. record is updated, and written.
+ */
+int ends_finish(struct daemon *daemon, struct job *job, struct record *record);
+/* Removes an ended job: its row, its files. -1 after turn_fail. */
+int ends_forget(struct daemon *daemon, uint64_t id);
+/* Fills in an end that is the daemon's word. */
+void ends_say(struct record_end *end, int32_t cause, const char *message);
+
+/* ---- launch.c */
+void launch_pick(struct daemon *daemon);               /* within a turn: who starts */
+void launch_start(struct daemon *daemon, uint64_t id); /* after its commit */
+
+/* ---- view.c */
+/* Packs a job as the daemon tells of it; whole: with all of its command. */
+void view_job(const struct daemon *daemon, msgpack_packer *packer, const struct record *record, bool whole);
+
+#endif

@@ -1,0 +1,208 @@
+/* ends.c - a run has ended: does its job run again, or has it ended, and what does that mean for others? */
+#include "daemon.h"
+
+#include "retry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNSTARTED_SECONDS 1.0 /* before what could not be started is tried again */
+
+void ends_say(struct record_end *end, int32_t cause, const char *message)
+{
+    end->cause = cause;
+    end->exit_code = cause == POOL_CAUSE_CANCELLED ? 128 + 15 : 125;
+    end->code = end->signal = 0;
+    snprintf(end->message, sizeof end->message, "%s", message);
+    end->ended_at = daemon_now();
+}
+
+static bool has_succeeded(const struct record_end *end)
+{
+    return end->cause == POOL_CAUSE_EXITED && end->exit_code == 0;
+}
+
+static enum record_state final_state(const struct record_end *end)
+{
+    if (has_succeeded(end))
+        return RECORD_DONE;
+    return end->cause == POOL_CAUSE_CANCELLED ? RECORD_CANCELLED : RECORD_FAILED;
+}
+
+static int write_end(struct daemon *daemon, struct record *record)
+{
+    record->state = final_state(&record->end);
+    const int error = store_job_update(daemon->store, record);
+    if (error < 0)
+        return turn_fail(daemon, error, NULL);
+    turn_event(daemon, "ended", record->id);
+    turn_ended(daemon, record->id);
+    log_event(daemon->log, LOG_LEVEL_INFO, "ended", log_number("job", (int64_t)record->id),
+              log_text("outcome", record_cause_name(record->end.cause)),
+              log_number("exit_code", record->end.exit_code));
+    return 0;
+}
+
+/* Jobs whose needs this end has let down, to be ended in turn. */
+struct fallen {
+    struct job **jobs;
+    size_t count, capacity;
+};
+
+static int fall(struct fallen *fallen, struct job *job)
+{
+    if (job->falling)
+        return 0;
+    if (fallen->count == fallen->capacity) {
+        const size_t more = fallen->capacity != 0 ? fallen->capacity * 2 : 16;
+        struct job **grown = realloc(fallen->jobs, more * sizeof *grown);
+        if (grown == NULL)
+            return -ENOMEM;
+        fallen->jobs = grown;
+        fallen->capacity = more;
+    }
+    job->falling = true;
+    fallen->jobs[fallen->count++] = job;
+    return 0;
+}
+
+static int release(struct daemon *daemon, struct job *job, bool succeeded, struct fallen *fallen)
+{
+    struct schedule_job *dependent;
+    int error = 0;
+    while ((dependent = schedule_release(&daemon->schedule, &job->schedule, daemon_now())) != NULL) {
+        struct job *other = (struct job *)dependent; /* its first member */
+        if (!succeeded && !other->after_any && error == 0)
+            error = fall(fallen, other);
+    }
+    return error;
+}
+
+static int finish_fallen(struct daemon *daemon, struct fallen *fallen)
+{
+    for (size_t i = 0; i < fallen->count; i++) {
+        struct job *job = fallen->jobs[i];
+        struct record record;
+        int error = store_job_read(daemon->store, job->schedule.id, &record);
+        if (error == 0) {
+            ends_say(&record.end, RECORD_DEPENDENCY_FAILED, "a job that it was to run after did not succeed");
+            error = write_end(daemon, &record);
+        }
+        if (error == 0)
+            error = release(daemon, job, false, fallen);
+        if (error < 0)
+            return turn_fail(daemon, error, NULL);
+    }
+    for (size_t i = 0; i < fallen->count; i++)
+        live_drop(daemon, fallen->jobs[i]);
+    return 0;
+}
+
+int ends_finish(struct daemon *daemon, struct job *job, struct record *record)
+{
+    struct fallen fallen = {0};
+    if (write_end(daemon, record) < 0)
+        return -1;
+    int error = release(daemon, job, record->state == RECORD_DONE, &fallen);
+    live_drop(daemon, job);
+    if (error < 0)
+        turn_fail(daemon, error, NULL);
+    else
+        error = finish_fallen(daemon, &fallen);
+    free(fallen.jobs);
+    return error < 0 ? -1 : 0;
+}
+
+int ends_forget(struct daemon *daemon, uint64_t id)
+{
+    turn_event(daemon, "removed", id);
+    const int error = store_job_delete(daemon->store, id);
+    if (error < 0)
+        return turn_fail(daemon, error, NULL);
+    turn_remove_files(daemon, id);
+    return 0;
+}
+
+/* Back to those that wait, to run at start_at. */
+static int run_again(struct daemon *daemon, struct job *job, struct record *record, double start_at)
+{
+    record->state = RECORD_WAITING;
+    record->start_at = start_at;
+    const int error = store_job_update(daemon->store, record);
+    if (error < 0)
+        return turn_fail(daemon, error, NULL);
+    schedule_remove(&daemon->schedule, &job->schedule);
+    job->schedule.start_at = start_at;
+    job->retrying = start_at > 0;
+    job->started = false;
+    schedule_add(&daemon->schedule, &job->schedule, daemon_now());
+    turn_event(daemon, "requeued", record->id);
+    log_event(daemon->log, LOG_LEVEL_INFO, "requeued", log_number("job", (int64_t)record->id),
+              log_text("outcome", record_cause_name(record->end.cause)));
+    return 0;
+}
+
+static int write_value(struct daemon *daemon, const struct ending *ending)
+{
+    const size_t size = ending->value != NULL ? ending->end.result_size : 0;
+    if (size <= STORE_INLINE_MAX)
+        return store_result_write(daemon->store, ending->id, ending->value, size);
+    /* The file is whole before the row says so. */
+    const int error = outputs_value_write(&daemon->outputs, ending->id, ending->value, size);
+    return error < 0 ? error : store_result_write(daemon->store, ending->id, NULL, 0);
+}
+
+static struct retry decide(const struct daemon *daemon, const struct record *record, int *error)
+{
+    struct spec spec;
+    msgpack_unpacked unpacked;
+    struct retry retry = {0};
+    msgpack_unpacked_init(&unpacked);
+    *error = spec_decode(record->spec.data, record->spec.size, &spec, &unpacked);
+    if (*error == 0)
+        retry = retry_decide(&spec, record, record->end.cause, has_succeeded(&record->end), daemon->budget);
+    msgpack_unpacked_destroy(&unpacked);
+    return retry;
+}
+
+int ends_apply(struct daemon *daemon, const struct ending *ending)
+{
+    struct record record;
+    struct job *job = live_find(daemon, ending->id);
+    if (job == NULL || job->schedule.state != SCHEDULE_RUNNING)
+        return 0;
+    int error = store_job_read(daemon->store, ending->id, &record);
+    if (error < 0)
+        return turn_fail(daemon, error, NULL);
+    if (ending->unstarted) {
+        record.attempt--;
+        return run_again(daemon, job, &record, daemon_now() + UNSTARTED_SECONDS);
+    }
+    record.end = ending->end;
+    record.evictions += ending->evictions;
+    if (ending->end.cause == POOL_CAUSE_CANCELLED && !record.cancelling) { /* ours: the daemon stops */
+        record.interruptions++;
+        return run_again(daemon, job, &record, 0);
+    }
+    const struct retry retry = decide(daemon, &record, &error);
+    if (error < 0)
+        log_event(daemon->log, LOG_LEVEL_ERROR, "damaged", log_number("job", (int64_t)ending->id));
+    else if (retry.again) {
+        record.failures += retry.counts;
+        record.oom_retries += retry.more_memory;
+        return run_again(daemon, job, &record, retry.delay > 0 ? daemon_now() + retry.delay : 0);
+    }
+    error = write_value(daemon, ending);
+    if (error < 0)
+        return turn_fail(daemon, error, NULL);
+    /* The record's bytes were borrowed from the store, which has been written to since. */
+    const struct record_end end = record.end;
+    const uint32_t evictions = record.evictions;
+    error = store_job_read(daemon->store, ending->id, &record);
+    if (error < 0)
+        return turn_fail(daemon, error, NULL);
+    record.end = end;
+    record.evictions = evictions;
+    return ends_finish(daemon, job, &record);
+}

@@ -1,0 +1,210 @@
+/* live.c - jobs that have not ended, in memory: made from rows, dropped, loaded. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct job *live_find(const struct daemon *daemon, uint64_t id)
+{
+    struct job *job;
+    HASH_FIND(hh, daemon->jobs, &id, sizeof id, job);
+    return job;
+}
+
+static struct client *client_of(const struct daemon *daemon, const struct job *job)
+{
+    struct client *client;
+    HASH_FIND(hh, daemon->clients, &job->client, sizeof job->client, client);
+    return client;
+}
+
+struct job *live_new(struct daemon *daemon, const struct record *record, uint64_t client)
+{
+    struct schedule_group *group = schedule_group(&daemon->schedule, record->group.data, record->group.size);
+    struct job *job = calloc(1, sizeof *job);
+    if (group == NULL || job == NULL) {
+        free(job);
+        return NULL;
+    }
+    schedule_job_init(&job->schedule);
+    job->schedule.id = record->id;
+    job->schedule.priority = record->priority;
+    job->schedule.start_at = record->start_at;
+    job->schedule.group = group;
+    job->client = client;
+    job->after_any = record->after_any;
+    job->retrying = record->attempt > 0;
+    HASH_ADD(hh, daemon->jobs, schedule.id, sizeof job->schedule.id, job);
+    struct client *its = client_of(daemon, job);
+    if (its != NULL)
+        its->jobs++;
+    return job;
+}
+
+void live_add(struct daemon *daemon, struct job *job)
+{
+    schedule_add(&daemon->schedule, &job->schedule, daemon_now());
+}
+
+void live_drop(struct daemon *daemon, struct job *job)
+{
+    struct client *client = client_of(daemon, job);
+    if (client != NULL)
+        client->jobs--;
+    schedule_remove(&daemon->schedule, &job->schedule);
+    HASH_DEL(daemon->jobs, job);
+    free(job);
+}
+
+void live_clear(struct daemon *daemon)
+{
+    struct job *job, *next;
+    HASH_ITER(hh, daemon->jobs, job, next) {
+        while (schedule_release(&daemon->schedule, &job->schedule, 0) != NULL)
+            ;
+        live_drop(daemon, job);
+    }
+}
+
+static int load_group(void *user, const struct store_group *stored)
+{
+    struct daemon *daemon = user;
+    struct schedule_group *group = schedule_group(&daemon->schedule, stored->name.data, stored->name.size);
+    if (group == NULL)
+        return -ENOMEM;
+    group->limit = stored->limit;
+    group->paused = stored->paused;
+    return 0;
+}
+
+struct loading {
+    struct daemon *daemon;
+    struct job *known; /* what was in memory before, for what the store does not tell */
+};
+
+static int load_job(void *user, const struct record *record)
+{
+    struct loading *loading = user;
+    struct job *before;
+    HASH_FIND(hh, loading->known, &record->id, sizeof record->id, before);
+    struct job *job = live_new(loading->daemon, record, before != NULL ? before->client : 0);
+    if (job == NULL)
+        return -ENOMEM;
+    job->started = before != NULL && before->started;
+    if (record->state == RECORD_RUNNING)
+        job->schedule.state = SCHEDULE_RUNNING; /* for add_loaded */
+    return 0;
+}
+
+static int load_need(void *user, uint64_t id, uint64_t needs, enum record_state state)
+{
+    const struct daemon *daemon = user;
+    struct job *job = live_find(daemon, id), *needed = live_find(daemon, needs);
+    if (record_has_ended(state) || job == NULL || needed == NULL)
+        return 0;
+    const int error = schedule_need(&job->schedule, &needed->schedule);
+    return error == -EEXIST ? 0 : error;
+}
+
+static void add_loaded(struct daemon *daemon)
+{
+    struct job *job, *next;
+    HASH_ITER(hh, daemon->jobs, job, next) {
+        const bool runs = job->schedule.state == SCHEDULE_RUNNING;
+        job->schedule.state = SCHEDULE_OUT;
+        if (runs)
+            job->schedule.start_at = 0; /* READY, so that it can run */
+        live_add(daemon, job);
+        if (runs)
+            schedule_run(&daemon->schedule, &job->schedule);
+    }
+}
+
+/* Takes the live jobs out of the schedule and returns them, for load_job to look at. */
+static struct job *set_aside(struct daemon *daemon)
+{
+    struct job *job, *next, *known = NULL;
+    HASH_ITER(hh, daemon->jobs, job, next) {
+        struct job *copy = calloc(1, sizeof *copy);
+        if (copy == NULL)
+            continue;
+        copy->schedule.id = job->schedule.id;
+        copy->client = job->client;
+        copy->started = job->started;
+        HASH_ADD(hh, known, schedule.id, sizeof copy->schedule.id, copy);
+    }
+    live_clear(daemon);
+    return known;
+}
+
+int live_load(struct daemon *daemon)
+{
+    struct loading loading = {.daemon = daemon, .known = set_aside(daemon)};
+    struct job *job, *next;
+    struct schedule_group *group;
+    int64_t paused = 0;
+    TAILQ_FOREACH(group, &daemon->schedule.groups, entry) {
+        group->limit = 0;
+        group->paused = false;
+    }
+    int error = store_group_each(daemon->store, load_group, daemon);
+    if (error == 0)
+        error = store_live_each(daemon->store, load_job, &loading);
+    if (error == 0)
+        error = store_after_each(daemon->store, load_need, daemon);
+    if (error == 0)
+        error = store_fact_read(daemon->store, "paused", &paused);
+    daemon->schedule.paused = error == 0 && paused != 0;
+    HASH_ITER(hh, loading.known, job, next) {
+        HASH_DEL(loading.known, job);
+        free(job);
+    }
+    if (error == 0 || error == -ENOENT) {
+        add_loaded(daemon);
+        return 0;
+    }
+    live_clear(daemon);
+    return error;
+}
+
+/* One that ran when the daemon died. */
+static int recover_job(struct daemon *daemon, struct job *job)
+{
+    struct record record;
+    int error = store_job_read(daemon->store, job->schedule.id, &record);
+    if (error < 0)
+        return error;
+    record.interruptions++;
+    if (record.requeue && !record.cancelling) {
+        record.state = RECORD_WAITING;
+        error = store_job_update(daemon->store, &record);
+        if (error < 0)
+            return error;
+        schedule_remove(&daemon->schedule, &job->schedule);
+        schedule_add(&daemon->schedule, &job->schedule, daemon_now());
+        return 0;
+    }
+    ends_say(&record.end, record.cancelling ? POOL_CAUSE_CANCELLED : RECORD_INTERRUPTED,
+             record.cancelling ? "cancelled; the daemon died before it had ended" : "the daemon died while it ran");
+    return ends_finish(daemon, job, &record) < 0 ? daemon->turn_error : 0;
+}
+
+int live_recover(struct daemon *daemon)
+{
+    struct job *job, *next;
+    size_t count = 0, capacity = HASH_COUNT(daemon->jobs);
+    uint64_t *ids = calloc(capacity + 1, sizeof *ids); /* ends drop jobs, also others: so ids */
+    int error = ids == NULL ? -ENOMEM : 0;
+    HASH_ITER(hh, daemon->jobs, job, next)
+        if (ids != NULL && job->schedule.state == SCHEDULE_RUNNING)
+            ids[count++] = job->schedule.id;
+    for (size_t i = 0; i < count && error == 0; i++) {
+        job = live_find(daemon, ids[i]);
+        if (job == NULL)
+            continue;
+        log_event(daemon->log, LOG_LEVEL_WARNING, "interrupted", log_number("job", (int64_t)ids[i]));
+        error = recover_job(daemon, job);
+    }
+    free(ids);
+    return error;
+}

@@ -1,0 +1,306 @@
+/* methods_query.c - what is told of jobs: status, list, wait, result, output. Nothing here writes. */
+#include "methods.h"
+#include "refs.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_DEFAULT  100
+#define LIST_MAX      1000
+#define PIECE_DEFAULT (INT64_C(1024) * 1024)
+#define IDS_MAX       100000
+
+static int unreadable(struct call *call, struct rpc_error *error)
+{
+    return rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(call->daemon->store));
+}
+
+int methods_status(struct call *call, struct rpc_error *error)
+{
+    static const struct field table[] = {{.name = "id", .type = FIELD_JOB, .required = true}};
+    const msgpack_object *reference = NULL;
+    struct record record;
+    uint64_t given, id;
+    if (fields_read(call->params, "status", table, 1, &reference, &given, error) < 0 ||
+        refs_find(call->daemon, reference, &id, NULL, error) < 0)
+        return -1;
+    msgpack_packer *packer = methods_packer(call);
+    if (store_job_read(call->daemon->store, id, &record) < 0)
+        return unreadable(call, error);
+    if (packer != NULL)
+        view_job(call->daemon, packer, &record, true);
+    return 0;
+}
+
+/* ---- list */
+
+struct list {
+    const msgpack_object *states, *ids;
+    struct rpc_text group, name;
+    int64_t after, limit;
+    bool newest;
+};
+
+static const struct field list_fields[] = {
+    {.name = "state", .type = FIELD_TEXTS, .offset = offsetof(struct list, states), .most = 16},
+    {.name = "group", .type = FIELD_TEXT, .offset = offsetof(struct list, group), .least = 1, .most = 64},
+    {.name = "name", .type = FIELD_TEXT, .offset = offsetof(struct list, name), .least = 1, .most = 255},
+    {.name = "ids", .type = FIELD_JOBS, .offset = offsetof(struct list, ids), .most = LIST_MAX},
+    {.name = "after", .type = FIELD_INT, .offset = offsetof(struct list, after), .least = 1, .most = INT64_MAX},
+    {.name = "limit", .type = FIELD_INT, .offset = offsetof(struct list, limit), .least = 1, .most = LIST_MAX},
+    {.name = "newest", .type = FIELD_BOOL, .offset = offsetof(struct list, newest)},
+};
+
+/* Bits of a filter; waiting and queued are one on disk, so those are told apart by `wanted`. */
+enum { WANT_WAITING = 1, WANT_QUEUED = 2 };
+
+static int read_states(const msgpack_object *states, uint32_t *bits, unsigned *wanted, struct rpc_error *error)
+{
+    static const struct {
+        const char *name;
+        enum record_state state;
+        unsigned wanted;
+    } names[] = {{"waiting", RECORD_WAITING, WANT_WAITING},
+                 {"queued", RECORD_WAITING, WANT_QUEUED},
+                 {"running", RECORD_RUNNING, 0},
+                 {"done", RECORD_DONE, 0},
+                 {"failed", RECORD_FAILED, 0},
+                 {"cancelled", RECORD_CANCELLED, 0}};
+    const size_t count = sizeof names / sizeof *names;
+    char quoted[256];
+    for (uint32_t i = 0; states != NULL && i < states->via.array.size; i++) {
+        const msgpack_object_str *text = &states->via.array.ptr[i].via.str;
+        size_t n = 0;
+        while (n < count && (text->size != strlen(names[n].name) || memcmp(text->ptr, names[n].name, text->size) != 0))
+            n++;
+        if (n == count)
+            return rpc_fail(error, RPC_INVALID_VALUE,
+                            "list: state: %s is none of waiting, queued, running, done, failed, cancelled",
+                            rpc_quote(text->ptr, text->size, quoted));
+        *bits |= UINT32_C(1) << names[n].state;
+        *wanted |= names[n].wanted;
+    }
+    return 0;
+}
+
+struct page {
+    struct daemon *daemon;
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    unsigned wanted;
+    uint32_t count, limit;
+    uint64_t last; /* the last id that was looked at */
+    bool more;
+};
+
+static bool is_wanted(const struct page *page, const struct record *record)
+{
+    if (record->state != RECORD_WAITING || page->wanted == (WANT_WAITING | WANT_QUEUED) || page->wanted == 0)
+        return true;
+    const struct job *job = live_find(page->daemon, record->id);
+    const bool queued = job != NULL && job->schedule.state == SCHEDULE_READY;
+    return queued == (page->wanted == WANT_QUEUED);
+}
+
+static int add_to_page(void *user, const struct record *record)
+{
+    struct page *page = user;
+    if (!is_wanted(page, record))
+        return 0;
+    if (page->count == page->limit) {
+        page->more = true;
+        return 1;
+    }
+    view_job(page->daemon, &page->packer, record, false);
+    page->last = record->id;
+    page->count++;
+    return 0;
+}
+
+static int read_list(struct call *call, const struct list *list, struct page *page, struct rpc_error *error)
+{
+    struct daemon *daemon = call->daemon;
+    struct store_filter filter = {.group = {list->group.data, list->group.size},
+                                  .name = {list->name.data, list->name.size},
+                                  .after = (uint64_t)list->after,
+                                  .newest = list->newest,
+                                  .limit = SIZE_MAX};
+    uint64_t *ids = NULL;
+    if (read_states(list->states, &filter.states, &page->wanted, error) < 0 ||
+        (list->ids != NULL && refs_find_all(daemon, list->ids, &ids, &filter.id_count, error) < 0))
+        return -1;
+    filter.ids = ids;
+    const int failed = store_job_list(daemon->store, &filter, add_to_page, page);
+    free(ids);
+    return failed < 0 ? unreadable(call, error) : 0;
+}
+
+int methods_list(struct call *call, struct rpc_error *error)
+{
+    struct list list = {.limit = LIST_DEFAULT};
+    struct page page = {.daemon = call->daemon};
+    uint64_t given;
+    if (fields_read(call->params, "list", list_fields, sizeof list_fields / sizeof *list_fields, &list, &given, error) <
+        0)
+        return -1;
+    page.limit = (uint32_t)list.limit;
+    msgpack_sbuffer_init(&page.buffer);
+    msgpack_packer_init(&page.packer, &page.buffer, msgpack_sbuffer_write);
+    const int failed = read_list(call, &list, &page, error);
+    msgpack_packer *packer = failed < 0 ? NULL : methods_packer(call);
+    if (packer != NULL) {
+        msgpack_pack_map(packer, 2);
+        rpc_pack_text(packer, "jobs");
+        msgpack_pack_array(packer, page.count);
+        msgpack_pack_str_body(packer, page.buffer.data, page.buffer.size); /* the packed bytes, as they are */
+        if (page.more)
+            rpc_pack_named_uint(packer, "next", page.last);
+        else
+            rpc_pack_named_nil(packer, "next");
+    }
+    msgpack_sbuffer_destroy(&page.buffer);
+    return failed;
+}
+
+/* ---- wait, output */
+
+static int later(int failed, struct rpc_error *error)
+{
+    return failed < 0 ? rpc_fail(error, RPC_INTERNAL, "no memory for a request that waits") : METHODS_LATER;
+}
+
+int methods_wait(struct call *call, struct rpc_error *error)
+{
+    struct {
+        const msgpack_object *ids;
+        bool any;
+        double timeout;
+    } wanted = {.timeout = -1};
+    const struct field table[] = {
+        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX},
+        {.name = "any", .type = FIELD_BOOL, .offset = (size_t)((char *)&wanted.any - (char *)&wanted)},
+        {.name = "timeout", .type = FIELD_SECONDS, .offset = (size_t)((char *)&wanted.timeout - (char *)&wanted)}};
+    struct watch watch = {.client = call->client, .request = call->request, .until = -1};
+    uint64_t given;
+    if (fields_read(call->params, "wait", table, 3, &wanted, &given, error) < 0 ||
+        refs_find_all(call->daemon, wanted.ids, &watch.ids, &watch.count, error) < 0)
+        return -1;
+    watch.any = wanted.any;
+    if (wanted.timeout >= 0)
+        watch.until = (int64_t)uv_now(call->daemon->loop) + (int64_t)(wanted.timeout * 1000);
+    return later(watch_wait(call->daemon, &watch), error);
+}
+
+struct piece {
+    const msgpack_object *id;
+    struct rpc_text stream;
+    int64_t offset, limit;
+    bool follow;
+};
+
+static int read_stream(const struct piece *piece, bool *is_stderr, struct rpc_error *error)
+{
+    char quoted[256];
+    *is_stderr = piece->stream.size == 6 && memcmp(piece->stream.data, "stderr", 6) == 0;
+    if (*is_stderr || piece->stream.data == NULL ||
+        (piece->stream.size == 6 && memcmp(piece->stream.data, "stdout", 6) == 0))
+        return 0;
+    return rpc_fail(error, RPC_INVALID_VALUE, "output: stream: %s is neither stdout nor stderr",
+                    rpc_quote(piece->stream.data, piece->stream.size, quoted));
+}
+
+static const struct field piece_fields[] = {
+    {.name = "id", .type = FIELD_JOB, .required = true, .offset = offsetof(struct piece, id)},
+    {.name = "offset", .type = FIELD_INT, .offset = offsetof(struct piece, offset), .most = INT64_MAX},
+    {.name = "limit", .type = FIELD_INT, .offset = offsetof(struct piece, limit), .least = 1, .most = INT64_MAX},
+    {.name = "stream", .type = FIELD_TEXT, .offset = offsetof(struct piece, stream), .most = 64},
+    {.name = "follow", .type = FIELD_BOOL, .offset = offsetof(struct piece, follow)},
+};
+enum { RESULT_FIELDS = 3, OUTPUT_FIELDS = 5 };
+
+int methods_output(struct call *call, struct rpc_error *error)
+{
+    struct piece piece = {.limit = PIECE_DEFAULT};
+    struct watch watch = {.client = call->client, .request = call->request, .count = 1, .until = -1};
+    uint64_t given, id;
+    if (fields_read(call->params, "output", piece_fields, OUTPUT_FIELDS, &piece, &given, error) < 0 ||
+        read_stream(&piece, &watch.stderr_too, error) < 0 || refs_find(call->daemon, piece.id, &id, NULL, error) < 0)
+        return -1;
+    watch.offset = (uint64_t)piece.offset;
+    watch.limit = (uint64_t)piece.limit;
+    watch.follow = piece.follow;
+    if (!piece.follow) {
+        watch.ids = &id;
+        if (turn_answer(call->daemon, call->client, call->request))
+            output_pack(call->daemon, &watch);
+        return 0;
+    }
+    watch.ids = malloc(sizeof id);
+    if (watch.ids == NULL)
+        return later(-ENOMEM, error);
+    *watch.ids = id;
+    return later(watch_follow(call->daemon, &watch), error);
+}
+
+/* ---- result */
+
+static int read_value(struct daemon *daemon, const struct record *record, uint64_t offset, void *buffer, size_t *size)
+{
+    uint64_t total;
+    if (record->end.result_size <= STORE_INLINE_MAX)
+        return store_result_read(daemon->store, record->id, offset, buffer, size);
+    return outputs_read(&daemon->outputs, record->id, OUTPUT_VALUE, offset, buffer, size, &total);
+}
+
+static void pack_value(struct call *call, uint64_t id, uint64_t offset, uint64_t total, const void *data, size_t size)
+{
+    struct record record;
+    msgpack_packer *packer = methods_packer(call);
+    if (packer == NULL)
+        return;
+    msgpack_pack_map(packer, 4);
+    rpc_pack_text(packer, "job");
+    if (store_job_read(call->daemon->store, id, &record) == 0)
+        view_job(call->daemon, packer, &record, false);
+    else
+        msgpack_pack_nil(packer);
+    if (total == 0)
+        rpc_pack_named_nil(packer, "value");
+    else {
+        rpc_pack_text(packer, "value");
+        msgpack_pack_bin(packer, size);
+        msgpack_pack_bin_body(packer, data, size);
+    }
+    rpc_pack_named_uint(packer, "offset", offset);
+    rpc_pack_named_uint(packer, "size", total);
+}
+
+int methods_result(struct call *call, struct rpc_error *error)
+{
+    struct piece piece = {.limit = PIECE_DEFAULT};
+    struct daemon *daemon = call->daemon;
+    struct record record;
+    char quoted[256];
+    uint64_t given, id;
+    if (fields_read(call->params, "result", piece_fields, RESULT_FIELDS, &piece, &given, error) < 0 ||
+        refs_find(daemon, piece.id, &id, NULL, error) < 0)
+        return -1;
+    if (store_job_read(daemon->store, id, &record) < 0)
+        return unreadable(call, error);
+    if (!record_has_ended(record.state))
+        return rpc_fail(error, RPC_NOT_ENDED, "job %s has not ended: wait for it first", refs_quote(piece.id, quoted));
+    const uint64_t total = record.end.result_size;
+    size_t size = piece.limit < PIECE_DEFAULT ? (size_t)piece.limit : (size_t)PIECE_DEFAULT;
+    void *data = malloc(size);
+    if (data == NULL)
+        return rpc_fail(error, RPC_INTERNAL, "no memory for %zu bytes of a result", size);
+    const int failed = total == 0 ? 0 : read_value(daemon, &record, (uint64_t)piece.offset, data, &size);
+    if (failed == 0)
+        pack_value(call, id, (uint64_t)piece.offset, total, data, size);
+    free(data);
+    return failed == 0 ? 0
+                       : rpc_fail(error, RPC_STORAGE, "the value of job %s cannot be read: %s",
+                                  refs_quote(piece.id, quoted), strerror(-failed));
+}

@@ -1,0 +1,165 @@
+#include "modules.h"
+
+#include "statedir.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <reclaim/module.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ALIGNMENT ((size_t)16) /* as pool_call_arg promises */
+#define NAME_MOST 255
+
+/* In the fork server, and from there in each worker; empty in the daemon. */
+static struct {
+    const pool_task_t **all;
+    size_t count;
+} tasks;
+
+static const pool_task_t *find(const char *name, size_t size)
+{
+    for (size_t i = 0; i < tasks.count; i++)
+        if (strlen(tasks.all[i]->name) == size && memcmp(tasks.all[i]->name, name, size) == 0)
+            return tasks.all[i];
+    return NULL;
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
+
+static int refuse(pool_error_t *error, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The end of a long path says more than its beginning, and the reason has to fit behind it. */
+static int refuse(pool_error_t *error, const char *path, const char *format, ...)
+{
+    const size_t size = strlen(path), most = sizeof error->message / 2;
+    va_list args;
+    va_start(args, format);
+    const int length = snprintf(error->message, sizeof error->message, "module %s%s: ", size > most ? "..." : "",
+                                size > most ? path + size - most : path);
+    vsnprintf(error->message + length, sizeof error->message - (size_t)length, format, args);
+    va_end(args);
+    return -EINVAL;
+}
+
+static int add_task(const char *path, const pool_task_t *task, pool_error_t *error)
+{
+    const size_t size = strlen(task->name);
+    if (size == 0 || size > NAME_MOST || task->fn == NULL)
+        return refuse(error, path, "task \"%.60s\" has no function, or its name has not 1 to %d bytes", task->name,
+                      NAME_MOST);
+    if (find(task->name, size) != NULL)
+        return refuse(error, path, "there is a task \"%.60s\" already: rename one, or load one module only",
+                      task->name);
+    const pool_task_t **all = realloc(tasks.all, (tasks.count + 1) * sizeof(*all));
+    if (all == NULL)
+        return refuse(error, path, "%s", strerror(ENOMEM));
+    tasks.all = all;
+    tasks.all[tasks.count++] = task;
+    return 0;
+}
+
+static int check_module(const char *path, const pool_module_t *module, pool_error_t *error)
+{
+    static const pool_module_t cleared;
+    if (module->abi != POOL_MODULE_ABI)
+        return refuse(error, path, "built for version %u of reclaim/module.h, this daemon has %d: build it again",
+                      module->abi, POOL_MODULE_ABI);
+    if (module->size != sizeof *module || memcmp(module->reserved, cleared.reserved, sizeof cleared.reserved) != 0)
+        return refuse(error, path,
+                      "its pool_module has size %u and not %zu, or reserved fields are set: use "
+                      "POOL_MODULE, and build it again",
+                      module->size, sizeof *module);
+    if (module->name == NULL || module->tasks == NULL || module->tasks[0].name == NULL)
+        return refuse(error, path, "it has no name, or no tasks");
+    return 0;
+}
+
+static int load(const char *path, pool_error_t *error)
+{
+    pool_error_t why = {0};
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (object == NULL)
+        return refuse(error, path, "cannot be loaded: %s", dlerror());
+    const pool_module_t *module = dlsym(object, "pool_module");
+    if (module == NULL)
+        return refuse(error, path, "has no symbol pool_module: define it with POOL_MODULE of reclaim/module.h");
+    int rc = check_module(path, module, error);
+    for (const pool_task_t *task = module->tasks; rc == 0 && task->name != NULL; task++)
+        rc = add_task(path, task, error);
+    if (rc == 0 && module->on_load != NULL && module->on_load(&why) != 0)
+        return refuse(error, path, "its on_load failed: %s", why.message[0] == '\0' ? "no reason given" : why.message);
+    return rc;
+}
+
+int modules_load(void *arg, pool_error_t *error)
+{
+    const struct modules *modules = arg;
+    int rc = modules->statedir == NULL ? 0 : statedir_hold_for_workers(modules->statedir);
+    if (rc < 0)
+        snprintf(error->message, sizeof error->message, "%.150s: its workers.lock cannot be held: %s",
+                 modules->statedir, strerror(-rc));
+    for (size_t i = 0; rc == 0 && modules->paths != NULL && modules->paths[i] != NULL; i++)
+        rc = load(modules->paths[i], error);
+    return rc;
+}
+
+/* ---- in workers -------------------------------------------------------------------------------------------------- */
+
+int modules_list(pool_call_t *call)
+{
+    char *names = NULL;
+    size_t size = 0;
+    FILE *list = open_memstream(&names, &size);
+    if (list == NULL)
+        return pool_call_fail(call, 1, "%s", strerror(errno));
+    for (size_t i = 0; i < tasks.count; i++)
+        fwrite(tasks.all[i]->name, 1, strlen(tasks.all[i]->name) + 1, list);
+    const int rc = fclose(list) == 0 ? pool_call_return(call, names, size) : -errno;
+    free(names);
+    return rc == 0 ? 0 : pool_call_fail(call, 1, "%s", strerror(-rc));
+}
+
+static size_t padded(size_t size)
+{
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* [size of the name, 4 bytes][the name][padding to 16][the task's argument] */
+int modules_pack(struct rpc_text task, const msgpack_object *argument, msgpack_sbuffer *buffer)
+{
+    static const char padding[ALIGNMENT];
+    const uint32_t size = (uint32_t)task.size;
+    const size_t head = sizeof size + task.size;
+    msgpack_packer packer;
+    msgpack_sbuffer_clear(buffer);
+    if (msgpack_sbuffer_write(buffer, (const char *)&size, sizeof size) < 0 ||
+        msgpack_sbuffer_write(buffer, task.data, task.size) < 0 ||
+        msgpack_sbuffer_write(buffer, padding, padded(head) - head) < 0)
+        return -ENOMEM;
+    msgpack_packer_init(&packer, buffer, msgpack_sbuffer_write);
+    return argument == NULL || msgpack_pack_object(&packer, *argument) == 0 ? 0 : -ENOMEM;
+}
+
+int modules_run(pool_call_t *call)
+{
+    size_t whole;
+    uint32_t size;
+    const char *data = pool_call_arg(call, &whole);
+    memcpy(&size, data, sizeof size);
+    const char *name = data + sizeof size;
+    const size_t head = padded(sizeof size + size);
+    const pool_task_t *task = find(name, size);
+    if (task == NULL) /* the file is another one since the daemon has started */
+        return pool_call_fail(call, 1, "no module has a task \"%.*s\" any more", (int)size, name);
+    for (int i = 0; i < 2; i++) {
+        if (dup2(pool_call_fd(call, (size_t)i), STDOUT_FILENO + i) < 0)
+            return pool_call_fail(call, 1, "its output cannot be set up: %s", strerror(errno));
+        close(pool_call_fd(call, (size_t)i));
+    }
+    pool_call_set_arg(call, data + head, whole - head);
+    return task->fn(call);
+}

@@ -1,0 +1,30 @@
+/* modules.h - the tasks of modules (reclaim/module.h): loaded in the fork server, called in its workers.
+ *
+ * The daemon itself has none of them: what it knows of them it hears from a worker. */
+#ifndef MODULES_H
+#define MODULES_H
+
+#include "rpc.h"
+
+#include <reclaim/call.h>
+#include <stddef.h>
+
+struct modules {
+    const char *statedir;     /* for statedir_hold_for_workers; NULL: none; *borrowed* */
+    const char *const *paths; /* absolute, NULL-terminated; NULL: none; *borrowed* */
+};
+
+/* pool_options_t.on_start; arg is a const struct modules. A sentence in error names the module. */
+int modules_load(void *arg, pool_error_t *error);
+
+/* A pool_fn: its value are the names of all tasks, a NUL after each. */
+int modules_list(pool_call_t *call);
+
+/* A pool_fn: calls the task that the argument names, with the argument that the client gave, with descriptors 0 and 1
+ * that it was handed as its standard output and error. */
+int modules_run(pool_call_t *call);
+
+/* The argument of modules_run, in buffer (initialised; what is in it is replaced). argument may be NULL. -ENOMEM. */
+int modules_pack(struct rpc_text task, const msgpack_object *argument, msgpack_sbuffer *buffer);
+
+#endif

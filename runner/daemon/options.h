@@ -1,0 +1,36 @@
+/* options.h - what reclaimd is asked to do, on its command line. reclaimd(8) says what each option means. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "log.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define OPTIONS_MODULES_MAX 64
+
+struct daemon_options {
+    char socket[PATH_MAX], state[PATH_MAX]; /* absolute */
+    char log_file[PATH_MAX];                /* absolute; "": standard error */
+    enum log_level log_level;
+    int64_t workers;                        /* 0: the pool's default */
+    int64_t memory_budget;                  /* bytes; 0: the pool's default */
+    char *modules[OPTIONS_MODULES_MAX + 1]; /* absolute paths of files that are there; ended by NULL */
+    size_t module_count;
+    int64_t keep_ms, drain_timeout_ms; /* 0: not at all */
+    int64_t queue_max, clients_max, client_jobs_max;
+    int64_t message_max, unread_max, output_max; /* bytes */
+};
+
+/* Reads the command line (*borrows*). 0; -1 after it has said what is wrong; -2: help or version was asked for, and has
+ * been given. daemon_options_deinit is to be called in any case. */
+int daemon_options_read(struct daemon_options *options, int argc, char **argv);
+void daemon_options_deinit(struct daemon_options *options);
+
+/* Where the state is unless it is said: $XDG_STATE_HOME/reclaim, for root /var/lib/reclaim, else
+ * $HOME/.local/state/reclaim. A variable that is no absolute path is as good as none (NULL), as XDG has it. -ENOENT:
+ * nothing says where; -ENAMETOOLONG. Pure. */
+int daemon_options_state(uid_t uid, const char *state_home, const char *home, char path[PATH_MAX]);
+
+#endif

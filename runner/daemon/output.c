@@ -1,0 +1,57 @@
+/* output.c - the method `output`: what a job has printed, from an offset on. */
+#include "watch.h"
+
+#include "refs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUTPUT_PIECE_MAX ((size_t)1024 * 1024)
+
+static enum output_kind kind_of(bool stderr_too)
+{
+    return stderr_too ? OUTPUT_STDERR : OUTPUT_STDOUT;
+}
+
+bool output_is_due(struct daemon *daemon, uint64_t id, bool stderr_too, uint64_t offset)
+{
+    uint64_t total = 0;
+    size_t none = 0;
+    if (live_find(daemon, id) == NULL)
+        return true;
+    return outputs_read(&daemon->outputs, id, kind_of(stderr_too), 0, NULL, &none, &total) < 0 || total != offset;
+}
+
+void output_pack(struct daemon *daemon, const struct watch *wanted)
+{
+    msgpack_packer *packer = session_packer(wanted->client->session);
+    const enum output_kind kind = kind_of(wanted->stderr_too);
+    struct rpc_error failure;
+    uint64_t offset = wanted->offset, total = 0;
+    size_t size = wanted->limit < OUTPUT_PIECE_MAX ? wanted->limit : OUTPUT_PIECE_MAX;
+    const bool ended = live_find(daemon, wanted->ids[0]) == NULL; /* before the read: what it wrote last is read, too */
+    void *data = malloc(size + 1);
+    int error =
+        data == NULL ? -ENOMEM : outputs_read(&daemon->outputs, wanted->ids[0], kind, offset, data, &size, &total);
+    if (error == 0 && total < offset) { /* a new run has begun since */
+        offset = 0;
+        size = wanted->limit < OUTPUT_PIECE_MAX ? wanted->limit : OUTPUT_PIECE_MAX;
+        error = outputs_read(&daemon->outputs, wanted->ids[0], kind, offset, data, &size, &total);
+    }
+    if (error < 0) {
+        rpc_fail(&failure, error == -ENOMEM ? RPC_INTERNAL : RPC_STORAGE, "output of job %llu cannot be read: %s",
+                 (unsigned long long)wanted->ids[0], strerror(-error));
+        rpc_pack_error(packer, &wanted->request, &failure);
+    } else {
+        rpc_pack_result(packer, wanted->request);
+        msgpack_pack_map(packer, 4);
+        rpc_pack_text(packer, "data");
+        msgpack_pack_bin(packer, size);
+        msgpack_pack_bin_body(packer, data, size);
+        rpc_pack_named_uint(packer, "offset", offset);
+        rpc_pack_named_uint(packer, "size", total);
+        rpc_pack_named_bool(packer, "ended", ended);
+    }
+    free(data);
+}

@@ -1,0 +1,111 @@
+#include "runs_output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define CHUNK  ((size_t)64 * 1024)
+#define CHUNKS 4
+
+static void drop(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+int runs_output_open(struct runs_output *output, struct outputs *outputs, uint64_t id, enum output_kind kind,
+                     uint64_t most)
+{
+    int ends[2];
+    *output = (struct runs_output){.outputs = outputs, .id = id, .kind = kind, .most = most, .file = -1};
+    output->from = output->for_job = -1;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    output->from = ends[0];
+    output->for_job = ends[1];
+    fcntl(output->from, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+void runs_output_handed_over(struct runs_output *output)
+{
+    drop(&output->for_job);
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        const ssize_t wrote = write(fd, data, size);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return -errno;
+        data += wrote;
+        size -= (size_t)wrote;
+    }
+    return 0;
+}
+
+/* After an error the file holds the beginning, and nothing from behind a gap. */
+static void keep(struct runs_output *output, const char *data, size_t size)
+{
+    if (size > output->most - output->size) {
+        size = (size_t)(output->most - output->size);
+        output->over = true;
+    }
+    if (size == 0 || output->error < 0)
+        return;
+    if (output->file < 0)
+        output->file = outputs_create(output->outputs, output->id, output->kind);
+    output->error = output->file < 0 ? output->file : write_all(output->file, data, size);
+    const off_t end = output->file < 0 ? 0 : lseek(output->file, 0, SEEK_CUR);
+    output->size = end > 0 ? (uint64_t)end : 0;
+}
+
+/* Reads once. Whether there may be more. */
+static bool pass(struct runs_output *output, bool is_kept)
+{
+    char data[CHUNK];
+    const ssize_t got = read(output->from, data, sizeof data);
+    if (got < 0 && errno == EINTR)
+        return true;
+    if (got <= 0) {
+        output->ended = got == 0 || errno != EAGAIN;
+        return false;
+    }
+    if (is_kept)
+        keep(output, data, (size_t)got);
+    return true;
+}
+
+void runs_output_read(struct runs_output *output)
+{
+    for (int i = 0; i < CHUNKS && pass(output, true); i++)
+        ;
+}
+
+void runs_output_finish(struct runs_output *output)
+{
+    drop(&output->for_job);
+    while (pass(output, true))
+        ;
+}
+
+void runs_output_forget(struct runs_output *output)
+{
+    while (pass(output, false))
+        ;
+    output->size = 0;
+    output->over = false;
+    output->error = 0;
+    if (output->file >= 0 && (ftruncate(output->file, 0) < 0 || lseek(output->file, 0, SEEK_SET) < 0))
+        output->error = -errno;
+}
+
+void runs_output_close(struct runs_output *output)
+{
+    drop(&output->from);
+    drop(&output->for_job);
+    drop(&output->file);
+}

@@ -1,0 +1,212 @@
+#include "schedule.h"
+
+#include "schedule_heap.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct schedule_edge {
+    struct schedule_job *job; /* needs the one in whose needed_by this stands */
+    LIST_ENTRY(schedule_edge) of_job, of_needed;
+};
+
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
+
+void schedule_init(struct schedule *schedule)
+{
+    *schedule = (struct schedule){.later = NULL};
+    TAILQ_INIT(&schedule->groups);
+}
+
+void schedule_deinit(struct schedule *schedule)
+{
+    for (struct schedule_group *group; (group = TAILQ_FIRST(&schedule->groups)) != NULL;) {
+        TAILQ_REMOVE(&schedule->groups, group, entry);
+        free(group->name);
+        free(group);
+    }
+}
+
+struct schedule_group *schedule_group_find(const struct schedule *schedule, const char *name, size_t size)
+{
+    struct schedule_group *group;
+    TAILQ_FOREACH(group, &schedule->groups, entry) {
+        if (strlen(group->name) == size && memcmp(group->name, name, size) == 0)
+            break;
+    }
+    return group;
+}
+
+struct schedule_group *schedule_group(struct schedule *schedule, const char *name, size_t size)
+{
+    struct schedule_group *group = schedule_group_find(schedule, name, size);
+    if (group != NULL)
+        return group;
+    group = calloc(1, sizeof *group);
+    if (group != NULL)
+        group->name = strndup(name, size);
+    if (group == NULL || group->name == NULL) {
+        free(group);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&schedule->groups, group, entry);
+    return group;
+}
+
+/* ---- from state to state ----------------------------------------------------------------------------------------- */
+
+static bool runs_before(const struct schedule_job *a, const struct schedule_job *b)
+{
+    return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
+}
+
+static bool is_due_before(const struct schedule_job *a, const struct schedule_job *b)
+{
+    return a->start_at != b->start_at ? a->start_at < b->start_at : a->id < b->id;
+}
+
+/* Where it is counted in its state; NULL: nowhere. */
+static size_t *counter(const struct schedule_job *job)
+{
+    switch (job->state) {
+    case SCHEDULE_NEEDS:
+    case SCHEDULE_LATER:
+        return &job->group->waiting;
+    case SCHEDULE_READY:
+        return &job->group->ready;
+    case SCHEDULE_RUNNING:
+        return &job->group->running;
+    default:
+        return NULL;
+    }
+}
+
+/* Into a state, and out of the one before. */
+static void move(struct schedule *schedule, struct schedule_job *job, enum schedule_state state)
+{
+    if (job->state == SCHEDULE_READY)
+        schedule_heap_remove(&job->group->heap, job, runs_before);
+    if (job->state == SCHEDULE_LATER)
+        schedule_heap_remove(&schedule->later, job, is_due_before);
+    size_t *count = counter(job);
+    if (count != NULL)
+        (*count)--;
+    job->state = state;
+    count = counter(job);
+    if (count != NULL)
+        (*count)++;
+    if (state == SCHEDULE_READY)
+        schedule_heap_add(&job->group->heap, job, runs_before);
+    if (state == SCHEDULE_LATER)
+        schedule_heap_add(&schedule->later, job, is_due_before);
+}
+
+/* What it waits for first. */
+static enum schedule_state waiting_state(const struct schedule_job *job, double now)
+{
+    if (!LIST_EMPTY(&job->needs))
+        return SCHEDULE_NEEDS;
+    return job->start_at > now ? SCHEDULE_LATER : SCHEDULE_READY;
+}
+
+void schedule_job_init(struct schedule_job *job)
+{
+    *job = (struct schedule_job){.state = SCHEDULE_OUT};
+    LIST_INIT(&job->needs);
+    LIST_INIT(&job->needed_by);
+}
+
+void schedule_add(struct schedule *schedule, struct schedule_job *job, double now)
+{
+    assert(job->state == SCHEDULE_OUT);
+    move(schedule, job, waiting_state(job, now));
+}
+
+void schedule_change(struct schedule *schedule, struct schedule_job *job, int32_t priority,
+                     struct schedule_group *group, double start_at, double now)
+{
+    assert(job->state != SCHEDULE_OUT && job->state != SCHEDULE_RUNNING);
+    move(schedule, job, SCHEDULE_OUT); /* by the old values */
+    job->priority = priority;
+    job->group = group;
+    job->start_at = start_at;
+    schedule_add(schedule, job, now);
+}
+
+/* ---- what runs next ---------------------------------------------------------------------------------------------- */
+
+static bool is_open(const struct schedule_group *group)
+{
+    return !group->paused && group->heap != NULL && (group->limit == 0 || group->running < (uint64_t)group->limit);
+}
+
+struct schedule_job *schedule_next(struct schedule *schedule, double now)
+{
+    struct schedule_job *next = NULL;
+    const struct schedule_group *group;
+    while (schedule->later != NULL && schedule->later->start_at <= now)
+        move(schedule, schedule->later, SCHEDULE_READY);
+    if (schedule->paused)
+        return NULL;
+    TAILQ_FOREACH(group, &schedule->groups, entry) {
+        if (is_open(group) && (next == NULL || runs_before(group->heap, next)))
+            next = group->heap;
+    }
+    return next;
+}
+
+void schedule_run(struct schedule *schedule, struct schedule_job *job)
+{
+    assert(job->state == SCHEDULE_READY);
+    move(schedule, job, SCHEDULE_RUNNING);
+}
+
+double schedule_wake_at(const struct schedule *schedule)
+{
+    return schedule->later == NULL ? 0 : schedule->later->start_at;
+}
+
+/* ---- jobs that wait for others ----------------------------------------------------------------------------------- */
+
+int schedule_need(struct schedule_job *job, struct schedule_job *needed)
+{
+    const struct schedule_edge *last = LIST_FIRST(&needed->needed_by);
+    if (last != NULL && last->job == job)
+        return -EEXIST;
+    struct schedule_edge *edge = malloc(sizeof *edge);
+    if (edge == NULL)
+        return -ENOMEM;
+    edge->job = job;
+    LIST_INSERT_HEAD(&job->needs, edge, of_job);
+    LIST_INSERT_HEAD(&needed->needed_by, edge, of_needed);
+    return 0;
+}
+
+static void drop_edge(struct schedule_edge *edge)
+{
+    LIST_REMOVE(edge, of_job);
+    LIST_REMOVE(edge, of_needed);
+    free(edge);
+}
+
+void schedule_remove(struct schedule *schedule, struct schedule_job *job)
+{
+    for (struct schedule_edge *edge; (edge = LIST_FIRST(&job->needs)) != NULL;)
+        drop_edge(edge);
+    move(schedule, job, SCHEDULE_OUT);
+}
+
+struct schedule_job *schedule_release(struct schedule *schedule, struct schedule_job *ended, double now)
+{
+    for (struct schedule_edge *edge; (edge = LIST_FIRST(&ended->needed_by)) != NULL;) {
+        struct schedule_job *job = edge->job;
+        drop_edge(edge);
+        if (job->state == SCHEDULE_NEEDS && LIST_EMPTY(&job->needs))
+            move(schedule, job, waiting_state(job, now));
+        if (job->state != SCHEDULE_OUT)
+            return job;
+    }
+    return NULL;
+}

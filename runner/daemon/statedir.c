@@ -1,0 +1,176 @@
+#include "statedir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORKERS_POLL_MS 10
+
+static int fail_with(char message[512], int error, const char *what, const char *path)
+{
+    snprintf(message, 512, "cannot %s the state directory %.300s: %s", what, path, strerror(-error));
+    return error;
+}
+
+/* mkdir -p, in place: a slash at a time is cut off. */
+static int make_directories(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        const int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+        *slash = '/';
+        if (r < 0)
+            return r;
+    }
+    return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int make(const char *path)
+{
+    if (path[0] == '\0')
+        return -ENOENT;
+    char *copy = strdup(path);
+    if (copy == NULL)
+        return -ENOMEM;
+    const int r = make_directories(copy);
+    free(copy);
+    return r;
+}
+
+static int check_owner(const struct statedir *dir, char message[512])
+{
+    struct stat stat_buffer;
+    if (fstat(dir->fd, &stat_buffer) < 0)
+        return fail_with(message, -errno, "look at", dir->path);
+    if (stat_buffer.st_uid != geteuid()) {
+        snprintf(message, 512, "the state directory %.300s belongs to uid %u: name one of your own", dir->path,
+                 (unsigned)stat_buffer.st_uid);
+        return -EACCES;
+    }
+    if ((stat_buffer.st_mode & 077) != 0) {
+        snprintf(message, 512, "the state directory %.300s is open to others (mode %03o): chmod 700 it", dir->path,
+                 (unsigned)stat_buffer.st_mode & 0777);
+        return -EACCES;
+    }
+    return 0;
+}
+
+static int open_lock(int directory, const char *name)
+{
+    const int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
+static int say_who(struct statedir *dir, char message[512])
+{
+    char pid[24] = "";
+    const ssize_t size = pread(dir->lock, pid, sizeof pid - 1, 0);
+    pid[size > 0 ? size : 0] = '\0';
+    pid[strspn(pid, "0123456789")] = '\0';
+    snprintf(message, 512, "another daemon (pid %s) has the state directory %.300s: stop it, or name another directory",
+             pid[0] != '\0' ? pid : "unknown", dir->path);
+    return -EWOULDBLOCK;
+}
+
+static int lock(struct statedir *dir, char message[512])
+{
+    char pid[24];
+    dir->lock = open_lock(dir->fd, "lock");
+    if (dir->lock < 0)
+        return fail_with(message, dir->lock, "make the lock of", dir->path);
+    if (flock(dir->lock, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? say_who(dir, message) : fail_with(message, -errno, "lock", dir->path);
+    const int size = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(dir->lock, 0) < 0 || pwrite(dir->lock, pid, (size_t)size, 0) != size)
+        return fail_with(message, errno != 0 ? -errno : -EIO, "write the lock of", dir->path);
+    return 0;
+}
+
+/* flock(2) knows no time limit. */
+static int flock_within(int fd, int64_t ms)
+{
+    for (; flock(fd, LOCK_EX | LOCK_NB) < 0; ms -= WORKERS_POLL_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (ms <= 0)
+            return -ETIMEDOUT;
+        nanosleep(&(struct timespec){.tv_nsec = WORKERS_POLL_MS * 1000000L}, NULL);
+    }
+    return 0;
+}
+
+static int await_workers(const struct statedir *dir, char message[512])
+{
+    const int fd = open_lock(dir->fd, "workers.lock");
+    if (fd < 0)
+        return fail_with(message, fd, "make the workers' lock of", dir->path);
+    const int r = flock_within(fd, STATEDIR_WORKERS_MS);
+    close(fd);
+    if (r == -ETIMEDOUT)
+        snprintf(message, 512,
+                 "workers of a daemon that died still hold %.300s/workers.lock after %d s: end them (fuser names them)",
+                 dir->path, STATEDIR_WORKERS_MS / 1000);
+    else if (r < 0)
+        fail_with(message, r, "wait for workers of", dir->path);
+    return r;
+}
+
+int statedir_open(struct statedir *dir, const char *path, char message[512])
+{
+    *dir = (struct statedir){.fd = -1, .lock = -1};
+    int r = make(path);
+    if (r < 0)
+        return fail_with(message, r, "make", path);
+    dir->path = realpath(path, NULL);
+    if (dir->path == NULL)
+        return fail_with(message, -errno, "find", path);
+    dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir->fd < 0)
+        r = fail_with(message, -errno, "open", dir->path);
+    if (r == 0)
+        r = check_owner(dir, message);
+    if (r == 0)
+        r = lock(dir, message);
+    if (r == 0)
+        r = await_workers(dir, message);
+    if (r < 0)
+        statedir_close(dir);
+    return r;
+}
+
+/* The lock's file stays: one that is removed while another daemon opens it would be locked by both. */
+void statedir_close(struct statedir *dir)
+{
+    if (dir->lock >= 0)
+        close(dir->lock);
+    if (dir->fd >= 0)
+        close(dir->fd);
+    free(dir->path);
+    *dir = (struct statedir){.fd = -1, .lock = -1};
+}
+
+/* The descriptor is not given back: the kernel drops the lock with the process. */
+int statedir_hold_for_workers(const char *path)
+{
+    const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return -errno;
+    const int fd = open_lock(directory, "workers.lock");
+    close(directory);
+    if (fd < 0)
+        return fd;
+    int r;
+    do
+        r = flock(fd, LOCK_SH) < 0 ? -errno : 0;
+    while (r == -EINTR);
+    if (r < 0)
+        close(fd);
+    return r;
+}

@@ -1,0 +1,245 @@
+/* store_list.c - many jobs: pages of a list, what a daemon starts from, what is over, how many there are. */
+#include "store_row.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- a page ------------------------------------------------------------------------------------------------------
+ *
+ * First which ids, out of an index or as the filter names them, then each job by its id. */
+
+#define ALL_STATES 0x3eU /* 1 << RECORD_WAITING to 1 << RECORD_CANCELLED */
+
+/* One index for each of the filters, ending in state and id: a page of one state is a run in it, and SQLite merges
+ * the runs of several states (UNION ALL with ORDER BY) without sorting. Parameters: 1 after, 2 group, 3 name, 4 limit.
+ */
+static void write_query(FILE *out, const struct store_filter *filter)
+{
+    const bool plain = filter->states == 0 && filter->group.size == 0 && filter->name.size == 0;
+    const char *index = filter->name.size > 0 ? "job_name" : filter->group.size > 0 ? "job_group" : "job_state";
+    const unsigned states = filter->states != 0 ? filter->states : ALL_STATES;
+    bool first = true;
+    for (int state = RECORD_WAITING; state <= RECORD_CANCELLED; state++) {
+        if ((plain && !first) || (states & 1U << state) == 0)
+            continue;
+        fprintf(out, "%sSELECT id FROM job", first ? "" : " UNION ALL ");
+        if (!plain)
+            fprintf(out, " INDEXED BY %s", index);
+        if (filter->after == 0)
+            fputs(" WHERE ?1 = 0", out);
+        else
+            fputs(filter->newest ? " WHERE id < ?1" : " WHERE id > ?1", out);
+        if (!plain)
+            fprintf(out, " AND state = %d", state);
+        if (filter->group.size > 0)
+            fputs(" AND group_name = ?2", out);
+        if (filter->name.size > 0)
+            fputs(" AND name = ?3", out);
+        first = false;
+    }
+    fprintf(out, " ORDER BY id%s LIMIT ?4", filter->newest ? " DESC" : "");
+}
+
+struct ids {
+    uint64_t *data;
+    size_t count, capacity;
+};
+
+static int ids_add(struct ids *ids, uint64_t id)
+{
+    if (ids->count == ids->capacity) {
+        const size_t capacity = ids->capacity > 0 ? 2 * ids->capacity : 128;
+        uint64_t *data = realloc(ids->data, capacity * sizeof *data);
+        if (data == NULL)
+            return -ENOMEM;
+        ids->data = data;
+        ids->capacity = capacity;
+    }
+    ids->data[ids->count++] = id;
+    return 0;
+}
+
+static int run_query(struct store *store, const char *sql, const struct store_filter *filter, struct ids *ids)
+{
+    sqlite3_stmt *statement;
+    const int rc = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    if (rc != SQLITE_OK)
+        return store_fail(store, rc);
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)filter->after);
+    store_bind_bytes(statement, 2, filter->group);
+    store_bind_bytes(statement, 3, filter->name);
+    sqlite3_bind_int64(statement, 4, filter->limit < INT64_MAX ? (sqlite3_int64)filter->limit : INT64_MAX);
+    int r, added = 0;
+    while (added == 0 && (r = store_step(store, statement)) > 0)
+        added = ids_add(ids, (uint64_t)sqlite3_column_int64(statement, 0));
+    sqlite3_finalize(statement);
+    return added < 0 ? added : r;
+}
+
+static int ids_of_query(struct store *store, const struct store_filter *filter, struct ids *ids)
+{
+    if (filter->states != 0 && (filter->states & ALL_STATES) == 0)
+        return 0;
+    char *sql = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&sql, &size);
+    if (out == NULL)
+        return -ENOMEM;
+    write_query(out, filter);
+    const int r = fclose(out) == 0 ? run_query(store, sql, filter, ids) : -ENOMEM;
+    free(sql);
+    return r;
+}
+
+static int compare_up(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static int compare_down(const void *a, const void *b)
+{
+    return compare_up(b, a);
+}
+
+static int ids_of_filter(const struct store_filter *filter, struct ids *ids)
+{
+    if (filter->id_count == 0)
+        return 0;
+    ids->data = malloc(filter->id_count * sizeof *ids->data);
+    if (ids->data == NULL)
+        return -ENOMEM;
+    ids->count = filter->id_count;
+    memcpy(ids->data, filter->ids, ids->count * sizeof *ids->data);
+    qsort(ids->data, ids->count, sizeof *ids->data, filter->newest ? compare_down : compare_up);
+    return 0;
+}
+
+static bool is_same(struct record_bytes wanted, struct record_bytes bytes)
+{
+    return wanted.size == 0 || (wanted.size == bytes.size && memcmp(wanted.data, bytes.data, bytes.size) == 0);
+}
+
+static bool is_wanted(const struct store_filter *filter, const struct record *record)
+{
+    const bool beyond =
+        filter->after == 0 || (filter->newest ? record->id < filter->after : record->id > filter->after);
+    return beyond && (filter->states == 0 || (filter->states & 1U << record->state) != 0) &&
+           is_same(filter->group, record->group) && is_same(filter->name, record->name);
+}
+
+static int visit(struct store *store, const struct store_filter *filter, const struct ids *ids, store_each_fn each,
+                 void *user)
+{
+    size_t given = 0;
+    struct record record;
+    for (size_t i = 0; i < ids->count && given < filter->limit; i++) {
+        if (i > 0 && ids->data[i] == ids->data[i - 1])
+            continue;
+        int r = store_job_read(store, ids->data[i], &record);
+        if (r == -ENOENT || (r == 0 && !is_wanted(filter, &record)))
+            continue;
+        if (r == 0)
+            r = each(user, &record);
+        if (r != 0)
+            return r;
+        given++;
+    }
+    return 0;
+}
+
+int store_job_list(struct store *store, const struct store_filter *filter, store_each_fn each, void *user)
+{
+    struct ids ids = {0};
+    int r = filter->ids != NULL ? ids_of_filter(filter, &ids) : ids_of_query(store, filter, &ids);
+    if (r == 0)
+        r = visit(store, filter, &ids, each, user);
+    free(ids.data);
+    return r;
+}
+
+/* ---- all that has not ended -------------------------------------------------------------------------------------- */
+
+int store_live_each(struct store *store, store_each_fn each, void *user)
+{
+    int r;
+    sqlite3_stmt *statement = store_statement(store, STORE_LIVE,
+                                              "SELECT " STORE_ROW " FROM job INDEXED BY job_state WHERE state = 1 "
+                                              "UNION ALL "
+                                              "SELECT " STORE_ROW " FROM job INDEXED BY job_state WHERE state = 2 "
+                                              "ORDER BY id",
+                                              &r);
+    if (statement == NULL)
+        return r;
+    struct record record;
+    while ((r = store_step(store, statement)) > 0) {
+        store_row_read(statement, &record);
+        if ((r = each(user, &record)) != 0)
+            break;
+    }
+    sqlite3_reset(statement);
+    return r;
+}
+
+int store_after_each(struct store *store,
+                     int (*each)(void *user, uint64_t job, uint64_t needs, enum record_state state), void *user)
+{
+    int r;
+    sqlite3_stmt *statement = store_statement(store, STORE_LIVE_NEEDS,
+                                              "SELECT needs.job, needs.needed, other.state FROM needs "
+                                              "CROSS JOIN job ON job.id = needs.job "
+                                              "CROSS JOIN job AS other ON other.id = needs.needed "
+                                              "WHERE job.state <= 2 ORDER BY needs.job, needs.place",
+                                              &r);
+    if (statement == NULL)
+        return r;
+    while ((r = store_step(store, statement)) > 0) {
+        const uint64_t job = (uint64_t)sqlite3_column_int64(statement, 0),
+                       needed = (uint64_t)sqlite3_column_int64(statement, 1);
+        if ((r = each(user, job, needed, (enum record_state)sqlite3_column_int(statement, 2))) != 0)
+            break;
+    }
+    sqlite3_reset(statement);
+    return r;
+}
+
+/* ---- ended ones, and numbers ------------------------------------------------------------------------------------- */
+
+int store_expired(struct store *store, double now, double default_keep, uint64_t *ids, size_t limit, size_t *count)
+{
+    int r;
+    sqlite3_stmt *statement =
+        store_statement(store, STORE_EXPIRED,
+                        "SELECT id FROM job INDEXED BY job_expiry "
+                        "WHERE state >= 3 AND keep_seconds < 0 AND ended_at <= ?1 "
+                        "UNION ALL "
+                        "SELECT id FROM job INDEXED BY job_own_expiry "
+                        "WHERE state >= 3 AND keep_seconds >= 0 AND ended_at + keep_seconds <= ?2 LIMIT ?3",
+                        &r);
+    *count = 0;
+    if (statement == NULL)
+        return r;
+    sqlite3_bind_double(statement, 1, now - default_keep);
+    sqlite3_bind_double(statement, 2, now);
+    sqlite3_bind_int64(statement, 3, (sqlite3_int64)limit);
+    while ((r = store_step(store, statement)) > 0)
+        ids[(*count)++] = (uint64_t)sqlite3_column_int64(statement, 0);
+    return r;
+}
+
+int store_count(struct store *store, uint64_t counts[RECORD_CANCELLED + 1])
+{
+    int r;
+    sqlite3_stmt *statement = store_statement(store, STORE_COUNT, "SELECT state, jobs FROM tally", &r);
+    memset(counts, 0, (RECORD_CANCELLED + 1) * sizeof *counts);
+    if (statement == NULL)
+        return r;
+    while ((r = store_step(store, statement)) > 0) {
+        const int state = sqlite3_column_int(statement, 0);
+        if (state >= RECORD_WAITING && state <= RECORD_CANCELLED)
+            counts[state] = (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+    return r;
+}

@@ -1,0 +1,175 @@
+/* watch.c - requests that are answered later: wait, and output that is followed. */
+#include "watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int compare_ids(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+static void drop(struct daemon *daemon, struct watch *watch)
+{
+    TAILQ_REMOVE(&daemon->watches, watch, entry);
+    free(watch->ids);
+    free(watch);
+}
+
+/* Packs what has ended of ids, and how many that were is what it returns. */
+static int pack_ended(struct daemon *daemon, const struct watch *watch, bool timed_out)
+{
+    msgpack_packer *packer = session_packer(watch->client->session);
+    msgpack_sbuffer jobs;
+    msgpack_packer job_packer;
+    uint32_t count = 0;
+    int error = 0;
+    msgpack_sbuffer_init(&jobs);
+    msgpack_packer_init(&job_packer, &jobs, msgpack_sbuffer_write);
+    for (size_t i = 0; i < watch->count && (error == 0 || error == -ENOENT); i++) {
+        struct record record;
+        error = store_job_read(daemon->store, watch->ids[i], &record);
+        if (error == 0 && record_has_ended(record.state)) {
+            view_job(daemon, &job_packer, &record, false);
+            count++;
+        }
+    }
+    if (error == -ENOENT) /* removed meanwhile: it has ended, and nothing can be told of it */
+        error = 0;
+    if (error == 0) {
+        rpc_pack_result(packer, watch->request);
+        msgpack_pack_map(packer, 2);
+        rpc_pack_named_bool(packer, "timed_out", timed_out);
+        rpc_pack_text(packer, "jobs");
+        msgpack_pack_array(packer, count);
+        msgpack_pack_str_body(packer, jobs.data, jobs.size); /* the packed bytes, as they are */
+    }
+    msgpack_sbuffer_destroy(&jobs);
+    return error;
+}
+
+static void answer_wait(struct daemon *daemon, struct watch *watch, bool timed_out)
+{
+    if (turn_answer(daemon, watch->client, watch->request)) {
+        const int error = pack_ended(daemon, watch, timed_out);
+        struct rpc_error failure;
+        if (error < 0) {
+            rpc_fail(&failure, RPC_STORAGE, "a job cannot be read: %s", store_message(daemon->store));
+            rpc_pack_error(session_packer(watch->client->session), &watch->request, &failure);
+        }
+    }
+    drop(daemon, watch);
+}
+
+static void count_ended(const struct daemon *daemon, struct watch *watch)
+{
+    watch->ended = 0;
+    for (size_t i = 0; i < watch->count; i++)
+        watch->ended += live_find(daemon, watch->ids[i]) == NULL;
+}
+
+static bool is_over(const struct watch *watch)
+{
+    return watch->any ? watch->ended > 0 : watch->ended >= watch->count;
+}
+
+int watch_wait(struct daemon *daemon, const struct watch *wanted)
+{
+    struct watch *watch = malloc(sizeof *watch);
+    if (watch == NULL) {
+        free(wanted->ids);
+        return -ENOMEM;
+    }
+    *watch = *wanted;
+    qsort(watch->ids, watch->count, sizeof *watch->ids, compare_ids);
+    count_ended(daemon, watch);
+    TAILQ_INSERT_TAIL(&daemon->watches, watch, entry);
+    if (is_over(watch))
+        answer_wait(daemon, watch, false);
+    else if (watch->until >= 0 && watch->until <= (int64_t)uv_now(daemon->loop))
+        answer_wait(daemon, watch, true);
+    return 0;
+}
+
+/* Answers where there is something to tell. */
+static void try_output(struct daemon *daemon, struct watch *watch)
+{
+    if (!output_is_due(daemon, watch->ids[0], watch->stderr_too, watch->offset))
+        return;
+    if (turn_answer(daemon, watch->client, watch->request))
+        output_pack(daemon, watch);
+    drop(daemon, watch);
+}
+
+int watch_follow(struct daemon *daemon, const struct watch *wanted)
+{
+    struct watch *watch = malloc(sizeof *watch);
+    if (watch == NULL) {
+        free(wanted->ids);
+        return -ENOMEM;
+    }
+    *watch = *wanted;
+    TAILQ_INSERT_TAIL(&daemon->watches, watch, entry);
+    try_output(daemon, watch);
+    return 0;
+}
+
+void watch_job_ended(struct daemon *daemon, uint64_t id)
+{
+    struct watch *watch, *next;
+    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+        next = TAILQ_NEXT(watch, entry);
+        if (bsearch(&id, watch->ids, watch->count, sizeof id, compare_ids) == NULL)
+            continue;
+        watch->ended++; /* at most: one may have been counted already when the wait came */
+        if (watch->follow) {
+            try_output(daemon, watch);
+            continue;
+        }
+        if (is_over(watch))
+            count_ended(daemon, watch);
+        if (is_over(watch))
+            answer_wait(daemon, watch, false);
+    }
+}
+
+void watch_output(struct daemon *daemon, uint64_t id)
+{
+    struct watch *watch, *next;
+    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+        next = TAILQ_NEXT(watch, entry);
+        if (watch->follow && watch->ids[0] == id)
+            try_output(daemon, watch);
+    }
+}
+
+void watch_timeouts(struct daemon *daemon)
+{
+    struct watch *watch, *next;
+    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+        next = TAILQ_NEXT(watch, entry);
+        if (watch->until >= 0 && watch->until <= (int64_t)uv_now(daemon->loop))
+            answer_wait(daemon, watch, true);
+    }
+}
+
+int64_t watch_next(const struct daemon *daemon)
+{
+    const struct watch *watch;
+    int64_t least = -1;
+    TAILQ_FOREACH(watch, &daemon->watches, entry)
+        if (watch->until >= 0 && (least < 0 || watch->until < least))
+            least = watch->until;
+    return least;
+}
+
+void watch_forget_client(struct daemon *daemon, const struct client *client)
+{
+    struct watch *watch, *next;
+    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+        next = TAILQ_NEXT(watch, entry);
+        if (watch->client == client)
+            drop(daemon, watch);
+    }
+}

@@ -1,0 +1,63 @@
+/* tasks.c - a module of tasks for the daemon's tests. */
+#include <reclaim/module.h>
+#include <reclaim/msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Its argument, as it came. */
+static int task_echo(pool_call_t *call)
+{
+    size_t size;
+    const void *argument = pool_call_arg(call, &size);
+    return -pool_call_return(call, argument, size);
+}
+
+/* As many bytes as its argument says. */
+static int task_bytes(pool_call_t *call)
+{
+    msgpack_unpacked argument;
+    if (pool_call_unpack(call, &argument) < 0 || argument.data.type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+        return pool_call_fail(call, 2, "no size");
+    size_t size = (size_t)argument.data.via.u64;
+    msgpack_unpacked_destroy(&argument);
+    void *data = pool_call_alloc_result(call, size);
+    if (!data)
+        return pool_call_fail(call, 2, "no memory");
+    memset(data, 'x', size);
+    return -pool_call_return(call, data, size);
+}
+
+static int task_say(pool_call_t *call)
+{
+    (void)call;
+    fputs("said\n", stdout);
+    fputs("complained\n", stderr);
+    fflush(stdout);
+    return 0;
+}
+
+static int task_fail(pool_call_t *call)
+{
+    return pool_call_fail(call, 3, "told\nto");
+}
+
+static int task_crash(pool_call_t *call)
+{
+    (void)call;
+    abort();
+}
+
+static int on_load(pool_error_t *error)
+{
+    if (!getenv("RECLAIM_TEST_LOAD_FAILS"))
+        return 0;
+    snprintf(error->message, sizeof error->message, "told not to load");
+    return 1;
+}
+
+static const pool_task_t tasks[] = {{.name = "echo", .fn = task_echo},   {.name = "bytes", .fn = task_bytes},
+                                    {.name = "say", .fn = task_say},     {.name = "fail", .fn = task_fail},
+                                    {.name = "crash", .fn = task_crash}, {.name = NULL}};
+
+POOL_MODULE(.name = "tests", .tasks = tasks, .on_load = on_load);
