@@ -66,20 +66,11 @@ bool session_takes(const struct session *session)
     return !session->is_closed && !session->is_ending && session_unread(session) < session->all->options.unread_max;
 }
 
-/* The other end is closed altogether, not only its sending half. */
-static bool has_hung_up(const struct session *session)
+bool session_has_hung_up(const struct session *session)
 {
     struct pollfd peer = {.fd = -1};
     uv_fileno((const uv_handle_t *)&session->pipe, &peer.fd);
     return poll(&peer, 1, 0) == 1 && (peer.revents & POLLHUP) != 0;
-}
-
-void session_look(struct session *session)
-{
-    if (session->has_eof && has_hung_up(session))
-        session_close(session, "hung up");
-    else
-        session_watch(session);
 }
 
 /* While it is read from: the rest of a message did not come. Else: since the last look nothing was read by the peer. */
@@ -92,7 +83,7 @@ static void on_timer(uv_timer_t *timer)
                  session->all->options.stall_ms);
         session_refuse(session, NULL, &error);
         session_end(session);
-    } else if (has_hung_up(session)) {
+    } else if (session_has_hung_up(session)) {
         session_close(session, "hung up");
     } else if (session_unread(session) > 0 && session_sent(session) == session->sent_at_last_look) {
         if (++session->looks == LOOKS)

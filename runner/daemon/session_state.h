@@ -82,9 +82,10 @@ struct sessions {
 struct session *session_new(struct sessions *all, int fd, uid_t uid, pid_t pid);
 /* Reads on or not, sets its timer, and closes it where nothing is left to be done: after whatever changes it. */
 void session_watch(struct session *session);
-void session_look(struct session *session); /* after its end-of-file, and as session_watch */
 /* Whether its next request may be taken. */
 bool session_takes(const struct session *session);
+/* The peer is closed altogether, not only its sending half. */
+bool session_has_hung_up(const struct session *session);
 /* Closes when everything that is packed was sent. */
 void session_end(struct session *session);
 __attribute__((format(printf, 2, 3))) void sessions_log(const struct sessions *all, const char *format, ...);
