@@ -58,8 +58,8 @@ struct runs {
     void *done_user;
 
     pthread_mutex_t lock;
-    TAILQ_HEAD(, run) news; /* runs that the pool's thread has told something of */
-    bool is_stopped;        /* the pool is closed */
+    TAILQ_HEAD(runs_news, run) news; /* runs that the pool's thread has told something of */
+    bool is_stopped;                 /* the pool is closed */
 };
 
 /* Something is to be seen to on the loop; any thread, lock held. */
