@@ -345,6 +345,30 @@ static void test_runs_want_of_descriptors(void **state)
     expect_output(fixture, 1, OUTPUT_STDOUT, "well\n");
 }
 
+/* However few there are: opened whole, or refused in words and nothing left of it. */
+static void test_runs_open_with_few_descriptors(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit old;
+    int opened = 0, refused = 0;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    const rlim_t used = (rlim_t)open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close((int)used);
+    for (rlim_t more = 0; more < 40; more += 2) {
+        const struct rlimit few = {.rlim_cur = used + more, .rlim_max = old.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        const int rc = runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        if (rc == 0)
+            close_runs(fixture, true);
+        else
+            assert_true(fixture->runs == NULL && fixture->message[0] != '\0');
+        opened += rc == 0;
+        refused += rc < 0;
+    }
+    assert_true(opened > 0 && refused > 0);
+}
+
 /* ---- output ------------------------------------------------------------------------------------------------------ */
 
 static void test_runs_output_limit(void **state)
@@ -474,6 +498,8 @@ static void test_runs_task_ends(void **state)
     expect_end(fixture, 3, POOL_CAUSE_EXITED, 125);
     start_task(fixture, 4, "missing");
     assert_non_null(strstr(expect_end(fixture, 4, POOL_CAUSE_EXITED, 1)->end.message, "\"missing\""));
+    start_task(fixture, 5, "fail-wide");
+    assert_int_equal(expect_end(fixture, 5, POOL_CAUSE_EXITED, 1)->end.code, 256);
 }
 
 static void test_runs_modules_refused(void **state)
@@ -633,6 +659,7 @@ int main(void)
         RUNS_TEST(test_runs_ends),
         RUNS_TEST(test_runs_start_refused),
         RUNS_TEST(test_runs_want_of_descriptors),
+        RUNS_TEST(test_runs_open_with_few_descriptors),
         RUNS_TEST(test_runs_output_limit),
         RUNS_TEST(test_runs_output_dropped),
         RUNS_TEST(test_runs_output_as_it_comes),
