@@ -441,7 +441,7 @@ def run_case(name, case):
     except Exception:  # whatever it was, the next case goes on
         traceback.print_exc()
         if os.path.exists(daemon.log_path):
-            print(daemon.log()[-4000:].decode("latin-1"), file=sys.stderr)
+            print(daemon.log()[-int(os.environ.get("W_LOG", "4000")):].decode("latin-1"), file=sys.stderr)
         result = "FAILED"
     finally:
         signal.alarm(0)
