@@ -41,6 +41,15 @@ static int describe_arg(pool_call_t *call)
     return (uintptr_t)arg % 16 == 0 ? 0 : 2;
 }
 
+/* Calls submit_echo with what stands behind the first 16 bytes of its own argument. */
+static int unwrap(pool_call_t *call)
+{
+    size_t size;
+    const char *arg = pool_call_arg(call, &size);
+    pool_call_set_arg(call, arg + 16, size - 16);
+    return size == 16 && pool_call_arg(call, &size) != NULL ? 1 : submit_echo(call);
+}
+
 static void expect_bytes(const pool_result_t *result, const void *data, size_t size)
 {
     support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
@@ -93,6 +102,22 @@ static void test_submit_aligns_arguments(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         pool_job_t *job = support_submit(pool, describe_arg, bytes, sizes[i], NULL);
         support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
+        pool_job_release(job);
+    }
+    pool_free(pool);
+}
+
+static void test_submit_unwraps_arguments(void **state)
+{
+    (void)state;
+    static const char bytes[] = "sixteen bytes...and what follows";
+    pool_t *pool = support_open(1, 0);
+    for (size_t size = 16; size < sizeof bytes; size++) {
+        pool_job_t *job = support_submit(pool, unwrap, bytes, size, NULL);
+        const pool_result_t *result = support_wait(job);
+        support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+        assert_int_equal(result->size, size - 16);
+        assert_true(size == 16 || memcmp(result->data, bytes + 16, size - 16) == 0);
         pool_job_release(job);
     }
     pool_free(pool);
@@ -853,6 +878,7 @@ int main(void)
         SUPPORT_TEST(test_submit_gives_the_value),
         SUPPORT_TEST(test_submit_copies_argument_and_options),
         SUPPORT_TEST(test_submit_aligns_arguments),
+        SUPPORT_TEST(test_submit_unwraps_arguments),
         SUPPORT_TEST(test_submit_names_jobs),
         SUPPORT_TEST(test_submit_keeps_user),
         SUPPORT_TEST(test_submit_result_is_null_until_settled),

@@ -4,8 +4,10 @@
 #include "suggest.h"
 #include "verbs.h"
 
+#include <errno.h>
 #include <reclaim/pool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct verb {
@@ -14,9 +16,38 @@ static const struct verb {
 } verbs[] = {
     {"run", "run one command, limited and reported", run_main},
     {"map", "run a command for each of many inputs, in parallel", map_main},
+    {"submit", "have reclaimd run a command, or a task, in its turn", submit_main},
+    {"status", "reclaimd, and the jobs that it runs; or all of a job", status_main},
+    {"list", "jobs, all or some", list_main},
+    {"wait", "until jobs have ended, with their exit code", wait_main},
+    {"result", "the value of a task", result_main},
+    {"logs", "what a job has written", logs_main},
+    {"events", "a line for whatever happens to jobs", events_main},
+    {"cancel", "end jobs", cancel_main},
+    {"retry", "run jobs again", retry_main},
+    {"remove", "forget jobs that have ended", remove_main},
+    {"set", "change jobs that do not run yet", set_main},
+    {"group", "groups, and how many jobs of one run at once", group_main},
+    {"pause", "start no more jobs", pause_main},
+    {"resume", "start jobs again", resume_main},
+    {"stats", "what reclaimd has to do", stats_main},
+    {"drain", "take no new jobs", drain_main},
+    {"shutdown", "end reclaimd", shutdown_main},
+    {"daemon", "start, stop or find a reclaimd", daemon_main},
 };
 
-#define VERBS (sizeof verbs / sizeof verbs[0])
+/* pueue's words. */
+static const struct alias {
+    const char *name, *verb, *option; /* option NULL: none */
+} aliases[] = {
+    {"add", "submit", NULL},  {"log", "logs", NULL},          {"follow", "logs", "--follow"},
+    {"kill", "cancel", NULL}, {"restart", "retry", NULL},     {"start", "resume", NULL},
+    {"edit", "set", NULL},    {"clean", "remove", "--ended"},
+};
+
+#define VERBS       (sizeof verbs / sizeof verbs[0])
+#define ALIASES     (sizeof aliases / sizeof aliases[0])
+#define ALIAS_WORDS 2 /* the verb, and its option */
 
 static int help(void)
 {
@@ -24,20 +55,56 @@ static int help(void)
          "Runs memory-heavy commands, each with all its processes: nothing is left behind.\n");
     for (size_t i = 0; i < VERBS; i++)
         printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
+    puts("\nAll but run and map are of the daemon, reclaimd(8). pueue's words do, too: add log\n"
+         "follow kill restart start edit clean.");
     puts("\n  reclaim VERB --help      a verb's options\n  reclaim --version        the version");
     return 0;
 }
 
 static int say_unknown(const char *word)
 {
-    const char *names[VERBS + 3] = {[VERBS] = "--help", "--version", NULL};
+    const char *names[VERBS + ALIASES + 3] = {[VERBS + ALIASES] = "--help", "--version", NULL};
     for (size_t i = 0; i < VERBS; i++)
         names[i] = verbs[i].name;
+    for (size_t i = 0; i < ALIASES; i++)
+        names[VERBS + i] = aliases[i].name;
     const char *near = suggest_word(word, names);
     if (near != NULL)
         say(NULL, "there is no verb %s; did you mean %s?", word, near);
     else
         say(NULL, "there is no verb %s; reclaim --help lists them", word);
+    return OUTCOME_OWN_FAILURE;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < VERBS; i++)
+        if (strcmp(name, verbs[i].name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+/* An alias as its verb and its option, and then the words that followed it. */
+static int run_alias(const struct alias *alias, int argc, char **argv)
+{
+    char *words[ALIAS_WORDS] = {(char *)alias->verb, (char *)alias->option}; /* getopt_long(3) moves them, no more */
+    const int first = alias->option != NULL ? ALIAS_WORDS : ALIAS_WORDS - 1;
+    char **all = calloc((size_t)(argc + ALIAS_WORDS), sizeof *all);
+    if (all == NULL) {
+        say(NULL, "%s", strerror(ENOMEM));
+        return OUTCOME_OWN_FAILURE;
+    }
+    memcpy(all, words, (size_t)first * sizeof *all);
+    memcpy(all + first, argv + 1, (size_t)(argc - 1) * sizeof *all);
+    const int code = find_verb(alias->verb)->main(argc - 1 + first, all);
+    free(all);
+    return code;
+}
+
+static int refuse_reset(void)
+{
+    say(NULL, "there is no reset, for it would end everybody's jobs at once: cancel them (reclaim cancel), and then "
+              "forget them (reclaim remove --ended)");
     return OUTCOME_OWN_FAILURE;
 }
 
@@ -53,8 +120,13 @@ int main(int argc, char **argv)
         printf("reclaim %s\n", pool_version());
         return 0;
     }
-    for (size_t i = 0; i < VERBS; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return verbs[i].main(argc - 1, argv + 1);
+    const struct verb *verb = find_verb(argv[1]);
+    if (verb != NULL)
+        return verb->main(argc - 1, argv + 1);
+    for (size_t i = 0; i < ALIASES; i++)
+        if (strcmp(argv[1], aliases[i].name) == 0)
+            return run_alias(&aliases[i], argc - 1, argv + 1);
+    if (strcmp(argv[1], "reset") == 0)
+        return refuse_reset();
     return say_unknown(argv[1]);
 }

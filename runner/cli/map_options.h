@@ -4,14 +4,14 @@
 
 #include "halt.h"
 #include "inputs.h"
-#include "limits.h"
+#include "limit.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct map_options {
-    struct limits limits;   /* the first: see limits.h */
+    struct limits limits;   /* the first: see limit.h */
     double timeout_percent; /* of the median; 0: none */
 
     int64_t jobs; /* that run at once */

@@ -1,7 +1,7 @@
 /* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
 #include "closed.h"
 #include "curve.h"
-#include "limits.h"
+#include "limit.h"
 #include "outcome.h"
 #include "outfile.h"
 #include "relay.h"
@@ -28,7 +28,7 @@
 #define POINTS_MS 20 /* apart, for --samples and --plot */
 
 struct run {
-    struct limits limits; /* the first: see limits.h */
+    struct limits limits; /* the first: see limit.h */
     bool verbose;
     const char *report, *samples, *plot;
 

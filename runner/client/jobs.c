@@ -9,7 +9,7 @@
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-/* A map whose number of fields is known when they are all there. */
+/* A map whose number of fields is written over its header when they are all there. */
 struct fields {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
@@ -18,9 +18,11 @@ struct fields {
 
 static void fields_begin(struct fields *fields)
 {
+    static const char header[] = {(char)0xdf, 0, 0, 0, 0}; /* map 32 */
     fields->count = 0;
     msgpack_sbuffer_init(&fields->buffer);
     msgpack_packer_init(&fields->packer, &fields->buffer, msgpack_sbuffer_write);
+    msgpack_sbuffer_write(&fields->buffer, header, sizeof header);
 }
 
 static msgpack_packer *name(struct fields *fields, const char *text)
@@ -73,32 +75,14 @@ static void put_true(struct fields *fields, const char *key, bool value)
         msgpack_pack_true(name(fields, key));
 }
 
-/* The header of the map, and then what is in `fields`. Takes that. -ENOMEM. */
-static int fields_end(struct fields *fields, msgpack_sbuffer *whole)
-{
-    msgpack_packer packer;
-    msgpack_sbuffer_init(whole);
-    msgpack_packer_init(&packer, whole, msgpack_sbuffer_write);
-    int rc = msgpack_pack_map(&packer, fields->count);
-    if (rc == 0 && fields->buffer.size > 0)
-        rc = msgpack_sbuffer_write(whole, fields->buffer.data, fields->buffer.size);
-    msgpack_sbuffer_destroy(&fields->buffer);
-    return rc < 0 ? -ENOMEM : 0;
-}
-
-/* Sends the fields (*takes*). As connection_ask; with the answer come `params`' bytes, which it does not need. */
+/* Sends the fields (*takes*). As connection_ask. */
 static int ask(pool_client_t *client, const char *method, struct fields *fields, msgpack_unpacked *unpacked,
                pool_error_t *error)
 {
-    msgpack_sbuffer params;
-    int rc = fields_end(fields, &params);
-    if (rc == 0)
-        rc = connection_ask(client, method, &params, unpacked, error);
-    else {
-        msgpack_unpacked_init(unpacked);
-        connection_fail(error, rc, "%s: %s", method, strerror(-rc));
-    }
-    msgpack_sbuffer_destroy(&params);
+    for (size_t i = 0; i < 4 && fields->buffer.size > 4; i++)
+        fields->buffer.data[1 + i] = (char)(fields->count >> (24 - 8 * i));
+    const int rc = connection_ask(client, method, &fields->buffer, unpacked, error);
+    msgpack_sbuffer_destroy(&fields->buffer);
     return rc;
 }
 

@@ -26,6 +26,7 @@ static const struct {
     {"never-fits", E2BIG},
     {"not-ended", EBUSY},
     {"already-ended", EALREADY},
+    {"already-running", EBUSY},
     {"queue-full", EAGAIN},
     {"too-many-jobs", EAGAIN},
     {"too-many-clients", EUSERS},

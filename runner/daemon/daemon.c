@@ -77,6 +77,7 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
     ending->id = id;
     ending->end = *end;
     ending->evictions = evictions;
+    ends_encode(ending->end.message);
     if (value.size > 0)
         memcpy(ending->value, value.data, value.size);
     STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);

@@ -154,6 +154,8 @@ int ends_apply(struct daemon *daemon, const struct ending *ending); /* writes it
 int ends_finish(struct daemon *daemon, struct job *job, struct record *record);
 /* Removes an ended job: its row, its files. -1 after turn_fail. */
 int ends_forget(struct daemon *daemon, uint64_t id);
+/* What comes from a job may hold anything: what is no printable text becomes \xNN. */
+void ends_encode(char message[RECORD_MESSAGE_MAX]);
 /* Fills in an end that is the daemon's word. */
 void ends_say(struct record_end *end, int32_t cause, const char *message);
 

@@ -7,15 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXIT_CANCELLED    (128 + 15)
 #define UNSTARTED_SECONDS 1.0 /* before what could not be started is tried again */
 
 void ends_say(struct record_end *end, int32_t cause, const char *message)
 {
     end->cause = cause;
-    end->exit_code = cause == POOL_CAUSE_CANCELLED ? 128 + 15 : 125;
+    end->exit_code = cause == POOL_CAUSE_CANCELLED ? EXIT_CANCELLED : 125;
     end->code = end->signal = 0;
     snprintf(end->message, sizeof end->message, "%s", message);
     end->ended_at = daemon_now();
+}
+
+void ends_encode(char message[RECORD_MESSAGE_MAX])
+{
+    char encoded[RECORD_MESSAGE_MAX];
+    size_t size = 0;
+    for (const char *at = message; *at != '\0' && size + 5 < sizeof encoded; at++)
+        if ((unsigned char)*at >= ' ' && *at != 0x7f)
+            encoded[size++] = *at;
+        else
+            size += (size_t)snprintf(encoded + size, 5, "\\x%02x", (unsigned char)*at);
+    encoded[size] = '\0';
+    memcpy(message, encoded, size + 1);
 }
 
 static bool has_succeeded(const struct record_end *end)
@@ -166,6 +180,19 @@ static struct retry decide(const struct daemon *daemon, const struct record *rec
     return retry;
 }
 
+/* Whatever it did when it was told to end: who cancelled it was promised that it is cancelled. */
+static void call_cancelled(struct record_end *end)
+{
+    char message[RECORD_MESSAGE_MAX];
+    if (end->cause == POOL_CAUSE_CANCELLED)
+        return;
+    snprintf(message, sizeof message, "cancelled: %.480s", end->message);
+    memcpy(end->message, message, sizeof message);
+    end->cause = POOL_CAUSE_CANCELLED;
+    if (end->exit_code == 0)
+        end->exit_code = EXIT_CANCELLED;
+}
+
 int ends_apply(struct daemon *daemon, const struct ending *ending)
 {
     struct record record;
@@ -185,6 +212,8 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
         record.interruptions++;
         return run_again(daemon, job, &record, 0);
     }
+    if (record.cancelling)
+        call_cancelled(&record.end);
     const struct retry retry = decide(daemon, &record, &error);
     if (error < 0)
         log_event(daemon->log, LOG_LEVEL_ERROR, "damaged", log_number("job", (int64_t)ending->id));

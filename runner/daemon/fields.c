@@ -211,10 +211,11 @@ static int read_array_of(const struct reading *reading, bool (*good)(const msgpa
         return refuse_size(reading, value->via.array.size, "elements");
     for (uint32_t i = 0; good != NULL && i < value->via.array.size; i++) {
         char element[300];
+        const bool is_str = value->via.array.ptr[i].type == MSGPACK_OBJECT_STR;
         if (!good(&value->via.array.ptr[i]))
-            return rpc_fail(reading->error, RPC_WRONG_TYPE, "%s: %s has to be %s; its element %" PRIu32 " is %s",
-                            reading->what, reading->field->name, expected, i,
-                            describe(&value->via.array.ptr[i], element));
+            return rpc_fail(reading->error, is_str ? RPC_INVALID_VALUE : RPC_WRONG_TYPE,
+                            "%s: %s has to be %s; its element %" PRIu32 " is %s", reading->what, reading->field->name,
+                            expected, i, describe(&value->via.array.ptr[i], element));
     }
     return put_object(reading);
 }

@@ -248,10 +248,12 @@ int methods_output(struct call *call, struct rpc_error *error)
 
 static int read_value(struct daemon *daemon, const struct record *record, uint64_t offset, void *buffer, size_t *size)
 {
-    uint64_t total;
-    if (record->end.result_size <= STORE_INLINE_MAX)
+    const uint64_t expected = record->end.result_size;
+    uint64_t total = 0;
+    if (expected <= STORE_INLINE_MAX)
         return store_result_read(daemon->store, record->id, offset, buffer, size);
-    return outputs_read(&daemon->outputs, record->id, OUTPUT_VALUE, offset, buffer, size, &total);
+    const int error = outputs_read(&daemon->outputs, record->id, OUTPUT_VALUE, offset, buffer, size, &total);
+    return error == 0 && total != expected ? -ENOENT : error;
 }
 
 static void pack_value(struct call *call, uint64_t id, uint64_t offset, uint64_t total, const void *data, size_t size)

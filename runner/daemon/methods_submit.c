@@ -41,13 +41,13 @@ int methods_check_room(const struct call *call, size_t count, struct rpc_error *
         return rpc_fail(error, RPC_SHUTTING_DOWN, "the daemon is shutting down: it takes no new jobs");
     if (daemon->draining)
         return rpc_fail(error, RPC_DRAINING, "the daemon drains: it takes no new jobs until `drain` is off");
-    if (HASH_COUNT(daemon->jobs) + count > (size_t)daemon->options->queue_max)
-        return rpc_fail(error, RPC_QUEUE_FULL, "%u jobs have not ended: --max-queue is %lld", HASH_COUNT(daemon->jobs),
-                        (long long)daemon->options->queue_max);
     if (call->client->jobs + count > (size_t)daemon->options->client_jobs_max)
         return rpc_fail(error, RPC_TOO_MANY_JOBS,
                         "%zu jobs of this connection have not ended: --max-client-jobs is %lld", call->client->jobs,
                         (long long)daemon->options->client_jobs_max);
+    if (HASH_COUNT(daemon->jobs) + count > (size_t)daemon->options->queue_max)
+        return rpc_fail(error, RPC_QUEUE_FULL, "%u jobs have not ended: --max-queue is %lld", HASH_COUNT(daemon->jobs),
+                        (long long)daemon->options->queue_max);
     return 0;
 }
 

@@ -23,7 +23,8 @@ static inline bool record_has_ended(enum record_state state)
 /* What the daemon itself ends a job with, beside pool_cause_t's. On disk: never change one. */
 enum record_cause { RECORD_INTERRUPTED = 100, RECORD_DEPENDENCY_FAILED = 101 };
 
-#define RECORD_GROUP_MAX 64 /* bytes of a group's name */
+#define RECORD_GROUP_MAX   64 /* bytes of a group's name */
+#define RECORD_MESSAGE_MAX 512
 
 struct record_bytes {
     const void *data; /* *borrowed* */
@@ -34,7 +35,7 @@ struct record_bytes {
 struct record_end {
     int32_t cause; /* pool_cause_t or record_cause; 0: not ended */
     int32_t code, signal, exit_code;
-    char message[512];
+    char message[RECORD_MESSAGE_MAX];
     double started_at, ended_at;
     double wall_seconds, user_seconds, system_seconds;
     uint64_t peak_memory, memory_limit;

@@ -6,6 +6,7 @@
 
 #define CHUNK  ((size_t)64 * 1024)
 #define CHUNKS 4
+#define ROOM   ((off_t)1024 * 1024)
 
 static void drop(int *fd)
 {
@@ -47,6 +48,15 @@ static int write_all(int fd, const char *data, size_t size)
     return 0;
 }
 
+/* A job that fills the disk must not keep the store from writing that it has ended. */
+static void give_room(const struct runs_output *output)
+{
+    const off_t end = lseek(output->file, 0, SEEK_CUR);
+    const off_t kept = end > ROOM ? end - ROOM : 0;
+    if (end > 0 && ftruncate(output->file, kept) == 0)
+        lseek(output->file, kept, SEEK_SET);
+}
+
 /* After an error the file holds the beginning, and nothing from behind a gap. */
 static void keep(struct runs_output *output, const char *data, size_t size)
 {
@@ -59,6 +69,8 @@ static void keep(struct runs_output *output, const char *data, size_t size)
     if (output->file < 0)
         output->file = outputs_create(output->outputs, output->id, output->kind);
     output->error = output->file < 0 ? output->file : write_all(output->file, data, size);
+    if (output->file >= 0 && (output->error == -ENOSPC || output->error == -EDQUOT))
+        give_room(output);
     const off_t end = output->file < 0 ? 0 : lseek(output->file, 0, SEEK_CUR);
     output->size = end > 0 ? (uint64_t)end : 0;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define LOOKS 4 /* in stall_ms, at a peer that is to read */
+
 void sessions_log(const struct sessions *all, const char *format, ...)
 {
     char line[512];
@@ -64,8 +66,7 @@ bool session_takes(const struct session *session)
     return !session->is_closed && !session->is_ending && session_unread(session) < session->all->options.unread_max;
 }
 
-/* The other end is closed altogether, not only its sending half. */
-static bool has_hung_up(const struct session *session)
+bool session_has_hung_up(const struct session *session)
 {
     struct pollfd peer = {.fd = -1};
     uv_fileno((const uv_handle_t *)&session->pipe, &peer.fd);
@@ -82,19 +83,24 @@ static void on_timer(uv_timer_t *timer)
                  session->all->options.stall_ms);
         session_refuse(session, NULL, &error);
         session_end(session);
-    } else if (has_hung_up(session)) {
+    } else if (session_has_hung_up(session)) {
         session_close(session, "hung up");
     } else if (session_unread(session) > 0 && session_sent(session) == session->sent_at_last_look) {
-        session_close(session, "reads nothing of what waits for it");
+        if (++session->looks == LOOKS)
+            session_close(session, "reads nothing of what waits for it");
+        else
+            session_watch(session);
     } else {
+        session->looks = 0;
         session_watch(session);
     }
 }
 
 static void start_timer(struct session *session)
 {
+    const int64_t stall_ms = session->all->options.stall_ms;
     session->sent_at_last_look = session_sent(session);
-    uv_timer_start(&session->timer, on_timer, (uint64_t)session->all->options.stall_ms, 0);
+    uv_timer_start(&session->timer, on_timer, (uint64_t)(session->is_reading ? stall_ms : stall_ms / LOOKS + 1), 0);
 }
 
 static bool is_done(const struct session *session)
@@ -114,6 +120,7 @@ void session_watch(struct session *session)
     const bool reads = session_takes(session) && !session->is_held && !session->has_eof;
     if (reads != session->is_reading) {
         uv_timer_stop(&session->timer);
+        session->looks = 0;
         session_read(session, reads);
     }
     const bool wanted = !session->is_reading || session->in_size > 0; /* not for a peer that says nothing */

@@ -137,7 +137,10 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         session_take(session);
     } else if (size == UV_EOF) {
         session->has_eof = true;
-        session_watch(session);
+        if (session_has_hung_up(session)) /* and does not wait for answers */
+            session_close(session, "hung up");
+        else
+            session_watch(session);
     } else if (size < 0) {
         session_close(session, size == UV_ENOBUFS ? "out of memory" : uv_strerror((int)size));
     }

@@ -55,6 +55,7 @@ struct session {
     bool out_of_memory;         /* something is missing in packed: nothing more may be sent */
     uint64_t passed_on;         /* bytes that went into waiting, ever */
     uint64_t sent_at_last_look; /* session_watch() */
+    unsigned looks;             /* in a row that found nothing read */
 };
 
 struct sessions {
@@ -83,6 +84,8 @@ struct session *session_new(struct sessions *all, int fd, uid_t uid, pid_t pid);
 void session_watch(struct session *session);
 /* Whether its next request may be taken. */
 bool session_takes(const struct session *session);
+/* The peer is closed altogether, not only its sending half. */
+bool session_has_hung_up(const struct session *session);
 /* Closes when everything that is packed was sent. */
 void session_end(struct session *session);
 __attribute__((format(printf, 2, 3))) void sessions_log(const struct sessions *all, const char *format, ...);

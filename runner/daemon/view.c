@@ -48,6 +48,8 @@ static void add_double(struct view *view, const char *name, double value)
 static const char *waits_for(const struct daemon *daemon, const struct job *job)
 {
     const struct schedule_group *group = job->schedule.group;
+    if (daemon->read_only[0] != '\0' && job->schedule.state != SCHEDULE_RUNNING)
+        return "read-only";
     switch (job->schedule.state) {
     case SCHEDULE_NEEDS:
         return "after";
@@ -58,8 +60,6 @@ static const char *waits_for(const struct daemon *daemon, const struct job *job)
     default:
         break;
     }
-    if (daemon->read_only[0] != '\0')
-        return "read-only";
     if (daemon->schedule.paused || group->paused)
         return "paused";
     return group->limit > 0 && group->running >= (size_t)group->limit ? "group-full" : "worker";
@@ -82,7 +82,7 @@ static void add_state(const struct daemon *daemon, struct view *view, const stru
 static void add_end(struct view *view, const struct record *record)
 {
     const struct record_end *end = &record->end;
-    if (end->cause == 0 || record->state == RECORD_RUNNING)
+    if (!record_has_ended(record->state))
         return;
     add_word(view, "outcome", record_cause_name(end->cause));
     add_int(view, "exit_code", end->exit_code);

@@ -95,7 +95,7 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
 {
     const struct table_option *rows[OPTIONS_MOST];
     struct option longs[OPTIONS_MOST + 3];
-    char shorts[3 * OPTIONS_MOST + 4] = "+:h", *at = shorts + strlen(shorts);
+    char shorts[3 * OPTIONS_MOST + 4], *at = stpcpy(shorts, table->anywhere ? ":h" : "+:h");
     const size_t count = collect(table, rows);
     for (size_t i = 0; i < count; i++) {
         const int argument = rows[i]->argument != NULL ? required_argument : no_argument;

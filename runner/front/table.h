@@ -2,6 +2,7 @@
 #ifndef TABLE_H
 #define TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct table_option {
@@ -21,9 +22,11 @@ struct table {
     const char *intro;                        /* a line or two */
     const struct table_option *const *groups; /* each ended by a row without a name; ended by NULL */
     const char *more;                         /* what --help ends with */
+    bool anywhere;                            /* options may also stand behind other words */
 };
 
-/* Reads options up to the first word that is none. Returns the index of that word, -1 after it has said what is wrong,
+/* Reads options up to the first word that is none, or (anywhere) all of them, and moves what is none to the end.
+ * Returns the index of the first such word, -1 after it has said what is wrong,
  * -2: help or version was asked for, and has been given. */
 int table_read(const struct table *table, int argc, char **argv, void *context);
 

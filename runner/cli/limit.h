@@ -1,6 +1,6 @@
-/* limits.h - what a job may use, as every verb's options say it. */
-#ifndef LIMITS_H
-#define LIMITS_H
+/* limit.h - what a job may use, as every verb's options say it. */
+#ifndef LIMIT_H
+#define LIMIT_H
 
 #include "table.h"
 

@@ -1,0 +1,193 @@
+#include "launch.h"
+
+#include "remote.h"
+#include "say.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_SECONDS 60 /* a store with 100,000 jobs is read in less */
+#define LOOK_MS      20
+#define OPTIONS_MOST 64
+#define PATH_MOST    4096
+
+struct launch {
+    char program[PATH_MOST], socket[PATH_MOST], state[PATH_MOST], log[PATH_MOST];
+    const char *argv[OPTIONS_MOST + 8];
+    int log_fd;
+    off_t log_start; /* what it says comes behind this */
+};
+
+static int fail(const char *what, const char *why)
+{
+    say("daemon", "%s: %s", what, why);
+    return -1;
+}
+
+static void find_program(char program[PATH_MOST])
+{
+    const ssize_t size = readlink("/proc/self/exe", program, PATH_MOST - 16);
+    program[size < 0 ? 0 : size] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash != NULL) {
+        snprintf(slash + 1, 16, "reclaimd");
+        if (access(program, X_OK) == 0)
+            return;
+    }
+    snprintf(program, PATH_MOST, "reclaimd"); /* in PATH */
+}
+
+/* As reclaimd(8) has it. */
+static int find_state(const char *state, char path[PATH_MOST])
+{
+    const char *home = getenv("XDG_STATE_HOME"), *user = getenv("HOME");
+    int size;
+    if (state != NULL)
+        size = snprintf(path, PATH_MOST, "%s", state);
+    else if (home != NULL && home[0] == '/')
+        size = snprintf(path, PATH_MOST, "%s/reclaim", home);
+    else if (geteuid() == 0)
+        size = snprintf(path, PATH_MOST, "/var/lib/reclaim");
+    else if (user != NULL && user[0] == '/')
+        size = snprintf(path, PATH_MOST, "%s/.local/state/reclaim", user);
+    else
+        return fail("the state directory", "neither XDG_STATE_HOME nor HOME says where: give --state DIR");
+    return size < PATH_MOST - 32 ? 0 : fail("the state directory", strerror(ENAMETOOLONG));
+}
+
+/* Makes it, and what is above it. */
+static int make_directory(char *path)
+{
+    for (char *at = path + 1; *at != '\0'; at++)
+        if (*at == '/') {
+            *at = '\0';
+            const int rc = mkdir(path, 0700);
+            *at = '/';
+            if (rc < 0 && errno != EEXIST)
+                return fail(path, strerror(errno));
+        }
+    return mkdir(path, 0700) < 0 && errno != EEXIST ? fail(path, strerror(errno)) : 0;
+}
+
+static int prepare(struct launch *launch, const char *state, char **options)
+{
+    size_t count = 0;
+    if (remote_options.socket != NULL)
+        snprintf(launch->socket, sizeof launch->socket, "%s", remote_options.socket);
+    else if (pool_client_path(launch->socket, sizeof launch->socket) < 0)
+        return fail("the socket", strerror(ENAMETOOLONG));
+    if (find_state(state, launch->state) < 0 || make_directory(launch->state) < 0)
+        return -1;
+    snprintf(launch->log, sizeof launch->log, "%.*s/reclaimd.log", PATH_MOST - 32, launch->state);
+    launch->log_fd = open(launch->log, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (launch->log_fd < 0)
+        return fail(launch->log, strerror(errno));
+    launch->log_start = lseek(launch->log_fd, 0, SEEK_END);
+    find_program(launch->program);
+    const char *const fixed[] = {launch->program, "--socket", launch->socket, "--state",
+                                 launch->state,   "--log",    launch->log};
+    for (; count < sizeof fixed / sizeof fixed[0]; count++)
+        launch->argv[count] = fixed[count];
+    for (; *options != NULL; options++) {
+        if (count > OPTIONS_MOST)
+            return fail("start", "too many options for reclaimd");
+        launch->argv[count++] = *options;
+    }
+    return 0;
+}
+
+/* It keeps nothing of ours: who reads our output waits for its end. */
+static void become_daemon(const struct launch *launch)
+{
+    setsid();
+    const int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    dup2(launch->log_fd, STDERR_FILENO);
+    execvp(launch->program, (char *const *)(const void *)launch->argv);
+    say("daemon", "%s: %s: install it, or put it into PATH", launch->program, strerror(errno));
+    _exit(127);
+}
+
+/* Whether it answers now. */
+static bool answers(const struct launch *launch)
+{
+    pool_client_t *client;
+    if (pool_client_open(&client, launch->socket, NULL) < 0)
+        return false;
+    pool_client_close(client);
+    return true;
+}
+
+static int64_t now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* Its last words. */
+static void say_why(const struct launch *launch)
+{
+    char text[4096];
+    const off_t size = lseek(launch->log_fd, 0, SEEK_END);
+    const off_t start =
+        size - launch->log_start < (off_t)sizeof text ? launch->log_start : size - (off_t)sizeof text + 1;
+    ssize_t got = pread(launch->log_fd, text, sizeof text - 1, start);
+    while (got > 0 && text[got - 1] == '\n')
+        got--;
+    text[got > 0 ? got : 0] = '\0';
+    const char *line = strrchr(text, '\n');
+    say("daemon", "%s did not start: %s (its log is %s)", launch->program, line != NULL ? line + 1 : text, launch->log);
+}
+
+/* Until it answers, or is gone. */
+static int await_answer(const struct launch *launch, pid_t pid)
+{
+    const int64_t end = now_seconds() + WAIT_SECONDS;
+    struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    int rc = -1;
+    while (now_seconds() < end) {
+        if (answers(launch)) {
+            rc = 0;
+            break;
+        }
+        if (poll(&gone, 1, LOOK_MS) > 0) {
+            waitpid(pid, NULL, 0);
+            say_why(launch);
+            break;
+        }
+    }
+    if (rc < 0 && gone.revents == 0)
+        say("daemon", "reclaimd (pid %ld) does not answer at %s after %d s; its log is %s", (long)pid, launch->socket,
+            WAIT_SECONDS, launch->log);
+    if (gone.fd >= 0)
+        close(gone.fd);
+    return rc;
+}
+
+int launch_daemon(const char *state, char **options, pid_t *pid)
+{
+    struct launch launch = {.log_fd = -1};
+    int rc = prepare(&launch, state, options);
+    if (rc == 0) {
+        fflush(stdout);
+        *pid = fork();
+        if (*pid == 0)
+            become_daemon(&launch);
+        rc = *pid < 0 ? fail("fork", strerror(errno)) : await_answer(&launch, *pid);
+    }
+    if (launch.log_fd >= 0)
+        close(launch.log_fd);
+    return rc;
+}

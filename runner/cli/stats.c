@@ -1,0 +1,222 @@
+/* stats.c - `reclaim stats`: what reclaimd says of itself; and `reclaim group`, its groups. */
+#include "stats.h"
+
+#include "answer.h"
+#include "grid.h"
+#include "outcome.h"
+#include "plain.h"
+#include "say.h"
+#include "units.h"
+#include "values.h"
+#include "verbs.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static unsigned long long number(const msgpack_object *map, const char *name)
+{
+    return (unsigned long long)answer_uint(map, name);
+}
+
+static void print_state(const msgpack_object *stats)
+{
+    const msgpack_object_str reason = answer_str(stats, "read_only"), version = answer_str(stats, "version");
+    char text[64];
+    struct text plain = {0};
+    plain_put(&plain, version.ptr, version.size, GRID_CELL_MOST);
+    printf("reclaimd %s, pid %llu, up %s, %llu workers, %llu clients", plain.size > 0 ? plain.data : "",
+           number(stats, "pid"), units_format_duration(answer_double(stats, "uptime_seconds"), text, sizeof text),
+           number(stats, "workers"), number(stats, "clients"));
+    if (answer_bool(stats, "paused"))
+        printf(", paused");
+    if (answer_bool(stats, "draining"))
+        printf(", draining: no new jobs");
+    putchar('\n');
+    text_clear(&plain);
+    plain_put(&plain, reason.ptr, reason.size, SIZE_MAX);
+    if (reason.size > 0)
+        printf("READ-ONLY: %s\n", plain.data);
+    text_deinit(&plain);
+}
+
+static void print_jobs(const msgpack_object *stats)
+{
+    const msgpack_object *jobs = answer_field(stats, "jobs");
+    if (jobs != NULL)
+        printf("jobs: %llu running, %llu queued, %llu waiting; %llu done, %llu failed, %llu cancelled\n",
+               number(jobs, "running"), number(jobs, "queued"), number(jobs, "waiting"), number(jobs, "done"),
+               number(jobs, "failed"), number(jobs, "cancelled"));
+}
+
+static void print_memory(const msgpack_object *stats)
+{
+    static const char *const names[] = {"budget", "reserved", "available", "workers", "host"};
+    const msgpack_object *memory = answer_field(stats, "memory");
+    char text[64];
+    if (memory == NULL)
+        return;
+    const msgpack_object_str method = answer_str(memory, "method");
+    struct text plain = {0};
+    plain_put(&plain, method.ptr, method.size, GRID_CELL_MOST);
+    printf("memory (%s):", plain.size > 0 ? plain.data : "?");
+    text_deinit(&plain);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        printf("%s %s %s", i > 0 ? "," : "", names[i],
+               units_format_size(answer_uint(memory, names[i]), text, sizeof text));
+    putchar('\n');
+}
+
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
+
+static int print_groups(const msgpack_object *stats)
+{
+    static const char *const titles[] = {"GROUP", ">LIMIT", "STATE", ">RUNNING", ">QUEUED", ">WAITING", NULL};
+    static const char *const counts[] = {"running", "queued", "waiting"};
+    const msgpack_object_array *list = answer_array(stats, "groups");
+    struct grid grid;
+    char cell[32];
+    grid_begin(&grid, titles);
+    for (uint32_t i = 0; i < list->size; i++) {
+        const msgpack_object *group = &list->ptr[i];
+        const msgpack_object_str name = answer_str(group, "name");
+        grid_add(&grid, GRID_PLAIN, name.ptr, name.size);
+        snprintf(cell, sizeof cell, "%llu", number(group, "limit"));
+        grid_adds(&grid, answer_uint(group, "limit") > 0 ? cell : "-");
+        const bool paused = answer_bool(group, "paused");
+        grid_add(&grid, paused ? GRID_YELLOW : GRID_PLAIN, paused ? "paused" : "open", paused ? 6 : 4);
+        for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
+            snprintf(cell, sizeof cell, "%llu", number(group, counts[k]));
+            grid_adds(&grid, cell);
+        }
+    }
+    const int rc = list->size > 0 ? grid_print(&grid, stdout) : 0;
+    grid_deinit(&grid);
+    return rc;
+}
+
+static int show_groups(struct remote *remote)
+{
+    struct request request;
+    msgpack_unpacked answer;
+    request_begin(&request);
+    int rc = remote_call(remote, "stats", &request, &answer);
+    const msgpack_object_array *list = answer_array(&answer.data, "groups");
+    if (rc == 0 && !remote_options.json)
+        rc = print_groups(&answer.data);
+    for (uint32_t i = 0; rc == 0 && remote_options.json && i < list->size; i++)
+        rc = remote_print_json(remote, &list->ptr[i]);
+    msgpack_unpacked_destroy(&answer);
+    return rc;
+}
+
+/* ---- reclaim stats ----------------------------------------------------------------------------------------------- */
+
+int stats_show(struct remote *remote, bool in_short)
+{
+    struct request request;
+    msgpack_unpacked answer;
+    char text[64];
+    request_begin(&request);
+    int rc = remote_call(remote, "stats", &request, &answer);
+    if (rc == 0 && remote_options.json)
+        rc = remote_print_json(remote, &answer.data);
+    else if (rc == 0) {
+        print_state(&answer.data);
+        print_jobs(&answer.data);
+        if (!in_short) {
+            print_memory(&answer.data);
+            printf("store: %s; %llu workers started, %llu evictions, %llu fork servers lost\n\n",
+                   units_format_size(answer_uint(&answer.data, "store_bytes"), text, sizeof text),
+                   number(&answer.data, "workers_started"), number(&answer.data, "evictions"),
+                   number(&answer.data, "fork_servers_lost"));
+            rc = print_groups(&answer.data);
+        }
+    }
+    msgpack_unpacked_destroy(&answer);
+    return rc;
+}
+
+static const struct table_option *const stats_groups[] = {remote_table, NULL};
+
+static const struct table stats_table = {
+    .verb = "stats",
+    .usage = "[OPTION...]",
+    .intro = "Tells what reclaimd has to do, and what it uses for it.",
+    .groups = stats_groups,
+    .anywhere = true,
+};
+
+int stats_main(int argc, char **argv)
+{
+    struct remote remote;
+    int code;
+    if (remote_read(&stats_table, &argc, &argv, NULL, &code) < 0)
+        return code;
+    if (argc > 0) {
+        say("stats", "%s: what is this? reclaim stats takes no words", argv[0]);
+        return OUTCOME_OWN_FAILURE;
+    }
+    if (remote_open(&remote, "stats") < 0)
+        return OUTCOME_OWN_FAILURE;
+    return remote_finish(&remote, stats_show(&remote, false) < 0 ? OUTCOME_OWN_FAILURE : 0);
+}
+
+/* ---- reclaim group ----------------------------------------------------------------------------------------------- */
+
+struct group {
+    bool is_limited; /* --limit was given */
+    int64_t limit;   /* 0: none */
+};
+
+static int set_limit(void *context, const char *text)
+{
+    struct group *group = context;
+    group->is_limited = true;
+    if (strcmp(text, "none") == 0)
+        return 0;
+    return values_number("limit", text, 1, INT32_MAX, &group->limit, "must be at least 1, or none");
+}
+
+static const struct table_option group_rows[] = {
+    {"limit", 'l', "N", "jobs of the group that run at once; none: no limit", set_limit},
+    {0}};
+static const struct table_option *const group_groups[] = {group_rows, remote_table, NULL};
+
+static const struct table group_table = {
+    .verb = "group",
+    .usage = "[OPTION...] [NAME --limit N]",
+    .intro = "Lists the groups, or says how many jobs of one run at once.",
+    .groups = group_groups,
+    .anywhere = true,
+};
+
+static int limit_group(struct remote *remote, const struct group *group, const char *name)
+{
+    struct request request;
+    request_begin(&request);
+    request_text(&request, "name", name);
+    msgpack_packer *packer = request_field(&request, "limit");
+    if (group->limit > 0)
+        msgpack_pack_int64(packer, group->limit);
+    else
+        msgpack_pack_nil(packer);
+    return remote_order(remote, "group", &request);
+}
+
+int group_main(int argc, char **argv)
+{
+    struct group group = {0};
+    struct remote remote;
+    int code;
+    if (remote_read(&group_table, &argc, &argv, &group, &code) < 0)
+        return code;
+    if (argc > 1 || (argc == 1) != group.is_limited) {
+        say("group", "give a name and --limit, or neither: reclaim group NAME --limit N");
+        return OUTCOME_OWN_FAILURE;
+    }
+    if (remote_open(&remote, "group") < 0)
+        return OUTCOME_OWN_FAILURE;
+    const int rc = argc == 1 ? limit_group(&remote, &group, argv[0]) : show_groups(&remote);
+    return remote_finish(&remote, rc < 0 ? OUTCOME_OWN_FAILURE : 0);
+}
