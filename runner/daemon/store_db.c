@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOG_FRAMES_MOST 1000 /* 4 MiB: then it is written back into the database */
-
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 static int errno_of(int rc, int system)
@@ -171,7 +169,7 @@ static int begin(struct store *store)
     take_back(store);
     if (store->dirty || store->failed != 0)
         return store->failed;
-    if (store->log_frames >= LOG_FRAMES_MOST && (error = checkpoint(store)) < 0)
+    if (store->log_frames >= STORE_LOG_FRAMES_MOST && (error = checkpoint(store)) < 0)
         return error;
     sqlite3_stmt *statement = store_statement(store, STORE_BEGIN, "BEGIN IMMEDIATE", &error);
     if (statement == NULL || (error = store_run(store, statement)) < 0)

@@ -13,10 +13,11 @@
 struct log {
     FILE *file;
     bool big_endian;
-    bool broken;      /* what SQLite will use ended before */
-    bool commit;      /* the frame before was a commit */
-    uint8_t salts[8]; /* of the frames that belong to this log, and not to an older one in the same file */
-    uint32_t sums[2]; /* as the frame before has them */
+    bool broken;        /* what SQLite will use ended before */
+    bool commit;        /* the frame before was a commit */
+    uint8_t salts[8];   /* of the frames that belong to this log, and not to an older one in the same file */
+    uint32_t stored[2]; /* the sums of the frame before, as it has them */
+    uint32_t summed[2]; /* and as they should be */
 };
 
 static uint32_t number_at(const uint8_t *data)
@@ -36,27 +37,36 @@ static void read_header(struct log *log, const uint8_t header[HEADER_SIZE], cons
     uint32_t sums[2] = {0, 0};
     log->big_endian = (magic & 1) != 0;
     store_checksum(sums, header, 24, log->big_endian);
-    log->sums[0] = number_at(header + 24);
-    log->sums[1] = number_at(header + 28);
+    log->stored[0] = number_at(header + 24);
+    log->stored[1] = number_at(header + 28);
+    memcpy(log->summed, sums, sizeof sums);
     memcpy(log->salts, header + 16, sizeof log->salts);
-    if ((magic & ~1U) == MAGIC && memcmp(sums, log->sums, sizeof sums) == 0 && number_at(header + 8) == STORE_PAGE_SIZE)
+    if ((magic & ~1U) == MAGIC && memcmp(sums, log->stored, sizeof sums) == 0 &&
+        number_at(header + 8) == STORE_PAGE_SIZE)
         return;
     log->broken = true;
     log->big_endian = is_big_endian();
     memcpy(log->salts, frame + 8, sizeof log->salts);
 }
 
-/* Whether acknowledged work is found behind damage. */
-static bool frame_tells_loss(struct log *log, const uint8_t frame[FRAME_SIZE + STORE_PAGE_SIZE])
+static bool goes_on_from(const struct log *log, const uint32_t before[2], const uint8_t *frame, uint32_t sums[2])
 {
-    uint32_t sums[2] = {log->sums[0], log->sums[1]};
+    const uint32_t own[2] = {number_at(frame + 16), number_at(frame + 20)};
+    memcpy(sums, before, sizeof own);
     store_checksum(sums, frame, 8, log->big_endian);
     store_checksum(sums, frame + FRAME_SIZE, STORE_PAGE_SIZE, log->big_endian);
-    log->sums[0] = number_at(frame + 16);
-    log->sums[1] = number_at(frame + 20);
-    const bool goes_on =
-        memcmp(frame + 8, log->salts, sizeof log->salts) == 0 && memcmp(sums, log->sums, sizeof sums) == 0;
-    const bool loss = goes_on && log->broken && log->commit;
+    return memcmp(frame + 8, log->salts, sizeof log->salts) == 0 && memcmp(sums, own, sizeof own) == 0;
+}
+
+/* Whether acknowledged work is found behind damage. */
+static bool frame_tells_loss(struct log *log, const uint8_t *frame)
+{
+    uint32_t ignored[2], summed[2];
+    const bool goes_on = goes_on_from(log, log->stored, frame, summed);
+    const bool loss = log->broken && log->commit && (goes_on || goes_on_from(log, log->summed, frame, ignored));
+    log->stored[0] = number_at(frame + 16);
+    log->stored[1] = number_at(frame + 20);
+    memcpy(log->summed, summed, sizeof summed);
     log->broken = log->broken || !goes_on;
     log->commit = number_at(frame + 4) != 0;
     return loss;
