@@ -150,7 +150,8 @@ struct record_bytes store_column_bytes(sqlite3_stmt *statement, int at)
  * - The database. A checkpoint that failed leaves its mark where it was: the next one writes all pages anew from the
  *   log, which stays until the database was synced. That a part is marked without a sync needs a second reader, and
  *   exclusive locking lets none in.
- * - A daemon that died between may leave both in the kernel's cache only: store_open writes the whole log back.
+ * - A daemon that died in between leaves a log of which the kernel's cache has more than the disk. store_open writes it
+ *   again before SQLite reads it, and then all of it back into the database.
  *
  * Checkpoints are made here and not by SQLite, which says nothing when one fails: the log would only grow. */
 

@@ -3,15 +3,16 @@
 #include "store_pages.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <sqlite3.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HEADER_SIZE 32
 #define FRAME_SIZE  24
 #define MAGIC       0x377f0682U /* the lowest bit: sums of big-endian words */
 
 struct log {
-    FILE *file;
     bool big_endian;
     bool broken;        /* what SQLite will use ended before */
     bool commit;        /* the frame before was a commit */
@@ -72,27 +73,93 @@ static bool frame_tells_loss(struct log *log, const uint8_t *frame)
     return loss;
 }
 
-static int check(struct log *log)
+/* ---- the file: through SQLite's VFS, as SQLite itself sees it ---------------------------------------------------- */
+
+/* NULL and 0: there is none. */
+static int log_open(const char *path, sqlite3_file **file)
 {
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    int flags;
+    *file = NULL;
+    if (access(path, F_OK) < 0)
+        return errno == ENOENT ? 0 : -EIO;
+    *file = vfs != NULL ? calloc(1, (size_t)vfs->szOsFile) : NULL;
+    if (*file == NULL)
+        return -ENOMEM;
+    if (vfs->xOpen(vfs, path, *file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL, &flags) == SQLITE_OK)
+        return 0;
+    if ((*file)->pMethods != NULL)
+        (*file)->pMethods->xClose(*file);
+    free(*file);
+    *file = NULL;
+    return -EIO;
+}
+
+static void log_close(sqlite3_file *file)
+{
+    file->pMethods->xClose(file);
+    free(file);
+}
+
+/* 1; 0: there is less than that; -EIO. */
+static int log_read(sqlite3_file *file, void *buffer, size_t size, sqlite3_int64 offset)
+{
+    const int rc = file->pMethods->xRead(file, buffer, (int)size, offset);
+    return rc == SQLITE_OK ? 1 : rc == SQLITE_IOERR_SHORT_READ ? 0 : -EIO;
+}
+
+static int check(sqlite3_file *file)
+{
+    struct log log = {0};
     uint8_t header[HEADER_SIZE], frame[FRAME_SIZE + STORE_PAGE_SIZE];
-    bool loss = false;
-    if (fread(header, sizeof header, 1, log->file) == 1 && fread(frame, sizeof frame, 1, log->file) == 1) {
-        read_header(log, header, frame);
-        do
-            loss = frame_tells_loss(log, frame);
-        while (!loss && fread(frame, sizeof frame, 1, log->file) == 1);
+    sqlite3_int64 at = HEADER_SIZE;
+    int r = log_read(file, header, sizeof header, 0);
+    if (r > 0)
+        r = log_read(file, frame, sizeof frame, at);
+    if (r > 0)
+        read_header(&log, header, frame);
+    while (r > 0) {
+        if (frame_tells_loss(&log, frame))
+            return -EUCLEAN;
+        at += (sqlite3_int64)sizeof frame;
+        r = log_read(file, frame, sizeof frame, at);
     }
-    if (loss)
-        return -EUCLEAN;
-    return ferror(log->file) != 0 ? -EIO : 0;
+    return r;
 }
 
 int store_log_check(const char *path)
 {
-    struct log log = {.file = fopen(path, "re")};
-    if (log.file == NULL)
-        return errno == ENOENT ? 0 : -errno;
-    const int r = check(&log);
-    fclose(log.file);
+    sqlite3_file *file;
+    const int error = log_open(path, &file);
+    if (file == NULL)
+        return error;
+    const int r = check(file);
+    log_close(file);
+    return r;
+}
+
+static int settle(sqlite3_file *file)
+{
+    uint8_t part[STORE_PAGE_SIZE];
+    sqlite3_int64 size;
+    if (file->pMethods->xFileSize(file, &size) != SQLITE_OK)
+        return -EIO;
+    for (sqlite3_int64 at = 0; at < size; at += (sqlite3_int64)sizeof part) {
+        const int want = size - at < (sqlite3_int64)sizeof part ? (int)(size - at) : (int)sizeof part;
+        if (file->pMethods->xRead(file, part, want, at) != SQLITE_OK ||
+            file->pMethods->xWrite(file, part, want, at) != SQLITE_OK)
+            return -EIO;
+    }
+    return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK ? 0 : -EIO;
+}
+
+int store_log_settle(const char *path)
+{
+    sqlite3_file *file;
+    const int error = log_open(path, &file);
+    if (file == NULL)
+        return error;
+    const int r = settle(file);
+    log_close(file);
     return r;
 }

@@ -9,7 +9,11 @@
 #ifndef STORE_LOG_H
 #define STORE_LOG_H
 
-/* 0: fine, or there is none. -EUCLEAN: damaged. Another negative errno: it cannot be read. Only reads. */
+/* 0: fine, or there is none. -EUCLEAN: damaged. -EIO, -ENOMEM: it cannot be read. Only reads. */
 int store_log_check(const char *path);
+
+/* Makes the disk have what the kernel's cache has of it, of a daemon that died: also what a sync that failed under that
+ * one left out, which a sync alone would not write. Before SQLite recovers what it finds. 0; -EIO, -ENOMEM. */
+int store_log_settle(const char *path);
 
 #endif

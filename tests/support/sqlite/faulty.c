@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SECTOR 512
+
 static sqlite3_vfs *real;
 
 static struct {
@@ -192,13 +194,23 @@ static int faulty_read(sqlite3_file *file, void *buffer, int size, sqlite3_int64
     return of(file)->real->pMethods->xRead(of(file)->real, buffer, size, offset);
 }
 
+/* About half, in whole sectors. */
+static int torn(int size, sqlite3_int64 offset)
+{
+    const sqlite3_int64 end = (offset + size / 2) / SECTOR * SECTOR;
+    return end > offset ? (int)(end - offset) : 0;
+}
+
 static int faulty_write(sqlite3_file *file, const void *buffer, int size, sqlite3_int64 offset)
 {
     const bool failing = fails(FAULTY_WRITE);
     if (failing)
-        size /= 2;
-    const int rc = of(file)->real->pMethods->xWrite(of(file)->real, buffer, size, offset);
-    disk_written(of(file)->disk, (struct range){offset, size});
+        size = torn(size, offset);
+    int rc = SQLITE_OK;
+    if (size > 0) {
+        rc = of(file)->real->pMethods->xWrite(of(file)->real, buffer, size, offset);
+        disk_written(of(file)->disk, (struct range){offset, size});
+    }
     if (!failing)
         return rc;
     return plan.error == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;

@@ -1,8 +1,9 @@
 /* faulty.h - a disk that fails: a VFS below SQLite where the n-th call of a kind gives an error, and where the power
  * can go.
  *
- * A write that fails has written half. A sync that fails loses what it was to write: the kernel takes it for clean, and
- * the next sync succeeds without it (https://lwn.net/Articles/752063/). One thread. */
+ * A write that fails has written half, in whole sectors (https://sqlite.org/psow.html). A sync that fails loses what it
+ * was to write: the kernel takes it for clean, and the next sync succeeds without it
+ * (https://lwn.net/Articles/752063/). One thread. */
 #ifndef FAULTY_H
 #define FAULTY_H
 
