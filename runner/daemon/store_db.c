@@ -56,6 +56,8 @@ int store_damaged(const char *path, const char *how, char message[512])
              "%.200s is damaged (%.100s): start with a fresh state directory; `sqlite3 FILE .recover` shows what is "
              "left in a copy of it and its -wal",
              path, how);
+    for (char *line = message; (line = strchr(line, '\n')) != NULL;) /* quick_check's */
+        *line = ' ';
     return -EUCLEAN;
 }
 
