@@ -204,10 +204,9 @@ static int prepare(struct store *store)
     if (error < 0)
         return error;
     rc = store_migrate(store->db, store_steps, version, STORE_VERSION);
-    if (rc == SQLITE_OK) /* store_db.c has why */
-        rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    sqlite3_db_release_memory(store->db); /* what was only read to be checked */
     return rc == SQLITE_OK ? 0 : store_fail(store, rc);
 }
 
