@@ -26,11 +26,23 @@
 /* ---- memory that runs out ---------------------------------------------------------------------------------------- */
 
 static size_t memory_most = SIZE_MAX; /* for one block */
+static bool unpack_fails;
 
 void *__real_realloc(void *block, size_t size);
 void *__wrap_realloc(void *block, size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+
+msgpack_unpack_return __real_msgpack_unpack_next(msgpack_unpacked *result, const char *data, size_t size,
+                                                 size_t *offset);
+msgpack_unpack_return __wrap_msgpack_unpack_next(msgpack_unpacked *result, const char *data, size_t size,
+                                                 size_t *offset);
+
+msgpack_unpack_return __wrap_msgpack_unpack_next(msgpack_unpacked *result, const char *data, size_t size,
+                                                 size_t *offset)
+{
+    return unpack_fails ? MSGPACK_UNPACK_NOMEM_ERROR : __real_msgpack_unpack_next(result, data, size, offset);
+}
 
 void *__wrap_realloc(void *block, size_t size)
 {
@@ -59,6 +71,7 @@ static struct {
         uint32_t id;
     } late[KEPT_MAX];
     size_t late_count;
+    struct session *also; /* to be closed with another */
     char logged[64 * 1024];
     size_t logged_size;
 } daemon_;
@@ -91,6 +104,7 @@ static void on_request(void *user, struct session *session, const struct rpc_req
         daemon_.late[daemon_.late_count++].id = request->id;
     } else if (is_method(request, "leave")) {
         session_close(session, "asked for");
+        session_close(session, "once more");
     } else if (is_method(request, "fail")) {
         struct rpc_error error;
         rpc_fail(&error, RPC_UNKNOWN_METHOD, "no such method");
@@ -119,6 +133,10 @@ static void on_close(void *user, struct session *session)
         if (daemon_.late[i].session != session)
             daemon_.late[kept++] = daemon_.late[i];
     daemon_.late_count = kept;
+    struct session *also = daemon_.also;
+    daemon_.also = NULL;
+    if (also != NULL)
+        session_close(also, "with another");
 }
 
 static void on_log(void *user, const char *line)
@@ -197,6 +215,7 @@ static int begin(void **state)
         return -1;
     memset(&daemon_, 0, sizeof daemon_);
     memory_most = SIZE_MAX;
+    unpack_fails = false;
     uv_loop_init(&daemon_.loop);
     uv_check_init(&daemon_.loop, &daemon_.check);
     uv_timer_init(&daemon_.loop, &daemon_.tick);
@@ -970,6 +989,32 @@ static void test_session_is_closed_by_its_user(void **state)
     stop(1000);
 }
 
+/* Even in the midst of a flush. */
+static void test_session_is_closed_with_another(void **state)
+{
+    struct client clients[3];
+    (void)state;
+    start(defaults);
+    for (uint32_t i = 0; i < 3; i++) {
+        clients[i] = dial();
+        request(&clients[i], i, "late");
+        AWAIT(daemon_.late_count == i + 1);
+    }
+    daemon_.also = daemon_.late[1].session;
+    struct session *first = daemon_.late[0].session, *last = daemon_.late[2].session;
+    daemon_.late_count = 0;
+    answer(first, 0, 1);
+    answer(daemon_.also, 1, 1);
+    answer(last, 2, 1);
+    assert_int_equal(shutdown(clients[2].fd, SHUT_RDWR), 0);
+    sessions_flush(daemon_.sessions); /* the newest first, whose write fails */
+    assert_int_equal(daemon_.closes, 2);
+    expect_answer(&clients[0], 0);
+    for (uint32_t i = 0; i < 3; i++)
+        hang_up(&clients[i]);
+    stop(1000);
+}
+
 /* A peer that vanishes while an answer is under way. */
 static void test_session_ends_where_a_write_fails(void **state)
 {
@@ -1034,8 +1079,10 @@ static void test_sessions_close_waits_only_so_long(void **state)
 
 static void test_sessions_stop_accepting(void **state)
 {
+    struct session_options options = defaults;
     (void)state;
-    start(defaults);
+    options.log = NULL;
+    start(options);
     struct client client = dial();
     AWAIT(sessions_count(daemon_.sessions) == 1);
     sessions_stop_accepting(daemon_.sessions);
@@ -1075,6 +1122,20 @@ static void test_session_ends_without_memory_for_a_message(void **state)
     free(data);
     hang_up(&client);
     expect_service();
+    stop(1000);
+}
+
+static void test_session_ends_without_memory_to_unpack(void **state)
+{
+    (void)state;
+    start(defaults);
+    struct client client = dial();
+    unpack_fails = true;
+    request(&client, 1, "now");
+    AWAIT(daemon_.closes == 1);
+    unpack_fails = false;
+    expect_refused(&client, "internal");
+    hang_up(&client);
     stop(1000);
 }
 
@@ -1213,12 +1274,14 @@ int main(void)
         SESSION_TEST(test_session_answers_all_that_came_before_the_end),
         SESSION_TEST(test_session_notices_a_listener_that_goes),
         SESSION_TEST(test_session_is_closed_by_its_user),
+        SESSION_TEST(test_session_is_closed_with_another),
         SESSION_TEST(test_session_ends_where_a_write_fails),
         SESSION_TEST(test_sessions_close_sends_what_waits),
         SESSION_TEST(test_sessions_close_waits_only_so_long),
         SESSION_TEST(test_sessions_stop_accepting),
         SESSION_TEST(test_sessions_open_refuses_what_cannot_be_polled),
         SESSION_TEST(test_session_ends_without_memory_for_a_message),
+        SESSION_TEST(test_session_ends_without_memory_to_unpack),
         SESSION_TEST(test_session_ends_without_memory_for_an_answer),
         SESSION_TEST(test_session_ends_without_memory_for_what_waits),
         SESSION_TEST(test_sessions_without_memory_for_one),
