@@ -451,6 +451,14 @@ static void expect_service(void)
     hang_up(&client);
 }
 
+/* Where nobody wants anything the loop sleeps. */
+static void expect_rest(void)
+{
+    const uint64_t turns = daemon_.turns, began = uv_hrtime();
+    AWAIT(uv_hrtime() - began > 150 * MS);
+    assert_true(daemon_.turns - turns < 100); /* the test's own ticks are 30 of them */
+}
+
 /* ---- requests and answers ---------------------------------------------------------------------------------------- */
 
 static void test_session_answers(void **state)
@@ -689,6 +697,29 @@ static void test_session_ends_a_message_that_does_not_come(void **state)
     stop(1000);
 }
 
+/* One message after the other, each in time, and never a pause between two. */
+static void test_session_times_each_message_apart(void **state)
+{
+    struct session_options options = defaults;
+    char data[64];
+    (void)state;
+    options.stall_ms = 400;
+    start(options);
+    struct client client = dial();
+    const size_t size = pack_request(data, 7, "now");
+    pack_request(data + size, 7, "now");
+    send_all(&client, data, size / 2);
+    const uint64_t began = uv_hrtime();
+    for (uint64_t i = 1; i <= 8; i++) {
+        AWAIT(uv_hrtime() - began > i * 100 * MS);
+        send_all(&client, data + size / 2, size); /* the end of one and the start of the next */
+        expect_answer(&client, 7);
+    }
+    assert_int_equal(daemon_.closes, 0);
+    hang_up(&client);
+    stop(1000);
+}
+
 /* Of 1,000 requests for 64 KiB each only so many are taken as fit; the rest as it reads. */
 static void test_session_reads_no_more_from_who_does_not_read(void **state)
 {
@@ -705,6 +736,7 @@ static void test_session_reads_no_more_from_who_does_not_read(void **state)
     expect_service();
     AWAIT((answered += take_responses(&client)) == 1000);
     assert_int_equal(daemon_.requests, 1001);
+    expect_rest();
     free(data);
     hang_up(&client);
     stop(1000);
@@ -892,6 +924,26 @@ static void test_session_waits_for_descriptors(void **state)
     stop(1000);
 }
 
+/* It is not opened again after all. */
+static void test_session_waits_for_descriptors_no_more(void **state)
+{
+    struct rlimit limit, before;
+    (void)state;
+    start(defaults);
+    struct client client = dial();
+    getrlimit(RLIMIT_NOFILE, &before);
+    limit = before;
+    limit.rlim_cur = (rlim_t)client.fd + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    AWAIT(count_logged("event=accept-failed") == 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    sessions_stop_accepting(daemon_.sessions);
+    expect_rest();
+    assert_int_equal(sessions_count(daemon_.sessions), 0);
+    hang_up(&client);
+    stop(1000);
+}
+
 /* ---- ends -------------------------------------------------------------------------------------------------------- */
 
 static void test_session_closes_once_with_requests_under_way(void **state)
@@ -922,9 +974,7 @@ static void test_session_answers_who_only_listens_on(void **state)
     assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
     expect_answer(&client, 2);
     AWAIT(daemon_.late_count == 1);
-    const uint64_t turns = daemon_.turns, began = uv_hrtime();
-    AWAIT(uv_hrtime() - began > 100 * MS);
-    assert_true(daemon_.turns - turns < 100); /* waiting costs nothing */
+    expect_rest();
     answer(daemon_.late[0].session, 1, 1);
     daemon_.late_count = 0;
     expect_answer(&client, 1);
@@ -1261,6 +1311,7 @@ int main(void)
         SESSION_TEST(test_session_survives_random_bytes),
         SESSION_TEST(test_session_takes_messages_up_to_the_most),
         SESSION_TEST(test_session_ends_a_message_that_does_not_come),
+        SESSION_TEST(test_session_times_each_message_apart),
         SESSION_TEST(test_session_reads_no_more_from_who_does_not_read),
         SESSION_TEST(test_session_closes_who_never_reads),
         SESSION_TEST(test_session_keeps_who_reads_slowly),
@@ -1269,6 +1320,7 @@ int main(void)
         SESSION_TEST(test_session_bounds_unanswered_requests),
         SESSION_TEST(test_session_bounds_clients),
         SESSION_TEST(test_session_waits_for_descriptors),
+        SESSION_TEST(test_session_waits_for_descriptors_no_more),
         SESSION_TEST(test_session_closes_once_with_requests_under_way),
         SESSION_TEST(test_session_answers_who_only_listens_on),
         SESSION_TEST(test_session_answers_all_that_came_before_the_end),
