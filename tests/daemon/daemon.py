@@ -29,7 +29,7 @@ SECONDS = 20 * SLOW  # for any one thing to happen
 CASE_SECONDS = 120 * SLOW
 CODES = set(
     """malformed too-large invalid-request unsupported-protocol unknown-method unknown-field missing-field wrong-type
-    invalid-value unknown-task unknown-job key-taken cycle never-fits not-ended already-ended queue-full too-many-jobs
+    invalid-value unknown-task unknown-job key-taken cycle never-fits not-ended already-ended already-running queue-full too-many-jobs
     too-many-clients too-many-requests denied draining shutting-down read-only storage internal""".split()
 )
 
@@ -333,6 +333,8 @@ class Daemon:
         return text
 
     def log(self):
+        if not os.path.exists(self.log_path):  # never started
+            return b""
         with open(self.log_path, "rb") as file:
             return file.read()
 
@@ -440,8 +442,7 @@ def run_case(name, case):
         result = f"SKIPPED: {skip}"
     except Exception:  # whatever it was, the next case goes on
         traceback.print_exc()
-        if os.path.exists(daemon.log_path):
-            print(daemon.log()[-4000:].decode("latin-1"), file=sys.stderr)
+        print(daemon.log()[-4000:].decode("latin-1"), file=sys.stderr)
         result = "FAILED"
     finally:
         signal.alarm(0)

@@ -21,6 +21,7 @@ JOB = {
     "group": str,
     "priority": int,
     "command": list,
+    "command_cut": bool,
     "task": str,
     "state": str,
     "waits": str,
@@ -51,7 +52,7 @@ JOB = {
     "after": list,
 }
 STATES = {"waiting", "queued", "running", "done", "failed", "cancelled"}
-WAITS = {"paused", "group-full", "after", "time", "retry", "worker", "read-only"}
+WAITS = {"paused", "group-full", "after", "time", "retry", "worker", "read-only", "memory"}
 OUTCOMES = set(
     """exited signalled timeout cpu-limit memory-limit machine-oom output-limit process-limit cancelled not-found
     not-executable lost interrupted dependency-failed""".split()
@@ -141,7 +142,7 @@ def case_ends(daemon):
     same((failed["code"], failed["name"]), (7, "sh"), "code and name")
     same(ends(client, sh("kill -SEGV $$"), "failed", "signalled", 139)["signal"], 11, "signal")
     ends(client, ["sleep", "1000"], "failed", "timeout", 124, timeout=0.1)
-    ends(client, sh("trap '' TERM; while :; do :; done"), "failed", "timeout", 124, timeout=0.2, kill_after=0.1)
+    ends(client, sh("trap '' TERM; while :; do :; done"), "failed", "timeout", 137, timeout=0.2, kill_after=0.1)
     ends(client, ["/nonexistent/program"], "failed", "not-found", 127)
     ends(client, ["/etc/passwd"], "failed", "not-executable", 126)
     ends(client, ["sleep", "1"], "failed", "not-found", 127, env=["PATH=/nonexistent"])
@@ -186,6 +187,18 @@ def case_what_a_job_gets(daemon):
     same(out("ls /proc/self/fd | wc -l"), b"4\n", "descriptors of a job: 0 to 2, and ls's own")
     same(out("grep SigBlk /proc/self/status"), b"SigBlk:\t0000000000000000\n", "blocked signals")
     same(out("grep SigIgn /proc/self/status"), b"SigIgn:\t0000000000000000\n", "ignored signals")
+
+
+def case_long_commands(daemon):
+    """Whole in status, cut elsewhere."""
+    client = daemon.start().connect()
+    command = ["true", *[f"argument {i}" for i in range(1000)]]
+    job = client.submit(command)
+    listed = check_job(client.wait(job)[0])
+    same((listed["command_cut"], listed["command"][0]), (True, "true"), "in a wait")
+    check(len(pack(listed["command"])) < 5000, "cut to some 4 KiB")
+    told = check_job(client.status(job))
+    same((told["command"], told.get("command_cut", False)), (command, False), "in status")
 
 
 def case_tasks(daemon):
@@ -702,7 +715,7 @@ def case_groups_and_priorities(daemon):
     until(lambda: client.status(first)["state"] == "running", lambda: "the first runs")
     told = client.status(second)
     same((told["state"], told["waits"]), ("queued", "group-full"), "the second")
-    client.refused("already-ended", "set", ids=[first], priority=1)
+    client.refused("already-running", "set", ids=[first], priority=1)
     client.call("set", ids=[second], group="h")
     until(lambda: client.status(second)["state"] == "running", lambda: "the second runs in another group")
     same(client.status(second)["group"], "h", "its group")

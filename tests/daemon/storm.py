@@ -18,7 +18,7 @@ CONNECTIONS = 2
 def request(tag):
     """The jobs of one submit_many; tag makes their keys."""
     return [
-        {"command": ["echo", f"{tag}.{i}", "x" * random.choice((1, 100, 5000))], "key": f"{tag}.{i}", "name": tag}
+        {"command": ["echo", f"{tag}.{i}", "x" * random.choice((1, 100, 2000))], "key": f"{tag}.{i}", "name": tag}
         for i in range(3)
     ]
 
