@@ -2,9 +2,11 @@
 
 #include "remote.h"
 #include "say.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,10 +21,10 @@
 #define WAIT_SECONDS 60 /* a store with 100,000 jobs is read in less */
 #define LOOK_MS      20
 #define OPTIONS_MOST 64
-#define PATH_MOST    4096
+#define LOG          "/reclaimd.log"
 
 struct launch {
-    char program[PATH_MOST], socket[PATH_MOST], state[PATH_MOST], log[PATH_MOST];
+    char program[PATH_MAX], socket[PATH_MAX], state[PATH_MAX], log[PATH_MAX];
     const char *argv[OPTIONS_MOST + 8];
     int log_fd;
     off_t log_start; /* what it says comes behind this */
@@ -34,9 +36,9 @@ static int fail(const char *what, const char *why)
     return -1;
 }
 
-static void find_program(char program[PATH_MOST])
+static void find_program(char program[PATH_MAX])
 {
-    const ssize_t size = readlink("/proc/self/exe", program, PATH_MOST - 16);
+    const ssize_t size = readlink("/proc/self/exe", program, PATH_MAX - 16);
     program[size < 0 ? 0 : size] = '\0';
     char *slash = strrchr(program, '/');
     if (slash != NULL) {
@@ -44,25 +46,19 @@ static void find_program(char program[PATH_MOST])
         if (access(program, X_OK) == 0)
             return;
     }
-    snprintf(program, PATH_MOST, "reclaimd"); /* in PATH */
+    snprintf(program, PATH_MAX, "reclaimd"); /* in PATH */
 }
 
-/* As reclaimd(8) has it. */
-static int find_state(const char *state, char path[PATH_MOST])
+static int find_state(const char *state, char path[PATH_MAX])
 {
-    const char *home = getenv("XDG_STATE_HOME"), *user = getenv("HOME");
-    int size;
+    int rc;
     if (state != NULL)
-        size = snprintf(path, PATH_MOST, "%s", state);
-    else if (home != NULL && home[0] == '/')
-        size = snprintf(path, PATH_MOST, "%s/reclaim", home);
-    else if (geteuid() == 0)
-        size = snprintf(path, PATH_MOST, "/var/lib/reclaim");
-    else if (user != NULL && user[0] == '/')
-        size = snprintf(path, PATH_MOST, "%s/.local/state/reclaim", user);
+        rc = snprintf(path, PATH_MAX, "%s", state) < PATH_MAX ? 0 : -ENAMETOOLONG;
     else
+        rc = state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), path);
+    if (rc == -ENOENT)
         return fail("the state directory", "neither XDG_STATE_HOME nor HOME says where: give --state DIR");
-    return size < PATH_MOST - 32 ? 0 : fail("the state directory", strerror(ENAMETOOLONG));
+    return rc < 0 || strlen(path) + sizeof LOG > PATH_MAX ? fail("the state directory", strerror(ENAMETOOLONG)) : 0;
 }
 
 /* Makes it, and what is above it. */
@@ -88,8 +84,8 @@ static int prepare(struct launch *launch, const char *state, char **options)
         return fail("the socket", strerror(ENAMETOOLONG));
     if (find_state(state, launch->state) < 0 || make_directory(launch->state) < 0)
         return -1;
-    snprintf(launch->log, sizeof launch->log, "%.*s/reclaimd.log", PATH_MOST - 32, launch->state);
-    launch->log_fd = open(launch->log, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    strcpy(stpcpy(launch->log, launch->state), LOG);
+    launch->log_fd = open(launch->log, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (launch->log_fd < 0)
         return fail(launch->log, strerror(errno));
     launch->log_start = lseek(launch->log_fd, 0, SEEK_END);

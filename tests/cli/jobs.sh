@@ -133,6 +133,7 @@ anyhow=$id
 check "why it waits" 0 "$reclaim" status "$paused" && says out "paused" && says out "group      night"
 check "whom it waits for" 0 "$reclaim" status "$after" && says out "after      $paused"
 check "wait, not for ever" 124 "$reclaim" wait -t 0.1 "$paused" && says err "0 of 1"
+check "wait, not at all" 124 "$reclaim" wait -t 0 "$paused"
 check "set" 0 "$reclaim" set "$paused" --priority 5 --group day
 check "as it was set" 0 "$reclaim" status "$paused" && says out "group      day" && says out "priority   5"
 check "nothing to set" 125 "$reclaim" set "$paused" && says err "--priority"

@@ -60,7 +60,7 @@ for verb in $("$reclaim" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^
         cp "$pages/$page" "$work/described"
     else
         page=reclaim-jobs.1
-        section $page "$(echo "$verb" | tr a-z A-Z)" >"$work/described"
+        section $page "$(echo "$verb" | tr "[:lower:]" "[:upper:]")" >"$work/described"
         check "a section about $verb" 0 [ -s "$work/described" ]
         section $page 'COMMON OPTIONS' >>"$work/described"
     fi
