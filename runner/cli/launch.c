@@ -132,19 +132,27 @@ static int64_t now_seconds(void)
     return now.tv_sec;
 }
 
-/* Its last words. */
+/* The last line that tells of an error, else the last one. */
+static const char *find_reason(char *text)
+{
+    const char *reason = NULL, *last = "";
+    for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (line[0] != '\0')
+            last = line;
+        if (strstr(line, " level=error ") != NULL)
+            reason = line;
+    }
+    return reason != NULL ? reason : last;
+}
+
 static void say_why(const struct launch *launch)
 {
-    char text[4096];
-    const off_t size = lseek(launch->log_fd, 0, SEEK_END);
-    const off_t start =
-        size - launch->log_start < (off_t)sizeof text ? launch->log_start : size - (off_t)sizeof text + 1;
-    ssize_t got = pread(launch->log_fd, text, sizeof text - 1, start);
-    while (got > 0 && text[got - 1] == '\n')
-        got--;
+    char text[8192];
+    const off_t size = lseek(launch->log_fd, 0, SEEK_END), most = sizeof text - 1;
+    const off_t start = size - launch->log_start < most ? launch->log_start : size - most;
+    const ssize_t got = pread(launch->log_fd, text, (size_t)most, start);
     text[got > 0 ? got : 0] = '\0';
-    const char *line = strrchr(text, '\n');
-    say("daemon", "%s did not start: %s (its log is %s)", launch->program, line != NULL ? line + 1 : text, launch->log);
+    say("daemon", "%s did not start: %s (its log is %s)", launch->program, find_reason(text), launch->log);
 }
 
 /* Until it answers, or is gone. */

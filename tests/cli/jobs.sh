@@ -64,6 +64,8 @@ daemon=$(cat "$work/out")
 check "it runs" 0 kill -0 "$daemon"
 check "daemon start again" 0 "$reclaim" daemon start
 same out "$daemon"
+check "another for the same state" 125 "$reclaim" daemon start --socket "$work/other" && says err "did not start" &&
+    says err "pid $daemon"
 check "its log" 0 [ -s "$work/home/reclaim/reclaimd.log" ]
 check "daemon status" 0 "$reclaim" daemon status && says out "pid $daemon"
 
