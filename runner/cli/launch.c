@@ -2,9 +2,11 @@
 
 #include "remote.h"
 #include "say.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,10 +21,10 @@
 #define WAIT_SECONDS 60 /* a store with 100,000 jobs is read in less */
 #define LOOK_MS      20
 #define OPTIONS_MOST 64
-#define PATH_MOST    4096
+#define LOG          "/reclaimd.log"
 
 struct launch {
-    char program[PATH_MOST], socket[PATH_MOST], state[PATH_MOST], log[PATH_MOST];
+    char program[PATH_MAX], socket[PATH_MAX], state[PATH_MAX], log[PATH_MAX];
     const char *argv[OPTIONS_MOST + 8];
     int log_fd;
     off_t log_start; /* what it says comes behind this */
@@ -34,9 +36,9 @@ static int fail(const char *what, const char *why)
     return -1;
 }
 
-static void find_program(char program[PATH_MOST])
+static void find_program(char program[PATH_MAX])
 {
-    const ssize_t size = readlink("/proc/self/exe", program, PATH_MOST - 16);
+    const ssize_t size = readlink("/proc/self/exe", program, PATH_MAX - 16);
     program[size < 0 ? 0 : size] = '\0';
     char *slash = strrchr(program, '/');
     if (slash != NULL) {
@@ -44,25 +46,19 @@ static void find_program(char program[PATH_MOST])
         if (access(program, X_OK) == 0)
             return;
     }
-    snprintf(program, PATH_MOST, "reclaimd"); /* in PATH */
+    snprintf(program, PATH_MAX, "reclaimd"); /* in PATH */
 }
 
-/* As reclaimd(8) has it. */
-static int find_state(const char *state, char path[PATH_MOST])
+static int find_state(const char *state, char path[PATH_MAX])
 {
-    const char *home = getenv("XDG_STATE_HOME"), *user = getenv("HOME");
-    int size;
+    int rc;
     if (state != NULL)
-        size = snprintf(path, PATH_MOST, "%s", state);
-    else if (home != NULL && home[0] == '/')
-        size = snprintf(path, PATH_MOST, "%s/reclaim", home);
-    else if (geteuid() == 0)
-        size = snprintf(path, PATH_MOST, "/var/lib/reclaim");
-    else if (user != NULL && user[0] == '/')
-        size = snprintf(path, PATH_MOST, "%s/.local/state/reclaim", user);
+        rc = snprintf(path, PATH_MAX, "%s", state) < PATH_MAX ? 0 : -ENAMETOOLONG;
     else
+        rc = state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), path);
+    if (rc == -ENOENT)
         return fail("the state directory", "neither XDG_STATE_HOME nor HOME says where: give --state DIR");
-    return size < PATH_MOST - 32 ? 0 : fail("the state directory", strerror(ENAMETOOLONG));
+    return rc < 0 || strlen(path) + sizeof LOG > PATH_MAX ? fail("the state directory", strerror(ENAMETOOLONG)) : 0;
 }
 
 /* Makes it, and what is above it. */
@@ -88,8 +84,8 @@ static int prepare(struct launch *launch, const char *state, char **options)
         return fail("the socket", strerror(ENAMETOOLONG));
     if (find_state(state, launch->state) < 0 || make_directory(launch->state) < 0)
         return -1;
-    snprintf(launch->log, sizeof launch->log, "%.*s/reclaimd.log", PATH_MOST - 32, launch->state);
-    launch->log_fd = open(launch->log, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    strcpy(stpcpy(launch->log, launch->state), LOG);
+    launch->log_fd = open(launch->log, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (launch->log_fd < 0)
         return fail(launch->log, strerror(errno));
     launch->log_start = lseek(launch->log_fd, 0, SEEK_END);
@@ -136,19 +132,27 @@ static int64_t now_seconds(void)
     return now.tv_sec;
 }
 
-/* Its last words. */
+/* The last line that tells of an error, else the last one. */
+static const char *find_reason(char *text)
+{
+    const char *reason = NULL, *last = "";
+    for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (line[0] != '\0')
+            last = line;
+        if (strstr(line, " level=error ") != NULL)
+            reason = line;
+    }
+    return reason != NULL ? reason : last;
+}
+
 static void say_why(const struct launch *launch)
 {
-    char text[4096];
-    const off_t size = lseek(launch->log_fd, 0, SEEK_END);
-    const off_t start =
-        size - launch->log_start < (off_t)sizeof text ? launch->log_start : size - (off_t)sizeof text + 1;
-    ssize_t got = pread(launch->log_fd, text, sizeof text - 1, start);
-    while (got > 0 && text[got - 1] == '\n')
-        got--;
+    char text[8192];
+    const off_t size = lseek(launch->log_fd, 0, SEEK_END), most = sizeof text - 1;
+    const off_t start = size - launch->log_start < most ? launch->log_start : size - most;
+    const ssize_t got = pread(launch->log_fd, text, (size_t)most, start);
     text[got > 0 ? got : 0] = '\0';
-    const char *line = strrchr(text, '\n');
-    say("daemon", "%s did not start: %s (its log is %s)", launch->program, line != NULL ? line + 1 : text, launch->log);
+    say("daemon", "%s did not start: %s (its log is %s)", launch->program, find_reason(text), launch->log);
 }
 
 /* Until it answers, or is gone. */

@@ -89,7 +89,7 @@ static int run_alias(const struct alias *alias, int argc, char **argv)
 {
     char *words[ALIAS_WORDS] = {(char *)alias->verb, (char *)alias->option}; /* getopt_long(3) moves them, no more */
     const int first = alias->option != NULL ? ALIAS_WORDS : ALIAS_WORDS - 1;
-    char **all = calloc((size_t)(argc + ALIAS_WORDS), sizeof *all);
+    char **all = calloc((size_t)argc + ALIAS_WORDS, sizeof *all);
     if (all == NULL) {
         say(NULL, "%s", strerror(ENOMEM));
         return OUTCOME_OWN_FAILURE;

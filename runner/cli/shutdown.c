@@ -1,12 +1,10 @@
 #include "shutdown.h"
 
-#include "units.h"
+#include "values.h"
 
 int shutdown_set_timeout(void *context, const char *text)
 {
-    return units_parse_duration(text, context) < 0
-               ? table_fail("drain-timeout", text, "not a duration: give seconds, or 30s, 5m, 2h, 1d")
-               : 0;
+    return values_delay("drain-timeout", text, context);
 }
 
 int shutdown_order(struct remote *remote, int64_t timeout_ms)

@@ -1,4 +1,4 @@
-/* stats.c - `reclaim stats`: what reclaimd says of itself; and `reclaim group`, its groups. */
+/* stats.c - `reclaim stats`: what reclaimd says of itself. */
 #include "stats.h"
 
 #include "answer.h"
@@ -7,12 +7,10 @@
 #include "plain.h"
 #include "say.h"
 #include "units.h"
-#include "values.h"
 #include "verbs.h"
 
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 
 static unsigned long long number(const msgpack_object *map, const char *name)
 {
@@ -67,9 +65,7 @@ static void print_memory(const msgpack_object *stats)
     putchar('\n');
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------------------ */
-
-static int print_groups(const msgpack_object *stats)
+int stats_print_groups(const msgpack_object *stats)
 {
     static const char *const titles[] = {"GROUP", ">LIMIT", "STATE", ">RUNNING", ">QUEUED", ">WAITING", NULL};
     static const char *const counts[] = {"running", "queued", "waiting"};
@@ -92,21 +88,8 @@ static int print_groups(const msgpack_object *stats)
     }
     const int rc = list->size > 0 ? grid_print(&grid, stdout) : 0;
     grid_deinit(&grid);
-    return rc;
-}
-
-static int show_groups(struct remote *remote)
-{
-    struct request request;
-    msgpack_unpacked answer;
-    request_begin(&request);
-    int rc = remote_call(remote, "stats", &request, &answer);
-    const msgpack_object_array *list = answer_array(&answer.data, "groups");
-    if (rc == 0 && !remote_options.json)
-        rc = print_groups(&answer.data);
-    for (uint32_t i = 0; rc == 0 && remote_options.json && i < list->size; i++)
-        rc = remote_print_json(remote, &list->ptr[i]);
-    msgpack_unpacked_destroy(&answer);
+    if (rc < 0)
+        say(NULL, "no memory for a table of groups");
     return rc;
 }
 
@@ -130,7 +113,7 @@ int stats_show(struct remote *remote, bool in_short)
                    units_format_size(answer_uint(&answer.data, "store_bytes"), text, sizeof text),
                    number(&answer.data, "workers_started"), number(&answer.data, "evictions"),
                    number(&answer.data, "fork_servers_lost"));
-            rc = print_groups(&answer.data);
+            rc = stats_print_groups(&answer.data);
         }
     }
     msgpack_unpacked_destroy(&answer);
@@ -160,63 +143,4 @@ int stats_main(int argc, char **argv)
     if (remote_open(&remote, "stats") < 0)
         return OUTCOME_OWN_FAILURE;
     return remote_finish(&remote, stats_show(&remote, false) < 0 ? OUTCOME_OWN_FAILURE : 0);
-}
-
-/* ---- reclaim group ----------------------------------------------------------------------------------------------- */
-
-struct group {
-    bool is_limited; /* --limit was given */
-    int64_t limit;   /* 0: none */
-};
-
-static int set_limit(void *context, const char *text)
-{
-    struct group *group = context;
-    group->is_limited = true;
-    if (strcmp(text, "none") == 0)
-        return 0;
-    return values_number("limit", text, 1, INT32_MAX, &group->limit, "must be at least 1, or none");
-}
-
-static const struct table_option group_rows[] = {
-    {"limit", 'l', "N", "jobs of the group that run at once; none: no limit", set_limit},
-    {0}};
-static const struct table_option *const group_groups[] = {group_rows, remote_table, NULL};
-
-static const struct table group_table = {
-    .verb = "group",
-    .usage = "[OPTION...] [NAME --limit N]",
-    .intro = "Lists the groups, or says how many jobs of one run at once.",
-    .groups = group_groups,
-    .anywhere = true,
-};
-
-static int limit_group(struct remote *remote, const struct group *group, const char *name)
-{
-    struct request request;
-    request_begin(&request);
-    request_text(&request, "name", name);
-    msgpack_packer *packer = request_field(&request, "limit");
-    if (group->limit > 0)
-        msgpack_pack_int64(packer, group->limit);
-    else
-        msgpack_pack_nil(packer);
-    return remote_order(remote, "group", &request);
-}
-
-int group_main(int argc, char **argv)
-{
-    struct group group = {0};
-    struct remote remote;
-    int code;
-    if (remote_read(&group_table, &argc, &argv, &group, &code) < 0)
-        return code;
-    if (argc > 1 || (argc == 1) != group.is_limited) {
-        say("group", "give a name and --limit, or neither: reclaim group NAME --limit N");
-        return OUTCOME_OWN_FAILURE;
-    }
-    if (remote_open(&remote, "group") < 0)
-        return OUTCOME_OWN_FAILURE;
-    const int rc = argc == 1 ? limit_group(&remote, &group, argv[0]) : show_groups(&remote);
-    return remote_finish(&remote, rc < 0 ? OUTCOME_OWN_FAILURE : 0);
 }

@@ -4,10 +4,12 @@
 #include "outcome.h"
 #include "refs.h"
 #include "remote.h"
+#include "say.h"
 #include "stats.h"
 #include "verbs.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define RUNNING_MOST 1000
 #define RECENT       15
@@ -84,6 +86,8 @@ static int show_all(struct remote *remote)
     if (rc == 0 && !remote_options.json && grid.count > grid.columns) {
         putchar('\n');
         rc = grid_print(&grid, stdout);
+        if (rc < 0)
+            say(remote->verb, "no memory for a table of jobs");
     }
     grid_deinit(&grid);
     return rc;

@@ -4,7 +4,6 @@
 #include "remote.h"
 #include "say.h"
 #include "slurp.h"
-#include "units.h"
 #include "value.h"
 #include "values.h"
 #include "when.h"
@@ -141,8 +140,8 @@ static int set_on_crash(void *context, const char *text)
 static int set_seconds(const char *option, const char *text, double *seconds)
 {
     int64_t ms;
-    if (units_parse_duration(text, &ms) < 0)
-        return table_fail(option, text, "not a duration: give seconds, or 30s, 5m, 2h, 1d");
+    if (values_delay(option, text, &ms) < 0)
+        return -1;
     *seconds = ms == 0 ? POOL_NONE : (double)ms / 1000;
     return 0;
 }

@@ -20,7 +20,7 @@ static json_t *base64_of(const char *data, size_t size)
         for (size_t k = 0; k < 3; k++)
             bits = bits << 8 | (i + k < size ? (unsigned char)data[i + k] : 0);
         for (size_t k = 0; k < 4; k++)
-            *at++ = i + k <= size ? letters[bits >> (18 - 6 * k) & 63] : '=';
+            *at++ = (char)(i + k <= size ? letters[bits >> (18 - 6 * k) & 63] : '=');
     }
     json_t *json = json_stringn(text, (size_t)(at - text));
     free(text);
@@ -33,7 +33,7 @@ static int read_four(const char *four, char bytes[3])
     uint32_t bits = 0;
     int count = 3;
     for (int k = 0; k < 4; k++) {
-        const char *letter = memchr(letters, four[k], 64);
+        const char *letter = four[k] != '\0' ? strchr(letters, four[k]) : NULL;
         if (letter == NULL && (four[k] != '=' || k < 2 || (k == 2 && four[3] != '=')))
             return -EINVAL;
         count -= letter == NULL;

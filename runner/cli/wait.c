@@ -6,7 +6,7 @@
 
 struct wait {
     bool any;
-    int64_t timeout_ms; /* 0: none */
+    int64_t timeout_ms; /* below 0: none */
 };
 
 static int set_any(void *context, const char *text)
@@ -18,7 +18,7 @@ static int set_any(void *context, const char *text)
 
 static int set_timeout(void *context, const char *text)
 {
-    return values_duration("timeout", text, &((struct wait *)context)->timeout_ms);
+    return values_delay("timeout", text, &((struct wait *)context)->timeout_ms);
 }
 
 static const struct table_option rows[] = {{"any", 0, NULL, "until one of them has ended, not all", set_any},
@@ -37,7 +37,7 @@ static const struct table table = {
 
 int wait_main(int argc, char **argv)
 {
-    struct wait wait = {0};
+    struct wait wait = {.timeout_ms = -1};
     struct refs refs = {0};
     struct remote remote;
     int code;
@@ -48,7 +48,7 @@ int wait_main(int argc, char **argv)
         code = OUTCOME_OWN_FAILURE;
     else
         code = remote_finish(
-            &remote, await_jobs(&remote, &refs, wait.any, wait.timeout_ms > 0 ? (double)wait.timeout_ms / 1000 : -1));
+            &remote, await_jobs(&remote, &refs, wait.any, wait.timeout_ms >= 0 ? (double)wait.timeout_ms / 1000 : -1));
     refs_deinit(&refs);
     return code;
 }

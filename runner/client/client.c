@@ -117,7 +117,8 @@ static int check_request(const pool_client_t *client, const char *method, pool_b
 int connection_call(pool_client_t *client, const char *method, pool_bytes_t params, int64_t timeout_ms,
                     pool_bytes_t *result, pool_error_t *error)
 {
-    struct reply reply;
+    struct reply reply = {0};
+    *result = (pool_bytes_t){0};
     client->code[0] = '\0';
     if (client->broken != 0)
         return fail_broken(client, client->broken, error);
@@ -168,7 +169,7 @@ int pool_client_event(pool_client_t *client, int64_t timeout_ms, pool_bytes_t *e
 {
     const void *data;
     size_t size;
-    struct reply reply;
+    struct reply reply = {0};
     free(client->given);
     client->given = STAILQ_FIRST(&client->events);
     if (client->given != NULL) {

@@ -20,8 +20,8 @@ struct pool_client {
     uint32_t last_id;
     int broken; /* negative errno: what every further call gives; 0: it is not */
     char code[32];
-    size_t message_max;                 /* bytes that the daemon takes; 0: not told yet */
-    STAILQ_HEAD(, client_event) events; /* that came while an answer was awaited */
+    size_t message_max;                              /* bytes that the daemon takes; 0: not told yet */
+    STAILQ_HEAD(client_events, client_event) events; /* that came while an answer was awaited */
     size_t event_bytes;
     struct client_event *given; /* what the last pool_client_event lent */
 };

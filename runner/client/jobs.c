@@ -269,9 +269,11 @@ static int take_chunk(struct value *value, const msgpack_object *answer, size_t 
     char *grown = realloc(value->data, value->size + size + 1); /* never of 0 bytes */
     if (grown == NULL)
         return -ENOMEM;
+    value->data = grown;
     if (size > 0)
         memcpy(grown + value->size, chunk->via.bin.ptr, size);
-    *value = (struct value){grown, value->size + size, (size_t)whole};
+    value->size += size;
+    value->whole = (size_t)whole;
     return value->size == whole;
 }
 

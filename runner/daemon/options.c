@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "say.h"
+#include "state.h"
 #include "table.h"
 #include "values.h"
 
@@ -164,20 +165,6 @@ static const struct table table = {
 
 /* ---- defaults ---------------------------------------------------------------------------------------------------- */
 
-int daemon_options_state(uid_t uid, const char *state_home, const char *home, char path[PATH_MAX])
-{
-    const char *base = "/var/lib", *below = "/reclaim";
-    if (state_home != NULL && state_home[0] == '/')
-        base = state_home;
-    else if (uid != 0) {
-        base = home;
-        below = "/.local/state/reclaim";
-    }
-    if (base == NULL || base[0] != '/')
-        return -ENOENT;
-    return snprintf(path, PATH_MAX, "%s%s", base, below) < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
 static int fill_in_places(struct daemon_options *options)
 {
     if (options->socket[0] == '\0' && pool_client_path(options->socket, sizeof options->socket) < 0) {
@@ -185,7 +172,7 @@ static int fill_in_places(struct daemon_options *options)
         return -1;
     }
     if (options->state[0] == '\0' &&
-        daemon_options_state(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), options->state) < 0) {
+        state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), options->state) < 0) {
         say(NULL, "neither XDG_STATE_HOME nor HOME says where jobs are to be kept: give --state DIR");
         return -1;
     }

@@ -6,7 +6,6 @@
 
 #include <limits.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #define OPTIONS_MODULES_MAX 64
 
@@ -27,10 +26,5 @@ struct daemon_options {
  * been given. daemon_options_deinit is to be called in any case. */
 int daemon_options_read(struct daemon_options *options, int argc, char **argv);
 void daemon_options_deinit(struct daemon_options *options);
-
-/* Where the state is unless it is said: $XDG_STATE_HOME/reclaim, for root /var/lib/reclaim, else
- * $HOME/.local/state/reclaim. A variable that is no absolute path is as good as none (NULL), as XDG has it. -ENOENT:
- * nothing says where; -ENAMETOOLONG. Pure. */
-int daemon_options_state(uid_t uid, const char *state_home, const char *home, char path[PATH_MAX]);
 
 #endif

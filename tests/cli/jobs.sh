@@ -2,6 +2,7 @@
 # The verbs of the daemon as a user meets them, with a reclaimd of their own.
 #
 #     sh tests/cli/jobs.sh path/to/reclaimd path/to/tasks.so path/to/reclaim
+# shellcheck disable=SC2016 # the $ in quotes are for inner shells
 set -u
 
 reclaimd=$1
@@ -63,6 +64,8 @@ daemon=$(cat "$work/out")
 check "it runs" 0 kill -0 "$daemon"
 check "daemon start again" 0 "$reclaim" daemon start
 same out "$daemon"
+check "another for the same state" 125 "$reclaim" daemon start --socket "$work/other" && says err "did not start" &&
+    says err "pid $daemon"
 check "its log" 0 [ -s "$work/home/reclaim/reclaimd.log" ]
 check "daemon status" 0 "$reclaim" daemon status && says out "pid $daemon"
 
@@ -72,10 +75,8 @@ check "wait" 0 "$reclaim" wait 1 && silent
 check "logs" 0 "$reclaim" logs 1 && same out "two  words"
 check "status of a job" 0 "$reclaim" status 1 && says out "job 1: done" && says out "echo 'two  words'"
 check "the exit code" 7 "$reclaim" submit --wait sh -c 'exit 7' && same out 2 && says err "exited 7"
-# shellcheck disable=SC2016 # for the inner shells
 check "where and with what it runs" 0 env MINE=ours "$reclaim" submit --follow --env OTHER=theirs --cwd "$work" \
     sh -c 'echo "$MINE $OTHER $PWD"' && same out "ours theirs $work"
-# shellcheck disable=SC2016
 check "without our environment" 0 env MINE=ours "$reclaim" submit --follow --no-env --env A=b sh -c 'echo "<$MINE$A>"' &&
     same out "<b>"
 check "both streams" 3 "$reclaim" submit -f sh -c 'echo to out; echo to err >&2; exit 3' && same out "to out" &&
@@ -102,12 +103,9 @@ check "no range" 125 "$reclaim" wait 7-3 && says err "7-3"
 
 # ---- tasks
 
-# shellcheck disable=SC2016
 submit --task echo --arg '{"n":[1,2.5,"\u00e4"],"bytes":{"$bin":"AP8="}}'
 check "a task" 0 "$reclaim" wait "$id"
-# shellcheck disable=SC2016
 check "its value as JSON" 0 "$reclaim" result --json "$id" && same out '{"n":[1,2.5,"ä"],"bytes":{"$bin":"AP8="}}'
-# shellcheck disable=SC2016
 check "and on a terminal" 0 terminal "$reclaim" result "$id" && says out '{"$bin":"AP8="}'
 check "its bytes" 0 "$reclaim" result "$id" && cp "$work/out" "$work/bytes"
 count=$((count + 1))
@@ -137,6 +135,7 @@ anyhow=$id
 check "why it waits" 0 "$reclaim" status "$paused" && says out "paused" && says out "group      night"
 check "whom it waits for" 0 "$reclaim" status "$after" && says out "after      $paused"
 check "wait, not for ever" 124 "$reclaim" wait -t 0.1 "$paused" && says err "0 of 1"
+check "wait, not at all" 124 "$reclaim" wait -t 0 "$paused"
 check "set" 0 "$reclaim" set "$paused" --priority 5 --group day
 check "as it was set" 0 "$reclaim" status "$paused" && says out "group      day" && says out "priority   5"
 check "nothing to set" 125 "$reclaim" set "$paused" && says err "--priority"

@@ -30,28 +30,43 @@ for page in "$pages"/*.[0-9]; do
     same lint ""
 done
 
-# same_options PAGE COMMAND...: what PAGE describes is what COMMAND --help lists
+# section PAGE NAME: that part of it
+section() {
+    awk -v name="$2" '/^\.SH / { inside = $0 == ".SH " name } inside' "$pages/$1"
+}
+
+# same_options PAGE COMMAND...: what is described in $work/described, of PAGE, is what COMMAND --help lists
 same_options() {
-    described=$1
+    page=$1
     shift
     check "$* --help" 0 "$@" --help
     sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p' "$work/out" | sort >"$work/helped"
-    name="options of $described"
+    name="options of $* in $page"
     count=$((count + 1))
     grep -q -- --help "$work/helped" || {
         echo "FAILED: $name: none found in --help"
         failed=$((failed + 1))
     }
     # What a page has in bold at the start of a line is an option of its program.
-    grep '^\\fB-' "$pages/$described" | sed 's/\\f[BIR]//g; s/\\-/-/g' >"$work/bold"
+    grep '^\\fB-' "$work/described" | sed 's/\\f[BIR]//g; s/\\-/-/g' >"$work/bold"
     options "$work/bold" >"$work/documented"
     diff "$work/helped" "$work/documented" >"$work/differ"
     same differ ""
 }
 
 for verb in $("$reclaim" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^reclaim$'); do
-    same_options "reclaim-$verb.1" "$reclaim" "$verb"
+    page=reclaim-$verb.1
+    if [ -e "$pages/$page" ]; then
+        cp "$pages/$page" "$work/described"
+    else
+        page=reclaim-jobs.1
+        section $page "$(echo "$verb" | tr "[:lower:]" "[:upper:]")" >"$work/described"
+        check "a section about $verb" 0 [ -s "$work/described" ]
+        section $page 'COMMON OPTIONS' >>"$work/described"
+    fi
+    same_options "$page" "$reclaim" "$verb"
 done
+cp "$pages/reclaimd.8" "$work/described"
 same_options reclaimd.8 "$(dirname "$reclaim")/reclaimd"
 
 finish
