@@ -4,8 +4,8 @@
  *
  *     cc -shared -fPIC -o numbers.so module.c $(pkg-config --cflags --libs reclaim)
  *     reclaimd --module ./numbers.so &
- *     reclaim submit --wait --task square --arg 12
- *     reclaim submit --memory 64M --task touch --arg 100      # ends as memory-limit
+ *     job=$(reclaim submit --task square --arg 12)
+ *     reclaim wait $job && reclaim result $job
  */
 #include <reclaim/module.h>
 #include <reclaim/msgpack.h>

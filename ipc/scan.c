@@ -40,7 +40,7 @@ static struct element element_fixed(uint8_t tag)
     if (tag >= 0x90 && tag <= 0x9f) /* fixarray */
         return (struct element){.size = 1, .inside = tag & 0x0f, .is_container = true};
     if (tag >= 0x80 && tag <= 0x8f) /* fixmap */
-        return (struct element){.size = 1, .inside = 2U * (tag & 0x0f), .is_container = true};
+        return (struct element){.size = 1, .inside = UINT64_C(2) * (tag & 0x0f), .is_container = true};
     return (struct element){.size = 1}; /* fixint */
 }
 

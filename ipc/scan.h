@@ -30,7 +30,7 @@ void scan_begin(struct scan *scan, uint64_t elements_max);
  * than elements_max elements are announced, whether or not they will come. After a negative one: scan_begin. */
 int scan_step(struct scan *scan, const void *data, size_t size);
 
-/* How many bytes the object will have at least. */
+/* How many bytes the object will have at least, by the headers that are whole. */
 uint64_t scan_least(const struct scan *scan);
 
 #endif

@@ -38,6 +38,7 @@ struct fixture {
     struct form form;
     struct told told[IDS];
     char message[512], log[512];
+    uint64_t memory_limit;    /* of the next start; 0: its specification's */
     bool closed, late, again; /* again: job 1 is started anew when it has ended, once */
 };
 
@@ -170,7 +171,8 @@ static int start(struct fixture *fixture, uint64_t id)
     struct rpc_error error;
     if (spec_read(form_map(&fixture->form), &spec, &error) < 0)
         fail_msg("%s", error.message);
-    const int rc = runs_start(fixture->runs, id, 1, &spec, (uint64_t)spec.memory, fixture->message);
+    const uint64_t limit = fixture->memory_limit > 0 ? fixture->memory_limit : (uint64_t)spec.memory;
+    const int rc = runs_start(fixture->runs, id, 1, &spec, limit, fixture->message);
     form_deinit(&fixture->form);
     form_init(&fixture->form);
     return rc;
@@ -299,6 +301,24 @@ static void test_runs_ends(void **state)
     assert_true(told->end.peak_memory > 8 * (uint64_t)MIB && told->end.memory_method != 0);
 }
 
+/* The limit of a run may be higher than its job's first, and then that much is expected. */
+static void test_runs_more_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    pool_memory_t memory;
+    fixture->options.memory_budget = 256 * MIB;
+    open_runs(fixture, NULL);
+    fixture->memory_limit = 128 * (uint64_t)MIB;
+    form_int(&fixture->form, "memory", 64 * MIB);
+    form_int(&fixture->form, "expected", 2 * MIB);
+    start_shell(fixture, 1, "echo ready; exec sleep 1000");
+    await_output(fixture, 1);
+    assert_int_equal(pool_memory(runs_pool(fixture->runs), &memory), 0);
+    assert_int_equal(memory.reserved_for_jobs, 128 * MIB);
+    assert_int_equal(runs_cancel(fixture->runs, 1), 0);
+    assert_int_equal(expect_end(fixture, 1, POOL_CAUSE_CANCELLED, 128 + SIGTERM)->end.memory_limit, 128 * MIB);
+}
+
 static void test_runs_start_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -343,6 +363,30 @@ static void test_runs_want_of_descriptors(void **state)
     start_shell(fixture, 1, "echo well");
     expect_end(fixture, 1, POOL_CAUSE_EXITED, 0);
     expect_output(fixture, 1, OUTPUT_STDOUT, "well\n");
+}
+
+/* However few there are: opened whole, or refused in words and nothing left of it. */
+static void test_runs_open_with_few_descriptors(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit old;
+    int opened = 0, refused = 0;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    const rlim_t used = (rlim_t)open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close((int)used);
+    for (rlim_t more = 0; more < 40; more += 4) {
+        const struct rlimit few = {.rlim_cur = used + more, .rlim_max = old.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        const int rc = runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        if (rc == 0)
+            close_runs(fixture, true);
+        else
+            assert_true(fixture->runs == NULL && fixture->message[0] != '\0');
+        opened += rc == 0;
+        refused += rc < 0;
+    }
+    assert_true(opened > 0 && refused > 0);
 }
 
 /* ---- output ------------------------------------------------------------------------------------------------------ */
@@ -474,6 +518,8 @@ static void test_runs_task_ends(void **state)
     expect_end(fixture, 3, POOL_CAUSE_EXITED, 125);
     start_task(fixture, 4, "missing");
     assert_non_null(strstr(expect_end(fixture, 4, POOL_CAUSE_EXITED, 1)->end.message, "\"missing\""));
+    start_task(fixture, 5, "fail-wide");
+    assert_int_equal(expect_end(fixture, 5, POOL_CAUSE_EXITED, 1)->end.code, 256);
 }
 
 static void test_runs_modules_refused(void **state)
@@ -531,6 +577,20 @@ static void test_runs_cancel(void **state)
     expect_end(fixture, 1, POOL_CAUSE_CANCELLED, 128 + SIGKILL);
     assert_int_equal(runs_cancel(fixture->runs, 1), -ESRCH);
     assert_int_equal(fixture->told[1].ends, 1);
+}
+
+/* More than there are workers: one that waits in the pool is dropped, and never was. */
+static void test_runs_cancel_before_it_starts(void **state)
+{
+    struct fixture *fixture = *state;
+    open_runs(fixture, NULL);
+    for (uint64_t id = 1; id <= 3; id++)
+        start_shell(fixture, id, "echo ready; exec sleep 1000");
+    await_output(fixture, 1);
+    await_output(fixture, 2);
+    assert_int_equal(runs_cancel(fixture->runs, 3), 0);
+    const struct told *told = expect_end(fixture, 3, POOL_CAUSE_CANCELLED, 128 + SIGTERM);
+    assert_true(told->starts == 0 && told->outputs == 0 && told->end.started_at == 0);
 }
 
 static void test_runs_lost(void **state)
@@ -631,8 +691,10 @@ int main(void)
         RUNS_TEST(test_runs_command),
         RUNS_TEST(test_runs_surroundings),
         RUNS_TEST(test_runs_ends),
+        RUNS_TEST(test_runs_more_memory),
         RUNS_TEST(test_runs_start_refused),
         RUNS_TEST(test_runs_want_of_descriptors),
+        RUNS_TEST(test_runs_open_with_few_descriptors),
         RUNS_TEST(test_runs_output_limit),
         RUNS_TEST(test_runs_output_dropped),
         RUNS_TEST(test_runs_output_as_it_comes),
@@ -643,6 +705,7 @@ int main(void)
         RUNS_TEST(test_runs_task_ends),
         RUNS_TEST(test_runs_modules_refused),
         RUNS_TEST(test_runs_cancel),
+        RUNS_TEST(test_runs_cancel_before_it_starts),
         RUNS_TEST(test_runs_lost),
         RUNS_TEST(test_runs_rerunnable),
         RUNS_TEST(test_runs_close_waits),

@@ -208,6 +208,118 @@ static void test_scan_stops_deep_nesting_at_once(void **state)
     free(bytes);
 }
 
+/* Goes over bytes in pieces. What was looked at is overwritten: it must not be needed again. */
+static int scan_in_pieces(const void *bytes, size_t size, size_t piece, struct scan *scan)
+{
+    uint8_t *grown = malloc(size > 0 ? size : 1);
+    int rc = 0;
+    assert_non_null(grown);
+    scan_begin(scan, UINT64_MAX);
+    for (size_t at = 0; at < size && rc == 0; at += piece) {
+        const size_t more = piece < size - at ? piece : size - at;
+        uint8_t *moved = malloc(at + more);
+        assert_non_null(moved);
+        memset(moved, 0xc1, at);
+        if (scan->at < at)
+            memcpy(moved + scan->at, grown + scan->at, at - (size_t)scan->at);
+        memcpy(moved + at, (const uint8_t *)bytes + at, more);
+        free(grown);
+        grown = moved;
+        rc = scan_step(scan, grown, at + more);
+        if (rc == 0)
+            assert_true(scan_least(scan) + 9 > at + more); /* a header has at most 9 bytes */
+    }
+    free(grown);
+    return rc;
+}
+
+static void test_scan_goes_on_in_pieces(void **state)
+{
+    (void)state;
+    struct scan scan;
+    for (size_t i = 0; i < SAMPLES; i++)
+        for (size_t piece = 1; piece <= samples[i].size; piece++) {
+            assert_int_equal(scan_in_pieces(samples[i].bytes, samples[i].size, piece, &scan), 1);
+            assert_int_equal(scan.at, samples[i].size);
+            assert_int_equal(scan_least(&scan), samples[i].size);
+            assert_int_equal(scan_in_pieces(samples[i].bytes, samples[i].size - 1, piece, &scan), 0);
+        }
+}
+
+/* What follows is another object's. */
+static void test_scan_ends_where_the_object_ends(void **state)
+{
+    (void)state;
+    char two[64];
+    struct scan scan;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        memcpy(two, samples[i].bytes, samples[i].size);
+        memset(two + samples[i].size, 0xc1, samples[i].size);
+        assert_int_equal(scan_in_pieces(two, 2 * samples[i].size, 64, &scan), 1);
+        assert_int_equal(scan.at, samples[i].size);
+    }
+}
+
+/* A header is enough to know that what it announces is too much. */
+static void test_scan_knows_what_is_announced(void **state)
+{
+    (void)state;
+    struct scan scan;
+    static const struct {
+        struct sample bytes;
+        uint64_t least;
+    } announced[] = {
+        {BYTES("\xdd\xff\xff\xff\xff"), 5 + UINT64_C(0xffffffff)},
+        {BYTES("\xdf\xff\xff\xff\xff"), 5 + 2 * UINT64_C(0xffffffff)},
+        {BYTES("\xdb\xff\xff\xff\xff"), 5 + UINT64_C(0xffffffff)},
+        {BYTES("\xc9\xff\xff\xff\xff"), 6 + UINT64_C(0xffffffff)},
+        {BYTES("\x93\xdc\x01\x00"), 4 + 256 + 2},
+        {BYTES("\x93\x01\xda\x01"), 1 + 1 + 2},
+        {BYTES(""), 1},
+    };
+    for (size_t i = 0; i < sizeof announced / sizeof announced[0]; i++) {
+        scan_begin(&scan, UINT64_MAX);
+        assert_int_equal(scan_step(&scan, announced[i].bytes.bytes, announced[i].bytes.size), 0);
+        assert_int_equal(scan_least(&scan), announced[i].least);
+    }
+    scan_begin(&scan, 4);
+    assert_int_equal(scan_step(&scan, "\x92\x91\x01\x02", 4), 1);
+    scan_begin(&scan, 3);
+    assert_int_equal(scan_step(&scan, "\x92\x91\x01\x02", 4), -E2BIG);
+    scan_begin(&scan, 1000000);
+    assert_int_equal(scan_step(&scan, "\xdd\xff\xff\xff\xff", 5), -E2BIG);
+}
+
+/* Few small numbers among the bytes, so that containers are likely to be whole. */
+static void fill_random(unsigned char *bytes, size_t size)
+{
+    static const unsigned char often[] = {0x81, 0x91, 0x92, 0xa1, 0xc4, 0xc7, 0xd4, 0xd9, 0xdc, 0xde, 0, 1, 2};
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = random() % 2 == 0 ? (unsigned char)random() : often[(size_t)random() % sizeof often];
+}
+
+static void test_scan_in_pieces_refuses_the_same(void **state)
+{
+    (void)state;
+    unsigned char bytes[24];
+    struct scan scan;
+    size_t counts[3] = {0};
+    srandom(3);
+    for (int i = 0; i < 30000; i++) {
+        const size_t size = 1 + (size_t)random() % sizeof bytes;
+        fill_random(bytes, size);
+        const int whole = scan_in_pieces(bytes, size, size, &scan);
+        const uint64_t at = scan.at;
+        assert_int_equal(scan_in_pieces(bytes, size, 1, &scan), whole);
+        if (whole == 1)
+            assert_int_equal(scan.at, at);
+        assert_int_equal(scan_exactly(bytes, size), whole == 1 && at == size ? 0 : -EBADMSG);
+        counts[whole < 0 ? 2 : whole]++;
+    }
+    for (size_t i = 0; i < 3; i++)
+        assert_true(counts[i] > 100);
+}
+
 /* Everything that msgpack-c packs, at the sizes where the encoding changes. */
 static void pack_sizes(msgpack_packer *packer, size_t size, const char *filler)
 {
@@ -246,14 +358,6 @@ static void test_scan_takes_what_msgpack_packs(void **state)
     }
 }
 
-/* Few small numbers among the bytes, so that containers are likely to be whole. */
-static void fill_random(unsigned char *bytes, size_t size)
-{
-    static const unsigned char often[] = {0x81, 0x91, 0x92, 0xa1, 0xc4, 0xc7, 0xd4, 0xd9, 0xdc, 0xde, 0, 1, 2};
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = random() % 2 == 0 ? (unsigned char)random() : often[(size_t)random() % sizeof often];
-}
-
 static void test_scan_of_random_bytes(void **state)
 {
     (void)state;
@@ -281,6 +385,10 @@ int main(void)
         SUPPORT_TEST(test_scan_stops_deep_nesting_at_once),
         SUPPORT_TEST(test_scan_takes_what_msgpack_packs),
         SUPPORT_TEST(test_scan_of_random_bytes),
+        SUPPORT_TEST(test_scan_goes_on_in_pieces),
+        SUPPORT_TEST(test_scan_ends_where_the_object_ends),
+        SUPPORT_TEST(test_scan_knows_what_is_announced),
+        SUPPORT_TEST(test_scan_in_pieces_refuses_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

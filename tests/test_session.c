@@ -23,6 +23,25 @@
 #define TICK_MS     5
 #define KEPT_MAX    2000
 
+/* ---- memory that runs out ---------------------------------------------------------------------------------------- */
+
+static size_t memory_most = SIZE_MAX; /* for one block */
+
+void *__real_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_realloc(void *block, size_t size)
+{
+    return size > memory_most ? NULL : __real_realloc(block, size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return count * size > memory_most ? NULL : __real_calloc(count, size);
+}
+
 /* ---- a daemon that knows a few methods --------------------------------------------------------------------------- */
 
 static char root[] = "/tmp/reclaim-session-XXXXXX";
@@ -82,7 +101,8 @@ static void on_request(void *user, struct session *session, const struct rpc_req
         session_rewind(session, mark);
         answer(session, request->id, 3);
     } else {
-        session_set_subscriber(session, is_method(request, "events"));
+        if (is_method(request, "events"))
+            session_set_subscriber(session, true);
         answer(session, request->id,
                is_method(request, "big")    ? 64 * 1024
                : is_method(request, "huge") ? 4 * 1024 * 1024
@@ -176,6 +196,7 @@ static int begin(void **state)
     if (mkdtemp(root) == NULL || support_begin(state) != 0)
         return -1;
     memset(&daemon_, 0, sizeof daemon_);
+    memory_most = SIZE_MAX;
     uv_loop_init(&daemon_.loop);
     uv_check_init(&daemon_.loop, &daemon_.check);
     uv_timer_init(&daemon_.loop, &daemon_.tick);
@@ -722,9 +743,10 @@ static void test_session_closes_a_subscriber_that_does_not_read(void **state)
     struct client client = dial();
     request(&client, 1, "events");
     expect_answer(&client, 1);
-    request(&client, 2, "late");
+    request(&client, 2, "huge"); /* one answer may be larger than unread_max */
+    expect_answer(&client, 2);
+    request(&client, 3, "late");
     AWAIT(daemon_.late_count == 1);
-    session_set_subscriber(daemon_.late[0].session, true);
     char filler[4096] = {0};
     const uint64_t began = uv_hrtime();
     for (size_t sent = 0; daemon_.closes == 0; sent += sizeof filler) {
@@ -1037,6 +1059,87 @@ static void test_sessions_open_refuses_what_cannot_be_polled(void **state)
     close(fd);
 }
 
+/* ---- no memory --------------------------------------------------------------------------------------------------- */
+
+static void test_session_ends_without_memory_for_a_message(void **state)
+{
+    (void)state;
+    start(defaults);
+    struct client client = dial();
+    char *data = pack_sized(200 * 1024);
+    memory_most = 64 * 1024;
+    send_all(&client, data, 200 * 1024);
+    AWAIT(daemon_.closes == 1);
+    memory_most = SIZE_MAX;
+    assert_int_equal(count_logged("why=\"out of memory\""), 1);
+    free(data);
+    hang_up(&client);
+    expect_service();
+    stop(1000);
+}
+
+/* Half an answer would make nonsense of all that follow. */
+static void test_session_ends_without_memory_for_an_answer(void **state)
+{
+    (void)state;
+    start(defaults);
+    struct client client = dial();
+    request(&client, 1, "late");
+    AWAIT(daemon_.late_count == 1);
+    rpc_pack_result(session_packer(daemon_.late[0].session), 1);
+    memory_most = 64 * 1024;
+    static char filler[100 * 1024];
+    msgpack_pack_bin_with_body(session_packer(daemon_.late[0].session), filler, sizeof filler);
+    msgpack_pack_nil(session_packer(daemon_.late[0].session)); /* would fit, but behind a hole */
+    AWAIT(daemon_.closes == 1);
+    memory_most = SIZE_MAX;
+    AWAIT((receive(&client, SIZE_MAX), client.ended));
+    assert_int_equal(client.received, 0);
+    hang_up(&client);
+    stop(1000);
+}
+
+static void test_session_ends_without_memory_for_what_waits(void **state)
+{
+    (void)state;
+    start(defaults);
+    struct client client = dial();
+    for (uint32_t i = 0; i < 3; i++)
+        request(&client, i, "late");
+    AWAIT(daemon_.late_count == 3);
+    daemon_.flushes = false;
+    answer(daemon_.late[0].session, 0, 1024 * 1024); /* under way */
+    sessions_flush(daemon_.sessions);
+    answer(daemon_.late[0].session, 1, 80 * 1024); /* waits */
+    sessions_flush(daemon_.sessions);
+    answer(daemon_.late[0].session, 2, 80 * 1024); /* would be put behind it */
+    assert_int_equal(daemon_.closes, 0);
+    memory_most = 150 * 1024;
+    sessions_flush(daemon_.sessions);
+    memory_most = SIZE_MAX;
+    assert_int_equal(daemon_.closes, 1);
+    hang_up(&client);
+    stop(1000);
+}
+
+static void test_sessions_without_memory_for_one(void **state)
+{
+    struct sessions *sessions;
+    (void)state;
+    memory_most = 0;
+    assert_int_equal(sessions_open(&sessions, &daemon_.loop, &daemon_.door, &defaults), -ENOMEM);
+    memory_most = SIZE_MAX;
+    start(defaults);
+    struct client client = dial();
+    memory_most = 0;
+    AWAIT(count_logged("event=accept-failed") == 1);
+    memory_most = SIZE_MAX;
+    AWAIT((receive(&client, SIZE_MAX), client.ended));
+    hang_up(&client);
+    expect_service();
+    stop(1000);
+}
+
 /* ---- somebody else ----------------------------------------------------------------------------------------------- */
 
 /* As nobody: what the daemon tells him. 0 if that is `denied` and the end. */
@@ -1115,6 +1218,10 @@ int main(void)
         SESSION_TEST(test_sessions_close_waits_only_so_long),
         SESSION_TEST(test_sessions_stop_accepting),
         SESSION_TEST(test_sessions_open_refuses_what_cannot_be_polled),
+        SESSION_TEST(test_session_ends_without_memory_for_a_message),
+        SESSION_TEST(test_session_ends_without_memory_for_an_answer),
+        SESSION_TEST(test_session_ends_without_memory_for_what_waits),
+        SESSION_TEST(test_sessions_without_memory_for_one),
         SESSION_TEST(test_session_denies_another_uid),
     };
     uv_loop_t loop; /* libuv's own pipe, for ever, before descriptors are counted */

@@ -10,8 +10,12 @@
  *     cc -shared -fPIC -o numbers.so numbers.c $(pkg-config --cflags --libs reclaim)
  *     reclaimd --module ./numbers.so
  *
- * reclaimd loads it with dlopen(3) into its fork server, before that forks workers: what it loads in on_load is there
- * in every worker, copy-on-write. The daemon itself never has the module's code in it.
+ * reclaimd loads it with dlopen(3), RTLD_NOW and RTLD_LOCAL, into its fork server, before that forks workers: what it
+ * loads in on_load is there in every worker, copy-on-write. The daemon itself never has the module's code in it.
+ *
+ * A task runs as any function job (reclaim/call.h), with these differences: its standard output and error are files
+ * that the daemon keeps; its value is given back as the bytes that it is, so that clients expect MessagePack; it is
+ * handed no descriptors (pool_call_fd means nothing), and nobody hears of pool_call_progress and pool_call_emit.
  */
 #ifndef RECLAIM_MODULE_H
 #define RECLAIM_MODULE_H
@@ -26,7 +30,7 @@ extern "C" {
 
 typedef struct pool_task {
     const char *name; /* 1 to 255 bytes, not used twice in one daemon; NULL ends the table */
-    pool_fn fn;       /* pool_call_arg and pool_call_unpack give the argument as the client packed it: MessagePack */
+    pool_fn fn;       /* pool_call_arg and pool_call_unpack give the client's argument, MessagePack; no bytes: none */
 } pool_task_t;
 
 typedef struct pool_module {

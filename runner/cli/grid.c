@@ -63,21 +63,25 @@ void grid_adds(struct grid *grid, const char *text)
     grid_add(grid, GRID_PLAIN, text, strlen(text));
 }
 
-/* A cell with its blanks; the last one of a row has none behind it, and no more columns than are left. */
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A cell and the blanks around it, in no more columns than are left; the last one of a row has none behind it. */
 static void print_cell(const struct grid *grid, size_t column, const struct grid_cell *cell, size_t left, FILE *file)
 {
     const bool coloured = cell->colour != GRID_PLAIN && may_colour(file);
     const size_t blanks = grid->widths[column] > cell->width ? grid->widths[column] - cell->width : 0;
-    struct text cut = {0};
-    if (cell->width > left)
-        plain_put(&cut, cell->text.data, cell->text.size, left);
-    const char *shown = cell->width > left ? cut.data : cell->text.data;
-    if (grid->right[column])
-        fprintf(file, "%*s", (int)blanks, "");
-    fprintf(file, "%s%s%s", coloured ? starts[cell->colour] : "", shown != NULL ? shown : "", coloured ? "\033[m" : "");
+    const size_t before = grid->right[column] ? least(blanks, left) : 0;
+    struct text shown = {0};
+    const size_t width = plain_put(&shown, cell->text.data, cell->text.size, left - before);
+    fprintf(file, "%*s%s%s%s", (int)before, "", coloured ? starts[cell->colour] : "", shown.size > 0 ? shown.data : "",
+            coloured ? "\033[m" : "");
+    left -= before + width;
     if (column + 1 < grid->columns)
-        fprintf(file, "%*s", (grid->right[column] ? 0 : (int)blanks) + 2, "");
-    text_deinit(&cut);
+        fprintf(file, "%*s", (int)least(blanks - before + 2, left), "");
+    text_deinit(&shown);
 }
 
 int grid_print(struct grid *grid, FILE *file)
@@ -88,11 +92,7 @@ int grid_print(struct grid *grid, FILE *file)
         size_t used = 0;
         for (size_t k = 0; k < column; k++)
             used += grid->widths[k] + 2;
-        print_cell(grid, column, &grid->cells[i],
-                   column + 1 < grid->columns ? SIZE_MAX
-                   : width > used             ? width - used
-                                              : 0,
-                   file);
+        print_cell(grid, column, &grid->cells[i], width > used ? width - used : 0, file);
         if (column + 1 == grid->columns)
             putc('\n', file);
     }

@@ -54,7 +54,7 @@ static int help(void)
     puts("Usage: reclaim VERB [OPTION...]\n"
          "Runs memory-heavy commands, each with all its processes: nothing is left behind.\n");
     for (size_t i = 0; i < VERBS; i++)
-        printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
+        printf("  %-8s  %s\n", verbs[i].name, verbs[i].help);
     puts("\nAll but run and map are of the daemon, reclaimd(8). pueue's words do, too: add log\n"
          "follow kill restart start edit clean.");
     puts("\n  reclaim VERB --help      a verb's options\n  reclaim --version        the version");

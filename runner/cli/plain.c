@@ -6,13 +6,19 @@
 #include <wchar.h>
 #include <wctype.h>
 
+/* Marks that change the direction of what follows, and so what a line seems to say. */
+static bool turns(wchar_t c)
+{
+    return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f;
+}
+
 /* The next character: its bytes in *size, as it is shown in shown, and the columns of that. */
 static size_t next_shown(const char *data, size_t *size, char shown[8])
 {
     mbstate_t state = {0};
     wchar_t character;
     const size_t used = mbrtowc(&character, data, *size, &state);
-    if (used > 0 && used <= *size && iswprint((wint_t)character)) {
+    if (used > 0 && used <= *size && iswprint((wint_t)character) && !turns(character)) {
         const int width = wcwidth(character);
         memcpy(shown, data, used);
         shown[used] = '\0';

@@ -242,7 +242,7 @@ static int fail_connect(const char *path, int code, pool_error_t *error)
                                "`systemctl --user start reclaimd`",
                                path);
     if (code == -ENAMETOOLONG)
-        return connection_fail(error, code, "%s: the path of a socket may have at most 107 bytes", path);
+        return connection_fail(error, code, "the path of a socket may have at most 107 bytes: %s", path);
     return connection_fail(error, code, "%s: %s", path, strerror(-code));
 }
 

@@ -59,10 +59,17 @@ void stream_close(struct stream *stream)
     *stream = (struct stream){.fd = -1};
 }
 
+/* What is before `at` is not needed any more: it goes when its room is wanted, and a good part of the buffer. */
 static int make_room(struct stream *stream)
 {
     if (stream->size < stream->capacity)
         return 0;
+    if (stream->at > stream->capacity / 2) {
+        stream->size -= stream->at;
+        memmove(stream->data, stream->data + stream->at, stream->size);
+        stream->at = 0;
+        return 0;
+    }
     if (stream->capacity >= STREAM_MESSAGE_MAX)
         return -EBADMSG;
     const size_t capacity = stream->capacity == 0 ? FIRST_CAPACITY : 2 * stream->capacity;
@@ -127,25 +134,17 @@ int stream_send(struct stream *stream, const void *data, size_t size)
     return 0;
 }
 
-static void drop_taken(struct stream *stream)
-{
-    if (stream->taken == 0)
-        return;
-    stream->size -= stream->taken;
-    memmove(stream->data, stream->data + stream->taken, stream->size);
-    stream->taken = 0;
-}
-
 int stream_next(struct stream *stream, int64_t timeout_ms, const void **message, size_t *size)
 {
     const int64_t end = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
     struct scan scan;
-    drop_taken(stream);
+    stream->at += stream->taken;
+    stream->taken = 0;
     scan_begin(&scan, STREAM_MESSAGE_MAX);
     for (;;) {
-        int rc = scan_step(&scan, stream->data, stream->size);
+        int rc = stream->size > stream->at ? scan_step(&scan, stream->data + stream->at, stream->size - stream->at) : 0;
         if (rc == 1) {
-            *message = stream->data;
+            *message = stream->data + stream->at;
             *size = stream->taken = (size_t)scan.at;
             return 0;
         }

@@ -11,8 +11,8 @@
 
 struct stream {
     int fd;
-    char *data; /* received; the first `taken` bytes have been handed out */
-    size_t size, capacity, taken;
+    char *data; /* received, up to size; what is before `at` is done with, and `taken` bytes from there are lent */
+    size_t at, taken, size, capacity;
 };
 
 /* Negative errno: what socket(2) and connect(2) say; -ENAMETOOLONG: path has more than 107 bytes. */

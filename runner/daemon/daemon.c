@@ -146,8 +146,8 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     notify_reloading(&daemon->notify);
-    const int error = log_reopen(daemon->log);
-    log_event(daemon->log, error < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "reopened", log_number("error", -error));
+    if (log_reopen(daemon->log) == 0) /* else it has told */
+        log_event(daemon->log, LOG_LEVEL_INFO, "reopened");
     notify_ready(&daemon->notify);
 }
 

@@ -37,7 +37,8 @@ struct job {
 struct client {
     struct session *session;
     uint64_t serial;
-    size_t jobs; /* that have not ended */
+    size_t jobs;    /* that have not ended */
+    size_t watched; /* ids that its watches hold */
     bool subscribed;
     uint64_t *subscribed_ids; /* sorted; NULL: all */
     size_t subscribed_count;

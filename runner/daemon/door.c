@@ -54,25 +54,30 @@ static int make_directory(const char *path, bool last, char message[512])
     return check_directory(path, last, message);
 }
 
-/* Makes what is missing of the directory that path is in, and checks all of it; gives the directory, locked: whoever
- * opens a door there at the same time sees it closed or open, never half-way. */
-static int enter_directory(const char *path, char message[512])
+/* Makes what is missing of directory, and checks all of it. */
+static int make_directories(char *directory, char message[512])
 {
-    char directory[sizeof((struct sockaddr_un *)0)->sun_path];
-    const char *slash = strrchr(path, '/');
-    const size_t size = slash == NULL ? 0 : (size_t)(slash - path);
-    memcpy(directory, path, size);
-    directory[size] = '\0';
-    for (char *at = directory + 1; size > 0 && (at = strchr(at, '/')) != NULL; at++) {
+    for (char *at = directory + 1; (at = strchr(at, '/')) != NULL; at++) {
         *at = '\0';
         const int rc = make_directory(directory, false, message);
         *at = '/';
         if (rc < 0)
             return rc;
     }
-    if (size == 0)
-        strcpy(directory, slash == NULL ? "." : "/");
-    const int rc = make_directory(directory, true, message);
+    return make_directory(directory, true, message);
+}
+
+/* The directory that path is in, locked: of several that open a door there at the same time only one goes on, and none
+ * takes the other's socket for a stale one. */
+static int enter_directory(const char *path, char message[512])
+{
+    char directory[sizeof((struct sockaddr_un *)0)->sun_path + 2];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        snprintf(directory, sizeof directory, ".");
+    else
+        snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    const int rc = make_directories(directory, message);
     if (rc < 0)
         return rc;
     const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -42,6 +42,9 @@ int methods_unsubscribe(struct call *call, struct rpc_error *error);
 int methods_drain(struct call *call, struct rpc_error *error);
 int methods_shutdown(struct call *call, struct rpc_error *error);
 
+/* The group of this name, made if there may be one more. NULL and error. */
+struct schedule_group *methods_group_of(struct daemon *daemon, struct rpc_text name, struct rpc_error *error);
+
 /* Is there room for count more jobs of this client, and are any taken at all? 0, or -1 and error. */
 int methods_check_room(const struct call *call, size_t count, struct rpc_error *error);
 

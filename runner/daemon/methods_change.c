@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDS_MAX 100000
+#define IDS_MAX    100000
+#define GROUPS_MAX 1000
 
 static int compare_ids(const void *left, const void *right)
 {
@@ -220,6 +221,8 @@ int methods_set(struct call *call, struct rpc_error *error)
     if (read_ids(call, settings.ids, &ids, &count, error) < 0)
         return -1;
     int result = for_each(call, ids, count, check_settable, error);
+    if (result == 0 && (given & SET_GROUP) && methods_group_of(call->daemon, settings.group, error) == NULL)
+        result = -1;
     for (size_t i = 0; i < count && result == 0; i++)
         result = set_one(call->daemon, ids[i], &settings, given, error);
     free(ids);
@@ -227,6 +230,30 @@ int methods_set(struct call *call, struct rpc_error *error)
 }
 
 /* ---- groups, pausing */
+
+static size_t count_groups(const struct schedule *schedule)
+{
+    const struct schedule_group *group;
+    size_t count = 0;
+    TAILQ_FOREACH(group, &schedule->groups, entry)
+        count++;
+    return count;
+}
+
+struct schedule_group *methods_group_of(struct daemon *daemon, struct rpc_text name, struct rpc_error *error)
+{
+    struct schedule_group *group = schedule_group_find(&daemon->schedule, name.data, name.size);
+    if (group != NULL)
+        return group;
+    if (count_groups(&daemon->schedule) >= GROUPS_MAX) {
+        rpc_fail(error, RPC_INVALID_VALUE, "there are %d groups already: name one of them", GROUPS_MAX);
+        return NULL;
+    }
+    group = schedule_group(&daemon->schedule, name.data, name.size);
+    if (group == NULL)
+        rpc_fail(error, RPC_INTERNAL, "no memory for a group");
+    return group;
+}
 
 static int write_group(struct daemon *daemon, const struct schedule_group *group, struct rpc_error *error)
 {
@@ -251,9 +278,9 @@ int methods_group(struct call *call, struct rpc_error *error)
     uint64_t given;
     if (fields_read(call->params, "group", table, 2, &wanted, &given, error) < 0)
         return -1;
-    struct schedule_group *group = schedule_group(&call->daemon->schedule, wanted.name.data, wanted.name.size);
+    struct schedule_group *group = methods_group_of(call->daemon, wanted.name, error);
     if (group == NULL)
-        return rpc_fail(error, RPC_INTERNAL, "no memory for a group");
+        return -1;
     if (given & 2)
         group->limit = wanted.limit.nil ? 0 : wanted.limit.value;
     return write_group(call->daemon, group, error) < 0 ? -1 : methods_done(call);
@@ -272,9 +299,9 @@ static int set_paused(struct call *call, const char *method, bool paused, struct
         const int failed = store_fact_write(daemon->store, "paused", paused);
         return failed < 0 ? turn_fail(daemon, failed, error) : methods_done(call);
     }
-    struct schedule_group *group = schedule_group(&daemon->schedule, name.data, name.size);
+    struct schedule_group *group = methods_group_of(daemon, name, error);
     if (group == NULL)
-        return rpc_fail(error, RPC_INTERNAL, "no memory for a group");
+        return -1;
     group->paused = paused;
     return write_group(daemon, group, error) < 0 ? -1 : methods_done(call);
 }

@@ -10,7 +10,7 @@
 #define LIST_DEFAULT  100
 #define LIST_MAX      1000
 #define PIECE_DEFAULT (INT64_C(1024) * 1024)
-#define IDS_MAX       100000
+#define LOOKED_AT_MAX 10000 /* rows for one page: one that finds little must not hold up others */
 
 static int unreadable(struct call *call, struct rpc_error *error)
 {
@@ -90,7 +90,7 @@ struct page {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
     unsigned wanted;
-    uint32_t count, limit;
+    uint32_t count, limit, looked_at;
     uint64_t last; /* the last id that was looked at */
     bool more;
 };
@@ -107,14 +107,15 @@ static bool is_wanted(const struct page *page, const struct record *record)
 static int add_to_page(void *user, const struct record *record)
 {
     struct page *page = user;
-    if (!is_wanted(page, record))
-        return 0;
-    if (page->count == page->limit) {
+    if (page->count == page->limit || page->looked_at == LOOKED_AT_MAX) {
         page->more = true;
         return 1;
     }
-    view_job(page->daemon, &page->packer, record, false);
     page->last = record->id;
+    page->looked_at++;
+    if (!is_wanted(page, record))
+        return 0;
+    view_job(page->daemon, &page->packer, record, false);
     page->count++;
     return 0;
 }
@@ -168,6 +169,9 @@ int methods_list(struct call *call, struct rpc_error *error)
 
 static int later(int failed, struct rpc_error *error)
 {
+    if (failed == -E2BIG)
+        return rpc_fail(error, RPC_TOO_MANY_REQUESTS, "more than %d ids are waited for on this connection",
+                        WATCH_IDS_MAX);
     return failed < 0 ? rpc_fail(error, RPC_INTERNAL, "no memory for a request that waits") : METHODS_LATER;
 }
 
@@ -179,7 +183,7 @@ int methods_wait(struct call *call, struct rpc_error *error)
         double timeout;
     } wanted = {.timeout = -1};
     const struct field table[] = {
-        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX},
+        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = WATCH_IDS_MAX},
         {.name = "any", .type = FIELD_BOOL, .offset = (size_t)((char *)&wanted.any - (char *)&wanted)},
         {.name = "timeout", .type = FIELD_SECONDS, .offset = (size_t)((char *)&wanted.timeout - (char *)&wanted)}};
     struct watch watch = {.client = call->client, .request = call->request, .until = -1};

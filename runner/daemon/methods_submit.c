@@ -318,6 +318,9 @@ static int check_batch(struct batch *batch, const msgpack_object *maps, const st
         if (resolve_after(batch, i, error) < 0)
             return -1;
         news += is_new(batch, i);
+        const struct rpc_text group = batch->entries[i].spec.group;
+        if (group.size > 0 && methods_group_of(batch->daemon, group, error) == NULL)
+            return -1;
     }
     return news > 0 && methods_check_room(call, news, error) < 0 ? -1 : check_cycle(batch, error);
 }

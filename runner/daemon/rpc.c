@@ -71,7 +71,7 @@ const char *rpc_quote(const char *text, size_t size, char out[256])
         *at++ = digits[byte >> 4];
         *at++ = digits[byte & 0xf];
     }
-    strcpy(at, shown < size ? "..." : "");
+    snprintf(at, sizeof "...", "%s", shown < size ? "..." : "");
     return out;
 }
 

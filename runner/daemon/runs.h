@@ -19,8 +19,9 @@ struct runs_options {
     const char *const *modules; /* NULL-terminated paths; NULL: none */
     const char *statedir;       /* for statedir_hold_for_workers */
     struct outputs *outputs;    /* *borrows* */
-    /* A run has ended: its whole tree is gone, its output is in its files. end and value are *borrowed*. evicted: taken
-     * from its worker for memory, by the pool, and run again there already (counted in evictions). */
+    /* A run has ended: its whole tree is gone, its output is in its files. end and value are *borrowed*. It did well
+     * where exit_code is 0, and only there. evictions: how often it was taken from its worker, for memory or with a
+     * fork server that died, and run again by the pool (rerunnable): its output then began anew. */
     void (*on_end)(void *user, uint64_t id, const struct record_end *end, uint32_t evictions,
                    struct record_bytes value);
     void (*on_started)(void *user, uint64_t id); /* its worker has it */
@@ -32,8 +33,9 @@ struct runs_options {
 /* Opens the pool: early, before threads and memory. A module that does not load, has another ABI, a task name twice or
  * none: negative errno, and message names module and reason. */
 int runs_open(struct runs **runs, uv_loop_t *loop, const struct runs_options *options, char message[512]);
-/* Ends what runs (its on_end still comes, cause cancelled) when kill is set; frees when all is gone, then calls done.
- */
+/* Starts nothing more, waits for what runs or, when kill is set, ends it with SIGKILL (its on_end still comes, cause
+ * cancelled); when every process of the pool is gone calls done (may be NULL), and frees. May be called again with kill
+ * set while it waits; the last done counts. */
 void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *user);
 
 int32_t runs_workers(const struct runs *runs);
@@ -44,8 +46,12 @@ const char *const *runs_tasks(const struct runs *runs);
 bool runs_has_task(const struct runs *runs, struct rpc_text name);
 const pool_t *runs_pool(const struct runs *runs); /* for pool_stats, pool_memory */
 
-/* Starts one: opens its output files anew, hands it to the pool. memory_limit: of this run; attempt: 1 for the first.
- * spec is *borrowed* during the call. Negative errno where it could not be (message says why): then no on_end comes. */
+/* Starts one, which must not run already: removes the files of an earlier run, hands it to the pool. What it writes to
+ * standard output and error goes into files of its own as it comes; beyond output_limit the job is ended, else beyond
+ * output_max the rest is dropped; both are `truncated`, and so is what could not be written, which the log is told.
+ * memory_limit: of this run, 0: none; attempt: 1 for the first. spec is *borrowed* during the call. Negative errno
+ * where it could not be (message says why): then no on_end comes. -E2BIG: it is expected to need more than the budget;
+ * -EMFILE; -ESHUTDOWN. */
 int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
                char message[512]);
 /* Asks for its end: SIGTERM, after kill_after SIGKILL. -ESRCH: it does not run. */

@@ -12,6 +12,13 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* A task's code may be any number; what no exit status can hold is not to be cut down to a success. */
+static int exit_code(const pool_result_t *result)
+{
+    const int code = outcome_exit_code(result);
+    return code < 0 || code > UINT8_MAX ? 1 : code;
+}
+
 static void fill(const pool_result_t *result, struct record_end *end)
 {
     const pool_usage_t *usage = &result->usage;
@@ -19,7 +26,7 @@ static void fill(const pool_result_t *result, struct record_end *end)
         .cause = (int32_t)result->cause,
         .code = result->code,
         .signal = result->signal,
-        .exit_code = outcome_exit_code(result),
+        .exit_code = exit_code(result),
         .started_at = usage->started,
         .ended_at = usage->ended > 0 ? usage->ended : now_seconds(), /* it never started */
         .wall_seconds = usage->wall_seconds,

@@ -172,17 +172,18 @@ static int submit_command(struct run *run, uint32_t attempt, const struct spec *
     return rc;
 }
 
-static int submit_task(struct run *run, const struct spec *spec, pool_job_options_t *options)
+static int submit_task(struct run *run, const struct spec *spec, const pool_job_options_t *common)
 {
     const int fds[] = {run->streams[0].output.for_job, run->streams[1].output.for_job};
+    pool_job_options_t options = *common;
     msgpack_sbuffer argument;
     msgpack_sbuffer_init(&argument);
-    options->fds = fds;
-    options->fd_count = 2;
-    options->output = POOL_OUTPUT_DISCARD; /* until modules_run has put the pipes in their places */
+    options.fds = fds;
+    options.fd_count = 2;
+    options.output = POOL_OUTPUT_DISCARD; /* until modules_run has put the pipes in their places */
     int rc = modules_pack(spec->task, is_given(spec, SPEC_ARGUMENT) ? spec->argument : NULL, &argument);
     if (rc == 0)
-        rc = pool_submit(run->runs->pool, modules_run, argument.data, argument.size, options, &run->job);
+        rc = pool_submit(run->runs->pool, modules_run, argument.data, argument.size, &options, &run->job);
     msgpack_sbuffer_destroy(&argument);
     return rc;
 }

@@ -58,8 +58,8 @@ struct runs {
     void *done_user;
 
     pthread_mutex_t lock;
-    TAILQ_HEAD(, run) news; /* runs that the pool's thread has told something of */
-    bool is_stopped;        /* the pool is closed */
+    TAILQ_HEAD(runs_news, run) news; /* runs that the pool's thread has told something of */
+    bool is_stopped;                 /* the pool is closed */
 };
 
 /* Something is to be seen to on the loop; any thread, lock held. */
@@ -71,10 +71,13 @@ static inline void runs_list(struct runs *runs, struct run *run)
     uv_async_send(&runs->async);
 }
 
-/* runs_start.c: closes pipes, files and handles, and frees the run when they are gone. */
-void run_drop(struct run *run);
+/* runs.c: on the loop, after runs_list. */
+void runs_on_async(uv_async_t *async);
 /* Drops a reference; the last one frees runs, and tells whoever closed it. */
 void runs_unref(struct runs *runs);
+
+/* runs_start.c: closes pipes, files and handles, and frees the run when they are gone. */
+void run_drop(struct run *run);
 
 /* runs_end.c: what is told of a run that has settled, with its streams finished. */
 void run_describe(const struct run *run, struct record_end *end);

@@ -193,15 +193,18 @@ static void drop_edge(struct schedule_edge *edge)
 
 void schedule_remove(struct schedule *schedule, struct schedule_job *job)
 {
-    for (struct schedule_edge *edge; (edge = LIST_FIRST(&job->needs)) != NULL;)
+    for (struct schedule_edge *edge = LIST_FIRST(&job->needs), *next; edge != NULL; edge = next) {
+        next = LIST_NEXT(edge, of_job);
         drop_edge(edge);
+    }
     move(schedule, job, SCHEDULE_OUT);
 }
 
 struct schedule_job *schedule_release(struct schedule *schedule, struct schedule_job *ended, double now)
 {
-    for (struct schedule_edge *edge; (edge = LIST_FIRST(&ended->needed_by)) != NULL;) {
+    for (struct schedule_edge *edge = LIST_FIRST(&ended->needed_by), *next; edge != NULL; edge = next) {
         struct schedule_job *job = edge->job;
+        next = LIST_NEXT(edge, of_needed);
         drop_edge(edge);
         if (job->state == SCHEDULE_NEEDS && LIST_EMPTY(&job->needs))
             move(schedule, job, waiting_state(job, now));

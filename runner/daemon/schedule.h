@@ -31,7 +31,7 @@ struct schedule_job {
     enum schedule_state state;
     struct schedule_job *heap_left, *heap_right, *heap_up; /* schedule_heap.h */
     uint32_t heap_rank;
-    LIST_HEAD(, schedule_edge) needs, needed_by;
+    LIST_HEAD(schedule_edges, schedule_edge) needs, needed_by;
 };
 
 struct schedule_group {

@@ -53,9 +53,10 @@ void session_close(struct session *session, const char *why)
     uv_close((uv_handle_t *)&session->timer, on_handle_closed);
 }
 
-void session_end(struct session *session)
+void session_end(struct session *session, const char *why)
 {
     session->is_ending = true;
+    session->why = why;
     session_watch(session);
 }
 
@@ -82,7 +83,7 @@ static void on_timer(uv_timer_t *timer)
         rpc_fail(&error, RPC_MALFORMED, "the rest of a message did not come within %" PRId64 " ms",
                  session->all->options.stall_ms);
         session_refuse(session, NULL, &error);
-        session_end(session);
+        session_end(session, "the rest of a message did not come");
     } else if (session_has_hung_up(session)) {
         session_close(session, "hung up");
     } else if (session_unread(session) > 0 && session_sent(session) == session->sent_at_last_look) {
@@ -114,7 +115,7 @@ void session_watch(struct session *session)
     if (session->is_closed)
         return;
     if (is_done(session)) {
-        session_close(session, session->has_eof ? "hung up" : "ended");
+        session_close(session, session->is_ending ? session->why : "hung up");
         return;
     }
     const bool reads = session_takes(session) && !session->is_held && !session->has_eof;

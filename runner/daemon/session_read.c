@@ -12,7 +12,7 @@
 static void give_up(struct session *session, const struct rpc_error *error)
 {
     session_refuse(session, NULL, error);
-    session_end(session);
+    session_end(session, rpc_code_name(error->code));
 }
 
 static void on_message(struct session *session, const msgpack_object *message)

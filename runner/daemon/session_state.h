@@ -37,10 +37,11 @@ struct session {
     uv_timer_t timer; /* session_watch() */
     unsigned handles; /* of these two that are not closed */
     bool is_reading, is_resumed, is_subscriber;
-    bool is_held;   /* whole requests may be in `in` that it must not take now: session_take() */
-    bool has_eof;   /* the peer sends nothing more: closed when everything is answered */
-    bool is_ending; /* takes nothing more: closed when everything is sent */
-    bool is_closed; /* nothing happens any more; freed when its handles are closed */
+    bool is_held;    /* whole requests may be in `in` that it must not take now: session_take() */
+    bool has_eof;    /* the peer sends nothing more: closed when everything is answered */
+    bool is_ending;  /* takes nothing more: closed when everything is sent */
+    bool is_closed;  /* nothing happens any more; freed when its handles are closed */
+    const char *why; /* is_ending */
     size_t unanswered;
 
     char *in; /* what came and is not taken: in_size bytes from the start of a message on */
@@ -68,8 +69,8 @@ struct sessions {
     uv_idle_t resume;
     unsigned handles; /* of these that are not closed */
     LIST_HEAD(session_list, session) open;
-    TAILQ_HEAD(, session) resumed;  /* those that may take requests again */
-    size_t open_count, alive_count; /* alive: not freed */
+    TAILQ_HEAD(session_queue, session) resumed; /* those that may take requests again */
+    size_t open_count, alive_count;             /* alive: not freed */
     uint64_t last_serial;
     bool is_accepting, is_closing;
     bool full_told, failure_told; /* logged once until somebody is let in again */
@@ -86,8 +87,8 @@ void session_watch(struct session *session);
 bool session_takes(const struct session *session);
 /* The peer is closed altogether, not only its sending half. */
 bool session_has_hung_up(const struct session *session);
-/* Closes when everything that is packed was sent. */
-void session_end(struct session *session);
+/* Closes when everything that is packed was sent; why (*borrowed* until then) is for the log. */
+void session_end(struct session *session, const char *why);
 __attribute__((format(printf, 2, 3))) void sessions_log(const struct sessions *all, const char *format, ...);
 
 /* ---- session_read.c */

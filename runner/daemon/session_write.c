@@ -38,6 +38,12 @@ void session_write_deinit(struct session *session)
     free(session->sending);
 }
 
+/* Bytes that were flushed and that its socket has not taken. */
+static size_t unsent(const struct session *session)
+{
+    return session->waiting.size + uv_stream_get_write_queue_size((const uv_stream_t *)&session->pipe);
+}
+
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
 
 static void on_written(uv_write_t *write, int status);
@@ -116,19 +122,17 @@ void session_flush(struct session *session)
 {
     if (session->is_closed)
         return;
+    /* one answer may be larger than unread_max, so that only what waits from before counts */
+    if (session->is_subscriber && session->packed.size > 0 && unsent(session) > session->all->options.unread_max) {
+        session_close(session, "a subscriber that does not read its events");
+        return;
+    }
     if (session->packed.size > 0)
         move_packed(session);
     send_all(session);
-    if (session->is_subscriber && !session->is_closed && session_unread(session) > session->all->options.unread_max)
-        session_close(session, "a subscriber that does not read its events");
 }
 
 /* ---- what is packed --------------------------------------------------------------------------------------------- */
-
-static size_t unsent(const struct session *session)
-{
-    return session->waiting.size + uv_stream_get_write_queue_size((const uv_stream_t *)&session->pipe);
-}
 
 size_t session_unread(const struct session *session)
 {

@@ -196,11 +196,13 @@ void session_freed(struct sessions *all)
     close_when_empty(all);
 }
 
+static const char ending[] = "the daemon ends";
+
 static void on_grace(uv_timer_t *timer)
 {
     struct sessions *all = timer->data;
     for (struct session *session; (session = LIST_FIRST(&all->open)) != NULL;)
-        session_close(session, "the daemon ends");
+        session_close(session, ending);
 }
 
 void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(void *user))
@@ -210,7 +212,7 @@ void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(vo
     sessions->done = done;
     sessions->is_closing = true;
     for (struct session *session = LIST_FIRST(&sessions->open); session != NULL; session = LIST_NEXT(session, entry))
-        session_end(session);
+        session_end(session, ending);
     if (grace_ms <= 0)
         on_grace(&sessions->grace);
     else

@@ -13,6 +13,7 @@ static int compare_ids(const void *left, const void *right)
 static void drop(struct daemon *daemon, struct watch *watch)
 {
     TAILQ_REMOVE(&daemon->watches, watch, entry);
+    watch->client->watched -= watch->count;
     free(watch->ids);
     free(watch);
 }
@@ -74,17 +75,30 @@ static bool is_over(const struct watch *watch)
     return watch->any ? watch->ended > 0 : watch->ended >= watch->count;
 }
 
-int watch_wait(struct daemon *daemon, const struct watch *wanted)
+/* NULL and *error: its ids are freed. */
+static struct watch *keep(struct daemon *daemon, const struct watch *wanted, int *error)
 {
     struct watch *watch = malloc(sizeof *watch);
-    if (watch == NULL) {
+    *error = watch == NULL ? -ENOMEM : wanted->client->watched + wanted->count > WATCH_IDS_MAX ? -E2BIG : 0;
+    if (*error < 0) {
+        free(watch);
         free(wanted->ids);
-        return -ENOMEM;
+        return NULL;
     }
     *watch = *wanted;
+    wanted->client->watched += wanted->count;
+    TAILQ_INSERT_TAIL(&daemon->watches, watch, entry);
+    return watch;
+}
+
+int watch_wait(struct daemon *daemon, const struct watch *wanted)
+{
+    int error;
+    struct watch *watch = keep(daemon, wanted, &error);
+    if (watch == NULL)
+        return error;
     qsort(watch->ids, watch->count, sizeof *watch->ids, compare_ids);
     count_ended(daemon, watch);
-    TAILQ_INSERT_TAIL(&daemon->watches, watch, entry);
     if (is_over(watch))
         answer_wait(daemon, watch, false);
     else if (watch->until >= 0 && watch->until <= (int64_t)uv_now(daemon->loop))
@@ -104,13 +118,10 @@ static void try_output(struct daemon *daemon, struct watch *watch)
 
 int watch_follow(struct daemon *daemon, const struct watch *wanted)
 {
-    struct watch *watch = malloc(sizeof *watch);
-    if (watch == NULL) {
-        free(wanted->ids);
-        return -ENOMEM;
-    }
-    *watch = *wanted;
-    TAILQ_INSERT_TAIL(&daemon->watches, watch, entry);
+    int error;
+    struct watch *watch = keep(daemon, wanted, &error);
+    if (watch == NULL)
+        return error;
     try_output(daemon, watch);
     return 0;
 }

@@ -18,7 +18,9 @@ struct watch {
     TAILQ_ENTRY(watch) entry;
 };
 
-/* Answers now or later. *Takes* wanted->ids, also on failure. -ENOMEM: not answered. */
+#define WATCH_IDS_MAX 100000 /* of one client, in all its waits */
+
+/* Answers now or later. *Takes* wanted->ids, also on failure. -ENOMEM, -E2BIG (WATCH_IDS_MAX): not answered. */
 int watch_wait(struct daemon *daemon, const struct watch *wanted);
 int watch_follow(struct daemon *daemon, const struct watch *wanted);
 

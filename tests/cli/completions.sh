@@ -46,10 +46,11 @@ for shell in bash zsh fish; do
     ask $shell reclaim --
     offers "$(printf '%s\n' --help --version)"
     for verb in $verbs; do
-        options=$("$reclaim" "$verb" --help | sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p' | sort)
+        "$reclaim" "$verb" --help >"$work/help"
+        options=$(sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p' "$work/help" | sort)
         count=$((count + 1))
         case $options in
-        *--memory*) ;;
+        *--help*) ;;
         *)
             echo "FAILED: --help of $verb names no options"
             failed=$((failed + 1))
@@ -57,15 +58,25 @@ for shell in bash zsh fish; do
         esac
         ask $shell reclaim "$verb" --
         offers "$options"
-        ask $shell reclaim "$verb" -m 2G --ver
-        offers "$(printf '%s\n' --verbose --version)"
-        ask $shell reclaim "$verb" --report unlike
-        offers unlike-any-other
-        ask $shell reclaim "$verb" --memory unlike
-        offers ""
-        ask $shell reclaim "$verb" --memory 2G -v mkfif
-        offers mkfifo
     done
+    for verb in run map submit; do
+        ask $shell reclaim $verb -m 2G mkfif
+        offers mkfifo
+        ask $shell reclaim $verb --memory unlike
+        offers ""
+        ask $shell reclaim $verb -m 2G --vers
+        offers --version
+    done
+    ask $shell reclaim map --report unlike
+    offers unlike-any-other
+    ask $shell reclaim wait 7 --js # options may stand behind words
+    offers --json
+    ask $shell reclaim wait unlike
+    offers ""
+    ask $shell reclaim list --socket unlike
+    offers unlike-any-other
+    ask $shell reclaim daemon sta
+    offers "$(printf '%s\n' start status)"
     ask $shell reclaim run mkfifo --mem # a command's options are not ours
     lacks out --memory
 done

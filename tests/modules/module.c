@@ -49,6 +49,12 @@ static int fail(pool_call_t *call)
     return pool_call_fail(call, 42, "no such key: %s", "x");
 }
 
+/* A code that no exit status can hold. */
+static int fail_wide(pool_call_t *call)
+{
+    return pool_call_fail(call, 256, "wide");
+}
+
 static int crash(pool_call_t *call)
 {
     printf("before");
@@ -82,6 +88,7 @@ static const pool_task_t tasks[] = {
     {.name = "echo", .fn = echo},
     {.name = "talk", .fn = talk},
     {.name = "fail", .fn = fail},
+    {.name = "fail-wide", .fn = fail_wide},
     {.name = "crash", .fn = crash},
     {.name = "large", .fn = large},
     {.name = "leave", .fn = leave},

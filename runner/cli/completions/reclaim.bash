@@ -11,6 +11,16 @@ _reclaim_verbs() {
     "$1" --help 2>/dev/null | sed -nE 's/^  ([a-z]+)  .*/\1/p'
 }
 
+# What a verb takes behind its options: "command", words to choose from, or nothing.
+_reclaim_words() { # COMMAND VERB
+    local usage
+    usage=$("$1" "$2" --help 2>/dev/null | sed -n '1s/\[[^]]*\]//gp')
+    case $usage in
+    *COMMAND*) echo command ;;
+    *\|*) sed -E 's/.* ([a-z|]+).*/\1/; s/\|/ /g' <<<"$usage" ;;
+    esac
+}
+
 # The command's own completion, where bash-completion is loaded; else names of commands and of files.
 _reclaim_command() { # index of its first word
     if declare -F _command_offset >/dev/null; then
@@ -29,7 +39,7 @@ _reclaim_value() { # SIZE or FILE or ..., what there is of it
 }
 
 _reclaim() {
-    local program=$1 current=$2 letter option value words=""
+    local program=$1 current=$2 letter option value words="" takes
     local -A values=()
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -43,6 +53,7 @@ _reclaim() {
         values[$letter]=$value
         words+=" $letter"
     done < <(_reclaim_options "$program" "${COMP_WORDS[1]}")
+    takes=$(_reclaim_words "$program" "${COMP_WORDS[1]}")
     local i=2 awaited=""
     for (( ; i < COMP_CWORD; i++)); do
         local word=${COMP_WORDS[i]}
@@ -50,20 +61,23 @@ _reclaim() {
         --) ((i++)) && break ;;
         -*) awaited=${values[$word]-} ;;
         *)
-            [ "$awaited" ] || break
+            [ "$awaited" ] || [ "$takes" != command ] || break
             [ "$word" = = ] || awaited="" # bash gives --memory=2G as three words
             ;;
         esac
     done
-    if ((i < COMP_CWORD)) || [ "${COMP_WORDS[i - 1]}" = -- ]; then
+    if [ "$takes" = command ] && { ((i < COMP_CWORD)) || [ "${COMP_WORDS[i - 1]}" = -- ]; }; then
         _reclaim_command "$i" "$current"
     elif [ "$awaited" ]; then
         [ "$current" = = ] && current=""
         _reclaim_value "$awaited" "$current"
     elif [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-    else
+    elif [ "$takes" = command ]; then
         _reclaim_command "$COMP_CWORD" "$current"
+    else
+        compopt +o bashdefault +o default 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -W "$takes" -- "$current")
     fi
 }
 

@@ -34,11 +34,11 @@ function __reclaim_complete_command
 end
 
 # A verb's options, each with its description; FILE and DIR complete as such, other values not at all.
-function __reclaim_add_options -a verb
+function __reclaim_add_options -a verb where
     for line in (reclaim $verb --help 2>/dev/null)
         string match -qr '^  (?:-(?<letter>.),|   ) --(?<name>[a-z-]+)(?: (?<value>[A-Z]+))? +(?<help>.*)$' -- $line
         or continue
-        set -l options -c reclaim -n "__reclaim_in $verb" -l $name -d $help
+        set -l options -c reclaim -n "$where $verb" -l $name -d $help
         test -n "$letter"; and set -a options -s $letter
         if test -n "$value"
             set -a options -r
@@ -57,6 +57,20 @@ function __reclaim_add_options -a verb
     end
 end
 
+# What a verb takes behind its options: a command, words to choose from, or nothing that is known.
+function __reclaim_add_words -a verb
+    set -l usage (reclaim $verb --help 2>/dev/null)[1]
+    if string match -q '*COMMAND*' -- $usage
+        complete -c reclaim -n "__reclaim_after $verb" -a '(__reclaim_complete_command)'
+        __reclaim_add_options $verb __reclaim_in
+        return
+    end
+    if string match -qr ' (?<words>[a-z]+\|[a-z|]+)' -- $usage
+        complete -c reclaim -n "__reclaim_after $verb" -a "$(string replace -a '|' ' ' -- $words)"
+    end
+    __reclaim_add_options $verb __reclaim_after
+end
+
 set -g __reclaim_valued
 complete -c reclaim -f
 complete -c reclaim -n __fish_is_first_token -l help -d 'list the verbs'
@@ -65,6 +79,5 @@ for line in (reclaim --help 2>/dev/null)
     string match -qr '^  (?<verb>[a-z]+)  +(?<help>.*)$' -- $line
     or continue
     complete -c reclaim -n __fish_is_first_token -a $verb -d $help
-    complete -c reclaim -n "__reclaim_after $verb" -a '(__reclaim_complete_command)'
-    __reclaim_add_options $verb
+    __reclaim_add_words $verb
 end

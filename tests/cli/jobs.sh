@@ -1,0 +1,268 @@
+#!/bin/sh
+# The verbs of the daemon as a user meets them, with a reclaimd of their own.
+#
+#     sh tests/cli/jobs.sh path/to/reclaimd path/to/tasks.so path/to/reclaim
+set -u
+
+reclaimd=$1
+tasks=$2
+shift 2
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+
+# They are one program's two halves: each is looked for beside the other.
+[ "$(dirname "$reclaimd")" = "$(dirname "$reclaim")" ] || {
+    echo "FAILED: $reclaim and $reclaimd must lie side by side"
+    exit 1
+}
+RECLAIM_SOCKET=$work/run/socket
+XDG_STATE_HOME=$work/home
+export RECLAIM_SOCKET XDG_STATE_HOME
+unset NO_COLOR
+daemon=""
+trap '[ "$daemon" ] && kill -KILL $daemon 2>/dev/null; rm -rf "$work"' EXIT
+
+# submit ARGUMENT...: its id is in $id then
+submit() {
+    check "submit $*" 0 "$reclaim" submit "$@"
+    silent
+    id=$(cat "$work/out")
+}
+
+# state JOB: as list tells it
+state() {
+    "$reclaim" status --json "$1" | sed 's/.*"state":"\([a-z]*\)".*/\1/'
+}
+
+is_state() {
+    [ "$(state "$1")" = "$2" ]
+}
+
+# terminal COMMAND...: on a terminal of $columns columns
+columns=80
+terminal() {
+    python3 -c 'import pty, sys; sys.exit(pty.spawn(["sh", "-c", "stty cols '$columns'; exec \"$@\"", "sh"] + sys.argv[1:]) >> 8)' "$@"
+}
+
+# ---- without a daemon
+
+check "no daemon" 125 "$reclaim" status && says err "reclaim daemon start" && says err "$RECLAIM_SOCKET"
+count=$((count + 1))
+[ "$(wc -l <"$work/err")" = 1 ] || { failed=$((failed + 1)) && echo "FAILED: no daemon is told in one line"; }
+check "no daemon, elsewhere" 125 "$reclaim" list --socket "$work/none" && says err "$work/none"
+check "no daemon to stop" 125 "$reclaim" daemon stop && says err "reclaim daemon start"
+check "a path too long" 125 "$reclaim" list --socket "$work/$(printf '%0200d' 1)" && says err "107 bytes"
+check "a daemon that cannot start" 125 "$reclaim" daemon start --state "$work/broken" -- --workers none &&
+    says err "did not start" && says err "--workers none"
+check "no such action" 125 "$reclaim" daemon strat && says err "did you mean start?"
+
+# ---- with one
+
+check "daemon start" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 && silent
+daemon=$(cat "$work/out")
+check "it runs" 0 kill -0 "$daemon"
+check "daemon start again" 0 "$reclaim" daemon start
+same out "$daemon"
+check "its log" 0 [ -s "$work/home/reclaim/reclaimd.log" ]
+check "daemon status" 0 "$reclaim" daemon status && says out "pid $daemon"
+
+submit echo "two  words"
+same out 1
+check "wait" 0 "$reclaim" wait 1 && silent
+check "logs" 0 "$reclaim" logs 1 && same out "two  words"
+check "status of a job" 0 "$reclaim" status 1 && says out "job 1: done" && says out "echo 'two  words'"
+check "the exit code" 7 "$reclaim" submit --wait sh -c 'exit 7' && same out 2 && says err "exited 7"
+# shellcheck disable=SC2016 # for the inner shells
+check "where and with what it runs" 0 env MINE=ours "$reclaim" submit --follow --env OTHER=theirs --cwd "$work" \
+    sh -c 'echo "$MINE $OTHER $PWD"' && same out "ours theirs $work"
+# shellcheck disable=SC2016
+check "without our environment" 0 env MINE=ours "$reclaim" submit --follow --no-env --env A=b sh -c 'echo "<$MINE$A>"' &&
+    same out "<b>"
+check "both streams" 3 "$reclaim" submit -f sh -c 'echo to out; echo to err >&2; exit 3' && same out "to out" &&
+    says err "to err"
+echo from a file >"$work/input"
+check "standard input" 0 "$reclaim" submit --follow --stdin "$work/input" cat && same out "from a file"
+check "our standard input" 0 sh -c 'echo piped | "$1" submit --follow --stdin - cat' sh "$reclaim" && same out piped
+check "over its memory" 137 "$reclaim" submit --wait -m 32M dd if=/dev/zero of=/dev/null bs=100M count=1 &&
+    says err "over its memory limit"
+check "a timeout" 124 "$reclaim" submit --wait -t 0.2 sleep 100
+check "not found" 127 "$reclaim" submit --wait /no/such/command
+
+submit --key once true
+first=$id
+submit --key once true
+count=$((count + 1))
+[ "$id" = "$first" ] || { failed=$((failed + 1)) && echo "FAILED: one key, two jobs: $first and $id"; }
+check "a key of another job" 125 "$reclaim" submit --key once false && says err once
+check "a job by its key" 0 "$reclaim" wait once
+check "wait for several" 7 "$reclaim" wait 1,2 once
+check "a job that there is not" 125 "$reclaim" status 4711 && says err 4711
+check "no job" 125 "$reclaim" wait && says err "which job"
+check "no range" 125 "$reclaim" wait 7-3 && says err "7-3"
+
+# ---- tasks
+
+# shellcheck disable=SC2016
+submit --task echo --arg '{"n":[1,2.5,"\u00e4"],"bytes":{"$bin":"AP8="}}'
+check "a task" 0 "$reclaim" wait "$id"
+# shellcheck disable=SC2016
+check "its value as JSON" 0 "$reclaim" result --json "$id" && same out '{"n":[1,2.5,"ä"],"bytes":{"$bin":"AP8="}}'
+# shellcheck disable=SC2016
+check "and on a terminal" 0 terminal "$reclaim" result "$id" && says out '{"$bin":"AP8="}'
+check "its bytes" 0 "$reclaim" result "$id" && cp "$work/out" "$work/bytes"
+count=$((count + 1))
+[ "$(od -An -tx1 -N 3 "$work/bytes" | tr -d ' ')" = 82a16e ] || { failed=$((failed + 1)) && echo "FAILED: its bytes"; }
+check "into a file" 0 "$reclaim" result "$id" -o "$work/value" && check "the same" 0 cmp "$work/value" "$work/bytes"
+submit --task bytes --arg 3000000
+check "a large value" 0 sh -c '"$1" wait "$2" && [ "$("$1" result --raw "$2" | wc -c)" = 3000000 ]' sh "$reclaim" "$id"
+check "no MessagePack" 125 "$reclaim" result --json "$id" && says err "--raw"
+check "a task that fails" 3 "$reclaim" submit --wait --task fail && says err "told\\x0ato"
+id=$(cat "$work/out")
+check "no value" 3 "$reclaim" result "$id" && says err "no value"
+check "an unknown task" 125 "$reclaim" submit --task ehco && says err ehco
+check "no JSON" 125 "$reclaim" submit --task echo --arg '{' && says err "not JSON"
+check "no base64" 125 "$reclaim" submit --task echo --arg "{\"\$bin\":\"?\"}" && says err "base64"
+check "an argument without a task" 125 "$reclaim" submit --arg 1 true && says err "--task"
+check "a command and a task" 125 "$reclaim" submit --task echo true && says err "one of them"
+
+# ---- queues
+
+check "pause" 0 "$reclaim" pause
+submit --group night --priority -3 --name later sleep 100
+paused=$id
+submit --after "$paused" true
+after=$id
+submit --after "$paused" --after-failure run true
+anyhow=$id
+check "why it waits" 0 "$reclaim" status "$paused" && says out "paused" && says out "group      night"
+check "whom it waits for" 0 "$reclaim" status "$after" && says out "after      $paused"
+check "wait, not for ever" 124 "$reclaim" wait -t 0.1 "$paused" && says err "0 of 1"
+check "set" 0 "$reclaim" set "$paused" --priority 5 --group day
+check "as it was set" 0 "$reclaim" status "$paused" && says out "group      day" && says out "priority   5"
+check "nothing to set" 125 "$reclaim" set "$paused" && says err "--priority"
+check "the groups" 0 "$reclaim" group day --limit 3
+check "their limits" 0 "$reclaim" group && says out "day" && says out " 3 "
+check "a group's limit without its name" 125 "$reclaim" group --limit 3 && says err "name"
+check "resume" 0 "$reclaim" resume
+wait_for is_state "$paused" running
+check "cancel" 0 "$reclaim" cancel "$paused"
+check "a cancelled job's code" 143 "$reclaim" wait "$paused"
+check "what was to run after it" 125 "$reclaim" wait "$after"
+check "and all the same" 0 "$reclaim" wait "$anyhow"
+check "cancel it again" 125 "$reclaim" cancel "$paused"
+echo 1 >"$work/code"
+submit sh -c "exit \$(cat '$work/code')"
+check "it fails" 1 "$reclaim" wait "$id"
+echo 0 >"$work/code"
+check "retry" 0 "$reclaim" retry "$id" && check "it does not" 0 "$reclaim" wait "$id"
+check "retries" 0 "$reclaim" submit --wait --retries 3 --retry-delay 0.1 \
+    sh -c "echo x >>$work/tries; [ \$(wc -l <$work/tries) = 3 ]"
+check "any of two" 0 sh -c '"$1" wait --any "$2" 1' sh "$reclaim" "$(cat "$work/out")"
+
+# ---- output
+
+submit sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); echo line $i; done; printf "no newline" >&2'
+check "a job with much to say" 0 "$reclaim" wait "$id"
+check "its last lines" 0 "$reclaim" logs --stdout -n 2 "$id" && same out "line 1999
+line 2000"
+check "no lines" 0 "$reclaim" logs --lines 0 --stdout "$id" && same out ""
+check "more lines than there are" 0 sh -c '[ "$("$1" logs -n 9999 --stdout "$2" | wc -l)" = 2000 ]' sh "$reclaim" "$id"
+check "its standard error" 0 "$reclaim" logs --stderr -n 1 "$id" && same out "no newline"
+mkfifo "$work/go"
+submit sh -c "echo begun; read -r word <'$work/go'; echo \$word"
+"$reclaim" logs -f "$id" >"$work/followed" 2>&1 &
+follower=$!
+wait_for grep -q begun "$work/followed"
+echo over >"$work/go"
+wait $follower
+cp "$work/followed" "$work/out"
+same out "begun
+over"
+
+# ---- listings
+
+check "hostile names" 0 "$reclaim" submit --wait --name "$(printf 'a\nb\033[31m')" echo "$(printf 'c\rd\302\233')"
+check "list" 0 "$reclaim" list && lacks out "$(printf '\033')" && says out '[a\x0ab\x1b[31m]' && lacks out "$(printf '\r')"
+check "status" 0 "$reclaim" status && says out "jobs: 0 running" && says out "COMMAND" && says out "memory-limit"
+check "filtered" 0 "$reclaim" list --state cancelled && says out "$paused" && lacks out "done"
+check "by name" 0 "$reclaim" list --name later --json && says out "\"id\":$paused,"
+check "by group" 0 "$reclaim" list --group day --json && says out "\"id\":$paused,"
+check "the newest" 0 sh -c '[ "$("$1" list -n 3 --json | wc -l)" = 3 ]' sh "$reclaim"
+check "no such state" 125 "$reclaim" list --state dnoe && says err dnoe
+check "on a terminal" 0 terminal "$reclaim" list && says out "$(printf '\033[32mdone')" && says out "..."
+for columns in 80 40 10; do
+    check "on a terminal of $columns columns" 0 terminal "$reclaim" list
+    count=$((count + 1))
+    sed 's/\x1b\[[0-9]*m//g; s/\r//' "$work/out" | awk -v most=$columns 'length > most { exit 1 }' || {
+        failed=$((failed + 1))
+        echo "FAILED: a list is no wider than $columns columns"
+    }
+done
+check "without colour" 0 terminal env NO_COLOR=1 "$reclaim" list && lacks out "$(printf '\033')"
+check "on a dumb terminal" 0 terminal env TERM=dumb "$reclaim" list && lacks out "$(printf '\033')"
+check "a full disk" 125 sh -c '"$1" list >/dev/full' sh "$reclaim" && says err "standard output"
+check "stats" 0 "$reclaim" stats && says out "workers started"
+check "JSON" 0 sh -c '"$1" stats --json; "$1" list --json; "$1" status --json; "$1" group --json' sh "$reclaim" &&
+    cp "$work/out" "$work/json"
+check "it is JSON" 0 python3 -c 'import json, sys
+for line in open(sys.argv[1]): json.loads(line)' "$work/json"
+
+# ---- events
+
+"$reclaim" events >"$work/events" 2>&1 &
+listener=$!
+listens() {
+    "$reclaim" stats --json | grep -q '"clients":2'
+}
+wait_for listens
+submit --name watched true
+"$reclaim" wait "$id"
+wait_for grep -q "ended.*watched: exited 0" "$work/events"
+kill $listener
+wait $listener 2>/dev/null
+cp "$work/events" "$work/out"
+says out "submitted"
+says out "started"
+
+# ---- pueue's words
+
+check "add" 0 "$reclaim" add true
+id=$(cat "$work/out")
+check "follow" 0 "$reclaim" follow 1 && same out "two  words"
+check "log" 0 "$reclaim" log 1 && same out "two  words"
+check "kill" 125 "$reclaim" kill 1
+check "restart" 0 "$reclaim" restart 1 && check "again" 0 "$reclaim" wait 1
+check "start" 0 "$reclaim" start
+check "edit" 125 "$reclaim" edit 1 && says err "--priority"
+check "reset" 125 "$reclaim" reset && says err "reclaim cancel"
+
+# ---- the end
+
+check "remove" 0 "$reclaim" remove 1 && check "gone" 125 "$reclaim" status 1
+check "remove all" 0 "$reclaim" clean
+check "none is left" 0 "$reclaim" list --json && same out ""
+submit sleep 100
+check "it does not end" 125 "$reclaim" remove "$id"
+check "not remove and name" 125 "$reclaim" remove --ended 3
+check "drain" 0 "$reclaim" drain
+check "no new ones" 125 "$reclaim" submit true && says err drain
+check "cancel the last" 0 "$reclaim" cancel "$id"
+check "drained" 0 "$reclaim" drain --wait
+check "and again" 0 "$reclaim" drain --off && check "new ones" 0 "$reclaim" submit --wait true
+check "daemon stop" 0 "$reclaim" daemon stop --drain-timeout 1 && silent
+check "it is gone" 1 readlink "/proc/$daemon/exe" # who has its pid may not have waited for it yet
+daemon=""
+check "and its socket" 1 [ -e "$RECLAIM_SOCKET" ]
+
+for verb in submit status list wait result logs events cancel retry remove set group pause resume stats drain shutdown daemon; do
+    check "help of $verb" 0 "$reclaim" "$verb" --help && says out "--socket FILE"
+    count=$((count + 1))
+    awk 'length > 80 { exit 1 } END { exit NR > 45 }' "$work/out" || {
+        failed=$((failed + 1))
+        echo "FAILED: help of $verb fits a screen"
+    }
+    check "version of $verb" 0 "$reclaim" "$verb" --version && says out "reclaim "
+    check "an unknown option of $verb" 125 "$reclaim" "$verb" --scoket x && says err "did you mean --socket?"
+done
+
+finish
