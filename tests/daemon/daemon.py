@@ -26,7 +26,7 @@ RECLAIMD = os.path.abspath(sys.argv[1])
 HELPERS = os.path.abspath(sys.argv[2])
 SLOW = int(os.environ.get("RECLAIM_TEST_SLOW", "1"))
 SECONDS = 20 * SLOW  # for any one thing to happen
-CASE_SECONDS = 120 * SLOW
+CASE_SECONDS = 240 * SLOW
 CODES = set(
     """malformed too-large invalid-request unsupported-protocol unknown-method unknown-field missing-field wrong-type
     invalid-value unknown-task unknown-job key-taken cycle never-fits not-ended already-ended already-running
