@@ -40,8 +40,11 @@ static int make_directory(int parent, const char *name)
     if (mkdirat(parent, name, 0700) < 0) {
         if (errno != EEXIST)
             return -errno;
-    } else if (fsync(parent) < 0)
-        return -errno;
+    } else if (fsync(parent) < 0) {
+        const int r = -errno;
+        unlinkat(parent, name, AT_REMOVEDIR); /* so that the next one syncs it, too */
+        return r;
+    }
     return open_directory(parent, name);
 }
 
@@ -227,21 +230,25 @@ static bool is_left_over(const struct sweep *sweep, const char *name)
     return false;
 }
 
-static DIR *list(int parent, const char *name)
+static int list(int parent, const char *name, DIR **entries)
 {
     const int fd = open_directory(parent, name);
-    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
-    if (fd >= 0 && entries == NULL)
+    if (fd < 0)
+        return fd;
+    *entries = fdopendir(fd);
+    const int r = *entries == NULL ? -errno : 0;
+    if (r < 0)
         close(fd);
-    return entries;
+    return r;
 }
 
 static int sweep_directory(const struct sweep *sweep, int parent, const char *name)
 {
     int removed = 0;
-    DIR *entries = list(parent, name);
-    if (entries == NULL)
-        return 0;
+    DIR *entries;
+    const int r = list(parent, name, &entries);
+    if (r < 0)
+        return r == -ENOTDIR ? 0 : r; /* a file or a symlink: not ours */
     for (const struct dirent *entry; (entry = readdir(entries)) != NULL;)
         if (is_left_over(sweep, entry->d_name) && unlinkat(dirfd(entries), entry->d_name, 0) == 0)
             removed++;
@@ -253,15 +260,18 @@ static int sweep_directory(const struct sweep *sweep, int parent, const char *na
 int outputs_sweep(struct outputs *outputs, int (*is_known)(void *user, uint64_t id), void *user)
 {
     struct sweep sweep = {.is_known = is_known, .user = user};
-    int removed = 0;
-    DIR *entries = list(outputs->dir, ".");
-    if (entries == NULL)
-        return -errno;
+    int removed = 0, r;
+    DIR *entries;
+    if ((r = list(outputs->dir, ".", &entries)) < 0)
+        return r;
     for (const struct dirent *entry; (entry = readdir(entries)) != NULL;) {
         const char *rest;
-        if (read_number(entry->d_name, &sweep.group, &rest) && *rest == '\0')
-            removed += sweep_directory(&sweep, outputs->dir, entry->d_name);
+        if (!read_number(entry->d_name, &sweep.group, &rest) || *rest != '\0')
+            continue;
+        if ((r = sweep_directory(&sweep, outputs->dir, entry->d_name)) < 0)
+            break;
+        removed += r;
     }
     closedir(entries);
-    return removed;
+    return r < 0 ? r : removed;
 }

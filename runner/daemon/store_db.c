@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOG_FRAMES_MOST 1000 /* 4 MiB: then it is written back into the database */
-
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 static int errno_of(int rc, int system)
@@ -58,6 +56,8 @@ int store_damaged(const char *path, const char *how, char message[512])
              "%.200s is damaged (%.100s): start with a fresh state directory; `sqlite3 FILE .recover` shows what is "
              "left in a copy of it and its -wal",
              path, how);
+    for (char *line = message; (line = strchr(line, '\n')) != NULL;) /* quick_check's */
+        *line = ' ';
     return -EUCLEAN;
 }
 
@@ -152,7 +152,8 @@ struct record_bytes store_column_bytes(sqlite3_stmt *statement, int at)
  * - The database. A checkpoint that failed leaves its mark where it was: the next one writes all pages anew from the
  *   log, which stays until the database was synced. That a part is marked without a sync needs a second reader, and
  *   exclusive locking lets none in.
- * - A daemon that died between may leave both in the kernel's cache only: store_open writes the whole log back.
+ * - A daemon that died in between leaves a log of which the kernel's cache has more than the disk. store_open writes it
+ *   again before SQLite reads it, and then all of it back into the database.
  *
  * Checkpoints are made here and not by SQLite, which says nothing when one fails: the log would only grow. */
 
@@ -171,7 +172,7 @@ static int begin(struct store *store)
     take_back(store);
     if (store->dirty || store->failed != 0)
         return store->failed;
-    if (store->log_frames >= LOG_FRAMES_MOST && (error = checkpoint(store)) < 0)
+    if (store->log_frames >= STORE_LOG_FRAMES_MOST && (error = checkpoint(store)) < 0)
         return error;
     sqlite3_stmt *statement = store_statement(store, STORE_BEGIN, "BEGIN IMMEDIATE", &error);
     if (statement == NULL || (error = store_run(store, statement)) < 0)

@@ -6,6 +6,8 @@
 
 #include <sqlite3.h>
 
+#define STORE_LOG_FRAMES_MOST 1000 /* 4 MiB: then the log is written back into the database */
+
 enum store_statement {
     STORE_BEGIN,
     STORE_COMMIT,
