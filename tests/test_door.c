@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,9 +19,28 @@
 static char root[] = "/tmp/reclaim-door-XXXXXX";
 static char message[512];
 
+static bool listen_fails, no_memory;
+
+int __real_listen(int fd, int backlog);
+int __wrap_listen(int fd, int backlog);
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+
+int __wrap_listen(int fd, int backlog)
+{
+    errno = ENOBUFS;
+    return listen_fails ? -1 : __real_listen(fd, backlog);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return no_memory ? NULL : __real_strdup(text);
+}
+
 static int begin(void **state)
 {
     strcpy(root + sizeof root - 7, "XXXXXX");
+    listen_fails = no_memory = false;
     return mkdtemp(root) == NULL ? -1 : support_begin(state);
 }
 
@@ -279,6 +299,44 @@ static void test_door_opens_one_at_a_time(void **state)
     door_close(&door);
 }
 
+/* Each descriptor that there is not is told, and none of the others stays. */
+static void test_door_without_descriptors(void **state)
+{
+    static const char *const says[] = {"cannot open", "cannot tell", "cannot make a socket"};
+    struct rlimit limit, before;
+    const char *path = below("x.sock");
+    (void)state;
+    close(bind_at(path, SOCK_STREAM, 1));
+    const int next = dup(0);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &before);
+    limit = before;
+    for (int i = 0; i < 3; i++) {
+        struct door door;
+        if (i == 2)
+            unlink(path);
+        limit.rlim_cur = (rlim_t)(next + (i > 0 ? 1 : 0));
+        setrlimit(RLIMIT_NOFILE, &limit);
+        const int rc = door_open(&door, path, message);
+        setrlimit(RLIMIT_NOFILE, &before);
+        assert_int_equal(rc, -EMFILE);
+        assert_non_null(strstr(message, says[i]));
+    }
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void test_door_that_cannot_listen_leaves_nothing(void **state)
+{
+    (void)state;
+    listen_fails = true;
+    expect_refused(below("x.sock"), -ENOBUFS, "cannot listen at");
+    listen_fails = false;
+    assert_int_equal(access(below("x.sock"), F_OK), -1);
+    no_memory = true;
+    expect_refused(below("x.sock"), -ENOMEM, "memory");
+    no_memory = false;
+}
+
 static void test_door_removes_only_its_own(void **state)
 {
     const char *path = below("x.sock");
@@ -392,6 +450,8 @@ int main(void)
         DOOR_TEST(test_door_refuses_directories_of_others),
         DOOR_TEST(test_door_says_where_it_may_not),
         DOOR_TEST(test_door_opens_one_at_a_time),
+        DOOR_TEST(test_door_without_descriptors),
+        DOOR_TEST(test_door_that_cannot_listen_leaves_nothing),
         DOOR_TEST(test_door_removes_only_its_own),
         DOOR_TEST(test_door_takes_a_socket_of_the_service_manager),
         DOOR_TEST(test_door_knows_its_peer),

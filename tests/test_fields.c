@@ -29,7 +29,7 @@ static const struct field table[] = {
     ROW("number", FIELD_NUMBER, number, 0, 0),
     ROW("share", FIELD_NUMBER, share, 1, 100),
     ROW("text", FIELD_TEXT, text, 1, 4),
-    ROW("bytes", FIELD_BYTES, bytes, 0, 0),
+    ROW("bytes", FIELD_BYTES, bytes, 0, 3),
     ROW("texts", FIELD_TEXTS, texts, 1, 0),
     ROW("array", FIELD_ARRAY, array, 1, 2),
     ROW("job", FIELD_JOB, job, 0, 0),
@@ -200,6 +200,7 @@ static void test_fields_texts(void **state)
     assert_memory_equal(got.out.bytes.data, "a\0b", 3);
     assert_int_equal(read_one("bytes", str("\0", 1)), 0);
     assert_int_equal(got.out.bytes.size, 1);
+    expect_refused("bytes", bin("abcd", 4), RPC_INVALID_VALUE, "0 to 3 bytes, not 4");
     expect_refused("bytes", (msgpack_object){.type = MSGPACK_OBJECT_EXT}, RPC_WRONG_TYPE, "an ext");
     expect_refused("text", (msgpack_object){.type = MSGPACK_OBJECT_MAP}, RPC_WRONG_TYPE, "a map");
     expect_refused("any", str("x\n\x1b", 3), RPC_WRONG_TYPE, "\"x\\x0a\\x1b\"");
@@ -216,6 +217,7 @@ static void test_fields_arrays(void **state)
     expect_refused("texts", str("ls", 2), RPC_WRONG_TYPE, "an array of str");
     assert_int_equal(read_one("array", array(texts, 2)), 0);
     expect_refused("array", array(texts, 3), RPC_INVALID_VALUE, "1 to 2 elements, not 3");
+    expect_refused("any", array(texts, 2), RPC_WRONG_TYPE, "not an array of 2");
     expect_refused("array", whole(1), RPC_WRONG_TYPE, "an array, not 1");
 }
 

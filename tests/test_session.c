@@ -26,11 +26,23 @@
 /* ---- memory that runs out ---------------------------------------------------------------------------------------- */
 
 static size_t memory_most = SIZE_MAX; /* for one block */
+static bool unpack_fails;
 
 void *__real_realloc(void *block, size_t size);
 void *__wrap_realloc(void *block, size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+
+msgpack_unpack_return __real_msgpack_unpack_next(msgpack_unpacked *result, const char *data, size_t size,
+                                                 size_t *offset);
+msgpack_unpack_return __wrap_msgpack_unpack_next(msgpack_unpacked *result, const char *data, size_t size,
+                                                 size_t *offset);
+
+msgpack_unpack_return __wrap_msgpack_unpack_next(msgpack_unpacked *result, const char *data, size_t size,
+                                                 size_t *offset)
+{
+    return unpack_fails ? MSGPACK_UNPACK_NOMEM_ERROR : __real_msgpack_unpack_next(result, data, size, offset);
+}
 
 void *__wrap_realloc(void *block, size_t size)
 {
@@ -52,13 +64,14 @@ static struct {
     uv_timer_t tick;  /* a turn now and then, to look at what clients have */
     struct door door;
     struct sessions *sessions;
-    bool flushes, done;
+    bool flushes, closing, done;
     uint64_t turns, requests, closes;
     struct {
         struct session *session;
         uint32_t id;
     } late[KEPT_MAX];
     size_t late_count;
+    struct session *also; /* to be closed with another */
     char logged[64 * 1024];
     size_t logged_size;
 } daemon_;
@@ -91,6 +104,7 @@ static void on_request(void *user, struct session *session, const struct rpc_req
         daemon_.late[daemon_.late_count++].id = request->id;
     } else if (is_method(request, "leave")) {
         session_close(session, "asked for");
+        session_close(session, "once more");
     } else if (is_method(request, "fail")) {
         struct rpc_error error;
         rpc_fail(&error, RPC_UNKNOWN_METHOD, "no such method");
@@ -119,6 +133,10 @@ static void on_close(void *user, struct session *session)
         if (daemon_.late[i].session != session)
             daemon_.late[kept++] = daemon_.late[i];
     daemon_.late_count = kept;
+    struct session *also = daemon_.also;
+    daemon_.also = NULL;
+    if (also != NULL)
+        session_close(also, "with another");
 }
 
 static void on_log(void *user, const char *line)
@@ -158,6 +176,7 @@ static void on_done(void *user)
 {
     (void)user;
     daemon_.done = true;
+    daemon_.flushes = false;
 }
 
 static const struct session_options defaults = {
@@ -176,18 +195,23 @@ static void start(struct session_options options)
     daemon_.flushes = true;
 }
 
+static void close_all(int64_t grace_ms)
+{
+    daemon_.closing = true;
+    sessions_close(daemon_.sessions, grace_ms, on_done);
+}
+
 static void stop(int64_t grace_ms)
 {
     const uint64_t give_up = uv_hrtime() + DEADLINE_MS * MS;
-    sessions_close(daemon_.sessions, grace_ms, on_done);
+    close_all(grace_ms);
     while (!daemon_.done) {
         assert_true(uv_hrtime() < give_up);
         uv_run(&daemon_.loop, UV_RUN_ONCE);
-        if (daemon_.done)
-            uv_check_stop(&daemon_.check);
     }
-    daemon_.sessions = NULL;
 }
+
+static struct rlimit descriptors; /* of before the test */
 
 static int begin(void **state)
 {
@@ -197,6 +221,8 @@ static int begin(void **state)
         return -1;
     memset(&daemon_, 0, sizeof daemon_);
     memory_most = SIZE_MAX;
+    unpack_fails = false;
+    getrlimit(RLIMIT_NOFILE, &descriptors);
     uv_loop_init(&daemon_.loop);
     uv_check_init(&daemon_.loop, &daemon_.check);
     uv_timer_init(&daemon_.loop, &daemon_.tick);
@@ -207,8 +233,9 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    if (daemon_.sessions != NULL)
-        sessions_close(daemon_.sessions, 0, NULL);
+    setrlimit(RLIMIT_NOFILE, &descriptors);
+    if (daemon_.sessions != NULL && !daemon_.closing)
+        close_all(0);
     uv_close((uv_handle_t *)&daemon_.check, NULL);
     uv_close((uv_handle_t *)&daemon_.tick, NULL);
     uv_run(&daemon_.loop, UV_RUN_DEFAULT);
@@ -430,6 +457,14 @@ static void expect_service(void)
     request(&client, 77, "now");
     expect_answer(&client, 77);
     hang_up(&client);
+}
+
+/* Where nobody wants anything the loop sleeps. */
+static void expect_rest(void)
+{
+    const uint64_t turns = daemon_.turns, began = uv_hrtime();
+    AWAIT(uv_hrtime() - began > 150 * MS);
+    assert_true(daemon_.turns - turns < 100); /* the test's own ticks are 30 of them */
 }
 
 /* ---- requests and answers ---------------------------------------------------------------------------------------- */
@@ -670,6 +705,29 @@ static void test_session_ends_a_message_that_does_not_come(void **state)
     stop(1000);
 }
 
+/* One message after the other, each in time, and never a pause between two. */
+static void test_session_times_each_message_apart(void **state)
+{
+    struct session_options options = defaults;
+    char data[64];
+    (void)state;
+    options.stall_ms = 400;
+    start(options);
+    struct client client = dial();
+    const size_t size = pack_request(data, 7, "now");
+    pack_request(data + size, 7, "now");
+    send_all(&client, data, size / 2);
+    const uint64_t began = uv_hrtime();
+    for (uint64_t i = 1; i <= 8; i++) {
+        AWAIT(uv_hrtime() - began > i * 100 * MS);
+        send_all(&client, data + size / 2, size); /* the end of one and the start of the next */
+        expect_answer(&client, 7);
+    }
+    assert_int_equal(daemon_.closes, 0);
+    hang_up(&client);
+    stop(1000);
+}
+
 /* Of 1,000 requests for 64 KiB each only so many are taken as fit; the rest as it reads. */
 static void test_session_reads_no_more_from_who_does_not_read(void **state)
 {
@@ -686,6 +744,7 @@ static void test_session_reads_no_more_from_who_does_not_read(void **state)
     expect_service();
     AWAIT((answered += take_responses(&client)) == 1000);
     assert_int_equal(daemon_.requests, 1001);
+    expect_rest();
     free(data);
     hang_up(&client);
     stop(1000);
@@ -718,19 +777,19 @@ static void test_session_keeps_who_reads_slowly(void **state)
 {
     struct session_options options = defaults;
     (void)state;
-    options.stall_ms = 100;
+    options.stall_ms = 300;
     start(options);
     struct client client = dial();
     request(&client, 1, "huge");
     const uint64_t began = uv_hrtime();
     uint64_t reads = 0;
     while (client.received < 4 * 1024 * 1024 && !client.ended) {
-        receive(&client, 128 * 1024);
+        receive(&client, 64 * 1024);
         const uint64_t next = began + ++reads * 20 * MS;
         AWAIT(uv_hrtime() >= next);
     }
     assert_false(client.ended);
-    assert_true(uv_hrtime() - began >= 3 * 100 * MS);
+    assert_true(uv_hrtime() - began >= 3 * 300 * MS);
     expect_answer(&client, 1);
     hang_up(&client);
     stop(1000);
@@ -819,11 +878,9 @@ static void test_session_bounds_clients(void **state)
     enum { COUNT = 1000, MOST = 4 };
     static struct client clients[COUNT];
     struct session_options options = defaults;
-    struct rlimit limit, before;
+    struct rlimit limit = descriptors;
     size_t served = 0;
     (void)state;
-    getrlimit(RLIMIT_NOFILE, &before);
-    limit = before;
     limit.rlim_cur = limit.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     options.clients_max = MOST;
@@ -847,18 +904,15 @@ static void test_session_bounds_clients(void **state)
     AWAIT(sessions_count(daemon_.sessions) == 0);
     expect_service();
     stop(1000);
-    setrlimit(RLIMIT_NOFILE, &before);
 }
 
 /* Who connects while there are no descriptors waits; the loop does not spin meanwhile. */
 static void test_session_waits_for_descriptors(void **state)
 {
-    struct rlimit limit, before;
+    struct rlimit limit = descriptors;
     (void)state;
     start(defaults);
     struct client client = dial();
-    getrlimit(RLIMIT_NOFILE, &before);
-    limit = before;
     limit.rlim_cur = (rlim_t)client.fd + 1;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     AWAIT(count_logged("event=accept-failed") == 1);
@@ -866,9 +920,27 @@ static void test_session_waits_for_descriptors(void **state)
     AWAIT(uv_hrtime() - began > 350 * MS);
     assert_true(daemon_.turns - turns < 200); /* the test's own ticks are 70 of them */
     assert_int_equal(count_logged("event=accept-failed"), 1);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
     request(&client, 1, "now");
     expect_answer(&client, 1);
+    hang_up(&client);
+    stop(1000);
+}
+
+/* It is not opened again after all. */
+static void test_session_waits_for_descriptors_no_more(void **state)
+{
+    struct rlimit limit = descriptors;
+    (void)state;
+    start(defaults);
+    struct client client = dial();
+    limit.rlim_cur = (rlim_t)client.fd + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    AWAIT(count_logged("event=accept-failed") == 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    sessions_stop_accepting(daemon_.sessions);
+    expect_rest();
+    assert_int_equal(sessions_count(daemon_.sessions), 0);
     hang_up(&client);
     stop(1000);
 }
@@ -903,9 +975,7 @@ static void test_session_answers_who_only_listens_on(void **state)
     assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
     expect_answer(&client, 2);
     AWAIT(daemon_.late_count == 1);
-    const uint64_t turns = daemon_.turns, began = uv_hrtime();
-    AWAIT(uv_hrtime() - began > 100 * MS);
-    assert_true(daemon_.turns - turns < 100); /* waiting costs nothing */
+    expect_rest();
     answer(daemon_.late[0].session, 1, 1);
     daemon_.late_count = 0;
     expect_answer(&client, 1);
@@ -970,6 +1040,32 @@ static void test_session_is_closed_by_its_user(void **state)
     stop(1000);
 }
 
+/* Even in the midst of a flush. */
+static void test_session_is_closed_with_another(void **state)
+{
+    struct client clients[3];
+    (void)state;
+    start(defaults);
+    for (uint32_t i = 0; i < 3; i++) {
+        clients[i] = dial();
+        request(&clients[i], i, "late");
+        AWAIT(daemon_.late_count == i + 1);
+    }
+    daemon_.also = daemon_.late[1].session;
+    struct session *first = daemon_.late[0].session, *last = daemon_.late[2].session;
+    daemon_.late_count = 0;
+    answer(first, 0, 1);
+    answer(daemon_.also, 1, 1);
+    answer(last, 2, 1);
+    assert_int_equal(shutdown(clients[2].fd, SHUT_RDWR), 0);
+    sessions_flush(daemon_.sessions); /* the newest first, whose write fails */
+    assert_int_equal(daemon_.closes, 2);
+    expect_answer(&clients[0], 0);
+    for (uint32_t i = 0; i < 3; i++)
+        hang_up(&clients[i]);
+    stop(1000);
+}
+
 /* A peer that vanishes while an answer is under way. */
 static void test_session_ends_where_a_write_fails(void **state)
 {
@@ -1002,13 +1098,11 @@ static void test_sessions_close_sends_what_waits(void **state)
     }
     AWAIT(daemon_.requests == 3);
     sessions_flush(daemon_.sessions);
-    sessions_close(daemon_.sessions, DEADLINE_MS, on_done);
+    close_all(DEADLINE_MS);
     expect_answer(&clients[1], 1);
     expect_answer(&clients[2], 2);
     AWAIT(daemon_.closes == 3);
-    daemon_.flushes = false;
     AWAIT(daemon_.done);
-    daemon_.sessions = NULL;
     for (uint32_t i = 0; i < 3; i++) {
         AWAIT((receive(&clients[i], SIZE_MAX), clients[i].ended));
         hang_up(&clients[i]);
@@ -1034,8 +1128,10 @@ static void test_sessions_close_waits_only_so_long(void **state)
 
 static void test_sessions_stop_accepting(void **state)
 {
+    struct session_options options = defaults;
     (void)state;
-    start(defaults);
+    options.log = NULL;
+    start(options);
     struct client client = dial();
     AWAIT(sessions_count(daemon_.sessions) == 1);
     sessions_stop_accepting(daemon_.sessions);
@@ -1075,6 +1171,20 @@ static void test_session_ends_without_memory_for_a_message(void **state)
     free(data);
     hang_up(&client);
     expect_service();
+    stop(1000);
+}
+
+static void test_session_ends_without_memory_to_unpack(void **state)
+{
+    (void)state;
+    start(defaults);
+    struct client client = dial();
+    unpack_fails = true;
+    request(&client, 1, "now");
+    AWAIT(daemon_.closes == 1);
+    unpack_fails = false;
+    expect_refused(&client, "internal");
+    hang_up(&client);
     stop(1000);
 }
 
@@ -1200,6 +1310,7 @@ int main(void)
         SESSION_TEST(test_session_survives_random_bytes),
         SESSION_TEST(test_session_takes_messages_up_to_the_most),
         SESSION_TEST(test_session_ends_a_message_that_does_not_come),
+        SESSION_TEST(test_session_times_each_message_apart),
         SESSION_TEST(test_session_reads_no_more_from_who_does_not_read),
         SESSION_TEST(test_session_closes_who_never_reads),
         SESSION_TEST(test_session_keeps_who_reads_slowly),
@@ -1208,17 +1319,20 @@ int main(void)
         SESSION_TEST(test_session_bounds_unanswered_requests),
         SESSION_TEST(test_session_bounds_clients),
         SESSION_TEST(test_session_waits_for_descriptors),
+        SESSION_TEST(test_session_waits_for_descriptors_no_more),
         SESSION_TEST(test_session_closes_once_with_requests_under_way),
         SESSION_TEST(test_session_answers_who_only_listens_on),
         SESSION_TEST(test_session_answers_all_that_came_before_the_end),
         SESSION_TEST(test_session_notices_a_listener_that_goes),
         SESSION_TEST(test_session_is_closed_by_its_user),
+        SESSION_TEST(test_session_is_closed_with_another),
         SESSION_TEST(test_session_ends_where_a_write_fails),
         SESSION_TEST(test_sessions_close_sends_what_waits),
         SESSION_TEST(test_sessions_close_waits_only_so_long),
         SESSION_TEST(test_sessions_stop_accepting),
         SESSION_TEST(test_sessions_open_refuses_what_cannot_be_polled),
         SESSION_TEST(test_session_ends_without_memory_for_a_message),
+        SESSION_TEST(test_session_ends_without_memory_to_unpack),
         SESSION_TEST(test_session_ends_without_memory_for_an_answer),
         SESSION_TEST(test_session_ends_without_memory_for_what_waits),
         SESSION_TEST(test_sessions_without_memory_for_one),

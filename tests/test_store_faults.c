@@ -157,6 +157,31 @@ static void test_store_faults_other_calls(void **state)
     run_all(FAULTY_READ, EIO, false);
 }
 
+/* A log that cannot be written back does not grow in silence: the next turn fails. */
+static void test_store_faults_checkpoint_is_told(void **state)
+{
+    (void)state;
+    static const unsigned calls[] = {FAULTY_READ, FAULTY_WRITE, FAULTY_SYNC, FAULTY_TRUNCATE};
+    bool acknowledged[JOBS_MOST] = {false};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        directory_clear();
+        memset(acknowledged, 0, sizeof acknowledged);
+        struct store *store = jobs_open();
+        assert_int_equal(turn(store, 0, acknowledged), 0);
+        store->log_frames = STORE_LOG_FRAMES_MOST;
+        faulty_arm(calls[i], 1, EIO, true);
+        assert_int_equal(turn(store, 1, acknowledged), -EIO);
+        assert_false(store_is_dirty(store));
+        store_rollback(store);
+        assert_int_equal(store_probe(store), -EIO);
+        assert_true(faulty_disarm());
+        jobs_expect(store, acknowledged); /* what there is can be read */
+        recover(store, 1, acknowledged);
+        assert_true(store->log_frames < STORE_LOG_FRAMES_MOST);
+        store_close(store);
+    }
+}
+
 static void give_up(struct store *store)
 {
     faulty_arm(FAULTY_ALL, 1, EIO, true);
@@ -232,8 +257,11 @@ static void test_store_faults_power(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FAULTS_TEST(test_store_faults_write),       FAULTS_TEST(test_store_faults_sync),
-        FAULTS_TEST(test_store_faults_other_calls), FAULTS_TEST(test_store_faults_death),
+        FAULTS_TEST(test_store_faults_write),
+        FAULTS_TEST(test_store_faults_sync),
+        FAULTS_TEST(test_store_faults_other_calls),
+        FAULTS_TEST(test_store_faults_death),
+        FAULTS_TEST(test_store_faults_checkpoint_is_told),
         FAULTS_TEST(test_store_faults_power),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

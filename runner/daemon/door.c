@@ -183,14 +183,9 @@ int door_take(struct door *door, int fd, char message[512])
 {
     *door = (struct door){.fd = -1};
     if (!has_option(fd, SO_DOMAIN, AF_UNIX) || !has_option(fd, SO_TYPE, SOCK_STREAM) ||
-        !has_option(fd, SO_ACCEPTCONN, 1)) {
+        !has_option(fd, SO_ACCEPTCONN, 1) || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
         close(fd);
         return refuse(message, -ENOTSOCK, "descriptor %d of LISTEN_FDS is no listening Unix stream socket", fd);
-    }
-    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-        const int rc = -errno;
-        close(fd);
-        return refuse(message, rc, "descriptor %d of LISTEN_FDS: %s", fd, strerror(-rc));
     }
     door->fd = fd;
     return 0;

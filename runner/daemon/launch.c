@@ -44,6 +44,19 @@ void launch_pick(struct daemon *daemon)
     }
 }
 
+/* A pool whose keeper was killed starts nothing any more. The next daemon has a new one, and all jobs. */
+static void stop_without_pool(struct daemon *daemon)
+{
+    pool_stats_t stats = {0};
+    pool_stats(runs_pool(daemon->runs), &stats);
+    if (stats.keeper_pid >= 0 || daemon->phase != DAEMON_SERVING)
+        return;
+    log_event(daemon->log, LOG_LEVEL_ERROR, "pool",
+              log_text("message", "its keeper process was killed: the daemon ends, start it again"));
+    daemon->exit_code = 1;
+    daemon_stop(daemon, 0);
+}
+
 /* What could not be started is as one that has ended: for the next turn. */
 static void give_back(struct daemon *daemon, uint64_t id, int error, const char *message)
 {
@@ -56,6 +69,7 @@ static void give_back(struct daemon *daemon, uint64_t id, int error, const char 
                         error == -ENOSPC || error == -EROFS;
     ends_say(&ending->end, POOL_CAUSE_LOST, message);
     STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);
+    stop_without_pool(daemon);
     log_event(daemon->log, LOG_LEVEL_WARNING, "unstarted", log_number("job", (int64_t)id),
               log_text("message", message));
 }

@@ -106,8 +106,7 @@ static void start_timer(struct session *session)
 
 static bool is_done(const struct session *session)
 {
-    const bool answered = session->has_eof && session->unanswered == 0 && !session->is_held;
-    return (session->is_ending || answered) && session_unread(session) == 0;
+    return (session->is_ending || (session->has_eof && session->unanswered == 0)) && session_unread(session) == 0;
 }
 
 void session_watch(struct session *session)

@@ -21,7 +21,7 @@ struct session_options {
     size_t unread_max;  /* bytes; an answer that begins below it is sent whole */
     size_t clients_max;
     int64_t stall_ms; /* 0: SESSION_STALL_MS; for tests */
-    /* A whole request; *borrowed*. It is answered by session_reply* exactly once, now or later. */
+    /* A whole request; *borrowed*. It is answered exactly once, now or later: see session_answered, session_fail. */
     void (*on_request)(void *user, struct session *session, const struct rpc_request *request);
     void (*on_close)(void *user, struct session *session); /* the last word of it; *user_data has to be let go */
     void (*log)(void *user, const char *line);             /* "uid=1000 pid=7 event=denied"-like words, encoded */
@@ -34,11 +34,12 @@ int sessions_open(struct sessions **sessions, uv_loop_t *loop, const struct door
                   const struct session_options *options);
 /* No more connections are accepted; those that there are live on. */
 void sessions_stop_accepting(struct sessions *sessions);
-/* Sends what waits for at most grace_ms, closes all (on_close), frees when the handles are closed; done may be NULL. */
+/* Sends what waits, and what is flushed meanwhile, for at most grace_ms, takes no more requests, closes all (on_close),
+ * frees when the handles are closed; done may be NULL. */
 void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(void *user));
 size_t sessions_count(const struct sessions *sessions);
 
-/* Answers are built in one buffer a session, and go out at session_flush or sessions_flush: that is how a turn's
+/* Answers are built in one buffer a session, and go out at sessions_flush: that is how a turn's
  * answers wait for its commit. rewind drops what was added since mark. */
 msgpack_packer *session_packer(struct session *session);
 size_t session_mark(const struct session *session);
@@ -46,9 +47,10 @@ void session_rewind(struct session *session, size_t mark);
 /* Counts a request as answered; call after its response was packed. */
 void session_answered(struct session *session);
 void session_fail(struct session *session, uint32_t id, const struct rpc_error *error); /* packs it, and counts */
-void sessions_flush(struct sessions *sessions); /* sends what was packed; a session above unread_max is not read from, a
-                                                   subscriber above it (see below) closed */
-/* A subscriber: what it does not read is not bounded by its own requests, so it is closed above unread_max. */
+/* Sends what was packed. A session for which unread_max waits is not read from until it has read. */
+void sessions_flush(struct sessions *sessions);
+/* A subscriber: what it does not read is not bounded by its own requests, so it is closed at a flush that would put
+ * more behind unread_max. */
 void session_set_subscriber(struct session *session, bool on);
 
 /* Bytes that wait for it, packed ones included: late answers that are large had better wait while it is above
@@ -60,8 +62,7 @@ void *session_user(const struct session *session);
 uint64_t session_serial(const struct session *session); /* counts up from 1, never used again */
 uid_t session_uid(const struct session *session);
 pid_t session_pid(const struct session *session);
-/* Without what was packed and not flushed; of what was, what the peer's socket still has no room for is lost. Logged.
- */
+/* What was packed and not flushed is dropped, and what the peer's socket has had no room for. Logged. */
 void session_close(struct session *session, const char *why);
 
 #endif

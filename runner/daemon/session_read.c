@@ -100,7 +100,6 @@ static void drop(struct session *session, size_t size)
 void session_take(struct session *session)
 {
     size_t taken = 0;
-    session->is_held = true; /* so that it is not found done meanwhile */
     while (session->in_size > taken && take_next(session, &taken)) {
     }
     drop(session, taken);

@@ -22,7 +22,7 @@ static void turn_away(int fd, const struct rpc_error *error)
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     rpc_pack_error(&packer, NULL, error);
-    (void)!send(fd, buffer.data, buffer.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)!send(fd, buffer.data, buffer.size, MSG_NOSIGNAL);
     msgpack_sbuffer_destroy(&buffer);
     close(fd);
 }

@@ -107,11 +107,6 @@ static int create(const char *directory, const char *path, char message[512])
 
 /* ---- looking at one ---------------------------------------------------------------------------------------------- */
 
-static uint32_t number_at(const uint8_t *data)
-{
-    return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
-}
-
 static int read_page(const char *path, uint8_t page[STORE_PAGE_SIZE])
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -134,7 +129,7 @@ static int newer(const char *path, int version, char message[512])
  * copy in the log. https://sqlite.org/fileformat2.html#the_database_header. -ENOENT: there is none. */
 static int look_at_file(const struct store *store, char message[512])
 {
-    uint8_t page[STORE_PAGE_SIZE];
+    uint8_t page[STORE_PAGE_SIZE] = {0};
     const int error = read_page(store->path, page);
     if (error == -ENOENT && access(store->log_path, F_OK) == 0)
         return store_damaged(store->path, "it is missing, and its -wal is there", message);
@@ -144,9 +139,9 @@ static int look_at_file(const struct store *store, char message[512])
         return store_damaged(store->path, "it is shorter than a page", message);
     if (error < 0)
         return fail_with(message, error, "read", store->path);
-    if (memcmp(page, "SQLite format 3", 16) != 0 || number_at(page + 68) != STORE_APPLICATION)
+    if (memcmp(page, "SQLite format 3", 16) != 0 || store_number_at(page + 68, true) != STORE_APPLICATION)
         return store_damaged(store->path, "or is no database of reclaimd: its header is another's", message);
-    const int version = (int)number_at(page + 60);
+    const int version = (int)store_number_at(page + 60, true);
     return version > STORE_VERSION && store_page_is_whole(page) ? newer(store->path, version, message) : 0;
 }
 
@@ -209,10 +204,9 @@ static int prepare(struct store *store)
     if (error < 0)
         return error;
     rc = store_migrate(store->db, store_steps, version, STORE_VERSION);
-    if (rc == SQLITE_OK) /* store_db.c has why */
-        rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    sqlite3_db_release_memory(store->db); /* what was only read to be checked */
     return rc == SQLITE_OK ? 0 : store_fail(store, rc);
 }
 

@@ -2,9 +2,13 @@
  *
  * Every writing call joins the open transaction, or begins one; store_commit makes them durable, all or none. After a
  * call has failed with anything but -ENOENT or -EEXIST, store_rollback is the only way on. Reads see what the open
- * transaction wrote. Calls give 0 or negative errno: -ENOENT (no such row), -ENOSPC, -EIO, -EROFS, -EUCLEAN (the
- * database is damaged); store_message says which in words. https://sqlite.org/wal.html,
- * https://sqlite.org/pragma.html#pragma_synchronous Knows rows and files, not what they mean. One thread. */
+ * transaction wrote. Calls give 0 or negative errno: -ENOENT (no such row), -ENOSPC, -EIO, -EROFS, -ENOMEM, -EUCLEAN
+ * (the database is damaged); store_message says which in words. https://sqlite.org/wal.html,
+ * https://sqlite.org/pragma.html#pragma_synchronous Knows rows and files, not what they mean. One thread.
+ *
+ * The database is locked for others while it is open, readers, too (locking_mode=EXCLUSIVE): a second writer cannot
+ * come in, and a checkpoint is always whole. To look at it beside a daemon, copy reclaimd.db and reclaimd.db-wal.
+ * A transaction that was not acknowledged may still be there, whole, where the daemon died before it wrote again. */
 #ifndef STORE_H
 #define STORE_H
 
@@ -17,9 +21,11 @@
 struct store;
 
 /* Opens the store in directory (from statedir_open; *borrows*), making or migrating it, and checks it: the header, the
- * version, PRAGMA quick_check and foreign keys. A torn end of the write-ahead log is what was never acknowledged, and
- * is left out by SQLite; anything else that is damaged fails with -EUCLEAN and a message that names file and what to do
- * (sqlite3 .recover, or a fresh directory). A newer version: -EPROTONOSUPPORT. */
+ * version, every page's checksum (store_pages.h), PRAGMA quick_check and foreign keys. A torn end of the write-ahead
+ * log is what was never acknowledged, and is left out by SQLite; damage before its end is looked for (store_log.h).
+ * What is damaged, or another program's, fails with -EUCLEAN and a message that names file and what to do, and is left
+ * as it is. A newer version: -EPROTONOSUPPORT; open elsewhere: -EBUSY. A process that is forked later must not call
+ * anything here. */
 int store_open(struct store **store, const char *directory, char message[512]);
 void store_close(struct store *store); /* rolls back; NULL is fine */
 const char *store_message(const struct store *store);
@@ -27,7 +33,8 @@ const char *store_message(const struct store *store);
 int store_commit(struct store *store); /* 0 also when nothing was written. On failure: rolled back already */
 void store_rollback(struct store *store);
 bool store_is_dirty(const struct store *store); /* something was written and not committed */
-/* Can it be written again? Writes and commits a row of its own. */
+/* Can it be written again? Writes and commits a row of its own (and first writes the log back, where that has failed
+ * before). After store_rollback. */
 int store_probe(struct store *store);
 int store_bytes(struct store *store, uint64_t *bytes); /* database and log on disk */
 
@@ -42,9 +49,10 @@ int store_job_find(struct store *store, const void *key, size_t size, uint64_t *
 /* Writes everything of record but id, key, name, spec and submitted_at; inline results stay. */
 int store_job_update(struct store *store, const struct record *record);
 int store_job_delete(struct store *store, uint64_t id); /* and its after rows, its result */
+/* The first `capacity` ids that it waits for, in the order of the insert; *count is how many there are. */
 int store_job_after(struct store *store, uint64_t id, uint64_t *after, size_t capacity, size_t *count);
 
-/* A value of at most STORE_INLINE_MAX bytes; size 0 removes it. */
+/* A value of at most STORE_INLINE_MAX bytes; size 0 removes it. -ENOENT: no such job. */
 int store_result_write(struct store *store, uint64_t id, const void *data, size_t size);
 /* Reads from offset on at most *size bytes into buffer, *size is what there was. -ENOENT: no inline value. */
 int store_result_read(struct store *store, uint64_t id, size_t offset, void *buffer, size_t *size);

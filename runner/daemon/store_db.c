@@ -153,7 +153,7 @@ struct record_bytes store_column_bytes(sqlite3_stmt *statement, int at)
  *   log, which stays until the database was synced. That a part is marked without a sync needs a second reader, and
  *   exclusive locking lets none in.
  * - A daemon that died in between leaves a log of which the kernel's cache has more than the disk. store_open writes it
- *   again before SQLite reads it, and then all of it back into the database.
+ *   again before SQLite reads it, and its first checkpoint all of it into the database.
  *
  * Checkpoints are made here and not by SQLite, which says nothing when one fails: the log would only grow. */
 

@@ -21,38 +21,28 @@ struct log {
     uint32_t summed[2]; /* and as they should be */
 };
 
-static uint32_t number_at(const uint8_t *data)
-{
-    return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
-}
-
-static bool is_big_endian(void)
-{
-    return *(const uint8_t *)&(const uint16_t){1} == 0;
-}
-
 /* A header that is damaged makes SQLite leave out the whole log; what it was is then guessed from the first frame. */
 static void read_header(struct log *log, const uint8_t header[HEADER_SIZE], const uint8_t frame[FRAME_SIZE])
 {
-    const uint32_t magic = number_at(header);
+    const uint32_t magic = store_number_at(header, true);
     uint32_t sums[2] = {0, 0};
     log->big_endian = (magic & 1) != 0;
     store_checksum(sums, header, 24, log->big_endian);
-    log->stored[0] = number_at(header + 24);
-    log->stored[1] = number_at(header + 28);
+    log->stored[0] = store_number_at(header + 24, true);
+    log->stored[1] = store_number_at(header + 28, true);
     memcpy(log->summed, sums, sizeof sums);
     memcpy(log->salts, header + 16, sizeof log->salts);
     if ((magic & ~1U) == MAGIC && memcmp(sums, log->stored, sizeof sums) == 0 &&
-        number_at(header + 8) == STORE_PAGE_SIZE)
+        store_number_at(header + 8, true) == STORE_PAGE_SIZE)
         return;
     log->broken = true;
-    log->big_endian = is_big_endian();
+    log->big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     memcpy(log->salts, frame + 8, sizeof log->salts);
 }
 
 static bool goes_on_from(const struct log *log, const uint32_t before[2], const uint8_t *frame, uint32_t sums[2])
 {
-    const uint32_t own[2] = {number_at(frame + 16), number_at(frame + 20)};
+    const uint32_t own[2] = {store_number_at(frame + 16, true), store_number_at(frame + 20, true)};
     memcpy(sums, before, sizeof own);
     store_checksum(sums, frame, 8, log->big_endian);
     store_checksum(sums, frame + FRAME_SIZE, STORE_PAGE_SIZE, log->big_endian);
@@ -65,11 +55,11 @@ static bool frame_tells_loss(struct log *log, const uint8_t *frame)
     uint32_t ignored[2], summed[2];
     const bool goes_on = goes_on_from(log, log->stored, frame, summed);
     const bool loss = log->broken && log->commit && (goes_on || goes_on_from(log, log->summed, frame, ignored));
-    log->stored[0] = number_at(frame + 16);
-    log->stored[1] = number_at(frame + 20);
+    log->stored[0] = store_number_at(frame + 16, true);
+    log->stored[1] = store_number_at(frame + 20, true);
     memcpy(log->summed, summed, sizeof summed);
     log->broken = log->broken || !goes_on;
-    log->commit = number_at(frame + 4) != 0;
+    log->commit = store_number_at(frame + 4, true) != 0;
     return loss;
 }
 

@@ -11,7 +11,7 @@ struct pages_file {
 
 static sqlite3_vfs *below;
 
-static uint32_t word_at(const uint8_t *data, bool big_endian)
+uint32_t store_number_at(const uint8_t *data, bool big_endian)
 {
     if (big_endian)
         return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
@@ -22,8 +22,8 @@ void store_checksum(uint32_t sums[2], const uint8_t *data, size_t size, bool big
 {
     uint32_t first = sums[0], second = sums[1];
     for (size_t at = 0; at < size; at += 8) {
-        first += word_at(data + at, big_endian) + second;
-        second += word_at(data + at + 4, big_endian) + first;
+        first += store_number_at(data + at, big_endian) + second;
+        second += store_number_at(data + at + 4, big_endian) + first;
     }
     sums[0] = first;
     sums[1] = second;
@@ -35,7 +35,7 @@ bool store_page_is_whole(const uint8_t page[STORE_PAGE_SIZE])
 {
     uint32_t sums[2] = {0, 0};
     store_checksum(sums, page, SUMMED, false);
-    return sums[0] == word_at(page + SUMMED, false) && sums[1] == word_at(page + SUMMED + 4, false);
+    return sums[0] == store_number_at(page + SUMMED, false) && sums[1] == store_number_at(page + SUMMED + 4, false);
 }
 
 static void page_sum(uint8_t page[STORE_PAGE_SIZE])

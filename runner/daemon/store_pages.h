@@ -21,6 +21,9 @@ int store_pages_register(void);
 
 bool store_page_is_whole(const uint8_t page[STORE_PAGE_SIZE]);
 
+/* Four bytes as a number. */
+uint32_t store_number_at(const uint8_t *data, bool big_endian);
+
 /* SQLite's sum, of pages and of the log (https://sqlite.org/fileformat2.html#checksum_algorithm): goes on from sums.
  * size: a multiple of 8. */
 void store_checksum(uint32_t sums[2], const uint8_t *data, size_t size, bool big_endian);

@@ -26,11 +26,12 @@ RECLAIMD = os.path.abspath(sys.argv[1])
 HELPERS = os.path.abspath(sys.argv[2])
 SLOW = int(os.environ.get("RECLAIM_TEST_SLOW", "1"))
 SECONDS = 20 * SLOW  # for any one thing to happen
-CASE_SECONDS = 120 * SLOW
+CASE_SECONDS = 240 * SLOW
 CODES = set(
     """malformed too-large invalid-request unsupported-protocol unknown-method unknown-field missing-field wrong-type
-    invalid-value unknown-task unknown-job key-taken cycle never-fits not-ended already-ended already-running queue-full too-many-jobs
-    too-many-clients too-many-requests denied draining shutting-down read-only storage internal""".split()
+    invalid-value unknown-task unknown-job key-taken cycle never-fits not-ended already-ended already-running
+    queue-full too-many-jobs too-many-clients too-many-requests denied draining shutting-down read-only storage
+    internal""".split()
 )
 
 
@@ -241,6 +242,7 @@ class Daemon:
         self.log_path = self.path("log")
         self.process = None
         self.clients = []
+        self.fifos = {}
 
     def path(self, name):
         return os.path.join(self.work, name)
@@ -351,22 +353,14 @@ class Daemon:
             return []
 
     def fifo(self, name):
-        """Something that a job can read from, until release."""
+        """Something that jobs can read lines from, each of which release writes. Held open, so that none is lost."""
         os.mkfifo(self.path(name))
+        self.fifos[name] = os.open(self.path(name), os.O_RDWR | os.O_CLOEXEC)
         return self.path(name)
 
     def release(self, name):
-        """Lets one reader of a fifo go on."""
-
-        def opened():
-            try:
-                return os.open(self.path(name), os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:
-                return None
-
-        descriptor = until(opened, lambda: f"a reader of {name}")
-        os.write(descriptor, b"\n")
-        os.close(descriptor)
+        """Lets one `read` go on, now or later."""
+        os.write(self.fifos[name], b"\n")
 
     def processes(self):
         """All that the daemon has started, itself included, by pid."""
@@ -411,6 +405,8 @@ class Daemon:
 
     def destroy(self):
         """Whatever happened: no process, no file."""
+        for descriptor in self.fifos.values():
+            os.close(descriptor)
         for client in self.clients:
             client.close()
         end = time.monotonic() + SECONDS

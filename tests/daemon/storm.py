@@ -26,13 +26,13 @@ def request(tag):
 class Storm:
     """Many rounds over one state directory; all groups are paused, so that what is submitted stays."""
 
-    def __init__(self, daemon, seed):
+    def __init__(self, daemon):
         self.daemon = daemon
-        self.seed = seed
+        self.seed = int(os.environ.get("RECLAIM_TEST_SEED", random.randrange(1 << 32)))
         self.round = 0
         self.last = 0  # the highest id seen
         self.acknowledged = self.unanswered = self.whole = 0
-        random.seed(seed)
+        random.seed(self.seed)
         daemon.start().connect().call("pause")
 
     def run(self, rounds, seconds=None):
@@ -43,6 +43,13 @@ class Storm:
             except Exception as error:
                 raise Failure(f"round {self.round} of seed {self.seed}: {error!r}") from error
             self.round += 1
+
+    def told(self):
+        kept = self.whole - self.acknowledged
+        return (
+            f"seed {self.seed}: {self.round} kills, {self.acknowledged} submits acknowledged, {self.unanswered} not, "
+            f"of which {kept} were kept"
+        )
 
     def one(self):
         sent = self.submit_until_killed()

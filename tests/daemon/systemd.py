@@ -229,6 +229,13 @@ def read(path):
         return file.read()
 
 
+def case_hang_up_without_a_file(daemon):
+    """SIGHUP, with the log on stderr: nothing to open anew, and no reason to end."""
+    client = daemon.start().connect()
+    os.kill(daemon.pid, signal.SIGHUP)
+    client.wait(client.submit(["true"]))
+
+
 def case_log_full(daemon):
     """A full disk under the log does not stop the daemon."""
     client = daemon.start("--log", "/dev/full", "--log-level", "debug").connect()
