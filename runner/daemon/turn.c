@@ -291,6 +291,7 @@ static void expire(struct daemon *daemon)
 void turn_end(struct daemon *daemon)
 {
     watch_timeouts(daemon);
+    watch_held_back(daemon);
     probe(daemon);
     if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0) {
         apply_endings(daemon);

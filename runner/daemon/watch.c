@@ -109,6 +109,9 @@ static void try_output(struct daemon *daemon, struct watch *watch)
 {
     if (!output_is_due(daemon, watch->ids[0], watch->stderr_too, watch->offset))
         return;
+    watch->held_back = session_unread(watch->client->session) >= (size_t)daemon->options->unread_max;
+    if (watch->held_back)
+        return;
     if (turn_answer(daemon, watch->client, watch->request))
         output_pack(daemon, watch);
     drop(daemon, watch);
@@ -149,6 +152,16 @@ void watch_output(struct daemon *daemon, uint64_t id)
     for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
         next = TAILQ_NEXT(watch, entry);
         if (watch->follow && watch->ids[0] == id)
+            try_output(daemon, watch);
+    }
+}
+
+void watch_held_back(struct daemon *daemon)
+{
+    struct watch *watch, *next;
+    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+        next = TAILQ_NEXT(watch, entry);
+        if (watch->held_back)
             try_output(daemon, watch);
     }
 }

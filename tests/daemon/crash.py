@@ -4,9 +4,11 @@
     python3 tests/daemon/crash.py path/to/reclaimd path/to/helpers [case...]
 """
 import os
+import random
 import signal
+import threading
 
-from daemon import CASE_SECONDS, SECONDS, SLOW, Client, Closed, check, main, same, sh, until
+from daemon import CASE_SECONDS, SECONDS, SLOW, Client, Closed, Failure, Refused, check, main, same, sh, until
 from storm import Storm
 
 
@@ -17,6 +19,79 @@ def case_submit_storm(daemon):
     print(storm.told(), flush=True)
     check(storm.round >= 100 // SLOW, f"only {storm.round} kills")
     check(min(storm.acknowledged, storm.unanswered) >= storm.round, "kills before and after answers")
+
+
+def case_told_is_kept(daemon):
+    """Jobs are submitted, run, cancelled and removed while the daemon is killed: what was told holds afterwards."""
+    seed = int(os.environ.get("RECLAIM_TEST_SEED", random.randrange(1 << 32)))
+    chance = random.Random(seed)
+    daemon.start()
+    for i in range(20 // SLOW):
+        told, removing = mixed_until_killed(daemon, chance)
+        daemon.start()
+        try:
+            verify_told(daemon.connect(), told, removing)
+        except Failure as failure:
+            raise Failure(f"round {i} of seed {seed}: {failure}") from failure
+
+
+def mixed_until_killed(daemon, chance):
+    """{id: last event told}, and the ids whose removal was asked for."""
+    client, told, removing = daemon.connect(), {}, set()
+    client.call("subscribe")
+    for _ in range(20):
+        client.send("submit", command=["true"])
+    timer = threading.Timer(chance.uniform(0.02, 0.2), os.kill, (daemon.pid, signal.SIGKILL))
+    timer.start()
+    try:
+        while True:
+            if chance.random() < 0.5:
+                client.send("submit", command=[chance.choice(("true", "false"))], retries=2, retry_delay=0)
+                client.send("submit", command=["sleep", "1000"], on_crash=chance.choice(("requeue", "interrupted")))
+            event = client.event()
+            job = event["job"]["id"]
+            told[job] = event
+            if event["event"] == "started" and event["job"]["name"] == "sleep":
+                client.send("cancel", ids=[job])
+            elif event["event"] == "ended" and chance.random() < 0.3:
+                removing.add(job)
+                client.send("remove", ids=[job])
+            client.answers.clear()
+    except Closed:
+        pass
+    timer.join()
+    told.update({event["job"]["id"]: event for event in client.events})
+    daemon.wait(-signal.SIGKILL)
+    return told, removing
+
+
+def verify_told(client, told, removing):
+    client.call("pause")
+    there = {job["id"]: job for job in client.list_all()}
+    for job, event in told.items():
+        now, kind = there.get(job), event["event"]
+        if now is None or kind == "removed":
+            check(job in removing and now is None, f"{job} was {kind} and is now {now!r}")
+        elif kind == "ended":
+            for name in "state", "outcome", "ended_at", "attempt", "exit_code":
+                same(now[name], event["job"][name], f"{name} of {job}, which has ended")
+        elif kind == "started":
+            check(now["attempt"] >= event["job"]["attempt"], f"{job} was started and is now {now!r}")
+    end_all(client)
+    client.call("resume")
+    ended = [job["id"] for job in client.list_all()]
+    for first in range(0, len(ended), 1000):
+        client.call("remove", ids=ended[first : first + 1000])
+
+
+def end_all(client):
+    """Nothing of this round runs in the next: all are paused, so that nothing new starts."""
+    while jobs := [job["id"] for job in client.list_all(state=["waiting", "queued", "running"])]:
+        try:
+            client.call("cancel", ids=jobs[:1000])
+            client.wait(*jobs[:1000])
+        except Refused as refused:  # what ran has ended by now
+            same(refused.code, "already-ended", "why it cannot be cancelled")
 
 
 # Runs under a lock that dies with it, deaf to requests, in a session of its own. $1: lock, $2: runs, $3: fifo

@@ -4,6 +4,7 @@
     python3 tests/daemon/protocol.py path/to/reclaimd path/to/helpers [case...]
 """
 import os
+import random
 import time
 
 import msgpack
@@ -488,6 +489,65 @@ def case_dependencies(daemon):
     second = client.submit(["true"], after=[first])
     client.call("cancel", ids=[first])
     same([job["outcome"] for job in client.wait(first, second)], ["cancelled", "dependency-failed"], "after a cancel")
+
+
+def case_long_chains(daemon):
+    """As many jobs in a row as one call can take: failing one fails all, and a ring of them is found."""
+    count = 10000
+    client = daemon.start().connect()
+    jobs = [{"command": ["true"], "key": f"a{i}", "after": [f"a{i - 1}"] if i else []} for i in range(count)]
+    jobs[0] = {"command": ["true"], "key": "a0", "start_at": 4e9}
+    ids = [job["id"] for job in client.call("submit_many", jobs=jobs[::-1])["jobs"]]
+    last = client.submit(["true"], after=ids[1:], after_failure="run")
+    client.call("cancel", ids=["a0"])
+    same(client.wait(last)[0]["state"], "done", "one after all of them")
+    same(client.status("a9999")["outcome"], "dependency-failed", "the end of the chain")
+    same(client.call("stats")["jobs"]["failed"], count - 1, "failed jobs")
+    same(client.status(last)["after"], ids[1:], "after, of many")
+    ring = [{"command": ["true"], "key": f"b{i}", "after": [f"b{i - 1}"]} for i in range(1, count)]
+    ring.append({"command": ["true"], "key": "b0", "after": [f"b{count - 1}"]})
+    client.refused("cycle", "submit_many", jobs=ring)
+    same(sum(client.call("stats")["jobs"].values()), count + 1, "jobs")
+
+
+METHODS = """hello submit submit_many status list wait result output cancel remove retry pause resume set group subscribe
+    unsubscribe stats""".split()
+FIELDS = [*JOB, *"protocol client jobs ids after limit newest any timeout offset stream follow argument".split()]
+FIELDS += "env cwd stdin kill_after memory expected retries retry_delay retry_oom delay on_crash keep".split()
+VALUES = [None, True, False, 0, 1, -1, 2, 7, 2**31, 2**63, -(2**63), 2**64 - 1, 0.0, 0.1, -0.5, 1e300, float("nan")]
+VALUES += [float("inf"), "", "x", "default", "stderr", "requeue", "run", "k" * 128, "a\0b", b"", b"bytes", [], [1, 2]]
+VALUES += [["x"], ["true"], ["false"], [1, "x", None], ["A=b"], [[]], {}, {"command": ["true"]}, [{"command": ["true"]}], "/"]
+
+
+def case_random_requests(daemon):
+    """Any method with any fields: each is answered, by a result or by a refusal of the protocol."""
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    client = daemon.start("--keep", "0").connect()
+    for _ in range(40):
+        numbers = []
+        for _ in range(100):
+            fields = {chance.choice(FIELDS): chance.choice(VALUES) for _ in range(chance.randrange(4))}
+            method = chance.choice(METHODS)
+            if method == "submit" and chance.random() < 0.7:
+                fields["command"] = ["true"]
+            if method == "wait":
+                fields["timeout"] = chance.choice((0, 0.01))
+            numbers.append((client.send(method, **fields), method, fields))
+        for number, method, fields in numbers:
+            if method == "output" and fields.get("follow") is True:
+                continue  # answered when there is something
+            try:
+                client.answer(number)
+            except Refused:
+                pass
+            except (Failure, Closed) as error:
+                raise Failure(f"{method} {fields!r} of seed {seed}: {error!r}") from error
+        client.events.clear()
+    for job in client.list_all():
+        check_job(job)
+    client.call("resume")
+    client.call("stats")
 
 
 def case_times(daemon):

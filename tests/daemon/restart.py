@@ -20,6 +20,9 @@ def case_ten_thousand(daemon):
         {"command": sh("echo $2 >>$1", ran, i), "on_crash": ("requeue", "interrupted")[i % 2], "name": str(i)}
         for i in range(count)
     ]
+    for i in range(10, count, 10):  # some wait for the one before, however that ends
+        jobs[i - 1]["key"] = f"before {i}"
+        jobs[i].update(after=[f"before {i}"], after_failure="run")
     ids = [job["id"] for job in client.call("submit_many", jobs=jobs)["jobs"]]
     until(lambda: len(daemon.lines("ran")) >= count // 2, lambda: "half of them have run", CASE_SECONDS)
     daemon.kill()
@@ -48,6 +51,9 @@ def verify_runs(daemon, told, ids):
             same(job["outcome"], "interrupted", f"{job!r}")
             check(times <= 1, f"{times} runs of {job!r}")
     same(runs, {}, "runs of none of them")
+    at = {name: place for place, name in enumerate(daemon.lines("ran"))}  # the last run
+    for i in range(10, len(ids), 10):
+        check(at.get(str(i - 1), -1) < at[str(i)], f"{i} ran before {i - 1} had ended")
     check(interrupted <= 8, f"{interrupted} jobs ran at the kill, with two workers")
 
 
