@@ -379,6 +379,9 @@ class Daemon:
         with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
             return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) * 1024
 
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def cpu_seconds(self):
         with open(f"/proc/{self.pid}/stat", encoding="latin-1") as file:
             fields = file.read().rpartition(")")[2].split()
