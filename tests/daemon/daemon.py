@@ -406,7 +406,7 @@ class Daemon:
                 pass
         return found
 
-    def destroy(self):
+    def destroy(self, keep_files=False):
         """Whatever happened: no process, no file."""
         for descriptor in self.fifos.values():
             os.close(descriptor)
@@ -422,7 +422,8 @@ class Daemon:
             time.sleep(0.01)
         if self.process:
             self.process.wait()
-        shutil.rmtree(self.work, ignore_errors=True)
+        if not keep_files:
+            shutil.rmtree(self.work, ignore_errors=True)
 
 
 def over_time(*_):
