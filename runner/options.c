@@ -1,8 +1,10 @@
 #include "options.h"
 
 #include "failure.h"
+#include "forkserver.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 /* A number that has 0 as its default and POOL_NONE for none. */
 static int check_number(const char *name, int64_t value, int64_t most)
@@ -43,6 +45,19 @@ static int check_method(const pool_options_t *o)
     return 0;
 }
 
+static int check_held(const pool_options_t *o)
+{
+    if (o->held_count > FORKSERVER_HELD_MAX)
+        return failure(-EINVAL, "held_count is %zu: at most %d descriptors are held", o->held_count,
+                       FORKSERVER_HELD_MAX);
+    if (o->held_count > 0 && o->held == NULL)
+        return failure(-EINVAL, "held is NULL and held_count is %zu", o->held_count);
+    for (size_t i = 0; i < o->held_count; i++)
+        if (fcntl(o->held[i], F_GETFD) < 0)
+            return failure(-EBADF, "held[%zu] is %d, which is not an open descriptor", i, o->held[i]);
+    return 0;
+}
+
 int options_pool(const pool_options_t *given, int processors, pool_options_t *full)
 {
     static const pool_options_t defaults;
@@ -64,7 +79,7 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
     if (full->memory_budget > 0 && full->memory_budget < OPTIONS_BUDGET_MIN)
         return failure(-EINVAL, "memory_budget is %lld bytes: give at least 1 MiB, 0 for the default, or POOL_NONE",
                        (long long)full->memory_budget);
-    if ((rc = check_method(full)) < 0)
+    if ((rc = check_method(full)) < 0 || (rc = check_held(full)) < 0)
         return rc;
     if (full->workers == 0)
         full->workers = processors > 0 ? processors : 1;

@@ -109,6 +109,8 @@ static void loop_init(struct loop *loop, pool_t *pool)
         .warm = (size_t)pool->options.warm,
         .on_start = pool->options.on_start,
         .on_start_arg = pool->options.on_start_arg,
+        .held = pool->options.held,
+        .held_count = pool->options.held_count,
     };
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -647,6 +648,54 @@ static void test_servers_on_start_failing_later_ends_in_an_error(void **state)
     munmap(starts, sizeof *starts);
 }
 
+/* Looks for the file whose inode is the argument among its descriptors. */
+static int look_for_file(pool_call_t *call)
+{
+    const ino_t *wanted = pool_call_arg(call, NULL);
+    struct stat found;
+    for (int fd = 0; fd < 65536; fd++)
+        if (fstat(fd, &found) == 0 && found.st_ino == *wanted)
+            return pool_call_fail(call, 1, "descriptor %d is open here", fd);
+    return 0;
+}
+
+static bool is_hung_up(int fd)
+{
+    struct pollfd end = {.fd = fd};
+    return poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0;
+}
+
+static void expect_no_file(pool_t *pool, ino_t wanted)
+{
+    pool_job_t *job;
+    assert_int_equal(pool_submit(pool, look_for_file, &wanted, sizeof wanted, NULL, &job), 0);
+    support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
+    pool_job_release(job);
+}
+
+static void test_servers_hold_what_the_host_has_closed(void **state)
+{
+    int ends[2];
+    struct stat file;
+    pool_t *pool;
+    (void)state;
+    support_pipe(ends);
+    assert_int_equal(fstat(ends[1], &file), 0);
+    const pool_options_t options = {.workers = 1, .held = &ends[1], .held_count = 1};
+    assert_int_equal(pool_open(&pool, &options, NULL), 0);
+    close(ends[1]);
+    expect_no_file(pool, file.st_ino);
+    assert_false(is_hung_up(ends[0]));
+    kill(stats_of(pool).fork_server_pid, SIGKILL);
+    while (stats_of(pool).fork_servers_lost == 0)
+        sched_yield();
+    expect_no_file(pool, file.st_ino);
+    assert_false(is_hung_up(ends[0]));
+    pool_free(pool);
+    assert_true(is_hung_up(ends[0]));
+    close(ends[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -654,6 +703,7 @@ int main(void)
         SUPPORT_TEST(test_servers_killed_loses_what_runs_and_no_more),
         SUPPORT_TEST(test_servers_lost_job_runs_again_where_it_may),
         SUPPORT_TEST(test_servers_unread_task_runs_elsewhere),
+        SUPPORT_TEST(test_servers_hold_what_the_host_has_closed),
         SUPPORT_TEST(test_servers_keeper_killed_idle_is_a_clear_error),
         SUPPORT_TEST(test_servers_keeper_killed_mid_job_leaves_nothing),
         SUPPORT_TEST(test_servers_stopped_server_lets_callers_time_out),

@@ -1,4 +1,5 @@
 /* The C client, against a daemon that says what a script tells it to. */
+#include "connection.h"
 #include "scan.h"
 
 #include "support.h"
@@ -824,6 +825,45 @@ static void answer_many_events(msgpack_packer *packer, uint32_t id)
         pack_event(packer, 5);
 }
 
+static void answer_flood(msgpack_packer *packer, uint32_t id)
+{
+    static const char piece[1 << 20];
+    (void)id;
+    for (int i = 0; i < 65; i++) {
+        msgpack_pack_array(packer, 3);
+        msgpack_pack_uint8(packer, 2);
+        pack_text(packer, "event");
+        msgpack_pack_array(packer, 1);
+        msgpack_pack_bin_with_body(packer, piece, sizeof piece);
+    }
+}
+
+static void test_client_keeps_no_flood(void **state)
+{
+    static const struct step steps[] = {{.answer = answer_flood}};
+    pool_bytes_t event;
+    (void)state;
+    pool_client_t *client = OPEN(steps);
+    assert_int_equal(pool_client_cancel(client, 7, NULL), -ENOBUFS);
+    assert_int_equal(pool_client_event(client, 0, &event, NULL), 0); /* what came before is still there */
+    assert_int_equal(pool_client_cancel(client, 7, NULL), -ENOBUFS);
+    finish(client);
+}
+
+static void test_client_gives_up_a_daemon_that_is_stuck(void **state)
+{
+    static const struct step steps[] = {{.size = 0}};
+    pool_bytes_t result;
+    pool_error_t error;
+    (void)state;
+    pool_client_t *client = OPEN(steps);
+    assert_int_equal(connection_call(client, "x", (pool_bytes_t){0}, 50, &result, &error), -ETIMEDOUT);
+    assert_non_null(strstr(error.message, "does not answer"));
+    assert_int_equal(pool_client_cancel(client, 7, NULL),
+                     -ETIMEDOUT); /* its late answer would be taken for this one's */
+    finish(client);
+}
+
 /* Who only sends while the other only sends waits for ever. */
 static void test_client_reads_while_it_sends(void **state)
 {
@@ -950,6 +990,8 @@ int main(void)
         CLIENT_TEST(test_client_goes_on_after_signals),
         CLIENT_TEST(test_client_fetches_a_value_by_pieces),
         CLIENT_TEST(test_client_refuses_a_value_that_is_none),
+        CLIENT_TEST(test_client_keeps_no_flood),
+        CLIENT_TEST(test_client_gives_up_a_daemon_that_is_stuck),
         CLIENT_TEST(test_client_reads_while_it_sends),
         CLIENT_TEST(test_client_sends_nothing_too_large),
         CLIENT_TEST(test_client_says_how_to_start_a_daemon),

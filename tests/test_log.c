@@ -247,6 +247,40 @@ static void test_log_stderr(void **state)
     assert_string_equal(after_level(read_file(file_path)), "event=plain\n<3>event=journal\n<6>event=words\n");
 }
 
+/* Standard error is a pipe that is full: its reader sleeps. */
+static void test_log_full_pipe(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct log *log;
+    ssize_t size;
+    static char zeros[65536];
+    const int saved = dup(2);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], zeros, sizeof zeros) > 0)
+        ;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    dup2(ends[1], 2);
+    close(ends[1]);
+    assert_int_equal(log_open(&log, NULL, LOG_LEVEL_INFO, message), 0);
+    for (int i = 0; i < 3; i++)
+        log_event(log, LOG_LEVEL_INFO, "dropped");
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    while (read(ends[0], zeros, sizeof zeros) > 0)
+        ;
+    log_event(log, LOG_LEVEL_INFO, "kept");
+    log_close(log);
+    dup2(saved, 2);
+    close(saved);
+    size = read(ends[0], content, sizeof content - 1);
+    close(ends[0]);
+    assert_true(size > 0);
+    content[size] = '\0';
+    assert_begins(after_level(content), "event=log-dropped lines=3\n");
+    assert_non_null(strstr(content, " event=kept\n"));
+}
+
 static void test_log_journal_stream(void **state)
 {
     (void)state;
@@ -304,11 +338,11 @@ static void test_log_levels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_log_encode),  SUPPORT_TEST(test_log_encode_cuts),    FILE_TEST(test_log_lines),
-        FILE_TEST(test_log_appends),    FILE_TEST(test_log_cuts_lines),        FILE_TEST(test_log_reopens),
-        FILE_TEST(test_log_open_fails), SUPPORT_TEST(test_log_full_disk),      FILE_TEST(test_log_recovers),
-        FILE_TEST(test_log_stderr),     SUPPORT_TEST(test_log_journal_stream), FILE_TEST(test_log_threads),
-        SUPPORT_TEST(test_log_levels),
+        SUPPORT_TEST(test_log_encode),  SUPPORT_TEST(test_log_encode_cuts), FILE_TEST(test_log_lines),
+        FILE_TEST(test_log_appends),    FILE_TEST(test_log_cuts_lines),     FILE_TEST(test_log_reopens),
+        FILE_TEST(test_log_open_fails), SUPPORT_TEST(test_log_full_disk),   FILE_TEST(test_log_recovers),
+        FILE_TEST(test_log_stderr),     SUPPORT_TEST(test_log_full_pipe),   SUPPORT_TEST(test_log_journal_stream),
+        FILE_TEST(test_log_threads),    SUPPORT_TEST(test_log_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,6 +151,9 @@ static void test_outputs_symlinks(void **state)
     assert_int_equal(outputs_read(&outputs, 2, OUTPUT_STDOUT, 0, buffer, &size, &total), -EINVAL);
     assert_int_equal(mkdir(directory_file("jobs/0/4.out"), 0700), 0);
     assert_true(outputs_create(&outputs, 4, OUTPUT_STDOUT) < 0);
+    assert_int_equal(mkdir(directory_file("jobs/0/6.value"), 0700), 0);
+    assert_int_equal(outputs_value_write(&outputs, 6, "v", 1), -EISDIR);
+    assert_false(exists("jobs/0/6.value.new"));
     assert_int_equal(mkdir(directory_file("jobs/0/4.value.new"), 0700), 0);
     assert_true(outputs_value_write(&outputs, 4, "v", 1) < 0);
 }

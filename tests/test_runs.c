@@ -114,7 +114,7 @@ static int begin(void **state)
         .workers = 2,
         .memory_budget = POOL_NONE,
         .output_max = (uint64_t)MIB,
-        .statedir = fixture->path,
+        .held = fixture->state.workers,
         .outputs = &fixture->outputs,
         .on_end = on_end,
         .on_started = on_started,
@@ -557,9 +557,9 @@ static void test_runs_modules_refused(void **state)
     assert_true(runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message) < 0);
     assert_non_null(strstr(fixture->message, "module /etc/passwd: cannot be loaded"));
     fixture->options.modules = NULL;
-    fixture->options.statedir = "/no/such/state";
-    assert_true(runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message) < 0);
-    assert_non_null(strstr(fixture->message, "/no/such/state"));
+    fixture->options.held = 1 << 20;
+    assert_int_equal(runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message), -EBADF);
+    assert_non_null(strstr(fixture->message, "1048576"));
 }
 
 /* ---- ends from outside ------------------------------------------------------------------------------------------- */

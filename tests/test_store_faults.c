@@ -252,6 +252,42 @@ static void test_store_faults_power(void **state)
             nth++;
 }
 
+/* The n-th call of the start after a crash fails: an error, and the next start has everything. */
+static bool fail_start(unsigned call, int nth)
+{
+    bool acknowledged[JOBS_MOST] = {false};
+    int error = 0;
+    char message[512] = "";
+    directory_clear();
+    struct store *store = jobs_open();
+    assert_int_equal(turns(store, 0, acknowledged, &error), TURNS);
+    give_up(store);
+    faulty_arm(call, nth, EIO, false);
+    const int r = store_open(&store, directory_path, message);
+    const bool hit = faulty_disarm();
+    if (r < 0) {
+        assert_true(hit);
+        assert_null(store);
+        assert_true(strlen(message) > 0);
+        store = jobs_open();
+    }
+    jobs_expect(store, acknowledged);
+    store_close(store);
+    return hit;
+}
+
+static void test_store_faults_start(void **state)
+{
+    (void)state;
+    static const unsigned calls[] = {FAULTY_OPEN, FAULTY_READ, FAULTY_WRITE, FAULTY_SYNC};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        int nth = 1;
+        while (fail_start(calls[i], nth))
+            nth++;
+        assert_true(nth > 1);
+    }
+}
+
 #define FAULTS_TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
 int main(void)
@@ -262,6 +298,7 @@ int main(void)
         FAULTS_TEST(test_store_faults_other_calls),
         FAULTS_TEST(test_store_faults_death),
         FAULTS_TEST(test_store_faults_checkpoint_is_told),
+        FAULTS_TEST(test_store_faults_start),
         FAULTS_TEST(test_store_faults_power),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

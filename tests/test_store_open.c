@@ -195,6 +195,14 @@ static void test_store_open_of_a_newer_version_after_a_crash(void **state)
     free(log.data);
 }
 
+static void test_store_open_row_of_a_missing_job(void **state)
+{
+    (void)state;
+    store_close(jobs_open());
+    run_sql(STORE_PAGES_VFS, "INSERT INTO spec VALUES (99, x'00')");
+    expect_refused(-EUCLEAN, "a job that is not there");
+}
+
 static int count_tables(sqlite3 *db)
 {
     sqlite3_stmt *statement;
@@ -448,6 +456,7 @@ int main(void)
         DIRECTORY_TEST(test_store_open_without_its_database),
         DIRECTORY_TEST(test_store_open_of_a_newer_version),
         DIRECTORY_TEST(test_store_open_of_a_newer_version_after_a_crash),
+        DIRECTORY_TEST(test_store_open_row_of_a_missing_job),
         DIRECTORY_TEST(test_store_open_migrates_whole_or_not),
         DIRECTORY_TEST(test_store_open_torn_tail),
         DIRECTORY_TEST(test_store_open_flipped_bits_in_pages),

@@ -13,11 +13,15 @@
 #include <reclaim/pool.h>
 #include <stddef.h>
 
+#define FORKSERVER_HELD_MAX 4
+
 struct forkserver_config {
     size_t slots;
     size_t warm; /* idle workers to keep; 0: only what the host asks for is forked */
     int (*on_start)(void *arg, pool_error_t *error);
     void *on_start_arg;
+    const int *held; /* stay open in keeper and fork server, not in workers */
+    size_t held_count;
     struct process_origin origin;
     struct cgroup_place cgroups; /* where to make them; its path empty: nowhere, jobs are sampled */
     bool cgroups_required;       /* it fails where they cannot be made, else it samples and says why */

@@ -30,6 +30,7 @@ struct keeper {
     const struct forkserver_config *config;
     int host_socket, host_pidfd, signals;
     int places[PLACE_COUNT];
+    int held[FORKSERVER_HELD_MAX]; /* config's, where they are now */
     pid_t self;
     pid_t server; /* 0: none */
     int life;     /* held open as long as we live: the fork server sees it close */
@@ -47,11 +48,18 @@ static void tell(struct keeper *keeper, enum message_type type, const void *mess
         descriptor_send(keeper->host_socket, frame.data, frame.size, fds, count);
 }
 
+static void keep_held(struct keeper *keeper, int **keep)
+{
+    for (size_t i = 0; i < keeper->config->held_count; i++)
+        keep[i] = &keeper->held[i];
+}
+
 _Noreturn static void become_server(struct keeper *keeper, int control, int life)
 {
     int host = keeper->host_pidfd;
-    int *keep[] = {&control, &life, &host};
-    process_descriptors_keep(process_gap_end(), keep, 3);
+    int *keep[3 + FORKSERVER_HELD_MAX] = {&control, &life, &host};
+    keep_held(keeper, keep + 3);
+    process_descriptors_keep(process_gap_end(), keep, 3 + (unsigned)keeper->config->held_count);
     forkserver_main(keeper->config, control, life, host);
 }
 
@@ -187,17 +195,20 @@ _Noreturn static void keeper_main(const struct forkserver_config *config, int ho
 {
     struct keeper keeper = {
         .config = config, .host_socket = host_socket, .host_pidfd = host_pidfd, .self = getpid(), .life = -1};
-    int *keep[2 + PLACE_COUNT] = {&keeper.host_socket, &keeper.host_pidfd};
+    int *keep[2 + PLACE_COUNT + FORKSERVER_HELD_MAX] = {&keeper.host_socket, &keeper.host_pidfd};
     sigset_t child;
     for (int i = 0; i < PLACE_COUNT; i++) {
         keeper.places[i] = dup(host_socket);
         keep[2 + i] = &keeper.places[i];
     }
+    for (size_t i = 0; i < config->held_count; i++)
+        keeper.held[i] = config->held[i];
+    keep_held(&keeper, keep + 2 + PLACE_COUNT);
     setpgid(0, 0);
     prctl(PR_SET_NAME, "reclaim-keeper");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     process_signals_reset();
-    process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT);
+    process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT + (unsigned)config->held_count);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_SETMASK, &child, NULL);

@@ -99,7 +99,9 @@ POOL_API int pool_client_call(pool_client_t *client, const char *method, pool_by
                               pool_error_t *error);
 POOL_API const char *pool_client_error_code(const pool_client_t *client); /* "" when the last call's error was none */
 
-/* The next notification after a `subscribe`: its method's one parameter, *borrowed* until the next call. -ETIMEDOUT. */
+/* The next notification after a `subscribe`: its method's one parameter, *borrowed* until the next call. What comes
+ * while an answer is awaited is kept, 64 MiB of it at most (then -ENOBUFS, and the connection is of no more use).
+ * timeout_ms -1: for ever. -ETIMEDOUT. */
 POOL_API int pool_client_event(pool_client_t *client, int64_t timeout_ms, pool_bytes_t *event, pool_error_t *error);
 
 POOL_API int pool_client_fd(const pool_client_t *client); /* for poll(2) */

@@ -187,6 +187,9 @@ typedef struct pool_options {
     void *on_start_arg;
     pool_log_fn log; /* default: none */
     void *log_user;
+    const int *held; /* descriptors that keeper and fork server hold open, and no job: as long as any of them is there,
+                        also when the host has died, for a lock (flock(2)) that says so; *copied* (by the fork) */
+    size_t held_count; /* at most 4 */
     uint64_t reserved[8];
 } pool_options_t;
 

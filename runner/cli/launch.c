@@ -21,7 +21,7 @@
 #define WAIT_SECONDS 60 /* a store with 100,000 jobs is read in less */
 #define LOOK_MS      20
 #define OPTIONS_MOST 64
-#define LOG          "/reclaimd.log"
+#define LOG          "/reclaimd.log" /* in the state directory */
 
 struct launch {
     char program[PATH_MAX], socket[PATH_MAX], state[PATH_MAX], log[PATH_MAX];
@@ -58,7 +58,7 @@ static int find_state(const char *state, char path[PATH_MAX])
         rc = state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), path);
     if (rc == -ENOENT)
         return fail("the state directory", "neither XDG_STATE_HOME nor HOME says where: give --state DIR");
-    return rc < 0 || strlen(path) + sizeof LOG > PATH_MAX ? fail("the state directory", strerror(ENAMETOOLONG)) : 0;
+    return rc < 0 ? fail("the state directory", strerror(-rc)) : 0;
 }
 
 /* Makes it, and what is above it. */
@@ -84,7 +84,8 @@ static int prepare(struct launch *launch, const char *state, char **options)
         return fail("the socket", strerror(ENAMETOOLONG));
     if (find_state(state, launch->state) < 0 || make_directory(launch->state) < 0)
         return -1;
-    strcpy(stpcpy(launch->log, launch->state), LOG);
+    if (snprintf(launch->log, sizeof launch->log, "%s" LOG, launch->state) >= (int)sizeof launch->log)
+        return fail("the state directory", strerror(ENAMETOOLONG));
     launch->log_fd = open(launch->log, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (launch->log_fd < 0)
         return fail(launch->log, strerror(errno));

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define PROTOCOL      1
-#define HELLO_MS      10000
+#define HELLO_MS      30000
 #define EVENTS_MAX    ((size_t)64 * 1024 * 1024) /* bytes kept while an answer is awaited */
 #define REQUEST_EXTRA 64                         /* at most, around params */
 

@@ -192,7 +192,7 @@ static int open_runs(struct daemon *daemon, char message[512])
                                       .memory_budget = options->memory_budget,
                                       .output_max = (uint64_t)options->output_max,
                                       .modules = (const char *const *)options->modules,
-                                      .statedir = daemon->statedir.path,
+                                      .held = daemon->statedir.workers,
                                       .outputs = &daemon->outputs,
                                       .on_end = on_end,
                                       .on_started = on_started,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,9 +165,19 @@ struct log_field log_number(const char *key, int64_t number)
 
 /* ---- writing: with the mutex held -------------------------------------------------------------------------------- */
 
+/* A pipe or a terminal that nobody reads would keep the daemon waiting, and its flags are not ours to change. A pipe
+ * that is ready takes a line whole. */
+static bool is_ready(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0;
+}
+
 static bool write_line(struct log *log, const struct line *line)
 {
     ssize_t wrote;
+    if (!is_ready(log->fd))
+        return false;
     do
         wrote = write(log->fd, line->data, line->size);
     while (wrote < 0 && errno == EINTR);
@@ -180,7 +191,7 @@ static bool write_line(struct log *log, const struct line *line)
 static bool catch_up(struct log *log)
 {
     struct line line;
-    if (log->torn && write(log->fd, "\n", 1) != 1)
+    if (log->torn && (!is_ready(log->fd) || write(log->fd, "\n", 1) != 1))
         return false;
     log->torn = false;
     if (log->dropped == 0)

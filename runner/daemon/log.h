@@ -5,7 +5,8 @@
  * A value that is not plain is quoted, and every byte of it that is no printable ASCII is \n, \t, \r or \xNN: whatever
  * clients send, it stays one line, and no terminal takes orders from it. A line is one write(2) of at most
  * LOG_LINE_MAX bytes; values and lines that are longer are cut ("..."). Where a line cannot be written (the disk is
- * full) it is dropped, and the next that can tells how many were: nothing waits for the log and nothing fails by it.
+ * full, nobody reads the pipe) it is dropped, and the next that can tells how many were: nothing waits for the log and
+ * nothing fails by it.
  * SIGPIPE is the caller's to ignore. Any thread may log. */
 #ifndef LOG_H
 #define LOG_H

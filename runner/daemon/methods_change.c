@@ -1,4 +1,5 @@
 /* methods_change.c - cancel, remove, retry, set, groups, pausing: all or nothing, so everything is looked at first. */
+#include "ids.h"
 #include "methods.h"
 #include "refs.h"
 
@@ -9,24 +10,13 @@
 #define IDS_MAX    100000
 #define GROUPS_MAX 1000
 
-static int compare_ids(const void *left, const void *right)
-{
-    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 /* The ids of a request, each once. */
 static int read_ids(struct call *call, const msgpack_object *references, uint64_t **ids, size_t *count,
                     struct rpc_error *error)
 {
-    size_t kept = 0;
     if (refs_find_all(call->daemon, references, ids, count, error) < 0)
         return -1;
-    qsort(*ids, *count, sizeof **ids, compare_ids);
-    for (size_t i = 0; i < *count; i++)
-        if (kept == 0 || (*ids)[kept - 1] != (*ids)[i])
-            (*ids)[kept++] = (*ids)[i];
-    *count = kept;
+    *count = ids_sort(*ids, *count);
     return 0;
 }
 

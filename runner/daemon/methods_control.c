@@ -1,4 +1,5 @@
 /* methods_control.c - the daemon as a whole: events, figures, draining, its end. */
+#include "ids.h"
 #include "methods.h"
 #include "refs.h"
 
@@ -6,12 +7,6 @@
 #include <string.h>
 
 #define SUBSCRIBED_MAX 100000
-
-static int compare_ids(const void *left, const void *right)
-{
-    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
 
 static void unsubscribe(struct client *client)
 {
@@ -47,7 +42,7 @@ int methods_subscribe(struct call *call, struct rpc_error *error)
         return rpc_fail(error, RPC_INTERNAL, "no memory for a subscription");
     }
     if (ids != NULL)
-        qsort(ids, count, sizeof *ids, compare_ids);
+        count = ids_sort(ids, count);
     unsubscribe(client);
     client->subscribed = true;
     client->subscribed_ids = ids;

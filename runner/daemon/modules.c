@@ -1,7 +1,5 @@
 #include "modules.h"
 
-#include "statedir.h"
-
 #include <dlfcn.h>
 #include <errno.h>
 #include <reclaim/module.h>
@@ -98,10 +96,7 @@ static int load(const char *path, pool_error_t *error)
 int modules_load(void *arg, pool_error_t *error)
 {
     const struct modules *modules = arg;
-    int rc = modules->statedir == NULL ? 0 : statedir_hold_for_workers(modules->statedir);
-    if (rc < 0)
-        snprintf(error->message, sizeof error->message, "%.150s: its workers.lock cannot be held: %s",
-                 modules->statedir, strerror(-rc));
+    int rc = 0;
     for (size_t i = 0; rc == 0 && modules->paths != NULL && modules->paths[i] != NULL; i++)
         rc = load(modules->paths[i], error);
     return rc;

@@ -10,7 +10,6 @@
 #include <stddef.h>
 
 struct modules {
-    const char *statedir;     /* for statedir_hold_for_workers; NULL: none; *borrowed* */
     const char *const *paths; /* absolute, NULL-terminated; NULL: none; *borrowed* */
 };
 

@@ -17,8 +17,8 @@ struct runs_options {
     int64_t memory_budget;      /* 0: the pool's default */
     uint64_t output_max;        /* kept of each stream where the job sets no limit */
     const char *const *modules; /* NULL-terminated paths; NULL: none */
-    const char *statedir;       /* for statedir_hold_for_workers */
-    struct outputs *outputs;    /* *borrows* */
+    int held; /* stays open until the pool's last process is gone, also after the daemon's death; -1: none */
+    struct outputs *outputs; /* *borrows* */
     /* A run has ended: its whole tree is gone, its output is in its files. end and value are *borrowed*. It did well
      * where exit_code is 0, and only there. evictions: how often it was taken from its worker, for memory or with a
      * fork server that died, and run again by the pool (rerunnable): its output then began anew. */

@@ -82,12 +82,14 @@ static void on_log(const char *line, void *user)
 
 static int open_pool(struct runs *runs, const char *const *paths, char message[512])
 {
-    struct modules modules = {.statedir = runs->options.statedir, .paths = paths};
+    struct modules modules = {.paths = paths};
     const pool_options_t options = {
         .workers = runs->workers,
         .memory_budget = runs->options.memory_budget,
         .on_start = modules_load,
         .on_start_arg = &modules, /* as it is now: also for a fork server that is started later */
+        .held = &runs->options.held,
+        .held_count = runs->options.held >= 0,
         .log = on_log,
         .log_user = runs,
     };

@@ -106,13 +106,14 @@ static int flock_within(int fd, int64_t ms)
     return 0;
 }
 
-static int await_workers(const struct statedir *dir, char message[512])
+static int await_workers(struct statedir *dir, char message[512])
 {
-    const int fd = open_lock(dir->fd, "workers.lock");
-    if (fd < 0)
-        return fail_with(message, fd, "make the workers' lock of", dir->path);
-    const int r = flock_within(fd, STATEDIR_WORKERS_MS);
-    close(fd);
+    dir->workers = open_lock(dir->fd, "workers.lock");
+    if (dir->workers < 0)
+        return fail_with(message, dir->workers, "make the workers' lock of", dir->path);
+    int r = flock_within(dir->workers, STATEDIR_WORKERS_MS);
+    if (r == 0 && flock(dir->workers, LOCK_SH | LOCK_NB) < 0) /* nobody else can come in between: see lock() */
+        r = -errno;
     if (r == -ETIMEDOUT)
         snprintf(message, 512,
                  "workers of a daemon that died still hold %.300s/workers.lock after %d s: end them (fuser names them)",
@@ -124,7 +125,7 @@ static int await_workers(const struct statedir *dir, char message[512])
 
 int statedir_open(struct statedir *dir, const char *path, char message[512])
 {
-    *dir = (struct statedir){.fd = -1, .lock = -1};
+    *dir = (struct statedir){.fd = -1, .lock = -1, .workers = -1};
     int r = make(path);
     if (r < 0)
         return fail_with(message, r, "make", path);
@@ -148,29 +149,12 @@ int statedir_open(struct statedir *dir, const char *path, char message[512])
 /* The lock's file stays: one that is removed while another daemon opens it would be locked by both. */
 void statedir_close(struct statedir *dir)
 {
+    if (dir->workers >= 0)
+        close(dir->workers);
     if (dir->lock >= 0)
         close(dir->lock);
     if (dir->fd >= 0)
         close(dir->fd);
     free(dir->path);
-    *dir = (struct statedir){.fd = -1, .lock = -1};
-}
-
-/* The descriptor is not given back: the kernel drops the lock with the process. */
-int statedir_hold_for_workers(const char *path)
-{
-    const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
-        return -errno;
-    const int fd = open_lock(directory, "workers.lock");
-    close(directory);
-    if (fd < 0)
-        return fd;
-    int r;
-    do
-        r = flock(fd, LOCK_SH) < 0 ? -errno : 0;
-    while (r == -EINTR);
-    if (r < 0)
-        close(fd);
-    return r;
+    *dir = (struct statedir){.fd = -1, .lock = -1, .workers = -1};
 }

@@ -1,8 +1,8 @@
 /* statedir.h - the directory of one daemon: made 0700, and locked, so that a second daemon refuses.
  *
  *     STATE/lock            flock(2), exclusive, with the daemon's pid in it
- *     STATE/workers.lock    flock(2), shared, by every fork server of the daemon: a new daemon waits until those of one
- *                           that was killed are gone, so that no job ever runs twice at once
+ *     STATE/workers.lock    flock(2), shared, by the daemon's pool (pool_options_t.held): a new daemon waits until the
+ *                           pool of one that was killed is gone, so that no job ever runs twice at once
  *     STATE/reclaimd.db     store.h
  *     STATE/jobs/NNN/ID.*   outputs.h
  */
@@ -17,6 +17,7 @@ struct statedir {
     char *path; /* absolute */
     int fd;     /* the directory */
     int lock;
+    int workers; /* workers.lock, shared: for the pool to hold */
 };
 
 /* Makes it (and its parents) where missing. -EWOULDBLOCK: another daemon has it (the message names its pid);
@@ -24,8 +25,5 @@ struct statedir {
  * STATEDIR_WORKERS_MS. 0, or negative errno and a sentence in message. */
 int statedir_open(struct statedir *dir, const char *path, char message[512]);
 void statedir_close(struct statedir *dir);
-
-/* In a fork server (pool_options.on_start): takes the shared lock and keeps it until that process ends. */
-int statedir_hold_for_workers(const char *path);
 
 #endif

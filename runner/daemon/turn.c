@@ -1,5 +1,6 @@
 /* turn.c - one turn of the loop: what was asked and what has ended becomes one transaction, and then has effects. */
 #include "daemon.h"
+#include "ids.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -136,17 +137,10 @@ void turn_forget_client(struct daemon *daemon, const struct client *client)
     daemon->answer_count = kept;
 }
 
-static int compare_ids(const void *left, const void *right)
-{
-    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 static bool is_subscribed(const struct client *client, const struct effect *effect)
 {
     return client->subscribed &&
-           (client->subscribed_ids == NULL || bsearch(&effect->id, client->subscribed_ids, client->subscribed_count,
-                                                      sizeof effect->id, compare_ids) != NULL) &&
+           (client->subscribed_ids == NULL || ids_have(client->subscribed_ids, client->subscribed_count, effect->id)) &&
            (client->subscribed_group == NULL ||
             (effect->group != NULL && strcmp(client->subscribed_group, effect->group) == 0));
 }
@@ -297,6 +291,7 @@ static void expire(struct daemon *daemon)
 void turn_end(struct daemon *daemon)
 {
     watch_timeouts(daemon);
+    watch_held_back(daemon);
     probe(daemon);
     if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0) {
         apply_endings(daemon);

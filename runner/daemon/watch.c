@@ -1,14 +1,10 @@
 /* watch.c - requests that are answered later: wait, and output that is followed. */
 #include "watch.h"
 
+#include "ids.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-static int compare_ids(const void *left, const void *right)
-{
-    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
 
 static void drop(struct daemon *daemon, struct watch *watch)
 {
@@ -97,7 +93,9 @@ int watch_wait(struct daemon *daemon, const struct watch *wanted)
     struct watch *watch = keep(daemon, wanted, &error);
     if (watch == NULL)
         return error;
-    qsort(watch->ids, watch->count, sizeof *watch->ids, compare_ids);
+    watch->client->watched -= watch->count;
+    watch->count = ids_sort(watch->ids, watch->count);
+    watch->client->watched += watch->count;
     count_ended(daemon, watch);
     if (is_over(watch))
         answer_wait(daemon, watch, false);
@@ -110,6 +108,9 @@ int watch_wait(struct daemon *daemon, const struct watch *wanted)
 static void try_output(struct daemon *daemon, struct watch *watch)
 {
     if (!output_is_due(daemon, watch->ids[0], watch->stderr_too, watch->offset))
+        return;
+    watch->held_back = session_unread(watch->client->session) >= (size_t)daemon->options->unread_max;
+    if (watch->held_back)
         return;
     if (turn_answer(daemon, watch->client, watch->request))
         output_pack(daemon, watch);
@@ -131,7 +132,7 @@ void watch_job_ended(struct daemon *daemon, uint64_t id)
     struct watch *watch, *next;
     for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
         next = TAILQ_NEXT(watch, entry);
-        if (bsearch(&id, watch->ids, watch->count, sizeof id, compare_ids) == NULL)
+        if (!ids_have(watch->ids, watch->count, id))
             continue;
         watch->ended++; /* at most: one may have been counted already when the wait came */
         if (watch->follow) {
@@ -151,6 +152,16 @@ void watch_output(struct daemon *daemon, uint64_t id)
     for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
         next = TAILQ_NEXT(watch, entry);
         if (watch->follow && watch->ids[0] == id)
+            try_output(daemon, watch);
+    }
+}
+
+void watch_held_back(struct daemon *daemon)
+{
+    struct watch *watch, *next;
+    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+        next = TAILQ_NEXT(watch, entry);
+        if (watch->held_back)
             try_output(daemon, watch);
     }
 }

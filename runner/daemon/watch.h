@@ -9,6 +9,7 @@ struct watch {
     struct client *client;
     uint32_t request;
     bool follow;         /* output; else wait */
+    bool held_back;      /* follow: there is something to tell, and too much waits for the client already */
     bool any;            /* wait: for one of ids */
     bool stderr_too;     /* follow: of standard error */
     uint64_t *ids;       /* sorted */
@@ -24,6 +25,8 @@ struct watch {
 int watch_wait(struct daemon *daemon, const struct watch *wanted);
 int watch_follow(struct daemon *daemon, const struct watch *wanted);
 
+/* Output that a client could not take yet: is it time? Once a turn. */
+void watch_held_back(struct daemon *daemon);
 void watch_job_ended(struct daemon *daemon, uint64_t id);
 void watch_output(struct daemon *daemon, uint64_t id);
 void watch_timeouts(struct daemon *daemon);
