@@ -1,4 +1,5 @@
 /* main.c - reclaimd: the worker pool daemon. */
+#include "closed.h"
 #include "daemon.h"
 
 #include <stdio.h>
@@ -30,6 +31,8 @@ static int run(const struct daemon_options *options)
 int main(int argc, char **argv)
 {
     struct daemon_options options;
+    if (closed_fill() < 0)
+        return 1; /* and nowhere to say so */
     const int read = daemon_options_read(&options, argc, argv);
     const int code = read == 0 ? run(&options) : read == -2 ? 0 : 2;
     daemon_options_deinit(&options);
