@@ -118,7 +118,7 @@ static int revive(struct daemon *daemon, uint64_t id, struct rpc_error *error)
     record.state = RECORD_WAITING;
     record.cancelling = false;
     record.start_at = 0;
-    record.attempt = record.failures = record.oom_retries = record.interruptions = record.evictions = 0;
+    record.failures = record.oom_retries = record.interruptions = record.evictions = 0;
     memset(&record.end, 0, sizeof record.end);
     struct job *job = live_new(daemon, &record, 0);
     failed = job == NULL ? -ENOMEM : store_job_update(daemon->store, &record);

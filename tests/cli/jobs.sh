@@ -224,6 +224,23 @@ cp "$work/events" "$work/out"
 says out "submitted"
 says out "started"
 
+# ---- output of several runs, and as JSON
+
+# Each run from its beginning, also where it writes as much as the one before, or more.
+check "followed through its runs" 0 "$reclaim" submit -f --retries 3 --retry-delay 0.1 \
+    sh -c 'echo "run $RECLAIM_ATTEMPT"; [ "$RECLAIM_ATTEMPT" = 3 ] && echo "and more"' && same out "run 1
+run 2
+run 3
+and more"
+check "logs of no job, said once" 125 "$reclaim" logs -f 4711 && same err "reclaim logs: there is no job 4711"
+submit -w printf 'a\377'
+check "logs as JSON" 0 "$reclaim" logs --json "$id" &&
+    same out '{"stream":"stdout","data":{"$bin":"Yf8="},"offset":0,"size":2,"attempt":1,"ended":true}'
+check "and followed" 0 "$reclaim" submit -f --json sh -c 'echo a; echo b >&2' && cp "$work/out" "$work/json"
+says json '"stream":"stderr","data":{"$bin":"Ygo="}'
+check "all of it is JSON" 0 python3 -c 'import json, sys
+for line in open(sys.argv[1]): json.loads(line)' "$work/json"
+
 # ---- without standard streams
 
 # What a job prints must not reach the daemon as a request: this would be one, [0, 1, "drain", []].
