@@ -873,7 +873,7 @@ static void test_client_reads_while_it_sends(void **state)
     (void)state;
     char *params = calloc(1, size);
     assert_non_null(params);
-    memcpy(params, "\xc6\x00\x3f\xff\xfb", 5); /* bytes: 4 MiB with these */
+    memcpy(params, "\x81\xa1x\xc6\x00\x3f\xff\xf8", 8); /* a map with bytes: 4 MiB with these */
     pool_client_t *client = OPEN(steps);
     assert_int_equal(pool_client_call(client, "x", (pool_bytes_t){params, size}, &result, NULL), 0);
     for (unsigned i = 0; i < 300000; i++)
@@ -892,12 +892,31 @@ static void test_client_sends_nothing_too_large(void **state)
     (void)state;
     char *params = calloc(1, size);
     assert_non_null(params);
-    memcpy(params, "\xc6\x00\x7f\xff\xfb", 5);
+    memcpy(params, "\x81\xa1x\xc6\x00\x7f\xff\xf8", 8);
     pool_client_t *client = OPEN(steps);
     assert_int_equal(pool_client_call(client, "x", (pool_bytes_t){params, size}, &result, &error), -E2BIG);
     assert_non_null(strstr(error.message, "--max-message"));
     assert_int_equal(pool_client_cancel(client, 7, NULL), 0);
     free(params);
+    finish(client);
+}
+
+/* What the daemon would close the connection for is not sent to it. */
+static void test_client_refuses_what_is_no_map(void **state)
+{
+    static const struct step steps[] = {{.answer = answer_empty}};
+    static const pool_bytes_t params[] = {{"\x01", 1}, {"\x90", 1}, {"\x81\x01", 2}, {"\x80\x80", 2}, {"\xde\x00", 2}};
+    pool_client_job_t job = {.task = "x", .reserved[7] = 1};
+    pool_bytes_t result;
+    pool_error_t error;
+    uint64_t id;
+    (void)state;
+    pool_client_t *client = OPEN(steps);
+    for (size_t i = 0; i < sizeof params / sizeof params[0]; i++)
+        assert_int_equal(pool_client_call(client, "x", params[i], &result, NULL), -EINVAL);
+    assert_int_equal(pool_client_submit(client, &job, &id, &error), -EINVAL);
+    assert_non_null(strstr(error.message, "reserved"));
+    assert_int_equal(pool_client_call(client, "x", (pool_bytes_t){"\xde\x00\x00", 3}, &result, NULL), 0);
     finish(client);
 }
 
@@ -1008,6 +1027,7 @@ int main(void)
         CLIENT_TEST(test_client_gives_up_a_daemon_that_is_stuck),
         CLIENT_TEST(test_client_reads_while_it_sends),
         CLIENT_TEST(test_client_sends_nothing_too_large),
+        CLIENT_TEST(test_client_refuses_what_is_no_map),
         CLIENT_TEST(test_client_says_how_to_start_a_daemon),
         CLIENT_TEST(test_client_takes_no_standard_streams_number),
         CLIENT_TEST(test_client_refuses_another_protocol),

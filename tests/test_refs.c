@@ -90,7 +90,9 @@ static void test_when_reads_times(void **state)
         {"2026-01-02T03:04:05", 1767323045},
         {"@1767270600.5", 1767270600.5},
     };
-    static const char *const bad[] = {"", "noon", "25:00", "12", "2026-13-01", "2026-01-02 03", "@", "@-1", "12:30 x"};
+    static const char *const bad[] = {
+        "",  "noon", "25:00",  "12", "2026-13-01", "2026-02-30", "2026-04-31 10:00", "2026-01-02 03",
+        "@", "@-1",  "12:30 x"};
     double seconds;
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

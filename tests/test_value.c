@@ -31,6 +31,7 @@ static void test_value_becomes_json(void **state)
         {"\xa3"
          "a\0b",
          4, "\"a\\u0000b\""},
+        {"\xa6\x7f\xc2\x80\xc2\xa0\x1b", 7, "\"\\u007f\\u0080\xc2\xa0\\u001B\""}, /* what a terminal obeys */
         {"\xa2\xc3\xa4", 3, "\"\xc3\xa4\""},
         {"\xa3"
          "a\xff\xc3",

@@ -97,7 +97,8 @@ POOL_API int pool_client_cancel(pool_client_t *client, uint64_t id, pool_error_t
  * none) and its sentence; pool_client_error_code then has its code, "unknown-method". */
 POOL_API int pool_client_call(pool_client_t *client, const char *method, pool_bytes_t params, pool_bytes_t *result,
                               pool_error_t *error);
-POOL_API const char *pool_client_error_code(const pool_client_t *client); /* "" when the last call's error was none */
+/* "" where the last call went well, or failed without a word of the daemon. */
+POOL_API const char *pool_client_error_code(const pool_client_t *client);
 
 /* The next notification after a `subscribe`: its method's one parameter, *borrowed* until the next call. What comes
  * while an answer is awaited is kept, 64 MiB of it at most (then -ENOBUFS, and the connection is of no more use).

@@ -56,13 +56,17 @@ static const struct table table = {
 
 static int copy(struct remote *remote, const struct ref *ref, struct logs *logs)
 {
-    if (resolve_id(remote, ref, &logs->output.id) < 0)
-        return -1;
-    if (logs->out == logs->err)
-        return output_copy_both(remote, &logs->output);
-    logs->output.stream = logs->out ? "stdout" : "stderr";
-    logs->output.fd = STDOUT_FILENO; /* the only one that was asked for */
-    return output_copy(remote, &logs->output);
+    int rc = resolve_id(remote, ref, &logs->output.id);
+    if (rc == 0 && logs->out == logs->err)
+        rc = output_copy_both(remote, &logs->output);
+    else if (rc == 0) {
+        logs->output.stream = logs->out ? "stdout" : "stderr";
+        logs->output.fd = STDOUT_FILENO; /* the only one that was asked for */
+        rc = output_copy(remote, &logs->output);
+    }
+    if (rc == 0)
+        output_say_dropped(remote, logs->output.id);
+    return rc;
 }
 
 int logs_main(int argc, char **argv)

@@ -166,6 +166,20 @@ static int follow_both(struct remote *remote, const struct output *out, const st
     return rc < 0 ? rc : second.rc;
 }
 
+void output_say_dropped(struct remote *remote, uint64_t id)
+{
+    struct request request;
+    msgpack_unpacked answer;
+    pool_error_t gone; /* it may be removed by now */
+    struct remote quiet = {.verb = remote->verb, .client = remote->client, .error = &gone};
+    request_begin(&request);
+    request_uint(&request, "id", id);
+    if (remote_call(&quiet, "status", &request, &answer) == 0 && answer_bool(&answer.data, "truncated"))
+        say(remote->verb, "job %llu wrote more than was kept: reclaimd --max-output, submit --output-limit",
+            (unsigned long long)id);
+    msgpack_unpacked_destroy(&answer);
+}
+
 int output_copy_both(struct remote *remote, const struct output *output)
 {
     struct output out = *output, err = *output;

@@ -18,4 +18,7 @@ int output_copy(struct remote *remote, const struct output *output);
 /* Both streams, each over a connection of its own where they are followed. */
 int output_copy_both(struct remote *remote, const struct output *output);
 
+/* Says, on standard error, that some of what a job that has ended wrote was dropped, where it was. */
+void output_say_dropped(struct remote *remote, uint64_t id);
+
 #endif

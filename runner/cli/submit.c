@@ -36,8 +36,11 @@ static int await_end(struct remote *remote, const struct submit_options *options
     struct ref ref = {.id = id};
     const struct refs refs = {.items = &ref, .count = 1};
     const struct output output = {.id = id, .lines = -1, .follow = true};
-    if (options->follow && output_copy_both(remote, &output) < 0)
-        return OUTCOME_OWN_FAILURE;
+    if (options->follow) {
+        if (output_copy_both(remote, &output) < 0)
+            return OUTCOME_OWN_FAILURE;
+        output_say_dropped(remote, id);
+    }
     return await_jobs(remote, &refs, false, -1);
 }
 

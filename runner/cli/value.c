@@ -172,10 +172,33 @@ msgpack_object value_text(const char *text)
     return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {.ptr = text, .size = (uint32_t)strlen(text)}};
 }
 
+/* jansson escapes what JSON wants escaped. A terminal takes orders from the rest of the control characters, too: DEL,
+ * and C1, which UTF-8 writes as C2 80 to C2 9F. */
+static char *escape_rest(const char *line)
+{
+    struct text text = {0};
+    for (const char *at = line; *at != '\0'; at++) {
+        const unsigned char byte = (unsigned char)at[0], next = (unsigned char)at[1];
+        if (byte == 0x7f)
+            text_puts(&text, "\\u007f");
+        else if (byte == 0xc2 && next < 0xa0) {
+            text_printf(&text, "\\u%04x", next);
+            at++;
+        } else
+            text_put(&text, at, 1);
+    }
+    if (!text.failed)
+        return text.data;
+    text_deinit(&text);
+    return NULL;
+}
+
 char *value_line(const msgpack_object *object)
 {
     json_t *json = value_json(object);
-    char *line = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    char *dump = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    char *line = dump == NULL ? NULL : escape_rest(dump);
+    free(dump);
     json_decref(json);
     return line;
 }

@@ -16,7 +16,7 @@ json_t *value_json(const msgpack_object *object);
 /* A msgpack object of it: *borrowed*. */
 msgpack_object value_text(const char *text);
 
-/* One line, the caller's for free(3). NULL: out of memory. */
+/* One line, in which every control character is escaped; the caller's for free(3). NULL: out of memory. */
 char *value_line(const msgpack_object *object);
 
 /* 0; -EINVAL: the text in a {"$bin": ...} is no base64, in a {"$uint": ...} no number; -ENOMEM. */

@@ -19,8 +19,9 @@ static int parse_date(const char *text, time_t *seconds)
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         struct tm parts = {.tm_isdst = -1};
         if (parse_whole(text, formats[i], &parts) == 0) {
-            *seconds = mktime(&parts);
-            return *seconds < 0 ? -EINVAL : 0;
+            const int day = parts.tm_mday;
+            *seconds = mktime(&parts); /* the 30th of February becomes the 2nd of March */
+            return *seconds < 0 || parts.tm_mday != day ? -EINVAL : 0;
         }
     }
     return -EINVAL;

@@ -102,11 +102,17 @@ static int await_reply(pool_client_t *client, int64_t timeout_ms, struct reply *
     }
 }
 
+static bool is_map(pool_bytes_t params)
+{
+    const unsigned char first = *(const unsigned char *)params.data;
+    return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf;
+}
+
 static int check_request(const pool_client_t *client, const char *method, pool_bytes_t params, pool_error_t *error)
 {
     const size_t size = strlen(method) + params.size + REQUEST_EXTRA;
-    if (params.size > 0 && scan_object(params.data, params.size) < 0)
-        return connection_fail(error, -EINVAL, "%s: what is given is not one MessagePack object, or nested too deep",
+    if (params.size > 0 && (!is_map(params) || scan_object(params.data, params.size) < 0))
+        return connection_fail(error, -EINVAL, "%s: what is given is not one MessagePack map, or nested too deep",
                                method);
     if (client->message_max > 0 && size > client->message_max)
         return connection_fail(error, -E2BIG, "%s: %zu bytes are above the %zu that reclaimd takes (--max-message)",
@@ -170,6 +176,7 @@ int pool_client_event(pool_client_t *client, int64_t timeout_ms, pool_bytes_t *e
     const void *data;
     size_t size;
     struct reply reply = {0};
+    client->code[0] = '\0';
     free(client->given);
     client->given = STAILQ_FIRST(&client->events);
     if (client->given != NULL) {

@@ -151,6 +151,10 @@ int pool_client_submit(pool_client_t *client, const pool_client_job_t *job, uint
 {
     struct fields fields;
     msgpack_unpacked answer;
+    for (size_t i = 0; i < sizeof job->reserved / sizeof job->reserved[0]; i++)
+        if (job->reserved[i] != 0)
+            return connection_fail(error, -EINVAL,
+                                   "submit: reserved fields must be 0: zero the job before you fill it");
     fields_begin(&fields);
     put_what(&fields, job);
     put_limits(&fields, job);

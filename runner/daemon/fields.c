@@ -278,7 +278,8 @@ static int refuse_unknown(const char *what, const struct field *table, size_t co
                           struct rpc_error *error)
 {
     char quoted[256];
-    rpc_fail(error, RPC_UNKNOWN_FIELD, "%s has no field \"%s\", only:", what, rpc_quote(name->ptr, name->size, quoted));
+    rpc_fail(error, RPC_UNKNOWN_FIELD, "%s has no field \"%s\"%s", what, rpc_quote(name->ptr, name->size, quoted),
+             count > 0 ? ", only:" : ": it has none");
     for (size_t i = 0; i < count; i++) {
         const size_t used = strlen(error->message);
         snprintf(error->message + used, sizeof error->message - used, " %s", table[i].name);

@@ -258,6 +258,10 @@ run 3
 and more"
 check "logs of no job, said once" 125 "$reclaim" logs -f 4711 && same err "reclaim logs: there is no job 4711"
 submit -w printf 'a\377'
+check "output beyond its limit" 143 "$reclaim" submit -f --output-limit 1K sh -c 'head -c 4K /dev/zero; sleep 100' &&
+    says err "wrote more than was kept" && check "what was kept" 0 [ "$(wc -c <"$work/out")" = 1024 ]
+check "it is said by logs, too" 0 sh -c '"$1" logs "$("$1" list -n 1 --json | sed "s/.*\"id\":\([0-9]*\).*/\1/")" >/dev/null' sh "$reclaim" &&
+    says err "wrote more than was kept"
 check "logs as JSON" 0 "$reclaim" logs --json "$id" &&
     same out '{"stream":"stdout","data":{"$bin":"Yf8="},"offset":0,"size":2,"attempt":1,"ended":true}'
 check "and followed" 0 "$reclaim" submit -f --json sh -c 'echo a; echo b >&2' && cp "$work/out" "$work/json"

@@ -363,6 +363,7 @@ def case_bad_requests(daemon):
     client.refusal("invalid-value", 77)
     # Refusals name what they are about.
     check("color" in client.refused("unknown-field", "submit", command=["true"], color=1), "names the field")
+    same(client.refused("unknown-field", "stats", x=1), 'stats has no field "x": it has none', "a method without fields")
     check("no-such" in client.refused("unknown-method", "no-such"), "names the method")
     check("999" in client.refused("unknown-job", "status", id=999), "names the job")
     same([job["id"] for job in client.list_all()], [first], "jobs after all that was refused")
