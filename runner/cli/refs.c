@@ -72,7 +72,7 @@ int refs_read(struct refs *refs, const char *verb, int count, char **words, cons
             continue;
         say(verb,
             rc == -EINVAL  ? "%s: not a job: give an id, a range such as 3-7, a list such as 1,2, or a key"
-            : rc == -E2BIG ? "%s: more than 100000 jobs at once"
+            : rc == -E2BIG ? "%s: more than 10000 jobs at once: name them in several calls"
                            : "%s: no memory",
             words[i]);
         return -1;
