@@ -379,6 +379,9 @@ class Daemon:
         with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
             return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) * 1024
 
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def cpu_seconds(self):
         with open(f"/proc/{self.pid}/stat", encoding="latin-1") as file:
             fields = file.read().rpartition(")")[2].split()
@@ -403,7 +406,7 @@ class Daemon:
                 pass
         return found
 
-    def destroy(self):
+    def destroy(self, keep_files=False):
         """Whatever happened: no process, no file."""
         for descriptor in self.fifos.values():
             os.close(descriptor)
@@ -419,7 +422,8 @@ class Daemon:
             time.sleep(0.01)
         if self.process:
             self.process.wait()
-        shutil.rmtree(self.work, ignore_errors=True)
+        if not keep_files:
+            shutil.rmtree(self.work, ignore_errors=True)
 
 
 def over_time(*_):

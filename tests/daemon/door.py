@@ -426,6 +426,22 @@ def case_root_may(daemon):
     same(as_nobody(own), "served", "its own user")
 
 
+def case_loud_jobs(daemon):
+    """Jobs that write without end: dropped beyond --max-output, and nobody waits for them."""
+    client = daemon.start("--max-output", "1M").connect()
+    jobs = [client.submit(["yes"]) for _ in range(2)]
+    until(lambda: all(client.call("output", id=job)["size"] == MIB for job in jobs), lambda: "the most that is kept")
+    slowest = 0
+    for _ in range(100):
+        asked = time.monotonic()
+        client.call("stats")
+        slowest = max(slowest, time.monotonic() - asked)
+    check(slowest < 1 * SLOW, f"an answer took {slowest:.1f} s")
+    client.call("cancel", ids=jobs)
+    for job in client.wait(*jobs):
+        same((job["state"], job["truncated"], job["stdout_size"]), ("cancelled", True, MIB), "a loud job")
+
+
 def case_clients_that_vanish(daemon):
     """Connections that end anywhere: in a request, before the answer, with a reset."""
     good = daemon.start().connect()

@@ -220,21 +220,6 @@ def case_tasks(daemon):
     job, told = ended("echo")
     same(client.call("result", id=job)["value"], None, "no argument, no value")
     check("result_size" not in told or told["result_size"] == 0, f"no value: {told!r}")
-    # A value in a file, by pieces.
-    size = 3 * MIB + 5
-    job, told = ended("bytes", argument=size)
-    same((told["state"], told["result_size"]), ("done", size), "a large value")
-    pieces = []
-    while sum(map(len, pieces)) < size:
-        answer = client.call("result", id=job, offset=sum(map(len, pieces)))
-        same((answer["offset"], answer["size"]), (sum(map(len, pieces)), size), "offset and size")
-        check(0 < len(answer["value"]) <= MIB, f"{len(answer['value'])} bytes of a value at once")
-        pieces.append(answer["value"])
-    same(set(b"".join(pieces)), {ord("x")}, "what the value is made of")
-    same(len(client.call("result", id=job, offset=10, limit=7)["value"]), 7, "limit")
-    # One in the store.
-    job, told = ended("bytes", argument=MIB)
-    same(client.call("result", id=job, offset=MIB - 3)["value"], b"xxx", "the end of a value in the store")
     job, told = ended("fail")
     same((told["state"], told["outcome"], told["code"]), ("failed", "exited", 3), "a task that fails")
     check("told" in told["message"], f"why it failed: {told['message']!r}")
@@ -244,6 +229,26 @@ def case_tasks(daemon):
     same(client.output(job), b"said\n", "a task's stdout")
     same(client.output(job, "stderr"), b"complained\n", "a task's stderr")
     client.refused("unknown-task", "submit", task="no such task")
+
+
+def case_large_values(daemon):
+    """In a file above 1 MiB, else in the store; fetched by pieces."""
+    client = daemon.start("--module", MODULE).connect()
+    size = 3 * MIB + 5
+    job = client.call("submit", task="bytes", argument=size)["id"]
+    told = client.wait(job)[0]
+    same((told["state"], told["result_size"]), ("done", size), "a large value")
+    pieces = []
+    while sum(map(len, pieces)) < size:
+        answer = client.call("result", id=job, offset=sum(map(len, pieces)))
+        same((answer["offset"], answer["size"]), (sum(map(len, pieces)), size), "offset and size")
+        check(0 < len(answer["value"]) <= MIB, f"{len(answer['value'])} bytes of a value at once")
+        pieces.append(answer["value"])
+    same(set(b"".join(pieces)), {ord("x")}, "what the value is made of")
+    same(len(client.call("result", id=job, offset=10, limit=7)["value"]), 7, "limit")
+    job = client.call("submit", task="bytes", argument=MIB)["id"]
+    client.wait(job)
+    same(client.call("result", id=job, offset=MIB - 3)["value"], b"xxx", "the end of a value in the store")
 
 
 def case_modules_that_do_not_load(daemon):
@@ -510,13 +515,14 @@ def case_long_chains(daemon):
     same(sum(client.call("stats")["jobs"].values()), count + 1, "jobs")
 
 
-METHODS = """hello submit submit_many status list wait result output cancel remove retry pause resume set group subscribe
-    unsubscribe stats""".split()
-FIELDS = [*JOB, *"protocol client jobs ids after limit newest any timeout offset stream follow argument".split()]
+METHODS = """hello submit submit_many status list wait result output cancel remove retry pause resume set group
+    subscribe unsubscribe stats""".split()
+FIELDS = [*JOB, *"protocol client jobs ids limit newest any timeout offset stream follow argument".split()]
 FIELDS += "env cwd stdin kill_after memory expected retries retry_delay retry_oom delay on_crash keep".split()
 VALUES = [None, True, False, 0, 1, -1, 2, 7, 2**31, 2**63, -(2**63), 2**64 - 1, 0.0, 0.1, -0.5, 1e300, float("nan")]
 VALUES += [float("inf"), "", "x", "default", "stderr", "requeue", "run", "k" * 128, "a\0b", b"", b"bytes", [], [1, 2]]
-VALUES += [["x"], ["true"], ["false"], [1, "x", None], ["A=b"], [[]], {}, {"command": ["true"]}, [{"command": ["true"]}], "/"]
+VALUES += [["x"], ["true"], ["false"], [1, "x", None], ["A=b"], [[]], {}]
+VALUES += [{"command": ["true"]}, [{"command": ["true"]}]]
 
 
 def case_random_requests(daemon):
@@ -769,7 +775,12 @@ def case_groups_and_priorities(daemon):
     client.call("resume", group="g")
     client.wait(*jobs)
     same(daemon.lines("order"), ["2", "1", "4", "0", "3"], "highest priority first, then by id")
-    # A limit of one.
+
+
+def case_group_limits(daemon):
+    """How many of a group run at once."""
+    client = daemon.start().connect()
+    client.call("group", name="g", limit=1)
     daemon.fifo("go")
     first, second = (client.submit(sh("read x <$1", daemon.path("go")), group="g") for _ in range(2))
     until(lambda: client.status(first)["state"] == "running", lambda: "the first runs")
@@ -786,7 +797,11 @@ def case_groups_and_priorities(daemon):
         daemon.release("go")
     client.wait(first, second, third)
     client.refused("already-ended", "set", ids=[first], priority=1)
-    # All of them.
+
+
+def case_pause_all(daemon):
+    """For all groups, and for as long as nobody says otherwise."""
+    client = daemon.start().connect()
     client.call("pause")
     same(client.call("stats")["paused"], True, "paused")
     held = client.submit(["true"])

@@ -31,7 +31,9 @@ def case_ten_thousand(daemon):
     answer = client.call("stats")["jobs"]
     check(answer["done"] < count, f"killed half-way: {answer}")
     client.socket.settimeout(CASE_SECONDS)
+    before = daemon.descriptors()
     client.call("wait", ids=ids)
+    until(lambda: daemon.descriptors() <= before, lambda: f"{before} descriptors as at the start, not more")
     print(f"{count} jobs; the second half took {time.monotonic() - begin:.1f} s", flush=True)
     verify_runs(daemon, client.list_all(), ids)
 

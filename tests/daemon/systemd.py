@@ -4,6 +4,7 @@
     python3 tests/daemon/systemd.py path/to/reclaimd path/to/helpers [case...]
 """
 import os
+import random
 import signal
 import socket
 import stat
@@ -311,6 +312,34 @@ def case_drain_ends(daemon):
     client = daemon.start().connect()
     same([job["state"] for job in client.wait(*jobs)], ["done", "done"], "both run again")
     same([daemon.lines(name) for name in ("requeue", "interrupted")], [["run", "run"]] * 2, "runs")
+
+
+def case_terminated_while_it_starts(daemon):
+    """SIGTERM at any moment: it ends, by the signal as long as it has begun nothing, and leaves no process."""
+    daemon.start()
+    daemon.stop()
+    for _ in range(30 // SLOW):
+        daemon.start(ready=False)
+        time.sleep(random.uniform(0, 0.1 * SLOW))
+        os.kill(daemon.pid, signal.SIGTERM)
+        status = daemon.process.wait(SECONDS)
+        daemon.process = None
+        check(status in (0, -signal.SIGTERM), f"it ended with {status}")
+        until(lambda: not daemon.processes(), lambda: f"the end of {daemon.commands()}")
+
+
+def case_terminated_beside_a_deaf_client(daemon):
+    """Answers that nobody reads do not keep it."""
+    client = daemon.start().connect()
+    job = client.submit(sh("head -c 8M /dev/zero"))
+    client.wait(job)
+    deaf = daemon.connect()
+    for _ in range(8):
+        deaf.send("output", id=job)
+    client.call("stats")
+    begin = time.monotonic()
+    daemon.stop()
+    check(time.monotonic() - begin < 10, f"its end took {time.monotonic() - begin:.1f} s")
 
 
 def case_interrupt(daemon):

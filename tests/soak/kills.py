@@ -16,14 +16,17 @@ from storm import Storm  # noqa: E402
 
 def main():
     minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 30
-    daemon = Daemon()
+    daemon, passed = Daemon(), False
     try:
         storm = Storm(daemon)
         print(f"seed {storm.seed}, {minutes:g} minutes", flush=True)
         storm.run(float("inf"), minutes * 60)
         daemon.close()
+        passed = True
     finally:
-        daemon.destroy()
+        daemon.destroy(keep_files=not passed)
+        if not passed:
+            print(f"{daemon.log()[-4000:].decode('latin-1')}\nits state is left in {daemon.work}", flush=True)
     print(f"{storm.told()}: no promise broken")
 
 
