@@ -92,7 +92,7 @@ struct daemon {
     struct job *jobs;       /* uthash */
     struct client *clients; /* uthash */
     TAILQ_HEAD(watches, watch) watches;
-    STAILQ_HEAD(, ending) endings;
+    STAILQ_HEAD(endings, ending) endings;
 
     /* of the turn */
     struct effect *effects;
