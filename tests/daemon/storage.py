@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from daemon import SLOW, Failure, Refused, Skip, check, main, same, sh, until
+from daemon import HELPERS, SLOW, Failure, Refused, Skip, check, main, same, sh, until
 from faults import SYNC, WRITE, Faults
 
 MIB = 1 << 20
@@ -174,6 +174,32 @@ def case_ends_lost_in_a_crash(daemon):
     told = client.wait(job)[0]
     same((told["state"], told["interruptions"]), ("done", 1), "requeued")
     same(daemon.lines("runs"), ["run", "run"], "runs")
+
+
+def case_values_that_cannot_be_written(daemon):
+    """A large value is a file, and the disk fails under that alone: said with a reason, and made up for later."""
+    faults = Faults(daemon, "/state/jobs/")
+    module = os.path.join(HELPERS, "tasks.so")
+    client = daemon.start("--module", module, environment=faults.environment()).connect()
+    for error in errno.EIO, errno.ENOSPC:
+        for kinds in WRITE, SYNC:
+            faults.fail(error, kinds)
+            job = client.call("submit", task="bytes", argument=2 * MIB)["id"]
+            until(lambda: faults.failed() > 0, lambda: "a write that fails")
+            before, cpu = len(daemon.log().split(b"\n")), daemon.cpu_seconds()
+            time.sleep(1)  # what must not happen takes time
+            check(len(daemon.log().split(b"\n")) - before < 20, "the log is flooded")
+            check(daemon.cpu_seconds() - cpu < 0.7, "it spins")
+            reason = client.call("stats")["read_only"]
+            check(reason is None or len(reason) > 5, f"read_only without a reason: {reason!r}")
+            faults.allow()
+            writable(client)
+            told = client.wait(job)[0]
+            if told["state"] == "done":
+                same(client.call("result", id=job, offset=2 * MIB - 3)["value"], b"xxx", "its value")
+            else:
+                check(told["state"] == "failed" and told["exit_code"] != 0, f"its end: {told!r}")
+    check(b'message=""' not in daemon.log(), "an entry of the log without a reason")
 
 
 def case_start_with_faults(daemon):
