@@ -89,6 +89,7 @@ static void on_started(void *user, uint64_t id)
     struct job *job = live_find(user, id);
     if (job != NULL)
         job->started = true;
+    watch_output(user, id); /* what was there is of another run */
 }
 
 static void on_output(void *user, uint64_t id)
@@ -228,10 +229,6 @@ static int open_jobs(struct daemon *daemon, char message[512])
     if (error < 0)
         return error;
     error = live_load(daemon);
-    if (error == 0)
-        error = live_recover(daemon);
-    if (error == 0)
-        error = store_commit(daemon->store);
     if (error < 0) {
         snprintf(message, 512, "%s: %s", daemon->statedir.path, store_message(daemon->store));
         return error;

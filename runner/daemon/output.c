@@ -14,13 +14,25 @@ static enum output_kind kind_of(bool stderr_too)
     return stderr_too ? OUTPUT_STDERR : OUTPUT_STDOUT;
 }
 
-bool output_is_due(struct daemon *daemon, uint64_t id, bool stderr_too, uint64_t offset)
+/* The run whose output there is. */
+static uint32_t attempt_of(struct daemon *daemon, uint64_t id)
+{
+    const struct job *job = live_find(daemon, id);
+    struct record record = {0};
+    if (job != NULL)
+        return job->attempt;
+    return store_job_read(daemon->store, id, &record) < 0 ? 0 : record.attempt;
+}
+
+bool output_is_due(struct daemon *daemon, const struct watch *watch)
 {
     uint64_t total = 0;
     size_t none = 0;
-    if (live_find(daemon, id) == NULL)
+    const struct job *job = live_find(daemon, watch->ids[0]);
+    if (job == NULL || (watch->attempt != 0 && watch->attempt != job->attempt))
         return true;
-    return outputs_read(&daemon->outputs, id, kind_of(stderr_too), 0, NULL, &none, &total) < 0 || total != offset;
+    return outputs_read(&daemon->outputs, watch->ids[0], kind_of(watch->stderr_too), 0, NULL, &none, &total) < 0 ||
+           total != watch->offset;
 }
 
 void output_pack(struct daemon *daemon, const struct watch *wanted)
@@ -28,7 +40,8 @@ void output_pack(struct daemon *daemon, const struct watch *wanted)
     msgpack_packer *packer = session_packer(wanted->client->session);
     const enum output_kind kind = kind_of(wanted->stderr_too);
     struct rpc_error failure;
-    uint64_t offset = wanted->offset, total = 0;
+    const uint32_t attempt = attempt_of(daemon, wanted->ids[0]);
+    uint64_t offset = wanted->attempt == 0 || wanted->attempt == attempt ? wanted->offset : 0, total = 0;
     size_t size = wanted->limit < OUTPUT_PIECE_MAX ? wanted->limit : OUTPUT_PIECE_MAX;
     const bool ended = live_find(daemon, wanted->ids[0]) == NULL; /* before the read: what it wrote last is read, too */
     void *data = malloc(size + 1);
@@ -45,7 +58,8 @@ void output_pack(struct daemon *daemon, const struct watch *wanted)
         rpc_pack_error(packer, &wanted->request, &failure);
     } else {
         rpc_pack_result(packer, wanted->request);
-        msgpack_pack_map(packer, 4);
+        msgpack_pack_map(packer, 5);
+        rpc_pack_named_uint(packer, "attempt", attempt);
         rpc_pack_text(packer, "data");
         msgpack_pack_bin(packer, size);
         msgpack_pack_bin_body(packer, data, size);
