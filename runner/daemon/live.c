@@ -138,10 +138,19 @@ static struct job *set_aside(struct daemon *daemon)
     return known;
 }
 
+static void forget_known(struct job *known)
+{
+    struct job *job = known, *next;
+    HASH_CLEAR(hh, known); /* frees the table; the jobs are still chained */
+    for (; job != NULL; job = next) {
+        next = job->hh.next;
+        free(job);
+    }
+}
+
 int live_load(struct daemon *daemon)
 {
     struct loading loading = {.daemon = daemon, .known = set_aside(daemon)};
-    struct job *job, *next;
     struct schedule_group *group;
     int64_t paused = 0;
     TAILQ_FOREACH(group, &daemon->schedule.groups, entry) {
@@ -156,10 +165,7 @@ int live_load(struct daemon *daemon)
     if (error == 0)
         error = store_fact_read(daemon->store, "paused", &paused);
     daemon->schedule.paused = error == 0 && paused != 0;
-    HASH_ITER(hh, loading.known, job, next) {
-        HASH_DEL(loading.known, job);
-        free(job);
-    }
+    forget_known(loading.known);
     if (error == 0 || error == -ENOENT) {
         add_loaded(daemon);
         return 0;

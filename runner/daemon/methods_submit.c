@@ -143,7 +143,7 @@ static int check_key(struct batch *batch, size_t index, struct rpc_error *error)
         found = store_job_read(daemon->store, entry->id, &record);
     if (found == -ENOENT)
         return 0;
-    if (found < 0)
+    if (found != 0)
         return rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(daemon->store));
     entry->known = true;
     return check_same(entry, record.spec, error);
@@ -375,9 +375,9 @@ static void pack_entry(msgpack_packer *packer, const struct batch *batch, size_t
 static int submit(struct call *call, const msgpack_object *maps, size_t count, bool many, struct rpc_error *error)
 {
     struct batch batch = {.daemon = call->daemon, .count = count, .entries = calloc(count + 1, sizeof(struct entry))};
-    int result = batch.entries == NULL ? rpc_fail(error, RPC_INTERNAL, "no memory for %zu jobs", count) : 0;
-    if (result == 0)
-        result = check_batch(&batch, maps, call, error);
+    if (batch.entries == NULL)
+        return rpc_fail(error, RPC_INTERNAL, "no memory for %zu jobs", count);
+    int result = check_batch(&batch, maps, call, error);
     if (result == 0)
         result = write_batch(&batch, call->client, error);
     msgpack_packer *packer = result == 0 ? methods_packer(call) : NULL;
