@@ -497,7 +497,7 @@ static void test_runs_task_output(void **state)
     open_runs(fixture, TEST_MODULES "/good.so");
     start_task(fixture, 1, "talk");
     const struct told *told = expect_end(fixture, 1, POOL_CAUSE_EXITED, 0);
-    expect_output(fixture, 1, OUTPUT_STDOUT, "buffered child\nlast");
+    expect_output(fixture, 1, OUTPUT_STDOUT, "buffered child 1 1\nlast");
     expect_output(fixture, 1, OUTPUT_STDERR, "direct");
     assert_int_equal(told->value_size, sizeof(int));
     int loaded_by;

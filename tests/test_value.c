@@ -18,7 +18,7 @@ static void test_value_becomes_json(void **state)
         {"\xc3", 1, "true"},
         {"\x07", 1, "7"},
         {"\xff", 1, "-1"},
-        {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9, "1.8446744073709552e19"},
+        {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9, "{\"$uint\":\"18446744073709551615\"}"},
         {"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", 9, "-9223372036854775808"},
         {"\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00", 9, "1.5"},
         {"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00", 9, "null"}, /* not a number */
@@ -101,6 +101,8 @@ static void test_value_becomes_messagepack(void **state)
          "fo",
          4},
         {"{\"$bin\":\"\"}", "\xc4\x00", 2},
+        {"{\"$uint\":\"18446744073709551615\"}", "\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9},
+        {"{\"$uint\":7}", "\x81\xa5$uint\x07", 8},
         {"{\"$bin\":1}", "\x81\xa4$bin\x01", 7},
         {"{\"$bin\":\"Zg==\",\"x\":1}", "\x82\xa4$bin\xa4Zg==\xa1x\x01", 14},
     };
@@ -128,12 +130,27 @@ static void test_value_refuses_what_is_no_base64(void **state)
     }
 }
 
+static void test_value_refuses_what_is_no_number(void **state)
+{
+    static const char *const texts[] = {"", "x", "-1", "1 ", "18446744073709551616"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char json[64];
+        msgpack_sbuffer buffer;
+        snprintf(json, sizeof json, "{\"$uint\":\"%s\"}", texts[i]);
+        if (pack(json, &buffer) != -EINVAL)
+            fail_msg("%s", texts[i]);
+        msgpack_sbuffer_destroy(&buffer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_value_becomes_json),
         cmocka_unit_test(test_value_becomes_messagepack),
         cmocka_unit_test(test_value_refuses_what_is_no_base64),
+        cmocka_unit_test(test_value_refuses_what_is_no_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,7 +104,7 @@ static int show(struct remote *remote, const struct ref *ref, struct result *res
     }
     if (result->data == NULL) {
         say("result", "job %llu has no value: %s", (unsigned long long)id, status.message);
-        return status.exit_code != 0 ? status.exit_code : OUTCOME_OWN_FAILURE;
+        return status.exit_code;
     }
     if (result->file != NULL)
         return write_file(result);

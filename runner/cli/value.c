@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,14 @@ static json_t *map_of(const msgpack_object_map *map)
     return json;
 }
 
+/* JSON's readers, jansson too, have no whole numbers above 2^63-1. */
+static json_t *large_of(uint64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+    return json_pack_ex(NULL, 0, "{s:s}", "$uint", digits);
+}
+
 static json_t *real_of(double value)
 {
     json_t *json = json_real(value);
@@ -136,8 +145,7 @@ json_t *value_json(const msgpack_object *object)
     case MSGPACK_OBJECT_BOOLEAN:
         return json_boolean(object->via.boolean);
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        return object->via.u64 <= INT64_MAX ? json_integer((json_int_t)object->via.u64)
-                                            : json_real((double)object->via.u64);
+        return object->via.u64 <= INT64_MAX ? json_integer((json_int_t)object->via.u64) : large_of(object->via.u64);
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
         return json_integer(object->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
@@ -182,11 +190,23 @@ static int pack_array(msgpack_packer *packer, json_t *json)
     return rc;
 }
 
+static int pack_large(msgpack_packer *packer, const char *digits)
+{
+    char *end;
+    errno = 0;
+    const unsigned long long value = strtoull(digits, &end, 10);
+    if (digits[0] < '0' || digits[0] > '9' || *end != '\0' || errno != 0)
+        return -EINVAL;
+    return msgpack_pack_uint64(packer, value) < 0 ? -ENOMEM : 0;
+}
+
 static int pack_object(msgpack_packer *packer, json_t *json)
 {
-    const json_t *bytes = json_object_get(json, "$bin");
+    const json_t *bytes = json_object_get(json, "$bin"), *large = json_object_get(json, "$uint");
     if (json_object_size(json) == 1 && json_is_string(bytes))
         return pack_base64(packer, bytes);
+    if (json_object_size(json) == 1 && json_is_string(large))
+        return pack_large(packer, json_string_value(large));
     int rc = msgpack_pack_map(packer, json_object_size(json)) < 0 ? -ENOMEM : 0;
     void *at = json_object_iter(json);
     for (; rc == 0 && at != NULL; at = json_object_iter_next(json, at)) {

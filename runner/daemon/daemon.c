@@ -199,6 +199,8 @@ static int open_runs(struct daemon *daemon, char message[512])
                                       .on_output = on_output,
                                       .log = on_pool_log,
                                       .user = daemon};
+    for (size_t i = 0; i < options->module_count; i++) /* one that hangs is then known */
+        log_event(daemon->log, LOG_LEVEL_INFO, "loading", log_text("module", options->modules[i]));
     int error = runs_open(&daemon->runs, daemon->loop, &runs, message);
     if (error < 0)
         return error;

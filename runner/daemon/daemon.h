@@ -87,11 +87,12 @@ struct daemon {
     struct runs *runs; /* NULL once it is closed */
     size_t workers;
     uint64_t budget; /* of memory; 0: none */
+    uint32_t tag;    /* of the pool's processes, as it is written down */
     struct schedule schedule;
     struct job *jobs;       /* uthash */
     struct client *clients; /* uthash */
     TAILQ_HEAD(watches, watch) watches;
-    STAILQ_HEAD(, ending) endings;
+    STAILQ_HEAD(endings, ending) endings;
 
     /* of the turn */
     struct effect *effects;

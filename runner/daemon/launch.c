@@ -24,12 +24,29 @@ static int write_running(struct daemon *daemon, struct job *job)
     return error;
 }
 
+/* Before a job runs: what the next daemon would know its processes by. */
+static int note_tag(struct daemon *daemon)
+{
+    pool_stats_t stats = {0};
+    pool_stats(runs_pool(daemon->runs), &stats);
+    if (stats.tag == 0 || stats.tag == daemon->tag)
+        return 0;
+    const int error = statedir_tag_add(&daemon->statedir, stats.tag);
+    if (error < 0)
+        log_event(daemon->log, LOG_LEVEL_ERROR, "tag", log_text("message", strerror(-error)));
+    else
+        daemon->tag = stats.tag;
+    return error;
+}
+
 void launch_pick(struct daemon *daemon)
 {
     struct schedule_job *next;
     if (daemon->phase != DAEMON_SERVING)
         return;
     size_t running = runs_count(daemon->runs);
+    if (running < daemon->workers && note_tag(daemon) < 0)
+        return;
     while (running < daemon->workers && (next = schedule_next(&daemon->schedule, daemon_now())) != NULL) {
         struct job *job = (struct job *)next; /* its first member */
         const int error = write_running(daemon, job);

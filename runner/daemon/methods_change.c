@@ -262,7 +262,7 @@ int methods_group(struct call *call, struct rpc_error *error)
     const struct field table[] = {{.name = "name", .type = FIELD_TEXT, .required = true, .least = 1, .most = 64},
                                   {.name = "limit",
                                    .type = FIELD_INT_OR_NIL,
-                                   .offset = (size_t)((char *)&wanted.limit - (char *)&wanted),
+                                   .offset = offsetof(__typeof__(wanted), limit),
                                    .least = 1,
                                    .most = INT32_MAX}};
     uint64_t given;

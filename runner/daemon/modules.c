@@ -97,8 +97,10 @@ int modules_load(void *arg, pool_error_t *error)
 {
     const struct modules *modules = arg;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && modules->paths != NULL && modules->paths[i] != NULL; i++)
+    for (size_t i = 0; rc == 0 && modules->paths != NULL && modules->paths[i] != NULL; i++) {
+        *modules->loading = (int)i + 1;
         rc = load(modules->paths[i], error);
+    }
     return rc;
 }
 
@@ -123,30 +125,44 @@ static size_t padded(size_t size)
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* [size of the name, 4 bytes][the name][padding to 16][the task's argument] */
-int modules_pack(struct rpc_text task, const msgpack_object *argument, msgpack_sbuffer *buffer)
+/* What modules_run gets: this, the name, padding to 16, and the task's argument. */
+struct head {
+    uint64_t job;
+    uint32_t attempt, name_size;
+};
+
+int modules_pack(const struct modules_call *made, msgpack_sbuffer *buffer)
 {
     static const char padding[ALIGNMENT];
-    const uint32_t size = (uint32_t)task.size;
-    const size_t head = sizeof size + task.size;
+    const struct head start = {made->job, made->attempt, (uint32_t)made->task.size};
+    const size_t head = sizeof start + made->task.size;
     msgpack_packer packer;
     msgpack_sbuffer_clear(buffer);
-    if (msgpack_sbuffer_write(buffer, (const char *)&size, sizeof size) < 0 ||
-        msgpack_sbuffer_write(buffer, task.data, task.size) < 0 ||
+    if (msgpack_sbuffer_write(buffer, (const char *)&start, sizeof start) < 0 ||
+        msgpack_sbuffer_write(buffer, made->task.data, made->task.size) < 0 ||
         msgpack_sbuffer_write(buffer, padding, padded(head) - head) < 0)
         return -ENOMEM;
     msgpack_packer_init(&packer, buffer, msgpack_sbuffer_write);
-    return argument == NULL || msgpack_pack_object(&packer, *argument) == 0 ? 0 : -ENOMEM;
+    return made->argument == NULL || msgpack_pack_object(&packer, *made->argument) == 0 ? 0 : -ENOMEM;
+}
+
+/* As a command finds them. */
+static void set_environment(const struct head *head)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%llu", (unsigned long long)head->job);
+    setenv("RECLAIM_JOB_ID", number, 1);
+    snprintf(number, sizeof number, "%u", head->attempt);
+    setenv("RECLAIM_ATTEMPT", number, 1);
 }
 
 int modules_run(pool_call_t *call)
 {
     size_t whole;
-    uint32_t size;
-    const char *data = pool_call_arg(call, &whole);
-    memcpy(&size, data, sizeof size);
-    const char *name = data + sizeof size;
-    const size_t head = padded(sizeof size + size);
+    const struct head *start = pool_call_arg(call, &whole);
+    const char *data = (const char *)start, *name = data + sizeof *start;
+    const uint32_t size = start->name_size;
+    const size_t head = padded(sizeof *start + size);
     const pool_task_t *task = find(name, size);
     if (task == NULL) /* the file is another one since the daemon has started */
         return pool_call_fail(call, 1, "no module has a task \"%.*s\" any more", (int)size, name);
@@ -155,6 +171,7 @@ int modules_run(pool_call_t *call)
             return pool_call_fail(call, 1, "its output cannot be set up: %s", strerror(errno));
         close(pool_call_fd(call, (size_t)i));
     }
+    set_environment(start);
     pool_call_set_arg(call, data + head, whole - head);
     return task->fn(call);
 }

@@ -11,6 +11,7 @@
 
 struct modules {
     const char *const *paths; /* absolute, NULL-terminated; NULL: none; *borrowed* */
+    volatile int *loading;    /* shared with the fork server: the one that it loads now, from 1 */
 };
 
 /* pool_options_t.on_start; arg is a const struct modules. A sentence in error names the module. */
@@ -23,7 +24,15 @@ int modules_list(pool_call_t *call);
  * that it was handed as its standard output and error. */
 int modules_run(pool_call_t *call);
 
-/* The argument of modules_run, in buffer (initialised; what is in it is replaced). argument may be NULL. -ENOMEM. */
-int modules_pack(struct rpc_text task, const msgpack_object *argument, msgpack_sbuffer *buffer);
+/* A call of a task. */
+struct modules_call {
+    uint64_t job;
+    uint32_t attempt;
+    struct rpc_text task;
+    const msgpack_object *argument; /* NULL: none */
+};
+
+/* The argument of modules_run, in buffer (initialised; what is in it is replaced). -ENOMEM. */
+int modules_pack(const struct modules_call *made, msgpack_sbuffer *buffer);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static void free_paths(char **paths)
@@ -80,9 +81,20 @@ static void on_log(const char *line, void *user)
         runs->options.log(runs->options.user, line);
 }
 
+/* Stays mapped: fork servers that are started later write to it, too. */
+static volatile int *map_shared(void)
+{
+    void *page = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return page == MAP_FAILED ? NULL : page;
+}
+
 static int open_pool(struct runs *runs, const char *const *paths, char message[512])
 {
-    struct modules modules = {.paths = paths};
+    struct modules modules = {.paths = paths, .loading = map_shared()};
+    if (modules.loading == NULL) {
+        snprintf(message, 512, "%s", strerror(ENOMEM));
+        return -ENOMEM;
+    }
     const pool_options_t options = {
         .workers = runs->workers,
         .memory_budget = runs->options.memory_budget,
@@ -96,7 +108,11 @@ static int open_pool(struct runs *runs, const char *const *paths, char message[5
     pool_error_t error;
     pool_memory_t memory;
     const int rc = pool_open(&runs->pool, &options, &error);
-    if (rc < 0)
+    const int last = *modules.loading;
+    /* A fork server that died in on_load, or was left with a thread, could not say in which. */
+    if (rc < 0 && last > 0 && strstr(error.message, paths[last - 1]) == NULL)
+        snprintf(message, 512, "module %.200s, or its on_load: %s", paths[last - 1], error.message);
+    else if (rc < 0)
         snprintf(message, 512, "%s", error.message);
     else if (pool_memory(runs->pool, &memory) == 0)
         runs->budget = memory.budget;

@@ -172,7 +172,7 @@ static int submit_command(struct run *run, uint32_t attempt, const struct spec *
     return rc;
 }
 
-static int submit_task(struct run *run, const struct spec *spec, const pool_job_options_t *common)
+static int submit_task(struct run *run, uint32_t attempt, const struct spec *spec, const pool_job_options_t *common)
 {
     const int fds[] = {run->streams[0].output.for_job, run->streams[1].output.for_job};
     pool_job_options_t options = *common;
@@ -181,7 +181,11 @@ static int submit_task(struct run *run, const struct spec *spec, const pool_job_
     options.fds = fds;
     options.fd_count = 2;
     options.output = POOL_OUTPUT_DISCARD; /* until modules_run has put the pipes in their places */
-    int rc = modules_pack(spec->task, is_given(spec, SPEC_ARGUMENT) ? spec->argument : NULL, &argument);
+    const struct modules_call made = {.job = run->id,
+                                      .attempt = attempt,
+                                      .task = spec->task,
+                                      .argument = is_given(spec, SPEC_ARGUMENT) ? spec->argument : NULL};
+    int rc = modules_pack(&made, &argument);
     if (rc == 0)
         rc = pool_submit(run->runs->pool, modules_run, argument.data, argument.size, &options, &run->job);
     msgpack_sbuffer_destroy(&argument);
@@ -197,8 +201,8 @@ static int submit(struct run *run, uint32_t attempt, const struct spec *spec, ui
         return -ENOMEM;
     }
     fill_options(run, spec, memory_limit, name, &options);
-    const int rc =
-        spec->command != NULL ? submit_command(run, attempt, spec, &options) : submit_task(run, spec, &options);
+    const int rc = spec->command != NULL ? submit_command(run, attempt, spec, &options)
+                                         : submit_task(run, attempt, spec, &options);
     free(name);
     if (rc < 0)
         snprintf(message, 512, "job %" PRIu64 ": %s", run->id, rc == -ENOMEM ? strerror(ENOMEM) : pool_message());

@@ -190,7 +190,7 @@ static void forget_effects(struct daemon *daemon)
 static void forget_endings(struct daemon *daemon)
 {
     struct ending *ending;
-    STAILQ_HEAD(, ending) kept = STAILQ_HEAD_INITIALIZER(kept);
+    struct endings kept = STAILQ_HEAD_INITIALIZER(kept);
     while ((ending = STAILQ_FIRST(&daemon->endings)) != NULL) {
         STAILQ_REMOVE_HEAD(&daemon->endings, entry);
         if (!ending->applied) {

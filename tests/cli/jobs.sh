@@ -223,6 +223,23 @@ cp "$work/events" "$work/out"
 says out "submitted"
 says out "started"
 
+# ---- a daemon that dies
+
+submit sleep 100
+wait_for is_state "$id" running
+"$reclaim" wait "$id" >"$work/waited" 2>&1 &
+waiter=$!
+wait_for listens
+kill -KILL "$daemon"
+wait $waiter
+code=$?
+check "who waits hears of it" 125 sh -c "cat '$work/waited'; exit $code" && says out "closed the connection"
+check "none answers" 125 "$reclaim" status && says err "reclaim daemon start"
+check "another takes its place" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 && silent
+daemon=$(cat "$work/out")
+check "what ran is told of" 125 "$reclaim" wait "$id" && says err "daemon"
+check "as what it is" 0 "$reclaim" status "$id" && says out "interrupted"
+
 # ---- pueue's words
 
 check "add" 0 "$reclaim" add true

@@ -223,6 +223,32 @@ def case_killed_keeper(daemon):
     same(client.status(jobs[1])["state"], "done", "the one that may run twice")
 
 
+# $1: a lock that a helper in a session of its own holds, too; $2: a line a run; $3: a line where another run is there.
+LOCKED = """exec 9>>"$1"; flock -n 9 || echo overlap >>"$3"
+setsid sleep 1000 & echo run >>"$2"; wait"""
+
+
+def case_all_killed(daemon):
+    """Daemon, keeper and fork server at once: nobody is left to end the job; the next daemon does it before it runs again."""
+    client = daemon.start().connect()
+    job = client.submit(sh(LOCKED, *map(daemon.path, ("lock", "runs", "overlaps"))), on_crash="requeue")
+    for runs in range(1, 4):
+        until(lambda: len(daemon.lines("runs")) == runs, lambda: f"run {runs}")
+        [keeper] = children(daemon.pid)
+        [server] = children(keeper)
+        os.kill(keeper, signal.SIGSTOP)
+        if runs < 3:
+            os.kill(server, signal.SIGSTOP)
+            os.kill(keeper, signal.SIGKILL)
+        os.kill(server, signal.SIGKILL)  # run 3: the keeper is only stopped, and an orphan's SIGHUP comes
+        daemon.kill()
+        client = daemon.start().connect()
+    until(lambda: len(daemon.lines("runs")) == 4, lambda: "the last run")
+    same(daemon.lines("overlaps"), [], "runs at the same time")
+    client.call("cancel", ids=[job])
+    same(client.wait(job)[0]["state"], "cancelled", "the end")
+
+
 def case_two_daemons(daemon):
     """The second one on a directory, or on a socket, refuses; the first goes on."""
     client = daemon.start().connect()

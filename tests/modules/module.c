@@ -38,7 +38,7 @@ static int talk(pool_call_t *call)
 {
     printf("buffered ");
     fflush(stdout);
-    if (write(STDERR_FILENO, "direct", 6) != 6 || system("echo child") != 0)
+    if (write(STDERR_FILENO, "direct", 6) != 6 || system("echo child $RECLAIM_JOB_ID $RECLAIM_ATTEMPT") != 0)
         return pool_call_fail(call, 1, "%s", strerror(errno));
     printf("last");
     return pool_call_return(call, &loaded, sizeof loaded);
