@@ -46,15 +46,23 @@ struct client {
     UT_hash_handle hh;      /* by serial */
 };
 
+enum value_state { VALUE_TO_WRITE, VALUE_BEING_WRITTEN, VALUE_READY };
+
 /* A run that has ended and is not yet on disk. */
 struct ending {
     uint64_t id;
     struct record_end end;
     uint32_t evictions;
-    void *value;    /* NULL: none, or in its file already */
-    bool applied;   /* in the turn that is being committed */
-    bool unstarted; /* it could not be started: goes back */
+    pool_job_t *job;   /* has the value; NULL: there is none, or it is in its file already */
+    const void *value; /* end.result_size bytes */
+    bool applied;      /* in the turn that is being committed */
+    bool unstarted;    /* it could not be started: goes back */
     STAILQ_ENTRY(ending) entry;
+    /* values.c */
+    enum value_state value_state;
+    int value_error;
+    struct daemon *daemon;
+    uv_work_t work;
 };
 
 struct effect;

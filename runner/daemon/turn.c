@@ -1,6 +1,7 @@
 /* turn.c - one turn of the loop: what was asked and what has ended becomes one transaction, and then has effects. */
 #include "daemon.h"
 #include "ids.h"
+#include "values.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -41,9 +42,9 @@ static void *grow(void *array, size_t count, size_t *capacity, size_t size)
 int turn_fail(struct daemon *daemon, int code, struct rpc_error *error)
 {
     if (daemon->turn_error == 0) {
+        const char *reason = code == -ENOMEM ? "" : store_message(daemon->store);
         daemon->turn_error = code;
-        snprintf(daemon->read_only, sizeof daemon->read_only, "%s",
-                 code == -ENOMEM ? "no memory" : store_message(daemon->store));
+        snprintf(daemon->read_only, sizeof daemon->read_only, "%s", reason[0] != '\0' ? reason : strerror(-code));
     }
     return error == NULL ? -1 : rpc_fail(error, RPC_READ_ONLY, "the store cannot be written: %s", daemon->read_only);
 }
@@ -197,8 +198,7 @@ static void forget_endings(struct daemon *daemon)
             STAILQ_INSERT_TAIL(&kept, ending, entry);
             continue;
         }
-        free(ending->value);
-        free(ending);
+        ending_free(ending);
     }
     STAILQ_CONCAT(&daemon->endings, &kept);
 }
@@ -263,13 +263,25 @@ static void probe(struct daemon *daemon)
     daemon->probe_at = daemon_now() + PROBE_SECONDS;
 }
 
+/* A disk that does not take a value: read-only from now on, though what this turn has written may stand. */
+static void suspend(struct daemon *daemon, uint64_t id, int error)
+{
+    snprintf(daemon->read_only, sizeof daemon->read_only, "the value of job %llu cannot be written: %s",
+             (unsigned long long)id, strerror(-error));
+    log_event(daemon->log, LOG_LEVEL_ERROR, "read-only", log_text("message", daemon->read_only));
+    daemon->probe_at = daemon_now() + PROBE_SECONDS;
+}
+
 static void apply_endings(struct daemon *daemon)
 {
     struct ending *ending;
     STAILQ_FOREACH(ending, &daemon->endings, entry) {
-        if (ends_apply(daemon, ending) < 0)
+        const int prepared = values_prepare(daemon, ending);
+        if (prepared < 0)
+            suspend(daemon, ending->id, prepared);
+        if (prepared > 0 && ends_apply(daemon, ending) < 0)
             return;
-        ending->applied = true;
+        ending->applied = prepared > 0;
     }
 }
 
@@ -322,7 +334,6 @@ void turn_deinit(struct daemon *daemon)
     free(daemon->answers);
     while ((ending = STAILQ_FIRST(&daemon->endings)) != NULL) {
         STAILQ_REMOVE_HEAD(&daemon->endings, entry);
-        free(ending->value);
-        free(ending);
+        ending_free(ending);
     }
 }
