@@ -89,7 +89,6 @@ static void on_started(void *user, uint64_t id)
     struct job *job = live_find(user, id);
     if (job != NULL)
         job->started = true;
-    watch_output(user, id); /* what was there is of another run */
 }
 
 static void on_output(void *user, uint64_t id)

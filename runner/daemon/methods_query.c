@@ -235,8 +235,8 @@ int methods_output(struct call *call, struct rpc_error *error)
         return -1;
     watch.offset = (uint64_t)piece.offset;
     watch.limit = (uint64_t)piece.limit;
-    watch.follow = piece.follow;
     watch.attempt = (uint32_t)piece.attempt;
+    watch.follow = piece.follow;
     if (!piece.follow) {
         watch.ids = &id;
         if (turn_answer(call->daemon, call->client, call->request))
