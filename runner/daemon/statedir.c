@@ -70,6 +70,19 @@ static int open_lock(int directory, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
+/* flock(2) knows no time limit. */
+static int flock_within(int fd, int64_t ms)
+{
+    for (; flock(fd, LOCK_EX | LOCK_NB) < 0; ms -= WORKERS_POLL_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (ms <= 0)
+            return -ETIMEDOUT;
+        nanosleep(&(struct timespec){.tv_nsec = WORKERS_POLL_MS * 1000000L}, NULL);
+    }
+    return 0;
+}
+
 static int say_who(struct statedir *dir, char message[512])
 {
     char pid[24] = "";
@@ -87,24 +100,12 @@ static int lock(struct statedir *dir, char message[512])
     dir->lock = open_lock(dir->fd, "lock");
     if (dir->lock < 0)
         return fail_with(message, dir->lock, "make the lock of", dir->path);
-    if (flock(dir->lock, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? say_who(dir, message) : fail_with(message, -errno, "lock", dir->path);
+    const int locked = flock_within(dir->lock, LAST_MOMENT_MS); /* one that was killed may be ending */
+    if (locked < 0)
+        return locked == -ETIMEDOUT ? say_who(dir, message) : fail_with(message, locked, "lock", dir->path);
     const int size = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
     if (ftruncate(dir->lock, 0) < 0 || pwrite(dir->lock, pid, (size_t)size, 0) != size)
         return fail_with(message, errno != 0 ? -errno : -EIO, "write the lock of", dir->path);
-    return 0;
-}
-
-/* flock(2) knows no time limit. */
-static int flock_within(int fd, int64_t ms)
-{
-    for (; flock(fd, LOCK_EX | LOCK_NB) < 0; ms -= WORKERS_POLL_MS) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return -errno;
-        if (ms <= 0)
-            return -ETIMEDOUT;
-        nanosleep(&(struct timespec){.tv_nsec = WORKERS_POLL_MS * 1000000L}, NULL);
-    }
     return 0;
 }
 
