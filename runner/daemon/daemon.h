@@ -41,6 +41,7 @@ struct client {
     size_t jobs;    /* that have not ended */
     size_t watched; /* ids that its watches hold */
     bool subscribed;
+    bool behind;              /* what it was sent before this turn waits for it still */
     uint64_t *subscribed_ids; /* sorted; NULL: all */
     size_t subscribed_count;
     char *subscribed_group; /* NULL: all */

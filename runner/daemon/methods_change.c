@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDS_MAX    100000
+#define IDS_MAX    10000
 #define GROUPS_MAX 1000
 
 /* The ids of a request, each once. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define TAGS_MAX        1024
+#define LAST_MOMENT_MS  1000
 #define WORKERS_POLL_MS 10
 
 static int fail_with(char message[512], int error, const char *what, const char *path)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define PROBE_SECONDS  1.0 /* between two tries to write again */
+#define BURST          4   /* times --max-unread */
 #define EXPIRE_SECONDS 5.0
 #define EXPIRE_AT_ONCE 1000
 
@@ -146,11 +147,29 @@ static bool is_subscribed(const struct client *client, const struct effect *effe
             (effect->group != NULL && strcmp(client->subscribed_group, effect->group) == 0));
 }
 
+/* One turn's events may be more than a client that reads can take while it lasts; one that does not read is not waited
+ * for. */
+static bool may_be_told(const struct daemon *daemon, const struct client *client)
+{
+    const size_t most = (size_t)daemon->options->unread_max;
+    if (session_unread(client->session) < (client->behind ? most : BURST * most))
+        return true;
+    session_close(client->session, "a subscriber that does not read its events");
+    return false;
+}
+
+static void see_who_is_behind(struct daemon *daemon)
+{
+    struct client *client, *next;
+    HASH_ITER(hh, daemon->clients, client, next)
+        client->behind = session_unread(client->session) > 0;
+}
+
 static void notify(struct daemon *daemon, const struct effect *effect)
 {
     struct client *client, *next;
     HASH_ITER(hh, daemon->clients, client, next) {
-        if (effect->data == NULL || !is_subscribed(client, effect))
+        if (effect->data == NULL || !is_subscribed(client, effect) || !may_be_told(daemon, client))
             continue;
         msgpack_packer *packer = session_packer(client->session);
         rpc_pack_notification(packer, "event");
@@ -210,6 +229,7 @@ static void succeed(struct daemon *daemon)
     for (size_t i = 0; i < daemon->answer_count; i++)
         session_answered(daemon->answers[i].client->session);
     daemon->answer_count = 0;
+    see_who_is_behind(daemon);
     /* Effects may answer (waits), and so add to answers; none adds effects. */
     for (size_t i = 0; i < daemon->effect_count; i++)
         carry_out(daemon, &daemon->effects[i]);
