@@ -930,6 +930,20 @@ static void answer_protocol_two(msgpack_packer *packer, uint32_t id)
     msgpack_pack_uint8(packer, 2);
 }
 
+/* What a program prints, one of whose streams is closed, must not go to the daemon as requests. */
+static void test_client_takes_no_standard_streams_number(void **state)
+{
+    (void)state;
+    const int kept = dup(STDIN_FILENO);
+    close(STDIN_FILENO);
+    pool_client_t *client = open_client(NULL, 0);
+    const int fd = pool_client_fd(client);
+    finish(client);
+    dup2(kept, STDIN_FILENO);
+    close(kept);
+    assert_true(fd > STDERR_FILENO);
+}
+
 static void test_client_refuses_another_protocol(void **state)
 {
     static const struct {
@@ -995,6 +1009,7 @@ int main(void)
         CLIENT_TEST(test_client_reads_while_it_sends),
         CLIENT_TEST(test_client_sends_nothing_too_large),
         CLIENT_TEST(test_client_says_how_to_start_a_daemon),
+        CLIENT_TEST(test_client_takes_no_standard_streams_number),
         CLIENT_TEST(test_client_refuses_another_protocol),
         CLIENT_TEST(test_client_knows_where_the_daemon_is),
     };

@@ -628,6 +628,23 @@ static void test_runs_rerunnable(void **state)
     expect_output(fixture, 1, OUTPUT_STDERR, "first\n");
 }
 
+/* Who reads along hears that it begins anew, also where nothing more comes. */
+static void test_runs_tells_when_output_begins_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    char script[256];
+    open_runs(fixture, NULL);
+    snprintf(script, sizeof script, "if mkdir %s/mark 2>/dev/null; then echo one; sleep 1000; fi; rmdir %s/mark",
+             fixture->path, fixture->path);
+    form_bool(&fixture->form, "rerunnable", 1);
+    start_shell(fixture, 1, script);
+    await_output(fixture, 1);
+    assert_int_equal(fixture->told[1].outputs, 1);
+    assert_int_equal(kill(fork_server(fixture), SIGKILL), 0);
+    assert_int_equal(expect_end(fixture, 1, POOL_CAUSE_EXITED, 0)->outputs, 2);
+    expect_output(fixture, 1, OUTPUT_STDOUT, "");
+}
+
 static void test_runs_close_waits(void **state)
 {
     struct fixture *fixture = *state;
@@ -708,6 +725,7 @@ int main(void)
         RUNS_TEST(test_runs_cancel_before_it_starts),
         RUNS_TEST(test_runs_lost),
         RUNS_TEST(test_runs_rerunnable),
+        RUNS_TEST(test_runs_tells_when_output_begins_anew),
         RUNS_TEST(test_runs_close_waits),
         RUNS_TEST(test_runs_close_kills),
         RUNS_TEST(test_runs_many),

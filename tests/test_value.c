@@ -23,6 +23,10 @@ static void test_value_becomes_json(void **state)
         {"\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00", 9, "1.5"},
         {"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00", 9, "null"}, /* not a number */
         {"\xcb\x7f\xf0\x00\x00\x00\x00\x00\x00", 9, "null"}, /* infinity */
+        {"\xa0", 1, "\"\""},
+        {"\x82\xa0\x01\xa1"
+         "a\xa0",
+         6, "{\"\":1,\"a\":\"\"}"},
         {"\xa2\"\n", 3, "\"\\\"\\n\""},
         {"\xa3"
          "a\0b",

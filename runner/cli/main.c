@@ -1,4 +1,5 @@
 /* main.c - the `reclaim` command: finds its verb. */
+#include "closed.h"
 #include "outcome.h"
 #include "say.h"
 #include "suggest.h"
@@ -110,6 +111,8 @@ static int refuse_reset(void)
 
 int main(int argc, char **argv)
 {
+    if (closed_fill() < 0)
+        return OUTCOME_OWN_FAILURE; /* and nowhere to say so */
     if (argc < 2) {
         say(NULL, "there is no verb; reclaim --help lists them");
         return OUTCOME_OWN_FAILURE;

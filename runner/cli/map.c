@@ -4,7 +4,6 @@
 #include "verbs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -216,10 +215,9 @@ static int run_map(struct map *map)
     return exit_code(map);
 }
 
-/* One that is closed stays so for us: the pool, once open, has /dev/null there. */
 static struct outlet outlet_of(int fd)
 {
-    return (struct outlet){.fd = fd, .wakes = -1, .error = fcntl(fd, F_GETFD) < 0 ? -errno : 0};
+    return (struct outlet){.fd = fd, .wakes = -1, .error = closed_was(fd) ? -EBADF : 0};
 }
 
 int map_main(int argc, char **argv)
@@ -228,8 +226,6 @@ int map_main(int argc, char **argv)
     TAILQ_INIT(&map.jobs);
     for (int i = 0; i < 2; i++)
         map.outlets[i] = outlet_of(i == 0 ? STDOUT_FILENO : STDERR_FILENO);
-    if (closed_fill(map.closed) < 0)
-        return MAP_OWN_FAILURE;
     const int rc = map_options_read(&map.options, argc, argv);
     const int code = rc < 0 ? (rc == -2 ? 0 : MAP_OWN_FAILURE) : run_map(&map);
     deinit(&map);

@@ -1,4 +1,5 @@
 /* map_open.c - everything that a map needs, opened and checked before any job runs. */
+#include "closed.h"
 #include "map_state.h"
 #include "outfile.h"
 #include "results.h"
@@ -70,7 +71,7 @@ static int open_inputs(struct map *map)
 {
     struct inputs *inputs = &map->options.inputs;
     const char *path;
-    if (map->options.from_stdin && map->closed[STDIN_FILENO]) {
+    if (map->options.from_stdin && closed_was(STDIN_FILENO)) {
         map_say(map, "standard input is closed: inputs come from there, or after ::: or from --arg-file");
         return -1;
     }

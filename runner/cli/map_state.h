@@ -30,8 +30,7 @@ struct map {
     struct resume resume;
     FILE *report;
     int signals;
-    bool begun;     /* the joblog and the report are ours: see map_begin_files() */
-    bool closed[3]; /* standard streams that reclaim was started without */
+    bool begun; /* the joblog and the report are ours: see map_begin_files() */
 
     struct map_jobs jobs; /* in the order of their inputs, until their output is out */
     uint64_t seq;         /* of the latest input */

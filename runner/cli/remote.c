@@ -105,9 +105,11 @@ int remote_call(struct remote *remote, const char *method, struct request *reque
     msgpack_sbuffer_destroy(&request->buffer);
     if (rc == 0 && msgpack_unpack_next(answer, result.data, result.size, NULL) != MSGPACK_UNPACK_SUCCESS) {
         snprintf(error.message, sizeof error.message, "%s", strerror(ENOMEM));
-        rc = -ENOMEM;
+        rc = error.code = -ENOMEM;
     }
-    if (rc < 0)
+    if (rc < 0 && remote->error != NULL)
+        *remote->error = error;
+    else if (rc < 0)
         say(remote->verb, "%s", error.message);
     return rc < 0 ? -1 : 0;
 }

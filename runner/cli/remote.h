@@ -11,6 +11,7 @@
 struct remote {
     const char *verb;
     pool_client_t *client;
+    pool_error_t *error; /* where a failed call is kept instead of being said; NULL: it is said */
 };
 
 /* What all verbs of the daemon have: --json and --socket. They are the process's: one verb runs in it. */

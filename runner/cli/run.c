@@ -34,7 +34,6 @@ struct run {
 
     const char *const *argv;
     FILE *report_file, *samples_file, *plot_file;
-    bool closed[3]; /* of our standard streams */
     struct relay relays[2];
     struct curve curve;
     pool_t *pool;
@@ -164,7 +163,7 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
 
 static pool_stream_t stream_mode(const struct run *run, int fd)
 {
-    if (run->closed[fd])
+    if (closed_was(fd))
         return POOL_STREAM_CLOSED;
     return run->limits.output_limited ? POOL_STREAM_FD : POOL_STREAM_INHERIT;
 }
@@ -173,7 +172,7 @@ static int submit(struct run *run)
 {
     const pool_command_t command = {
         .argv = run->argv,
-        .stdin_mode = run->closed[STDIN_FILENO] ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
+        .stdin_mode = closed_was(STDIN_FILENO) ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
         .stdout_mode = stream_mode(run, STDOUT_FILENO),
         .stdout_fd = run->relays[0].for_command,
         .stderr_mode = stream_mode(run, STDERR_FILENO),
@@ -345,8 +344,6 @@ int run_main(int argc, char **argv)
     static struct run run = {.settled = -1, .signals = -1, .terminal.fd = -1};
     int own_signal = 0;
     limits_init(&run.limits);
-    if (closed_fill(run.closed) < 0)
-        return OUTCOME_OWN_FAILURE; /* and nowhere to say so */
     const int first = table_read(&table, argc, argv, &run);
     if (first < 0)
         return first == -2 ? 0 : OUTCOME_OWN_FAILURE;

@@ -51,11 +51,12 @@ static int submit(struct remote *remote, struct submit_options *options)
         say("submit", "%s", error.message);
         return OUTCOME_OWN_FAILURE;
     }
-    if (options->follow) /* standard output is the job's */
-        return await_end(remote, options, id);
-    printf(remote_options.json ? "{\"id\":%llu}\n" : "%llu\n", (unsigned long long)id);
+    if (remote_options.json)
+        printf("{\"id\":%llu}\n", (unsigned long long)id);
+    else if (!options->follow) /* then standard output is the job's */
+        printf("%llu\n", (unsigned long long)id);
     fflush(stdout);
-    return options->wait ? await_end(remote, options, id) : 0;
+    return options->wait || options->follow ? await_end(remote, options, id) : 0;
 }
 
 int submit_main(int argc, char **argv)

@@ -72,7 +72,7 @@ static int pack_base64(msgpack_packer *packer, const json_t *json)
 
 static json_t *text_of(const char *data, size_t size)
 {
-    json_t *json = json_stringn(data, size);
+    json_t *json = json_stringn(size > 0 ? data : "", size); /* msgpack-c has no pointer to none */
     if (json != NULL)
         return json;
     struct text text = {0};
@@ -165,6 +165,11 @@ json_t *value_json(const msgpack_object *object)
     default:
         return json_null();
     }
+}
+
+msgpack_object value_text(const char *text)
+{
+    return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {.ptr = text, .size = (uint32_t)strlen(text)}};
 }
 
 char *value_line(const msgpack_object *object)

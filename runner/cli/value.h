@@ -13,6 +13,9 @@
 /* The caller's, for json_decref. NULL: out of memory. */
 json_t *value_json(const msgpack_object *object);
 
+/* A msgpack object of it: *borrowed*. */
+msgpack_object value_text(const char *text);
+
 /* One line, the caller's for free(3). NULL: out of memory. */
 char *value_line(const msgpack_object *object);
 

@@ -3,6 +3,7 @@
 #include "scan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -33,6 +34,18 @@ static int finish_connect(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? -errno : -error;
 }
 
+/* Never a standard stream's number, also where one is closed: what the host prints would be taken for requests. */
+static int open_socket(void)
+{
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd < 0 ? -errno : fd;
+    const int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int rc = higher < 0 ? -errno : higher;
+    close(fd);
+    return rc;
+}
+
 int stream_connect(struct stream *stream, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -40,9 +53,9 @@ int stream_connect(struct stream *stream, const char *path)
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path) + 1);
-    stream->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    stream->fd = open_socket();
     if (stream->fd < 0)
-        return -errno;
+        return stream->fd;
     int rc = connect(stream->fd, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
     if (rc == -EINTR)
         rc = finish_connect(stream->fd);

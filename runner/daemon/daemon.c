@@ -228,10 +228,6 @@ static int open_jobs(struct daemon *daemon, char message[512])
     if (error < 0)
         return error;
     error = live_load(daemon);
-    if (error == 0)
-        error = live_recover(daemon);
-    if (error == 0)
-        error = store_commit(daemon->store);
     if (error < 0) {
         snprintf(message, 512, "%s: %s", daemon->statedir.path, store_message(daemon->store));
         return error;

@@ -26,6 +26,7 @@
 struct job {
     struct schedule_job schedule;
     uint64_t client;   /* the session that submitted it; 0: one of another life */
+    uint32_t attempt;  /* runs begun */
     bool after_any;    /* runs also when one that it needs has failed */
     bool retrying;     /* its time is a retry's */
     bool falling;      /* it is being ended, since one that it needs has failed */
@@ -112,6 +113,7 @@ struct daemon {
     char read_only[512]; /* "" while the store can be written */
     double probe_at;     /* epoch: when to try again */
     double expire_at;
+    bool recovered; /* what ran when a daemon died is seen to, and that is on disk */
     bool draining;
     enum daemon_phase phase;
     int64_t kill_at;    /* uv_now, STOPPING: when what runs is ended */
@@ -154,7 +156,7 @@ void live_drop(struct daemon *daemon, struct job *job); /* out of the schedule, 
 /* Everything anew from the store. Jobs that run stay so. */
 int live_load(struct daemon *daemon);
 void live_clear(struct daemon *daemon);
-/* After a start: what ran when the daemon died is interrupted or runs again. */
+/* In the first turn that can be written: what ran when the daemon died is interrupted or runs again. */
 int live_recover(struct daemon *daemon);
 
 /* ---- ends.c */

@@ -200,7 +200,7 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
     if (error < 0)
         return turn_fail(daemon, error, NULL);
     if (ending->unstarted) {
-        record.attempt--;
+        job->attempt = --record.attempt;
         return run_again(daemon, job, &record, daemon_now() + UNSTARTED_SECONDS);
     }
     record.end = ending->end;

@@ -18,10 +18,8 @@ static int write_running(struct daemon *daemon, struct job *job)
     record.start_at = 0;
     memset(&record.end, 0, sizeof record.end);
     record.end.started_at = daemon_now();
-    error = store_job_update(daemon->store, &record);
-    if (error == 0)
-        turn_event(daemon, "started", record.id);
-    return error;
+    job->attempt = record.attempt;
+    return store_job_update(daemon->store, &record);
 }
 
 /* Before a job runs: what the next daemon would know its processes by. */
@@ -54,8 +52,10 @@ void launch_pick(struct daemon *daemon)
             turn_fail(daemon, error, NULL);
             return;
         }
-        job->started = false;
         schedule_run(&daemon->schedule, next);
+        job->started = true; /* for the event, which comes when it is handed over */
+        turn_event(daemon, "started", next->id);
+        job->started = false;
         turn_start(daemon, next->id);
         running++;
     }

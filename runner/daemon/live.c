@@ -33,7 +33,8 @@ struct job *live_new(struct daemon *daemon, const struct record *record, uint64_
     job->schedule.group = group;
     job->client = client;
     job->after_any = record->after_any;
-    job->retrying = record->attempt > 0;
+    job->attempt = record->attempt;
+    job->retrying = record->failures + record->oom_retries > 0;
     HASH_ADD(hh, daemon->jobs, schedule.id, sizeof job->schedule.id, job);
     struct client *its = client_of(daemon, job);
     if (its != NULL)
@@ -173,6 +174,14 @@ int live_load(struct daemon *daemon)
     return error;
 }
 
+/* What it had written by then. */
+static void measure_output(struct daemon *daemon, struct record *record)
+{
+    size_t none = 0;
+    outputs_read(&daemon->outputs, record->id, OUTPUT_STDOUT, 0, NULL, &none, &record->end.stdout_size);
+    outputs_read(&daemon->outputs, record->id, OUTPUT_STDERR, 0, NULL, &none, &record->end.stderr_size);
+}
+
 /* One that ran when the daemon died. */
 static int recover_job(struct daemon *daemon, struct job *job)
 {
@@ -190,6 +199,7 @@ static int recover_job(struct daemon *daemon, struct job *job)
         schedule_add(&daemon->schedule, &job->schedule, daemon_now());
         return 0;
     }
+    measure_output(daemon, &record);
     ends_say(&record.end, record.cancelling ? POOL_CAUSE_CANCELLED : RECORD_INTERRUPTED,
              record.cancelling ? "cancelled; the daemon died before it had ended" : "the daemon died while it ran");
     return ends_finish(daemon, job, &record) < 0 ? daemon->turn_error : 0;

@@ -1,20 +1,8 @@
 /* main.c - reclaimd: the worker pool daemon. */
+#include "closed.h"
 #include "daemon.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
-
-/* A standard stream that is closed would be the next file that is opened, and what is logged would go there. */
-static void fill_standard_streams(void)
-{
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
 
 /* At most one socket can be handed over. */
 static int take_listener(char message[512])
@@ -43,7 +31,8 @@ static int run(const struct daemon_options *options)
 int main(int argc, char **argv)
 {
     struct daemon_options options;
-    fill_standard_streams();
+    if (closed_fill() < 0)
+        return 1; /* and nowhere to say so */
     const int read = daemon_options_read(&options, argc, argv);
     const int code = read == 0 ? run(&options) : read == -2 ? 0 : 2;
     daemon_options_deinit(&options);

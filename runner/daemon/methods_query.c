@@ -200,7 +200,7 @@ int methods_wait(struct call *call, struct rpc_error *error)
 struct piece {
     const msgpack_object *id;
     struct rpc_text stream;
-    int64_t offset, limit;
+    int64_t offset, limit, attempt;
     bool follow;
 };
 
@@ -221,8 +221,9 @@ static const struct field piece_fields[] = {
     {.name = "limit", .type = FIELD_INT, .offset = offsetof(struct piece, limit), .least = 1, .most = INT64_MAX},
     {.name = "stream", .type = FIELD_TEXT, .offset = offsetof(struct piece, stream), .most = 64},
     {.name = "follow", .type = FIELD_BOOL, .offset = offsetof(struct piece, follow)},
+    {.name = "attempt", .type = FIELD_INT, .offset = offsetof(struct piece, attempt), .most = UINT32_MAX},
 };
-enum { RESULT_FIELDS = 3, OUTPUT_FIELDS = 5 };
+enum { RESULT_FIELDS = 3, OUTPUT_FIELDS = 6 };
 
 int methods_output(struct call *call, struct rpc_error *error)
 {
@@ -234,6 +235,7 @@ int methods_output(struct call *call, struct rpc_error *error)
         return -1;
     watch.offset = (uint64_t)piece.offset;
     watch.limit = (uint64_t)piece.limit;
+    watch.attempt = (uint32_t)piece.attempt;
     watch.follow = piece.follow;
     if (!piece.follow) {
         watch.ids = &id;

@@ -14,13 +14,28 @@ static enum output_kind kind_of(bool stderr_too)
     return stderr_too ? OUTPUT_STDERR : OUTPUT_STDOUT;
 }
 
-bool output_is_due(struct daemon *daemon, uint64_t id, bool stderr_too, uint64_t offset)
+/* 0: it never ran, or cannot be read. */
+static uint32_t attempt_of(const struct daemon *daemon, uint64_t id)
 {
+    struct record record;
+    return store_job_read(daemon->store, id, &record) == 0 ? record.attempt : 0;
+}
+
+static bool is_of_another_run(const struct watch *wanted, uint32_t attempt)
+{
+    return wanted->attempt != 0 && attempt != 0 && wanted->attempt != attempt;
+}
+
+bool output_is_due(struct daemon *daemon, const struct watch *wanted)
+{
+    const uint64_t id = wanted->ids[0];
     uint64_t total = 0;
     size_t none = 0;
     if (live_find(daemon, id) == NULL)
         return true;
-    return outputs_read(&daemon->outputs, id, kind_of(stderr_too), 0, NULL, &none, &total) < 0 || total != offset;
+    if (outputs_read(&daemon->outputs, id, kind_of(wanted->stderr_too), 0, NULL, &none, &total) < 0)
+        return true;
+    return total != wanted->offset || (total > 0 && is_of_another_run(wanted, attempt_of(daemon, id)));
 }
 
 void output_pack(struct daemon *daemon, const struct watch *wanted)
@@ -28,7 +43,8 @@ void output_pack(struct daemon *daemon, const struct watch *wanted)
     msgpack_packer *packer = session_packer(wanted->client->session);
     const enum output_kind kind = kind_of(wanted->stderr_too);
     struct rpc_error failure;
-    uint64_t offset = wanted->offset, total = 0;
+    const uint32_t attempt = attempt_of(daemon, wanted->ids[0]);
+    uint64_t offset = is_of_another_run(wanted, attempt) ? 0 : wanted->offset, total = 0;
     size_t size = wanted->limit < OUTPUT_PIECE_MAX ? wanted->limit : OUTPUT_PIECE_MAX;
     const bool ended = live_find(daemon, wanted->ids[0]) == NULL; /* before the read: what it wrote last is read, too */
     void *data = malloc(size + 1);
@@ -45,12 +61,13 @@ void output_pack(struct daemon *daemon, const struct watch *wanted)
         rpc_pack_error(packer, &wanted->request, &failure);
     } else {
         rpc_pack_result(packer, wanted->request);
-        msgpack_pack_map(packer, 4);
+        msgpack_pack_map(packer, 5);
         rpc_pack_text(packer, "data");
         msgpack_pack_bin(packer, size);
         msgpack_pack_bin_body(packer, data, size);
         rpc_pack_named_uint(packer, "offset", offset);
         rpc_pack_named_uint(packer, "size", total);
+        rpc_pack_named_uint(packer, "attempt", attempt);
         rpc_pack_named_bool(packer, "ended", ended);
     }
     free(data);

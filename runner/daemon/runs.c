@@ -26,8 +26,11 @@ static void finish(struct run *run)
 {
     const struct runs *runs = run->runs;
     struct record_end end;
+    const uint64_t before = run->streams[0].output.size + run->streams[1].output.size;
     for (int i = 0; i < 2; i++)
         runs_output_finish(&run->streams[i].output);
+    if (run->streams[0].output.size + run->streams[1].output.size > before && runs->options.on_output != NULL)
+        runs->options.on_output(runs->options.user, run->id); /* a next run removes it */
     run_describe(run, &end);
     log_lost_output(run);
     HASH_DEL(run->runs->all, run);
@@ -37,15 +40,15 @@ static void finish(struct run *run)
 }
 
 /* The next run of which there is news, and what. */
-static struct run *next_news(struct runs *runs, bool *has_started, bool *has_settled)
+static struct run *next_news(struct runs *runs, struct run_news *news)
 {
     pthread_mutex_lock(&runs->lock);
     struct run *run = TAILQ_FIRST(&runs->news);
     if (run != NULL) {
-        TAILQ_REMOVE(&runs->news, run, news);
+        TAILQ_REMOVE(&runs->news, run, entry);
         run->is_listed = false;
-        *has_started = run->has_started;
-        *has_settled = run->has_settled;
+        *news = run->news;
+        run->news.anew = false;
     }
     pthread_mutex_unlock(&runs->lock);
     return run;
@@ -53,14 +56,16 @@ static struct run *next_news(struct runs *runs, bool *has_started, bool *has_set
 
 static void deliver(struct runs *runs)
 {
-    bool has_started, has_settled;
-    for (struct run *run; (run = next_news(runs, &has_started, &has_settled)) != NULL;) {
-        if (has_started && !run->was_started) {
+    struct run_news news;
+    for (struct run *run; (run = next_news(runs, &news)) != NULL;) {
+        if (news.anew && runs->options.on_output != NULL) /* who follows it is to begin anew, too */
+            runs->options.on_output(runs->options.user, run->id);
+        if (news.started && !run->was_started) {
             run->was_started = true;
             if (runs->options.on_started != NULL)
                 runs->options.on_started(runs->options.user, run->id);
         }
-        if (has_settled)
+        if (news.settled)
             finish(run);
     }
 }

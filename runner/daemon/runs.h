@@ -25,7 +25,7 @@ struct runs_options {
      * fork server that died, and run again by the pool (rerunnable): its output then began anew. */
     void (*on_end)(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, pool_job_t *job);
     void (*on_started)(void *user, uint64_t id); /* its worker has it */
-    void (*on_output)(void *user, uint64_t id);  /* there is more of it */
+    void (*on_output)(void *user, uint64_t id);  /* there is more of it, or it begins anew */
     void (*log)(void *user, const char *line);   /* the pool's log lines; any thread */
     void *user;
 };

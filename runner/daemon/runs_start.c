@@ -22,11 +22,14 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
     (void)job;
     pthread_mutex_lock(&run->runs->lock);
     if (event->kind == POOL_EVENT_STARTED) {
-        run->has_started = true;
+        run->news.started = true;
         runs_list(run->runs, run);
-    } else if (event->kind == POOL_EVENT_RETRIED) /* to make room: its processes are gone, the next have not begun */
+    } else if (event->kind == POOL_EVENT_RETRIED) { /* to make room: its processes are gone, the next have not begun */
         for (int i = 0; i < 2; i++)
             runs_output_forget(&run->streams[i].output);
+        run->news.anew = true;
+        runs_list(run->runs, run);
+    }
     pthread_mutex_unlock(&run->runs->lock);
 }
 
@@ -36,7 +39,7 @@ static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
     (void)job;
     (void)result;
     pthread_mutex_lock(&run->runs->lock);
-    run->has_settled = true;
+    run->news.settled = true;
     runs_list(run->runs, run);
     pthread_mutex_unlock(&run->runs->lock);
 }

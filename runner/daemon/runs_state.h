@@ -34,8 +34,12 @@ struct run {
     UT_hash_handle hh;
 
     /* under lock */
-    bool is_listed, has_started, has_settled;
-    TAILQ_ENTRY(run) news;
+    bool is_listed;
+    struct run_news {
+        bool started, settled;
+        bool anew; /* its output was dropped: not told yet */
+    } news;
+    TAILQ_ENTRY(run) entry;
 };
 
 struct runs {
@@ -66,7 +70,7 @@ struct runs {
 static inline void runs_list(struct runs *runs, struct run *run)
 {
     if (!run->is_listed)
-        TAILQ_INSERT_TAIL(&runs->news, run, news);
+        TAILQ_INSERT_TAIL(&runs->news, run, entry);
     run->is_listed = true;
     uv_async_send(&runs->async);
 }

@@ -134,6 +134,15 @@ static int empty_tags(const struct statedir *dir, char message[512])
     return r == 0 ? 0 : fail_with(message, -r, "write the workers' lock of", dir->path);
 }
 
+bool statedir_is_there(const struct statedir *dir)
+{
+    struct stat ours, there;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/lock", dir->path);
+    return fstat(dir->lock, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
 int statedir_tag_add(struct statedir *dir, uint32_t tag)
 {
     const off_t at =

@@ -11,6 +11,7 @@
 #ifndef STATEDIR_H
 #define STATEDIR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define STATEDIR_WORKERS_MS 10000
@@ -29,6 +30,9 @@ struct statedir {
  * errno and a sentence in message. */
 int statedir_open(struct statedir *dir, const char *path, char message[512]);
 void statedir_close(struct statedir *dir);
+
+/* Whether it is still what its path leads to: else nothing that is written would be found again. */
+bool statedir_is_there(const struct statedir *dir);
 
 /* Writes down one more tag, before any job is started that carries it. */
 int statedir_tag_add(struct statedir *dir, uint32_t tag);

@@ -205,6 +205,7 @@ static void forget_endings(struct daemon *daemon)
 
 static void succeed(struct daemon *daemon)
 {
+    daemon->recovered |= daemon->read_only[0] == '\0' && daemon->store != NULL;
     forget_endings(daemon);
     for (size_t i = 0; i < daemon->answer_count; i++)
         session_answered(daemon->answers[i].client->session);
@@ -285,6 +286,17 @@ static void apply_endings(struct daemon *daemon)
     }
 }
 
+/* Removed or replaced under us: whatever is acknowledged from now on would be lost. */
+static void stop_without_state(struct daemon *daemon)
+{
+    if (daemon->phase != DAEMON_SERVING || statedir_is_there(&daemon->statedir))
+        return;
+    log_event(daemon->log, LOG_LEVEL_ERROR, "state", log_text("message", "the state directory was removed or replaced"),
+              log_text("path", daemon->statedir.path));
+    daemon->exit_code = 1;
+    daemon_stop(daemon, 0);
+}
+
 static void expire(struct daemon *daemon)
 {
     uint64_t ids[EXPIRE_AT_ONCE];
@@ -292,6 +304,7 @@ static void expire(struct daemon *daemon)
     const double now = daemon_now();
     if (now < daemon->expire_at)
         return;
+    stop_without_state(daemon);
     int error = store_expired(daemon->store, now, (double)daemon->options->keep_ms / 1000, ids, EXPIRE_AT_ONCE, &count);
     if (error < 0)
         turn_fail(daemon, error, NULL);
@@ -300,13 +313,22 @@ static void expire(struct daemon *daemon)
     daemon->expire_at = count == EXPIRE_AT_ONCE ? now : now + EXPIRE_SECONDS;
 }
 
+static void recover(struct daemon *daemon)
+{
+    const int error = daemon->recovered ? 0 : live_recover(daemon);
+    if (error < 0)
+        turn_fail(daemon, error, NULL);
+}
+
 void turn_end(struct daemon *daemon)
 {
     watch_timeouts(daemon);
     watch_held_back(daemon);
     probe(daemon);
     if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0) {
-        apply_endings(daemon);
+        recover(daemon);
+        if (daemon->turn_error == 0)
+            apply_endings(daemon);
         if (daemon->turn_error == 0)
             expire(daemon);
         if (daemon->turn_error == 0)

@@ -107,7 +107,7 @@ int watch_wait(struct daemon *daemon, const struct watch *wanted)
 /* Answers where there is something to tell. */
 static void try_output(struct daemon *daemon, struct watch *watch)
 {
-    if (!output_is_due(daemon, watch->ids[0], watch->stderr_too, watch->offset))
+    if (!output_is_due(daemon, watch))
         return;
     watch->held_back = session_unread(watch->client->session) >= (size_t)daemon->options->unread_max;
     if (watch->held_back)

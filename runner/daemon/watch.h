@@ -15,7 +15,8 @@ struct watch {
     uint64_t *ids;       /* sorted */
     size_t count, ended; /* ended: of ids */
     uint64_t offset, limit;
-    int64_t until; /* uv_now; -1: for ever */
+    uint32_t attempt; /* the run that offset is of; 0: not given */
+    int64_t until;    /* uv_now; -1: for ever */
     TAILQ_ENTRY(watch) entry;
 };
 
@@ -34,8 +35,8 @@ int64_t watch_next(const struct daemon *daemon); /* uv_now of the next timeout; 
 void watch_forget_client(struct daemon *daemon, const struct client *client);
 
 /* ---- output.c */
-/* Is there anything beyond offset, or has the job ended (or gone)? */
-bool output_is_due(struct daemon *daemon, uint64_t id, bool stderr_too, uint64_t offset);
+/* Is there anything beyond offset, or of another run, or has the job ended (or gone)? */
+bool output_is_due(struct daemon *daemon, const struct watch *wanted);
 /* Packs the answer to `output`, or its error. */
 void output_pack(struct daemon *daemon, const struct watch *wanted);
 

@@ -21,7 +21,8 @@ XDG_STATE_HOME=$work/home
 export RECLAIM_SOCKET XDG_STATE_HOME
 unset NO_COLOR
 daemon=""
-trap '[ "$daemon" ] && kill -KILL $daemon 2>/dev/null; rm -rf "$work"' EXIT
+bare=""
+trap 'kill -KILL $daemon $bare 2>/dev/null; rm -rf "$work"' EXIT
 
 # submit ARGUMENT...: its id is in $id then
 submit() {
@@ -222,6 +223,45 @@ wait $listener 2>/dev/null
 cp "$work/events" "$work/out"
 says out "submitted"
 says out "started"
+
+# ---- output of several runs, and as JSON
+
+# Each run from its beginning, also where it writes as much as the one before, or more.
+check "followed through its runs" 0 "$reclaim" submit -f --retries 3 --retry-delay 0.1 \
+    sh -c 'echo "run $RECLAIM_ATTEMPT"; [ "$RECLAIM_ATTEMPT" = 3 ] && echo "and more"' && same out "run 1
+run 2
+run 3
+and more"
+check "logs of no job, said once" 125 "$reclaim" logs -f 4711 && same err "reclaim logs: there is no job 4711"
+submit -w printf 'a\377'
+check "logs as JSON" 0 "$reclaim" logs --json "$id" &&
+    same out '{"stream":"stdout","data":{"$bin":"Yf8="},"offset":0,"size":2,"attempt":1,"ended":true}'
+check "and followed" 0 "$reclaim" submit -f --json sh -c 'echo a; echo b >&2' && cp "$work/out" "$work/json"
+says json '"stream":"stderr","data":{"$bin":"Ygo="}'
+check "all of it is JSON" 0 python3 -c 'import json, sys
+for line in open(sys.argv[1]): json.loads(line)' "$work/json"
+
+# ---- without standard streams
+
+# What a job prints must not reach the daemon as a request: this would be one, [0, 1, "drain", []].
+submit --wait sh -c 'printf "\224\000\001\245drain\220"; printf "\224\000\001\245drain\220" >&2'
+check "logs, standard output closed" 125 sh -c '"$1" logs "$2" >&-' sh "$reclaim" "$id" && says err "Bad file descriptor"
+check "logs, standard error closed" 125 sh -c '"$1" logs "$2" 2>&-' sh "$reclaim" "$id"
+check "logs -f, all closed" 125 sh -c '"$1" logs -f "$2" <&- >&- 2>&-' sh "$reclaim" "$id"
+check "none of it was an order" 0 "$reclaim" stats --json && says out '"draining":false'
+check "an id that nobody gets" 125 sh -c '"$1" submit true >&-' sh "$reclaim" && says err "standard output"
+check "a list that nobody gets" 125 sh -c '"$1" list --json >&-' sh "$reclaim" && says err "standard output"
+# shellcheck disable=SC2069
+for closing in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+    eval '"$reclaimd" --socket "$work/bare" --state "$work/bare.state" --log "$work/bare.log"' "$closing" '&'
+    bare=$!
+    wait_for "$reclaim" stats --socket "$work/bare" >"$work/out"
+    kill $bare
+    wait $bare
+    code=$?
+    bare=""
+    check "reclaimd $closing" 0 sh -c "cat '$work/bare.log'; exit $code"
+done
 
 # ---- a daemon that dies
 

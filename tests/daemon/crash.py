@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import threading
+import time
 
 from daemon import CASE_SECONDS, SECONDS, SLOW, Client, Closed, Failure, Refused, check, main, same, sh, until
 from storm import Storm
@@ -132,6 +133,18 @@ def case_killed_in_a_job(daemon):
 def jobs_environment(daemon):
     """For a job with an environment of its own, which still has to be found if it is left behind."""
     return ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", daemon.tag.decode()]
+
+
+def case_killed_while_it_starts(daemon):
+    """At any moment: the next one is never refused by what the one before has left."""
+    client = daemon.start().connect()
+    job = client.submit(["true"], start_at=4e9)
+    daemon.kill()
+    for _ in range(200 // SLOW):
+        daemon.start(ready=False)
+        time.sleep(random.uniform(0, 0.03 * SLOW))
+        daemon.kill()
+    same(daemon.start().connect().status(job)["state"], "waiting", "the job afterwards")
 
 
 def case_dead_tree(daemon):

@@ -420,7 +420,7 @@ def case_keys(daemon):
     same(first["created"], True, "created")
     again = client.call("submit", **fields)
     same(again, {"id": first["id"], "created": False}, "the same submit again")
-    for change in {"priority": 4}, {"command": ["sleep", "1"]}, {"timeout": 61}, {"env": ["A=c"]}, {"retries": 2}:
+    for change in {"priority": 4}, {"command": ["sleep", "1"]}, {"timeout": 61}, {"cwd": "/tmp"}, {"retries": 2}:
         client.refused("key-taken", "submit", **{**fields, **change})
     same(client.status("mine")["id"], first["id"], "status by key")
     same(client.status("mine")["key"], "mine", "the key of a job")
@@ -622,7 +622,8 @@ def case_retries(daemon):
     with open(daemon.path("there"), "w", encoding="ascii"):
         pass
     client.call("retry", ids=[job])
-    same(client.wait(job)[0]["state"], "done", "after retry")
+    done = client.wait(job)[0]
+    same((done["state"], done["attempt"]), ("done", 2), "after retry: the runs are counted on")
     client.call("cancel", ids=["sleeps"])
 
 
@@ -722,21 +723,46 @@ def case_output(daemon):
     script = "printf one; printf err >&2; read x <$1; printf two; read x <$1; exit 0"
     job = client.submit(sh(script, daemon.path("go")))
     first = client.call("output", id=job, follow=True)
-    same(sorted(first), ["data", "ended", "offset", "size"], "fields of output")
-    same(first, {"data": b"one", "offset": 0, "size": 3, "ended": False}, "the first part")
+    same(sorted(first), ["attempt", "data", "ended", "offset", "size"], "fields of output")
+    same(first, {"data": b"one", "offset": 0, "size": 3, "attempt": 1, "ended": False}, "the first part")
     same(client.call("output", id=job, stream="stderr", follow=True)["data"], b"err", "of stderr")
     number = client.send("output", id=job, offset=3, follow=True)
     same(client.call("output", id=job, offset=3)["data"], b"", "nothing more without follow")
     daemon.release("go")
-    same(client.answer(number), {"data": b"two", "offset": 3, "size": 6, "ended": False}, "the second part")
+    same(client.answer(number), {"data": b"two", "offset": 3, "size": 6, "attempt": 1, "ended": False}, "the second part")
     number = client.send("output", id=job, offset=6, follow=True)
     daemon.release("go")
-    same(client.answer(number), {"data": b"", "offset": 6, "size": 6, "ended": True}, "its end")
+    same(client.answer(number), {"data": b"", "offset": 6, "size": 6, "attempt": 1, "ended": True}, "its end")
     same(client.call("output", id=job, offset=2, limit=3)["data"], b"etw", "offset and limit")
     late = client.submit(["true"], start_at=4e9)
     empty = client.call("output", id=late)
-    same((empty["data"], empty["size"], empty["ended"]), (b"", 0, False), "of a job that never ran")
+    same((empty["data"], empty["size"], empty["attempt"], empty["ended"]), (b"", 0, 0, False), "of a job that never ran")
     client.call("cancel", ids=[late])
+
+
+def case_output_of_the_next_run(daemon):
+    """As long as the one before, or longer: who follows gets it from its beginning, and all of either."""
+    client = daemon.start().connect()
+    daemon.fifo("go")
+    script = "printf $RECLAIM_ATTEMPT-one; read x <$1; [ $RECLAIM_ATTEMPT = 3 ] || exit 1; printf more; read x <$1"
+    job = client.submit(sh(script, daemon.path("go")), retries=3, retry_delay=0)
+    place = {"attempt": 0, "offset": 0}
+    for attempt in 1, 2, 3:
+        answer = client.call("output", id=job, follow=True, **place)
+        same(answer["data"], b"%d-one" % attempt, "what it begins with")
+        same((answer["attempt"], answer["offset"]), (attempt, 0), "whose it is")
+        place = {"attempt": attempt, "offset": 5}
+        number = client.send("output", id=job, follow=True, **place)
+        same(client.call("output", id=job, **place)["data"], b"", "it has no more")
+        daemon.release("go")
+        if attempt < 3:
+            same(client.answer(number)["attempt"], attempt + 1, "another run's answer")
+    same(client.answer(number)["data"], b"more", "the rest")
+    same(client.call("output", id=job, offset=2, attempt=1)["data"], b"3-onemore", "asked for an earlier run")
+    same(client.call("output", id=job, offset=2, attempt=3)["data"], b"onemore", "asked for this one")
+    same(client.call("output", id=job, offset=2)["data"], b"onemore", "asked for any")
+    daemon.release("go")
+    same(client.wait(job)[0]["attempt"], 3, "runs")
 
 
 def case_output_at_most(daemon):
