@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from daemon import HELPERS, SLOW, Failure, Refused, Skip, check, main, same, sh, until
+from daemon import HELPERS, SLOW, Closed, Failure, Refused, Skip, check, main, same, sh, until
 from faults import SYNC, WRITE, Faults
 
 MIB = 1 << 20
@@ -200,6 +200,27 @@ def case_values_that_cannot_be_written(daemon):
             else:
                 check(told["state"] == "failed" and told["exit_code"] != 0, f"its end: {told!r}")
     check(b'message=""' not in daemon.log(), "an entry of the log without a reason")
+
+
+def case_state_that_is_gone(daemon):
+    """The directory is removed under the daemon: nothing is acknowledged into nowhere for long."""
+    client = daemon.start().connect()
+    shutil.rmtree(daemon.state)
+
+    def noticed():
+        try:
+            client.call("submit", **LATE)
+            return False
+        except Refused as refused:
+            return refused.code in ("read-only", "shutting-down")
+        except Closed:
+            return True
+
+    until(noticed, lambda: "that nothing can be kept")
+    status = daemon.process.wait(10 * SLOW)
+    daemon.process = None
+    check(status > 0, f"it ended with {status}")
+    check(daemon.state.encode() in daemon.log(), "the log names the directory")
 
 
 def case_start_with_faults(daemon):
