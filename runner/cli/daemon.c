@@ -6,6 +6,7 @@
 #include "shutdown.h"
 #include "stats.h"
 #include "suggest.h"
+#include "values.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -18,8 +19,12 @@
 
 struct daemon {
     int64_t drain_timeout_ms; /* the first, see shutdown.h; below 0: not given */
-    const char *state;        /* NULL: where it usually is */
+    int64_t timeout_ms;
+    bool times_start;  /* --timeout was given */
+    const char *state; /* NULL: where it usually is */
 };
+
+#define START_MS 60000 /* a store with 100,000 jobs is read in less */
 
 static int set_state(void *context, const char *text)
 {
@@ -27,8 +32,16 @@ static int set_state(void *context, const char *text)
     return 0;
 }
 
+static int set_timeout(void *context, const char *text)
+{
+    struct daemon *daemon = context;
+    daemon->times_start = true;
+    return values_duration("timeout", text, &daemon->timeout_ms);
+}
+
 static const struct table_option rows[] = {
     {"state", 0, "DIR", "start: where jobs are kept, and reclaimd.log", set_state},
+    {"timeout", 0, "DUR", "start: how long it may take to answer (default: 60)", set_timeout},
     {"drain-timeout", 0, "DUR", "stop: how long running jobs may go on", shutdown_set_timeout},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
@@ -63,9 +76,10 @@ static int start(const struct daemon *daemon, char **options)
 {
     struct remote remote = {.verb = "daemon"};
     pid_t pid;
-    if (pool_client_open(&remote.client, remote_options.socket, NULL) < 0)
-        return launch_daemon(daemon->state, options, &pid) < 0 ? OUTCOME_OWN_FAILURE : print_pid(pid);
-    if (options[0] != NULL)
+    if (pool_client_open(&remote.client, remote_options.socket, NULL) < 0) {
+        if (launch_daemon(daemon->state, daemon->timeout_ms, options) < 0 || remote_open(&remote, "daemon") < 0)
+            return OUTCOME_OWN_FAILURE;
+    } else if (options[0] != NULL)
         say("daemon", "there is one already, and it stays as it is: your options for it are not used");
     return remote_finish(&remote, ask_for_pid(&remote, &pid) ? print_pid(pid) : OUTCOME_OWN_FAILURE);
 }
@@ -111,21 +125,40 @@ static int say_unknown(const char *word)
     return OUTCOME_OWN_FAILURE;
 }
 
+static int refuse(const char *action, const char *what)
+{
+    say("daemon", "%s takes no %s: reclaim daemon --help", action, what);
+    return -1;
+}
+
+/* That nothing was given for another action, and that what else there is are options for reclaimd. */
+static int check_use(const struct daemon *daemon, const char *action, char **more)
+{
+    const bool starts = strcmp(action, "start") == 0;
+    if (daemon->drain_timeout_ms >= 0 && strcmp(action, "stop") != 0)
+        return refuse(action, "--drain-timeout");
+    if (daemon->state != NULL && !starts)
+        return refuse(action, "--state");
+    if (daemon->times_start && !starts)
+        return refuse(action, "--timeout");
+    if (more[0] != NULL && !starts)
+        return refuse(action, "options of reclaimd, and no other words");
+    if (more[0] != NULL && more[0][0] != '-')
+        return refuse(action, "other words");
+    return 0;
+}
+
 int daemon_main(int argc, char **argv)
 {
-    struct daemon daemon = {.drain_timeout_ms = -1};
+    struct daemon daemon = {.drain_timeout_ms = -1, .timeout_ms = START_MS};
     int code;
     if (remote_read(&table, &argc, &argv, &daemon, &code) < 0)
         return code;
-    if (argc > 0 && strcmp(argv[0], "start") == 0)
-        return start(&daemon, argv + 1);
-    if (argc > 1)
-        say("daemon", "%s takes no options of reclaimd", argv[0]);
-    if (argc > 1)
+    const char *action = argc > 0 ? argv[0] : "";
+    const bool starts = strcmp(action, "start") == 0, stops = strcmp(action, "stop") == 0;
+    if (!starts && !stops && strcmp(action, "status") != 0)
+        return say_unknown(argc > 0 ? action : NULL);
+    if (check_use(&daemon, action, argv + 1) < 0)
         return OUTCOME_OWN_FAILURE;
-    if (argc == 1 && strcmp(argv[0], "stop") == 0)
-        return stop(&daemon);
-    if (argc == 1 && strcmp(argv[0], "status") == 0)
-        return show_status();
-    return say_unknown(argc > 0 ? argv[0] : NULL);
+    return starts ? start(&daemon, argv + 1) : stops ? stop(&daemon) : show_status();
 }

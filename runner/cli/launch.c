@@ -12,14 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_SECONDS 60 /* a store with 100,000 jobs is read in less */
 #define LOOK_MS      20
+#define END_MS       5000 /* for an end by SIGTERM */
 #define OPTIONS_MOST 64
 #define LOG          "/reclaimd.log" /* in the state directory */
 
@@ -27,6 +28,7 @@ struct launch {
     char program[PATH_MAX], socket[PATH_MAX], state[PATH_MAX], log[PATH_MAX];
     const char *argv[OPTIONS_MOST + 8];
     int log_fd;
+    int turn;        /* the state directory, locked: one is started at a time */
     off_t log_start; /* what it says comes behind this */
 };
 
@@ -34,6 +36,17 @@ static int fail(const char *what, const char *why)
 {
     say("daemon", "%s: %s", what, why);
     return -1;
+}
+
+/* Those that come at once wait for the first, and find its daemon. */
+static int take_turn(struct launch *launch)
+{
+    launch->turn = open(launch->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = launch->turn < 0 ? -1 : 0;
+    while (rc == 0 && flock(launch->turn, LOCK_EX) < 0)
+        if (errno != EINTR)
+            rc = -1;
+    return rc < 0 ? fail(launch->state, strerror(errno)) : 0;
 }
 
 static void find_program(char program[PATH_MAX])
@@ -82,7 +95,7 @@ static int prepare(struct launch *launch, const char *state, char **options)
         snprintf(launch->socket, sizeof launch->socket, "%s", remote_options.socket);
     else if (pool_client_path(launch->socket, sizeof launch->socket) < 0)
         return fail("the socket", strerror(ENAMETOOLONG));
-    if (find_state(state, launch->state) < 0 || make_directory(launch->state) < 0)
+    if (find_state(state, launch->state) < 0 || make_directory(launch->state) < 0 || take_turn(launch) < 0)
         return -1;
     if (snprintf(launch->log, sizeof launch->log, "%s" LOG, launch->state) >= (int)sizeof launch->log)
         return fail("the state directory", strerror(ENAMETOOLONG));
@@ -111,6 +124,7 @@ static void become_daemon(const struct launch *launch)
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
     dup2(launch->log_fd, STDERR_FILENO);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
     execvp(launch->program, (char *const *)(const void *)launch->argv);
     say("daemon", "%s: %s: install it, or put it into PATH", launch->program, strerror(errno));
     _exit(127);
@@ -126,11 +140,11 @@ static bool answers(const struct launch *launch)
     return true;
 }
 
-static int64_t now_seconds(void)
+static int64_t now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* The last line that tells of an error, else the last one. */
@@ -146,53 +160,66 @@ static const char *find_reason(char *text)
     return reason != NULL ? reason : last;
 }
 
-static void say_why(const struct launch *launch)
+/* "PROGRAM WHAT: the reason, as its log tells it". */
+static void say_why(const struct launch *launch, const char *what)
 {
     char text[8192];
     const off_t size = lseek(launch->log_fd, 0, SEEK_END), most = sizeof text - 1;
     const off_t start = size - launch->log_start < most ? launch->log_start : size - most;
     const ssize_t got = pread(launch->log_fd, text, (size_t)most, start);
     text[got > 0 ? got : 0] = '\0';
-    say("daemon", "%s did not start: %s (its log is %s)", launch->program, find_reason(text), launch->log);
+    const char *reason = find_reason(text);
+    say("daemon", "%s %s: %s (its log is %s)", launch->program, what, reason[0] != '\0' ? reason : "it said nothing",
+        launch->log);
 }
 
-/* Until it answers, or is gone. */
-static int await_answer(const struct launch *launch, pid_t pid)
+/* It holds the state directory: it is not left behind. */
+static void end_daemon(struct pollfd *gone, pid_t pid)
 {
-    const int64_t end = now_seconds() + WAIT_SECONDS;
+    kill(pid, SIGTERM);
+    if (poll(gone, 1, END_MS) <= 0)
+        kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+/* Until one answers, or it is gone. */
+static int await_answer(const struct launch *launch, pid_t pid, int64_t timeout_ms)
+{
+    const int64_t end = now_ms() + timeout_ms;
     struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    int rc = -1;
-    while (now_seconds() < end) {
-        if (answers(launch)) {
-            rc = 0;
-            break;
-        }
-        if (poll(&gone, 1, LOOK_MS) > 0) {
-            waitpid(pid, NULL, 0);
-            say_why(launch);
-            break;
-        }
+    bool answered = false;
+    while (!(answered = answers(launch)) && now_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
+        continue;
+    if (!answered && gone.revents == 0) {
+        char what[64];
+        end_daemon(&gone, pid);
+        snprintf(what, sizeof what, "did not answer within %g s, and was ended", (double)timeout_ms / 1000);
+        say_why(launch, what);
+    } else if (!answered) {
+        waitpid(pid, NULL, 0);
+        answered = answers(launch); /* another was sooner */
+        if (!answered)
+            say_why(launch, "did not start");
     }
-    if (rc < 0 && gone.revents == 0)
-        say("daemon", "reclaimd (pid %ld) does not answer at %s after %d s; its log is %s", (long)pid, launch->socket,
-            WAIT_SECONDS, launch->log);
     if (gone.fd >= 0)
         close(gone.fd);
-    return rc;
+    return answered ? 0 : -1;
 }
 
-int launch_daemon(const char *state, char **options, pid_t *pid)
+int launch_daemon(const char *state, int64_t timeout_ms, char **options)
 {
-    struct launch launch = {.log_fd = -1};
+    struct launch launch = {.log_fd = -1, .turn = -1};
     int rc = prepare(&launch, state, options);
-    if (rc == 0) {
+    if (rc == 0 && !answers(&launch)) {
         fflush(stdout);
-        *pid = fork();
-        if (*pid == 0)
+        const pid_t pid = fork();
+        if (pid == 0)
             become_daemon(&launch);
-        rc = *pid < 0 ? fail("fork", strerror(errno)) : await_answer(&launch, *pid);
+        rc = pid < 0 ? fail("fork", strerror(errno)) : await_answer(&launch, pid, timeout_ms);
     }
     if (launch.log_fd >= 0)
         close(launch.log_fd);
+    if (launch.turn >= 0)
+        close(launch.turn);
     return rc;
 }

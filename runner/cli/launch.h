@@ -2,10 +2,11 @@
 #ifndef LAUNCH_H
 #define LAUNCH_H
 
-#include <sys/types.h>
+#include <stdint.h>
 
-/* Starts the reclaimd that lies beside this program, else the one in PATH, and waits until it answers. state NULL:
- * where it usually is; options: further ones of reclaimd, ended by NULL. 0, or -1 after it has said why not. */
-int launch_daemon(const char *state, char **options, pid_t *pid);
+/* Starts the reclaimd that lies beside this program, else the one in PATH, and waits until one answers at its socket:
+ * it, or another that was sooner. state NULL: where it usually is; timeout_ms: what has not answered by then is ended;
+ * options: further ones of reclaimd, ended by NULL. 0, or -1 after it has said why not. */
+int launch_daemon(const char *state, int64_t timeout_ms, char **options);
 
 #endif

@@ -78,6 +78,10 @@ static int say_unknown(const struct table *table, const struct option *longs, co
     char given[64];
     snprintf(given, sizeof given, "%.*s", (int)strcspn(word + 2, "="), word + 2);
     const char *near = suggest_word(given, names);
+    if (near != NULL && strcmp(near, given) == 0) {
+        say(table->verb, "--%s takes no value", given);
+        return -1;
+    }
     if (near != NULL)
         say(table->verb, "there is no option --%s; did you mean --%s?", given, near);
     else

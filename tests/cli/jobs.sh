@@ -56,12 +56,23 @@ check "no daemon to stop" 125 "$reclaim" daemon stop && says err "reclaim daemon
 check "a path too long" 125 "$reclaim" list --socket "$work/$(printf '%0200d' 1)" && says err "107 bytes"
 check "a daemon that cannot start" 125 "$reclaim" daemon start --state "$work/broken" -- --workers none &&
     says err "did not start" && says err "--workers none"
+check "a module that hangs" 125 env RECLAIM_TEST_LOAD_HANGS=1 "$reclaim" daemon start --timeout 0.5 -- --module "$tasks" &&
+    says err "did not answer within 0.5 s, and was ended" && says err "$tasks"
+check "nothing to read" 125 "$reclaim" daemon start -- --help && says err "it said nothing"
+check "an option of stop" 125 "$reclaim" daemon start --drain-timeout 3 && says err "start takes no --drain-timeout"
+check "an option of start" 125 "$reclaim" daemon stop --state "$work/x" && says err "stop takes no --state"
+check "the other option of start" 125 "$reclaim" daemon status --timeout 3 && says err "status takes no --timeout"
+check "two actions" 125 "$reclaim" daemon start stop && says err "start takes no other words"
+check "options for who takes none" 125 "$reclaim" daemon stop -- --workers 4 && says err "no options of reclaimd"
+check "a value for who takes none" 125 "$reclaim" submit --wait=1 true && says err "--wait takes no value"
 check "no such action" 125 "$reclaim" daemon strat && says err "did you mean start?"
 
 # ---- with one
 
-check "daemon start" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 && silent
+check "daemon start" 0 sh -c 'exec 9>"$1"; shift; flock 9; "$@"' sh "$work/lock" \
+    "$reclaim" daemon start -- --module "$tasks" --workers 2 && silent
 daemon=$(cat "$work/out")
+check "it holds nothing of ours" 0 flock -n "$work/lock" true
 check "it runs" 0 kill -0 "$daemon"
 check "daemon start again" 0 "$reclaim" daemon start
 same out "$daemon"
@@ -69,6 +80,19 @@ check "another for the same state" 125 "$reclaim" daemon start --socket "$work/o
     says err "pid $daemon"
 check "its log" 0 [ -s "$work/home/reclaim/reclaimd.log" ]
 check "daemon status" 0 "$reclaim" daemon status && says out "pid $daemon"
+
+# Some find none, start one, and see that another was sooner: one is left, and all name it.
+starters=""
+for i in 1 2 3 4 5; do
+    "$reclaim" daemon start --socket "$work/race" --state "$work/race.state" >"$work/race.$i" 2>&1 &
+    starters="$starters $!"
+done
+wait $starters
+check "one of many" 0 "$reclaim" daemon status --json --socket "$work/race"
+bare=$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$work/out")
+check "is the one that all name" 0 sh -c 'sort -u "$1".?' sh "$work/race" && same out "$bare"
+check "it ends" 0 "$reclaim" daemon stop --socket "$work/race"
+bare=""
 
 submit echo "two  words"
 same out 1

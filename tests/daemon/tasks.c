@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Its argument, as it came. */
 static int task_echo(pool_call_t *call)
@@ -50,6 +51,8 @@ static int task_crash(pool_call_t *call)
 
 static int on_load(pool_error_t *error)
 {
+    while (getenv("RECLAIM_TEST_LOAD_HANGS"))
+        pause();
     if (!getenv("RECLAIM_TEST_LOAD_FAILS"))
         return 0;
     snprintf(error->message, sizeof error->message, "told not to load");
