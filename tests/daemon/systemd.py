@@ -252,6 +252,16 @@ def case_log_pipe_closed(daemon):
     client.wait(client.submit(["true"]))
 
 
+def case_no_standard_streams(daemon):
+    """Closed by who starts it: nothing else of the daemon's takes their place."""
+    client = daemon.start(prefix=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]).connect()
+    job = client.submit(sh("cat; echo out; echo err >&2"))
+    same(client.wait(job)[0]["exit_code"], 0, "the job")
+    same((client.output(job), client.output(job, "stderr")), (b"out\n", b"err\n"), "its output")
+    for descriptor in range(3):
+        same(os.readlink(f"/proc/{daemon.pid}/fd/{descriptor}"), "/dev/null", f"descriptor {descriptor}")
+
+
 def case_drain_finishes(daemon):
     """SIGTERM: no more jobs are taken or started; what runs may finish."""
     client = daemon.start("--drain-timeout", f"{SECONDS}s").connect()
