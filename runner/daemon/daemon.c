@@ -2,7 +2,7 @@
 #include "daemon.h"
 
 #include "stop.h"
-#include "values.h"
+#include "valuefile.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -126,7 +126,7 @@ static bool has_endings(const struct daemon *daemon)
 {
     const struct ending *ending;
     STAILQ_FOREACH(ending, &daemon->endings, entry)
-        if (!values_are_awaited(ending))
+        if (!valuefile_is_awaited(ending))
             return true;
     return false;
 }

@@ -60,7 +60,7 @@ struct ending {
     bool applied;      /* in the turn that is being committed */
     bool unstarted;    /* it could not be started: goes back */
     STAILQ_ENTRY(ending) entry;
-    /* values.c */
+    /* valuefile.c */
     enum value_state value_state;
     int value_error;
     struct daemon *daemon;

@@ -1,7 +1,7 @@
 /* turn.c - one turn of the loop: what was asked and what has ended becomes one transaction, and then has effects. */
 #include "daemon.h"
 #include "ids.h"
-#include "values.h"
+#include "valuefile.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -297,7 +297,7 @@ static void apply_endings(struct daemon *daemon)
 {
     struct ending *ending;
     STAILQ_FOREACH(ending, &daemon->endings, entry) {
-        const int prepared = values_prepare(daemon, ending);
+        const int prepared = valuefile_prepare(daemon, ending);
         if (prepared < 0)
             suspend(daemon, ending->id, prepared);
         if (prepared > 0 && ends_apply(daemon, ending) < 0)

@@ -1,10 +1,11 @@
-/* values.c - values that are files: written by a thread, for a gibibyte takes seconds and the loop has others to serve.
+/* valuefile.c - values that are files: written by a thread, for a gibibyte takes seconds and the loop has others to
+ * serve.
  */
-#include "values.h"
+#include "valuefile.h"
 
 #include <stdlib.h>
 
-bool values_is_file(const struct ending *ending)
+bool valuefile_is_file(const struct ending *ending)
 {
     return ending->job != NULL && ending->end.result_size > STORE_INLINE_MAX;
 }
@@ -28,12 +29,12 @@ static void on_written(uv_work_t *work, int status)
     ending->value_state = ending->value_error < 0 ? VALUE_TO_WRITE : VALUE_READY;
 }
 
-int values_prepare(struct daemon *daemon, struct ending *ending)
+int valuefile_prepare(struct daemon *daemon, struct ending *ending)
 {
     const int error = ending->value_error;
     if (ending->value_state == VALUE_BEING_WRITTEN)
         return 0;
-    if (ending->value_state == VALUE_READY || !values_is_file(ending))
+    if (ending->value_state == VALUE_READY || !valuefile_is_file(ending))
         return 1;
     ending->value_error = 0; /* the next time it is tried again */
     if (error < 0)
@@ -47,7 +48,7 @@ int values_prepare(struct daemon *daemon, struct ending *ending)
     return queued < 0 ? queued : 0;
 }
 
-bool values_are_awaited(const struct ending *ending)
+bool valuefile_is_awaited(const struct ending *ending)
 {
     return ending->value_state == VALUE_BEING_WRITTEN;
 }

@@ -1,18 +1,18 @@
-/* values.h - values that are files: written by a thread, before their job's end is. */
-#ifndef VALUES_H
-#define VALUES_H
+/* valuefile.h - values that are files: written by a thread, before their job's end is. */
+#ifndef VALUEFILE_H
+#define VALUEFILE_H
 
 #include "daemon.h"
 
 /* Whether the ending's value is to be a file. */
-bool values_is_file(const struct ending *ending);
+bool valuefile_is_file(const struct ending *ending);
 
 /* 1: the ending can be applied, as far as its value goes; 0: not yet, a turn will come; negative errno: it could not be
  * written, and the next call tries again. */
-int values_prepare(struct daemon *daemon, struct ending *ending);
+int valuefile_prepare(struct daemon *daemon, struct ending *ending);
 
 /* Whether a thread has it. */
-bool values_are_awaited(const struct ending *ending);
+bool valuefile_is_awaited(const struct ending *ending);
 
 void ending_free(struct ending *ending);
 
