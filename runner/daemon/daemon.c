@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 double daemon_now(void)
@@ -195,6 +196,16 @@ static int is_known(void *user, uint64_t id)
     return store_job_read(daemon->store, id, &record) != -ENOENT;
 }
 
+/* Each client is a descriptor, and each run several. */
+static void raise_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 /* The pool first, while there is nothing else: its fork server is a copy of what the daemon is now. */
 static int open_runs(struct daemon *daemon, char message[512])
 {
@@ -215,7 +226,8 @@ static int open_runs(struct daemon *daemon, char message[512])
     int error = runs_open(&daemon->runs, daemon->loop, &runs, message);
     if (error < 0)
         return error;
-    signal(SIGPIPE, SIG_IGN); /* not before: jobs have the dispositions of the pool's opening */
+    signal(SIGPIPE, SIG_IGN); /* not before: jobs have the dispositions and limits of the pool's opening */
+    raise_descriptors();
     daemon->workers = (size_t)runs_workers(daemon->runs);
     daemon->budget = runs_budget(daemon->runs);
     return 0;
