@@ -242,7 +242,7 @@ setsid sleep 1000 & echo run >>"$2"; wait"""
 
 
 def case_all_killed(daemon):
-    """Daemon, keeper and fork server at once: nobody is left to end the job; the next daemon does it before it runs again."""
+    """Daemon, keeper and fork server at once: the next daemon ends the job before it runs it again."""
     client = daemon.start().connect()
     job = client.submit(sh(LOCKED, *map(daemon.path, ("lock", "runs", "overlaps"))), on_crash="requeue")
     for runs in range(1, 4):
