@@ -87,6 +87,7 @@ for i in 1 2 3 4 5; do
     "$reclaim" daemon start --socket "$work/race" --state "$work/race.state" >"$work/race.$i" 2>&1 &
     starters="$starters $!"
 done
+# shellcheck disable=SC2086 # several
 wait $starters
 check "one of many" 0 "$reclaim" daemon status --json --socket "$work/race"
 bare=$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$work/out")
