@@ -254,6 +254,7 @@ static void add_peer(struct loop *loop, uint64_t serial, struct descriptor_set *
     const struct births_view view = loop_births(loop);
     pthread_mutex_lock(&loop->pool->lock);
     loop->pool->stats.workers_started++;
+    loop->pool->stats.tag = (uint32_t)(serial >> 32); /* the low half counts: worker/server.c */
     pthread_mutex_unlock(&loop->pool->lock);
     if (births_surplus(&view)) /* without its ends, which go with the set, it leaves */
         return;

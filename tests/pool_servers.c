@@ -696,6 +696,58 @@ static void test_servers_hold_what_the_host_has_closed(void **state)
     close(ends[0]);
 }
 
+/* Leaves a process in a session of its own, tells its pid, and waits. */
+static int leave_a_process(pool_call_t *call)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        for (;;)
+            pause();
+    }
+    pool_call_emit(call, &pid, sizeof pid);
+    return pause();
+}
+
+static void tell_pid(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    (void)job;
+    if (event->kind != POOL_EVENT_PARTIAL)
+        return;
+    const ssize_t wrote = write(*(int *)user, event->data, event->size);
+    (void)wrote;
+}
+
+/* What a host does that starts again after all of its pool was killed. */
+static void test_servers_sweep_ends_what_nobody_ends(void **state)
+{
+    static const uint32_t none = 0;
+    int pids[2];
+    pid_t pid;
+    pool_t *pool;
+    (void)state;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    support_pipe(pids);
+    assert_int_equal(pool_open(&pool, &(pool_options_t){.workers = 1}, NULL), 0);
+    const pool_job_options_t options = {.on_event = tell_pid, .user = &pids[1]};
+    assert_int_equal(pool_submit(pool, leave_a_process, NULL, 0, &options, NULL), 0);
+    assert_int_equal(read(pids[0], &pid, sizeof pid), sizeof pid);
+    const uint32_t tag = stats_of(pool).tag;
+    assert_int_not_equal(tag, 0);
+    assert_int_equal(pool_sweep(&none, 1), -EINVAL);
+    assert_int_equal(pool_sweep(NULL, 0), 0);
+    assert_int_equal(pool_sweep(&(uint32_t){tag ^ 1}, 1), 0); /* another's */
+    assert_int_equal(kill(pid, 0), 0);
+    assert_int_equal(pool_sweep(&tag, 1), 0);
+    pool_free(pool);
+    assert_int_equal(kill(pid, 0), -1);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    close(pids[0]);
+    close(pids[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -704,6 +756,7 @@ int main(void)
         SUPPORT_TEST(test_servers_lost_job_runs_again_where_it_may),
         SUPPORT_TEST(test_servers_unread_task_runs_elsewhere),
         SUPPORT_TEST(test_servers_hold_what_the_host_has_closed),
+        SUPPORT_TEST(test_servers_sweep_ends_what_nobody_ends),
         SUPPORT_TEST(test_servers_keeper_killed_idle_is_a_clear_error),
         SUPPORT_TEST(test_servers_keeper_killed_mid_job_leaves_nothing),
         SUPPORT_TEST(test_servers_stopped_server_lets_callers_time_out),

@@ -56,7 +56,7 @@ static void on_output(void *user, uint64_t id)
     ((struct fixture *)user)->told[id].outputs++;
 }
 
-static void on_end(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, struct record_bytes value)
+static void on_end(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, pool_job_t *job)
 {
     struct fixture *fixture = user;
     struct told *told = &fixture->told[id];
@@ -64,10 +64,10 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
     told->end = *end;
     told->evictions = evictions;
     free(told->value);
-    told->value = value.size == 0 ? NULL : malloc(value.size);
-    told->value_size = value.size;
+    told->value = end->result_size == 0 ? NULL : malloc(end->result_size);
+    told->value_size = end->result_size;
     if (told->value != NULL)
-        memcpy(told->value, value.data, value.size);
+        memcpy(told->value, pool_job_result(job)->data, told->value_size);
     if (fixture->again) {
         fixture->again = false;
         form_deinit(&fixture->form);

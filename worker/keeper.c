@@ -208,6 +208,9 @@ _Noreturn static void keeper_main(const struct forkserver_config *config, int ho
     prctl(PR_SET_NAME, "reclaim-keeper");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     process_signals_reset();
+    /* If it is stopped when the host dies, it gets one from the kernel (setpgid(2), orphaned process groups), and has
+     * to clean up all the same. So the fork server, which inherits this; workers do not. */
+    signal(SIGHUP, SIG_IGN);
     process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT + (unsigned)config->held_count);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);

@@ -55,6 +55,7 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     sweep_tag(birth->serial);
     process_seed();
     crash_note_in(birth->page);
+    signal(SIGHUP, SIG_DFL); /* keeper and fork server ignore it */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     return channel_init(channel, task, result, birth->page);

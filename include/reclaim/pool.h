@@ -408,6 +408,7 @@ typedef struct pool_stats {
     uint64_t workers_started;            /* worker processes forked */
     uint64_t fork_servers_lost;          /* fork servers that died and were replaced */
     int32_t keeper_pid, fork_server_pid; /* processes of this pool; -1 when there is none */
+    uint32_t tag; /* what every process of a job of the present fork server carries, see pool_sweep; 0: none yet */
     uint64_t reserved[8];
 } pool_stats_t;
 
@@ -429,6 +430,11 @@ POOL_API int pool_close(pool_t *pool, pool_close_t how);
  * and their results stay valid. No other thread may be inside or enter a call on this pool, except on its jobs. In a
  * callback and in a forked child it does nothing. */
 POOL_API void pool_free(pool_t *pool);
+
+/* Ends (SIGKILL) every process that carries one of these tags: of jobs of a pool whose host, keeper and fork server
+ * were all killed at once, so that nobody else ends them. For a host that has written pool_stats_t.tag down, and starts
+ * again. At most 4096 tags (*borrows*). Errors: -EINVAL, -EBUSY (some could not be ended within seconds). */
+POOL_API int pool_sweep(const uint32_t *tags, size_t count);
 
 /* This thread's last failed pool_ call in words: *borrowed* until this thread's next one. Never NULL. */
 POOL_API const char *pool_message(void);

@@ -61,7 +61,10 @@ static int set_arg(void *context, const char *text)
     msgpack_packer_init(&packer, &options->argument, msgpack_sbuffer_write);
     const int rc = value_pack(&packer, json);
     json_decref(json);
-    return rc < 0 ? table_fail("arg", text, rc == -EINVAL ? "what is in a $bin is no base64, or in a $uint no number" : strerror(-rc)) : 0;
+    return rc < 0
+               ? table_fail("arg", text,
+                            rc == -EINVAL ? "what is in a $bin is no base64, or in a $uint no number" : strerror(-rc))
+               : 0;
 }
 
 static int add_env(struct submit_options *options, const char *entry)

@@ -2,12 +2,14 @@
 #include "daemon.h"
 
 #include "stop.h"
+#include "valuefile.h"
 #include "watch.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 double daemon_now(void)
@@ -63,23 +65,23 @@ static void on_pool_log(void *user, const char *line)
     log_event(daemon->log, LOG_LEVEL_WARNING, "pool", log_text("message", line));
 }
 
-static void on_end(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, struct record_bytes value)
+static void on_end(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, pool_job_t *job)
 {
     struct daemon *daemon = user;
     struct ending *ending = calloc(1, sizeof *ending);
-    if (ending != NULL && value.size > 0)
-        ending->value = malloc(value.size);
-    if (ending == NULL || (value.size > 0 && ending->value == NULL)) {
+    if (ending == NULL) {
         log_event(daemon->log, LOG_LEVEL_ERROR, "memory", log_number("job", (int64_t)id),
-                  log_text("message", "no memory for its result: the daemon stops, and the job is as after a crash"));
+                  log_text("message", "no memory for its end: the daemon stops, and the job is as after a crash"));
         abort();
     }
     ending->id = id;
     ending->end = *end;
     ending->evictions = evictions;
     ends_encode(ending->end.message);
-    if (value.size > 0)
-        memcpy(ending->value, value.data, value.size);
+    if (end->result_size > 0) {
+        ending->job = pool_job_retain(job);
+        ending->value = pool_job_result(job)->data;
+    }
     STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);
 }
 
@@ -120,6 +122,16 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* That could be applied in the next turn. */
+static bool has_endings(const struct daemon *daemon)
+{
+    const struct ending *ending;
+    STAILQ_FOREACH(ending, &daemon->endings, entry)
+        if (!valuefile_is_awaited(ending))
+            return true;
+    return false;
+}
+
 void daemon_arm(struct daemon *daemon)
 {
     int64_t delay = 60000; /* the clock may have been set meanwhile */
@@ -132,7 +144,7 @@ void daemon_arm(struct daemon *daemon)
     if (daemon->read_only[0] != '\0')
         delay = sooner(delay, until(daemon->probe_at));
     else
-        delay = sooner(delay, STAILQ_EMPTY(&daemon->endings) ? until(daemon->expire_at) : 1);
+        delay = sooner(delay, has_endings(daemon) ? 1 : until(daemon->expire_at));
     if (daemon->phase == DAEMON_STOPPING)
         delay = sooner(delay, daemon->kill_at > now ? daemon->kill_at - now : 1);
     uv_timer_start(&daemon->timer, on_timer, (uint64_t)delay, 0);
@@ -184,6 +196,16 @@ static int is_known(void *user, uint64_t id)
     return store_job_read(daemon->store, id, &record) != -ENOENT;
 }
 
+/* Each client is a descriptor, and each run several. */
+static void raise_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 /* The pool first, while there is nothing else: its fork server is a copy of what the daemon is now. */
 static int open_runs(struct daemon *daemon, char message[512])
 {
@@ -204,7 +226,8 @@ static int open_runs(struct daemon *daemon, char message[512])
     int error = runs_open(&daemon->runs, daemon->loop, &runs, message);
     if (error < 0)
         return error;
-    signal(SIGPIPE, SIG_IGN); /* not before: jobs have the dispositions of the pool's opening */
+    signal(SIGPIPE, SIG_IGN); /* not before: jobs have the dispositions and limits of the pool's opening */
+    raise_descriptors();
     daemon->workers = (size_t)runs_workers(daemon->runs);
     daemon->budget = runs_budget(daemon->runs);
     return 0;
@@ -217,10 +240,6 @@ static int open_jobs(struct daemon *daemon, char message[512])
     if (error < 0)
         return error;
     error = live_load(daemon);
-    if (error == 0)
-        error = live_recover(daemon);
-    if (error == 0)
-        error = store_commit(daemon->store);
     if (error < 0) {
         snprintf(message, 512, "%s: %s", daemon->statedir.path, store_message(daemon->store));
         return error;

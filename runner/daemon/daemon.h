@@ -26,6 +26,7 @@
 struct job {
     struct schedule_job schedule;
     uint64_t client;   /* the session that submitted it; 0: one of another life */
+    uint32_t attempt;  /* runs begun */
     bool after_any;    /* runs also when one that it needs has failed */
     bool retrying;     /* its time is a retry's */
     bool falling;      /* it is being ended, since one that it needs has failed */
@@ -40,21 +41,30 @@ struct client {
     size_t jobs;    /* that have not ended */
     size_t watched; /* ids that its watches hold */
     bool subscribed;
+    bool behind;              /* what it was sent before this turn waits for it still */
     uint64_t *subscribed_ids; /* sorted; NULL: all */
     size_t subscribed_count;
     char *subscribed_group; /* NULL: all */
     UT_hash_handle hh;      /* by serial */
 };
 
+enum value_state { VALUE_TO_WRITE, VALUE_BEING_WRITTEN, VALUE_READY };
+
 /* A run that has ended and is not yet on disk. */
 struct ending {
     uint64_t id;
     struct record_end end;
     uint32_t evictions;
-    void *value;    /* NULL: none, or in its file already */
-    bool applied;   /* in the turn that is being committed */
-    bool unstarted; /* it could not be started: goes back */
+    pool_job_t *job;   /* has the value; NULL: there is none, or it is in its file already */
+    const void *value; /* end.result_size bytes */
+    bool applied;      /* in the turn that is being committed */
+    bool unstarted;    /* it could not be started: goes back */
     STAILQ_ENTRY(ending) entry;
+    /* valuefile.c */
+    enum value_state value_state;
+    int value_error;
+    struct daemon *daemon;
+    uv_work_t work;
 };
 
 struct effect;
@@ -87,11 +97,12 @@ struct daemon {
     struct runs *runs; /* NULL once it is closed */
     size_t workers;
     uint64_t budget; /* of memory; 0: none */
+    uint32_t tag;    /* of the pool's processes, as it is written down */
     struct schedule schedule;
     struct job *jobs;       /* uthash */
     struct client *clients; /* uthash */
     TAILQ_HEAD(watches, watch) watches;
-    STAILQ_HEAD(, ending) endings;
+    STAILQ_HEAD(endings, ending) endings;
 
     /* of the turn */
     struct effect *effects;
@@ -103,6 +114,7 @@ struct daemon {
     char read_only[512]; /* "" while the store can be written */
     double probe_at;     /* epoch: when to try again */
     double expire_at;
+    bool recovered; /* what ran when a daemon died is seen to, and that is on disk */
     bool draining;
     enum daemon_phase phase;
     int64_t kill_at;    /* uv_now, STOPPING: when what runs is ended */
@@ -145,7 +157,7 @@ void live_drop(struct daemon *daemon, struct job *job); /* out of the schedule, 
 /* Everything anew from the store. Jobs that run stay so. */
 int live_load(struct daemon *daemon);
 void live_clear(struct daemon *daemon);
-/* After a start: what ran when the daemon died is interrupted or runs again. */
+/* In the first turn that can be written: what ran when the daemon died is interrupted or runs again. */
 int live_recover(struct daemon *daemon);
 
 /* ---- ends.c */

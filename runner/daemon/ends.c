@@ -159,12 +159,9 @@ static int run_again(struct daemon *daemon, struct job *job, struct record *reco
 
 static int write_value(struct daemon *daemon, const struct ending *ending)
 {
-    const size_t size = ending->value != NULL ? ending->end.result_size : 0;
-    if (size <= STORE_INLINE_MAX)
-        return store_result_write(daemon->store, ending->id, ending->value, size);
-    /* The file is whole before the row says so. */
-    const int error = outputs_value_write(&daemon->outputs, ending->id, ending->value, size);
-    return error < 0 ? error : store_result_write(daemon->store, ending->id, NULL, 0);
+    const bool is_inline = ending->end.result_size <= STORE_INLINE_MAX; /* else its file is whole by now */
+    return store_result_write(daemon->store, ending->id, is_inline ? ending->value : NULL,
+                              is_inline ? ending->end.result_size : 0);
 }
 
 static struct retry decide(const struct daemon *daemon, const struct record *record, int *error)
@@ -203,7 +200,7 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
     if (error < 0)
         return turn_fail(daemon, error, NULL);
     if (ending->unstarted) {
-        record.attempt--;
+        job->attempt = --record.attempt;
         return run_again(daemon, job, &record, daemon_now() + UNSTARTED_SECONDS);
     }
     record.end = ending->end;

@@ -18,9 +18,22 @@ static int write_running(struct daemon *daemon, struct job *job)
     record.start_at = 0;
     memset(&record.end, 0, sizeof record.end);
     record.end.started_at = daemon_now();
-    error = store_job_update(daemon->store, &record);
-    if (error == 0)
-        turn_event(daemon, "started", record.id);
+    job->attempt = record.attempt;
+    return store_job_update(daemon->store, &record);
+}
+
+/* Before a job runs: what the next daemon would know its processes by. */
+static int note_tag(struct daemon *daemon)
+{
+    pool_stats_t stats = {0};
+    pool_stats(runs_pool(daemon->runs), &stats);
+    if (stats.tag == 0 || stats.tag == daemon->tag)
+        return 0;
+    const int error = statedir_tag_add(&daemon->statedir, stats.tag);
+    if (error < 0)
+        log_event(daemon->log, LOG_LEVEL_ERROR, "tag", log_text("message", strerror(-error)));
+    else
+        daemon->tag = stats.tag;
     return error;
 }
 
@@ -30,6 +43,8 @@ void launch_pick(struct daemon *daemon)
     if (daemon->phase != DAEMON_SERVING)
         return;
     size_t running = runs_count(daemon->runs);
+    if (running < daemon->workers && note_tag(daemon) < 0)
+        return;
     while (running < daemon->workers && (next = schedule_next(&daemon->schedule, daemon_now())) != NULL) {
         struct job *job = (struct job *)next; /* its first member */
         const int error = write_running(daemon, job);
@@ -37,8 +52,10 @@ void launch_pick(struct daemon *daemon)
             turn_fail(daemon, error, NULL);
             return;
         }
-        job->started = false;
         schedule_run(&daemon->schedule, next);
+        job->started = true; /* for the event, which comes when it is handed over */
+        turn_event(daemon, "started", next->id);
+        job->started = false;
         turn_start(daemon, next->id);
         running++;
     }

@@ -33,7 +33,8 @@ struct job *live_new(struct daemon *daemon, const struct record *record, uint64_
     job->schedule.group = group;
     job->client = client;
     job->after_any = record->after_any;
-    job->retrying = record->attempt > 0;
+    job->attempt = record->attempt;
+    job->retrying = record->failures + record->oom_retries > 0;
     HASH_ADD(hh, daemon->jobs, schedule.id, sizeof job->schedule.id, job);
     struct client *its = client_of(daemon, job);
     if (its != NULL)
@@ -137,10 +138,19 @@ static struct job *set_aside(struct daemon *daemon)
     return known;
 }
 
+static void forget_known(struct job *known)
+{
+    struct job *job = known, *next;
+    HASH_CLEAR(hh, known); /* frees the table; the jobs are still chained */
+    for (; job != NULL; job = next) {
+        next = job->hh.next;
+        free(job);
+    }
+}
+
 int live_load(struct daemon *daemon)
 {
     struct loading loading = {.daemon = daemon, .known = set_aside(daemon)};
-    struct job *job, *next;
     struct schedule_group *group;
     int64_t paused = 0;
     TAILQ_FOREACH(group, &daemon->schedule.groups, entry) {
@@ -155,16 +165,21 @@ int live_load(struct daemon *daemon)
     if (error == 0)
         error = store_fact_read(daemon->store, "paused", &paused);
     daemon->schedule.paused = error == 0 && paused != 0;
-    HASH_ITER(hh, loading.known, job, next) {
-        HASH_DEL(loading.known, job);
-        free(job);
-    }
+    forget_known(loading.known);
     if (error == 0 || error == -ENOENT) {
         add_loaded(daemon);
         return 0;
     }
     live_clear(daemon);
     return error;
+}
+
+/* What it had written by then. */
+static void measure_output(struct daemon *daemon, struct record *record)
+{
+    size_t none = 0;
+    outputs_read(&daemon->outputs, record->id, OUTPUT_STDOUT, 0, NULL, &none, &record->end.stdout_size);
+    outputs_read(&daemon->outputs, record->id, OUTPUT_STDERR, 0, NULL, &none, &record->end.stderr_size);
 }
 
 /* One that ran when the daemon died. */
@@ -184,6 +199,7 @@ static int recover_job(struct daemon *daemon, struct job *job)
         schedule_add(&daemon->schedule, &job->schedule, daemon_now());
         return 0;
     }
+    measure_output(daemon, &record);
     ends_say(&record.end, record.cancelling ? POOL_CAUSE_CANCELLED : RECORD_INTERRUPTED,
              record.cancelling ? "cancelled; the daemon died before it had ended" : "the daemon died while it ran");
     return ends_finish(daemon, job, &record) < 0 ? daemon->turn_error : 0;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDS_MAX    100000
+#define IDS_MAX    10000
 #define GROUPS_MAX 1000
 
 /* The ids of a request, each once. */
@@ -118,14 +118,42 @@ static int revive(struct daemon *daemon, uint64_t id, struct rpc_error *error)
     record.state = RECORD_WAITING;
     record.cancelling = false;
     record.start_at = 0;
-    record.failures = record.oom_retries = record.interruptions = record.evictions = 0;
+    record.failures = record.oom_retries = 0;
     memset(&record.end, 0, sizeof record.end);
     struct job *job = live_new(daemon, &record, 0);
     failed = job == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
     if (failed < 0)
         return turn_fail(daemon, failed, error);
-    live_add(daemon, job);
     turn_remove_files(daemon, id);
+    return 0;
+}
+
+/* It waits again for those that have not ended, also of the same request; what became of others is settled. */
+static int revive_needs(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    struct job *job = live_find(daemon, id);
+    size_t count = 0;
+    uint64_t none, *after = NULL;
+    int failed = store_job_after(daemon->store, id, &none, 0, &count);
+    const size_t capacity = count;
+    if (failed == 0 && count > 0 && (after = calloc(count, sizeof *after)) == NULL)
+        failed = -ENOMEM;
+    if (failed == 0 && count > 0)
+        failed = store_job_after(daemon->store, id, after, capacity, &count);
+    for (size_t i = 0; i < capacity && failed == 0; i++) {
+        struct job *needed = live_find(daemon, after[i]);
+        failed = needed == NULL ? 0 : schedule_need(&job->schedule, &needed->schedule);
+        if (failed == -EEXIST)
+            failed = 0;
+    }
+    free(after);
+    return failed < 0 ? turn_fail(daemon, failed, error) : 0;
+}
+
+static int requeue(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    (void)error;
+    live_add(daemon, live_find(daemon, id));
     turn_event(daemon, "requeued", id);
     return 0;
 }
@@ -141,6 +169,10 @@ int methods_retry(struct call *call, struct rpc_error *error)
         result = methods_check_room(call, count, error);
     if (result == 0)
         result = for_each(call, ids, count, revive, error);
+    if (result == 0)
+        result = for_each(call, ids, count, revive_needs, error);
+    if (result == 0)
+        result = for_each(call, ids, count, requeue, error);
     free(ids);
     return result < 0 ? -1 : methods_done(call);
 }
@@ -262,7 +294,7 @@ int methods_group(struct call *call, struct rpc_error *error)
     const struct field table[] = {{.name = "name", .type = FIELD_TEXT, .required = true, .least = 1, .most = 64},
                                   {.name = "limit",
                                    .type = FIELD_INT_OR_NIL,
-                                   .offset = (size_t)((char *)&wanted.limit - (char *)&wanted),
+                                   .offset = offsetof(__typeof__(wanted), limit),
                                    .least = 1,
                                    .most = INT32_MAX}};
     uint64_t given;

@@ -24,12 +24,9 @@ int methods_subscribe(struct call *call, struct rpc_error *error)
         const msgpack_object *ids;
         struct rpc_text group;
     } wanted = {0};
-    const struct field table[] = {{.name = "ids", .type = FIELD_JOBS, .least = 1, .most = SUBSCRIBED_MAX},
-                                  {.name = "group",
-                                   .type = FIELD_TEXT,
-                                   .offset = (size_t)((char *)&wanted.group - (char *)&wanted),
-                                   .least = 1,
-                                   .most = 64}};
+    const struct field table[] = {
+        {.name = "ids", .type = FIELD_JOBS, .least = 1, .most = SUBSCRIBED_MAX},
+        {.name = "group", .type = FIELD_TEXT, .offset = offsetof(__typeof__(wanted), group), .least = 1, .most = 64}};
     struct client *client = call->client;
     uint64_t given, *ids = NULL;
     size_t count = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LIST_DEFAULT  100
+#define IDS_MAX       10000
 #define LIST_MAX      1000
 #define PIECE_DEFAULT (INT64_C(1024) * 1024)
 #define LOOKED_AT_MAX 10000 /* rows for one page: one that finds little must not hold up others */
@@ -183,9 +184,9 @@ int methods_wait(struct call *call, struct rpc_error *error)
         double timeout;
     } wanted = {.timeout = -1};
     const struct field table[] = {
-        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = WATCH_IDS_MAX},
-        {.name = "any", .type = FIELD_BOOL, .offset = (size_t)((char *)&wanted.any - (char *)&wanted)},
-        {.name = "timeout", .type = FIELD_SECONDS, .offset = (size_t)((char *)&wanted.timeout - (char *)&wanted)}};
+        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX},
+        {.name = "any", .type = FIELD_BOOL, .offset = offsetof(__typeof__(wanted), any)},
+        {.name = "timeout", .type = FIELD_SECONDS, .offset = offsetof(__typeof__(wanted), timeout)}};
     struct watch watch = {.client = call->client, .request = call->request, .until = -1};
     uint64_t given;
     if (fields_read(call->params, "wait", table, 3, &wanted, &given, error) < 0 ||

@@ -83,9 +83,28 @@ static struct entry *find_key(const struct batch *batch, const char *key, size_t
     return entry;
 }
 
-static bool same_bytes(const msgpack_sbuffer *bytes, const void *data, size_t size)
+/* Is what is kept the same job? Its environment does not count: that of a script that is run again is never quite the
+ * same. */
+static int same_job(const struct spec *spec, struct record_bytes kept, bool *same)
 {
-    return bytes->size == size && memcmp(bytes->data, data, size) == 0;
+    struct spec other = {0}, bare = *spec;
+    msgpack_unpacked unpacked;
+    msgpack_sbuffer ours, theirs;
+    msgpack_unpacked_init(&unpacked);
+    msgpack_sbuffer_init(&ours);
+    msgpack_sbuffer_init(&theirs);
+    int error = spec_decode(kept.data, kept.size, &other, &unpacked);
+    bare.given &= ~(UINT64_C(1) << SPEC_ENV);
+    other.given &= ~(UINT64_C(1) << SPEC_ENV);
+    if (error == 0)
+        error = spec_encode(&bare, &ours);
+    if (error == 0)
+        error = spec_encode(&other, &theirs);
+    *same = error == 0 && ours.size == theirs.size && memcmp(ours.data, theirs.data, ours.size) == 0;
+    msgpack_sbuffer_destroy(&ours);
+    msgpack_sbuffer_destroy(&theirs);
+    msgpack_unpacked_destroy(&unpacked);
+    return error;
 }
 
 static int key_taken(const struct spec *spec, struct rpc_error *error)
@@ -93,6 +112,16 @@ static int key_taken(const struct spec *spec, struct rpc_error *error)
     char quoted[256];
     return rpc_fail(error, RPC_KEY_TAKEN, "key %s belongs to a job with another specification",
                     rpc_quote(spec->key.data, spec->key.size, quoted));
+}
+
+static int check_same(const struct entry *entry, struct record_bytes kept, struct rpc_error *error)
+{
+    bool same;
+    const int failed = same_job(&entry->spec, kept, &same);
+    if (failed < 0)
+        return rpc_fail(error, failed == -ENOMEM ? RPC_INTERNAL : RPC_STORAGE, "the job of this key cannot be read: %s",
+                        strerror(-failed));
+    return same ? 0 : key_taken(&entry->spec, error);
 }
 
 /* Is there a job with this key, before or in the batch? */
@@ -106,7 +135,7 @@ static int check_key(struct batch *batch, size_t index, struct rpc_error *error)
     const struct entry *first = find_key(batch, entry->spec.key.data, entry->spec.key.size);
     if (first != NULL) {
         entry->same = (size_t)(first - batch->entries);
-        return same_bytes(&entry->bytes, first->bytes.data, first->bytes.size) ? 0 : key_taken(&entry->spec, error);
+        return check_same(entry, (struct record_bytes){first->bytes.data, first->bytes.size}, error);
     }
     HASH_ADD_KEYPTR(hh, batch->by_key, entry->spec.key.data, entry->spec.key.size, entry);
     int found = store_job_find(daemon->store, entry->spec.key.data, entry->spec.key.size, &entry->id);
@@ -114,10 +143,10 @@ static int check_key(struct batch *batch, size_t index, struct rpc_error *error)
         found = store_job_read(daemon->store, entry->id, &record);
     if (found == -ENOENT)
         return 0;
-    if (found < 0)
+    if (found != 0)
         return rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(daemon->store));
     entry->known = true;
-    return same_bytes(&entry->bytes, record.spec.data, record.spec.size) ? 0 : key_taken(&entry->spec, error);
+    return check_same(entry, record.spec, error);
 }
 
 static int check_entry(struct batch *batch, size_t index, const msgpack_object *map, struct rpc_error *error)
@@ -346,9 +375,9 @@ static void pack_entry(msgpack_packer *packer, const struct batch *batch, size_t
 static int submit(struct call *call, const msgpack_object *maps, size_t count, bool many, struct rpc_error *error)
 {
     struct batch batch = {.daemon = call->daemon, .count = count, .entries = calloc(count + 1, sizeof(struct entry))};
-    int result = batch.entries == NULL ? rpc_fail(error, RPC_INTERNAL, "no memory for %zu jobs", count) : 0;
-    if (result == 0)
-        result = check_batch(&batch, maps, call, error);
+    if (batch.entries == NULL)
+        return rpc_fail(error, RPC_INTERNAL, "no memory for %zu jobs", count);
+    int result = check_batch(&batch, maps, call, error);
     if (result == 0)
         result = write_batch(&batch, call->client, error);
     msgpack_packer *packer = result == 0 ? methods_packer(call) : NULL;

@@ -35,8 +35,7 @@ static void finish(struct run *run)
     log_lost_output(run);
     HASH_DEL(run->runs->all, run);
     const pool_result_t *result = pool_job_result(run->job);
-    const struct record_bytes value = {end.result_size > 0 ? result->data : NULL, end.result_size};
-    runs->options.on_end(runs->options.user, run->id, &end, result->usage.evictions, value);
+    runs->options.on_end(runs->options.user, run->id, &end, result->usage.evictions, run->job);
     run_drop(run);
 }
 

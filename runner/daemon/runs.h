@@ -19,11 +19,11 @@ struct runs_options {
     const char *const *modules; /* NULL-terminated paths; NULL: none */
     int held; /* stays open until the pool's last process is gone, also after the daemon's death; -1: none */
     struct outputs *outputs; /* *borrows* */
-    /* A run has ended: its whole tree is gone, its output is in its files. end and value are *borrowed*. It did well
-     * where exit_code is 0, and only there. evictions: how often it was taken from its worker, for memory or with a
+    /* A run has ended: its whole tree is gone, its output is in its files. end and job are *borrowed*; where
+     * end->result_size is not 0, job's result has the value: who needs it longer retains job. It did well where
+     * exit_code is 0, and only there. evictions: how often it was taken from its worker, for memory or with a
      * fork server that died, and run again by the pool (rerunnable): its output then began anew. */
-    void (*on_end)(void *user, uint64_t id, const struct record_end *end, uint32_t evictions,
-                   struct record_bytes value);
+    void (*on_end)(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, pool_job_t *job);
     void (*on_started)(void *user, uint64_t id); /* its worker has it */
     void (*on_output)(void *user, uint64_t id);  /* there is more of it, or it begins anew */
     void (*log)(void *user, const char *line);   /* the pool's log lines; any thread */

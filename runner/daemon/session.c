@@ -64,7 +64,8 @@ void session_end(struct session *session, const char *why)
 
 bool session_takes(const struct session *session)
 {
-    return !session->is_closed && !session->is_ending && session_unread(session) < session->all->options.unread_max;
+    return !session->is_closed && !session->is_ending && session->packed.size < SESSION_TURN_MAX &&
+           session_unread(session) < session->all->options.unread_max;
 }
 
 bool session_has_hung_up(const struct session *session)

@@ -9,6 +9,7 @@
  *     bytes that wait to be taken message_max and one piece   session_read.c: the buffer grows as bytes arrive
  *     bytes read in a turn        SESSION_PIECE * 32          session_read.c
  *     requests without an answer  SESSION_REQUESTS_MAX        session_read.c
+ *     bytes answered in a turn    SESSION_TURN_MAX            session_takes(), and one answer
  *     bytes that wait for a peer  unread_max, and one answer  session_takes(): above it no request is taken
  *     time for a message          stall_ms                    session.c, session_watch()
  *     time without any reading    stall_ms                    session.c, session_watch()
@@ -24,6 +25,9 @@
 
 /* libuv reads up to 32 times in a turn as long as buffers come back full (uv__read): so this is what makes 256 KiB. */
 #define SESSION_PIECE ((size_t)8 * 1024)
+
+/* Above it a client's further requests wait for the next turn, so that others have theirs. */
+#define SESSION_TURN_MAX ((size_t)1024 * 1024)
 
 struct session {
     struct sessions *all;

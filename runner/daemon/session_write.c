@@ -127,9 +127,16 @@ void session_flush(struct session *session)
         session_close(session, "a subscriber that does not read its events");
         return;
     }
-    if (session->packed.size > 0)
-        move_packed(session);
+    if (session->packed.size == 0) {
+        send_all(session);
+        return;
+    }
+    move_packed(session);
     send_all(session);
+    if (session->is_held && session_takes(session)) /* it had all that a turn gives */
+        sessions_resume(session);
+    else
+        session_watch(session);
 }
 
 /* ---- what is packed --------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <reclaim/pool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TAGS_MAX        1024
+#define LAST_MOMENT_MS  1000
 #define WORKERS_POLL_MS 10
 
 static int fail_with(char message[512], int error, const char *what, const char *path)
@@ -68,6 +71,19 @@ static int open_lock(int directory, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
+/* flock(2) knows no time limit. */
+static int flock_within(int fd, int64_t ms)
+{
+    for (; flock(fd, LOCK_EX | LOCK_NB) < 0; ms -= WORKERS_POLL_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (ms <= 0)
+            return -ETIMEDOUT;
+        nanosleep(&(struct timespec){.tv_nsec = WORKERS_POLL_MS * 1000000L}, NULL);
+    }
+    return 0;
+}
+
 static int say_who(struct statedir *dir, char message[512])
 {
     char pid[24] = "";
@@ -85,25 +101,55 @@ static int lock(struct statedir *dir, char message[512])
     dir->lock = open_lock(dir->fd, "lock");
     if (dir->lock < 0)
         return fail_with(message, dir->lock, "make the lock of", dir->path);
-    if (flock(dir->lock, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? say_who(dir, message) : fail_with(message, -errno, "lock", dir->path);
+    const int locked = flock_within(dir->lock, LAST_MOMENT_MS); /* one that was killed may be ending */
+    if (locked < 0)
+        return locked == -ETIMEDOUT ? say_who(dir, message) : fail_with(message, locked, "lock", dir->path);
     const int size = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
     if (ftruncate(dir->lock, 0) < 0 || pwrite(dir->lock, pid, (size_t)size, 0) != size)
         return fail_with(message, errno != 0 ? -errno : -EIO, "write the lock of", dir->path);
     return 0;
 }
 
-/* flock(2) knows no time limit. */
-static int flock_within(int fd, int64_t ms)
+/* The pool is gone. Were all its processes killed at once, those of its jobs may be there. */
+static int end_leftovers(const struct statedir *dir, char message[512])
 {
-    for (; flock(fd, LOCK_EX | LOCK_NB) < 0; ms -= WORKERS_POLL_MS) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return -errno;
-        if (ms <= 0)
-            return -ETIMEDOUT;
-        nanosleep(&(struct timespec){.tv_nsec = WORKERS_POLL_MS * 1000000L}, NULL);
-    }
-    return 0;
+    uint32_t tags[TAGS_MAX];
+    size_t count = 0;
+    const ssize_t size = pread(dir->workers, tags, sizeof tags, 0);
+    if (size < 0)
+        return fail_with(message, -errno, "read the workers' lock of", dir->path);
+    for (size_t i = 0; i < (size_t)size / sizeof *tags; i++)
+        if (tags[i] != 0)
+            tags[count++] = tags[i];
+    const int r = pool_sweep(tags, count);
+    if (r < 0)
+        snprintf(message, 512, "what a dead daemon's jobs have left in %.300s: %s", dir->path, pool_message());
+    return r;
+}
+
+/* All of its room is taken now, for a disk may be full when a tag comes. */
+static int empty_tags(const struct statedir *dir, char message[512])
+{
+    int r = ftruncate(dir->workers, 0) < 0 ? errno : 0;
+    if (r == 0)
+        r = posix_fallocate(dir->workers, 0, (off_t)(TAGS_MAX * sizeof(uint32_t)));
+    return r == 0 ? 0 : fail_with(message, -r, "write the workers' lock of", dir->path);
+}
+
+bool statedir_is_there(const struct statedir *dir)
+{
+    struct stat ours, there;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/lock", dir->path);
+    return fstat(dir->lock, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
+int statedir_tag_add(struct statedir *dir, uint32_t tag)
+{
+    const off_t at =
+        (off_t)(dir->tags++ % TAGS_MAX * sizeof tag); /* of so many fork servers the oldest is surely gone */
+    return pwrite(dir->workers, &tag, sizeof tag, at) == sizeof tag ? 0 : -EIO;
 }
 
 static int await_workers(struct statedir *dir, char message[512])
@@ -112,6 +158,8 @@ static int await_workers(struct statedir *dir, char message[512])
     if (dir->workers < 0)
         return fail_with(message, dir->workers, "make the workers' lock of", dir->path);
     int r = flock_within(dir->workers, STATEDIR_WORKERS_MS);
+    if (r == 0 && ((r = end_leftovers(dir, message)) < 0 || (r = empty_tags(dir, message)) < 0))
+        return r;
     if (r == 0 && flock(dir->workers, LOCK_SH | LOCK_NB) < 0) /* nobody else can come in between: see lock() */
         r = -errno;
     if (r == -ETIMEDOUT)

@@ -1,6 +1,7 @@
 /* turn.c - one turn of the loop: what was asked and what has ended becomes one transaction, and then has effects. */
 #include "daemon.h"
 #include "ids.h"
+#include "valuefile.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define PROBE_SECONDS  1.0 /* between two tries to write again */
+#define BURST          4   /* times --max-unread */
 #define EXPIRE_SECONDS 5.0
 #define EXPIRE_AT_ONCE 1000
 
@@ -41,9 +43,9 @@ static void *grow(void *array, size_t count, size_t *capacity, size_t size)
 int turn_fail(struct daemon *daemon, int code, struct rpc_error *error)
 {
     if (daemon->turn_error == 0) {
+        const char *reason = code == -ENOMEM ? "" : store_message(daemon->store);
         daemon->turn_error = code;
-        snprintf(daemon->read_only, sizeof daemon->read_only, "%s",
-                 code == -ENOMEM ? "no memory" : store_message(daemon->store));
+        snprintf(daemon->read_only, sizeof daemon->read_only, "%s", reason[0] != '\0' ? reason : strerror(-code));
     }
     return error == NULL ? -1 : rpc_fail(error, RPC_READ_ONLY, "the store cannot be written: %s", daemon->read_only);
 }
@@ -145,11 +147,29 @@ static bool is_subscribed(const struct client *client, const struct effect *effe
             (effect->group != NULL && strcmp(client->subscribed_group, effect->group) == 0));
 }
 
+/* One turn's events may be more than a client that reads can take while it lasts; one that does not read is not waited
+ * for. */
+static bool may_be_told(const struct daemon *daemon, const struct client *client)
+{
+    const size_t most = (size_t)daemon->options->unread_max;
+    if (session_unread(client->session) < (client->behind ? most : BURST * most))
+        return true;
+    session_close(client->session, "a subscriber that does not read its events");
+    return false;
+}
+
+static void see_who_is_behind(struct daemon *daemon)
+{
+    struct client *client, *next;
+    HASH_ITER(hh, daemon->clients, client, next)
+        client->behind = session_unread(client->session) > 0;
+}
+
 static void notify(struct daemon *daemon, const struct effect *effect)
 {
     struct client *client, *next;
     HASH_ITER(hh, daemon->clients, client, next) {
-        if (effect->data == NULL || !is_subscribed(client, effect))
+        if (effect->data == NULL || !is_subscribed(client, effect) || !may_be_told(daemon, client))
             continue;
         msgpack_packer *packer = session_packer(client->session);
         rpc_pack_notification(packer, "event");
@@ -190,25 +210,26 @@ static void forget_effects(struct daemon *daemon)
 static void forget_endings(struct daemon *daemon)
 {
     struct ending *ending;
-    STAILQ_HEAD(, ending) kept = STAILQ_HEAD_INITIALIZER(kept);
+    struct endings kept = STAILQ_HEAD_INITIALIZER(kept);
     while ((ending = STAILQ_FIRST(&daemon->endings)) != NULL) {
         STAILQ_REMOVE_HEAD(&daemon->endings, entry);
         if (!ending->applied) {
             STAILQ_INSERT_TAIL(&kept, ending, entry);
             continue;
         }
-        free(ending->value);
-        free(ending);
+        ending_free(ending);
     }
     STAILQ_CONCAT(&daemon->endings, &kept);
 }
 
 static void succeed(struct daemon *daemon)
 {
+    daemon->recovered |= daemon->read_only[0] == '\0' && daemon->store != NULL;
     forget_endings(daemon);
     for (size_t i = 0; i < daemon->answer_count; i++)
         session_answered(daemon->answers[i].client->session);
     daemon->answer_count = 0;
+    see_who_is_behind(daemon);
     /* Effects may answer (waits), and so add to answers; none adds effects. */
     for (size_t i = 0; i < daemon->effect_count; i++)
         carry_out(daemon, &daemon->effects[i]);
@@ -263,14 +284,37 @@ static void probe(struct daemon *daemon)
     daemon->probe_at = daemon_now() + PROBE_SECONDS;
 }
 
+/* A disk that does not take a value: read-only from now on, though what this turn has written may stand. */
+static void suspend(struct daemon *daemon, uint64_t id, int error)
+{
+    snprintf(daemon->read_only, sizeof daemon->read_only, "the value of job %llu cannot be written: %s",
+             (unsigned long long)id, strerror(-error));
+    log_event(daemon->log, LOG_LEVEL_ERROR, "read-only", log_text("message", daemon->read_only));
+    daemon->probe_at = daemon_now() + PROBE_SECONDS;
+}
+
 static void apply_endings(struct daemon *daemon)
 {
     struct ending *ending;
     STAILQ_FOREACH(ending, &daemon->endings, entry) {
-        if (ends_apply(daemon, ending) < 0)
+        const int prepared = valuefile_prepare(daemon, ending);
+        if (prepared < 0)
+            suspend(daemon, ending->id, prepared);
+        if (prepared > 0 && ends_apply(daemon, ending) < 0)
             return;
-        ending->applied = true;
+        ending->applied = prepared > 0;
     }
+}
+
+/* Removed or replaced under us: whatever is acknowledged from now on would be lost. */
+static void stop_without_state(struct daemon *daemon)
+{
+    if (daemon->phase != DAEMON_SERVING || statedir_is_there(&daemon->statedir))
+        return;
+    log_event(daemon->log, LOG_LEVEL_ERROR, "state", log_text("message", "the state directory was removed or replaced"),
+              log_text("path", daemon->statedir.path));
+    daemon->exit_code = 1;
+    daemon_stop(daemon, 0);
 }
 
 static void expire(struct daemon *daemon)
@@ -280,6 +324,7 @@ static void expire(struct daemon *daemon)
     const double now = daemon_now();
     if (now < daemon->expire_at)
         return;
+    stop_without_state(daemon);
     int error = store_expired(daemon->store, now, (double)daemon->options->keep_ms / 1000, ids, EXPIRE_AT_ONCE, &count);
     if (error < 0)
         turn_fail(daemon, error, NULL);
@@ -288,13 +333,22 @@ static void expire(struct daemon *daemon)
     daemon->expire_at = count == EXPIRE_AT_ONCE ? now : now + EXPIRE_SECONDS;
 }
 
+static void recover(struct daemon *daemon)
+{
+    const int error = daemon->recovered ? 0 : live_recover(daemon);
+    if (error < 0)
+        turn_fail(daemon, error, NULL);
+}
+
 void turn_end(struct daemon *daemon)
 {
     watch_timeouts(daemon);
     watch_held_back(daemon);
     probe(daemon);
     if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0) {
-        apply_endings(daemon);
+        recover(daemon);
+        if (daemon->turn_error == 0)
+            apply_endings(daemon);
         if (daemon->turn_error == 0)
             expire(daemon);
         if (daemon->turn_error == 0)
@@ -322,7 +376,6 @@ void turn_deinit(struct daemon *daemon)
     free(daemon->answers);
     while ((ending = STAILQ_FIRST(&daemon->endings)) != NULL) {
         STAILQ_REMOVE_HEAD(&daemon->endings, entry);
-        free(ending->value);
-        free(ending);
+        ending_free(ending);
     }
 }

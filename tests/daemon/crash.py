@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import threading
+import time
 
 from daemon import CASE_SECONDS, SECONDS, SLOW, Client, Closed, Failure, Refused, check, main, same, sh, until
 from storm import Storm
@@ -134,6 +135,18 @@ def jobs_environment(daemon):
     return ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", daemon.tag.decode()]
 
 
+def case_killed_while_it_starts(daemon):
+    """At any moment: the next one is never refused by what the one before has left."""
+    client = daemon.start().connect()
+    job = client.submit(["true"], start_at=4e9)
+    daemon.kill()
+    for _ in range(200 // SLOW):
+        daemon.start(ready=False)
+        time.sleep(random.uniform(0, 0.03 * SLOW))
+        daemon.kill()
+    same(daemon.start().connect().status(job)["state"], "waiting", "the job afterwards")
+
+
 def case_dead_tree(daemon):
     """Nothing of a killed daemon lives on: no worker, no job, no child of a job."""
     client = daemon.start().connect()
@@ -221,6 +234,32 @@ def case_killed_keeper(daemon):
         client = daemon.start().connect()
         client.wait(*jobs, client.call("submit", command=["true"], key="late")["id"])
     same(client.status(jobs[1])["state"], "done", "the one that may run twice")
+
+
+# $1: a lock that a helper in a session of its own holds, too; $2: a line a run; $3: a line where another run is there.
+LOCKED = """exec 9>>"$1"; flock -n 9 || echo overlap >>"$3"
+setsid sleep 1000 & echo run >>"$2"; wait"""
+
+
+def case_all_killed(daemon):
+    """Daemon, keeper and fork server at once: nobody is left to end the job; the next daemon does it before it runs again."""
+    client = daemon.start().connect()
+    job = client.submit(sh(LOCKED, *map(daemon.path, ("lock", "runs", "overlaps"))), on_crash="requeue")
+    for runs in range(1, 4):
+        until(lambda: len(daemon.lines("runs")) == runs, lambda: f"run {runs}")
+        [keeper] = children(daemon.pid)
+        [server] = children(keeper)
+        os.kill(keeper, signal.SIGSTOP)
+        if runs < 3:
+            os.kill(server, signal.SIGSTOP)
+            os.kill(keeper, signal.SIGKILL)
+        os.kill(server, signal.SIGKILL)  # run 3: the keeper is only stopped, and an orphan's SIGHUP comes
+        daemon.kill()
+        client = daemon.start().connect()
+    until(lambda: len(daemon.lines("runs")) == 4, lambda: "the last run")
+    same(daemon.lines("overlaps"), [], "runs at the same time")
+    client.call("cancel", ids=[job])
+    same(client.wait(job)[0]["state"], "cancelled", "the end")
 
 
 def case_two_daemons(daemon):

@@ -3,10 +3,12 @@
 
     python3 tests/daemon/encode.py path/to/reclaimd path/to/helpers [case...]
 """
+import json
 import os
 import re
+import subprocess
 
-from daemon import HELPERS, Client, check, main, pack, same
+from daemon import HELPERS, RECLAIMD, SECONDS, Client, check, main, pack, same
 
 NASTY = [
     "new\nline",
@@ -54,6 +56,32 @@ def case_names(daemon):
     same([job["name"] for job in client.list_all()], NASTY, "names after a restart")
     daemon.stop()
     check_log(daemon)
+
+
+def case_listings(daemon):
+    """What `reclaim` shows of them: a line each that orders no terminal about; with --json, JSON."""
+    reclaim = os.path.join(os.path.dirname(RECLAIMD), "reclaim")
+    client = daemon.start().connect()
+    for text in NASTY:
+        client.wait(client.submit(["printf", "%s", text], name=text, group=text, key=text))
+
+    def lines(*arguments, status=0):
+        command = [reclaim, arguments[0], "--socket", daemon.socket_path, *arguments[1:]]
+        result = subprocess.run(command, capture_output=True, timeout=SECONDS, env=daemon.environment({}), check=False)
+        same(result.returncode, status, f"exit status of {arguments}")
+        text = (result.stdout + result.stderr).decode()
+        for line in text.split("\n"):
+            plain = not re.search(r"[\x00-\x1f]", line) if "--json" in arguments else line.isprintable()
+            check(plain, f"{arguments} prints {line!r}")
+        return text.split("\n")[:-1]
+
+    same(len(lines("list")), len(NASTY) + 1, "lines of a list")
+    same(len([json.loads(line) for line in lines("list", "--json")]), len(NASTY), "objects of a list")
+    check(len(lines("stats")) > len(NASTY), "a line for each group")
+    for i, text in enumerate(NASTY):
+        same(json.loads("".join(lines("status", "--json", str(i + 1))))["id"], i + 1, "a status as JSON")
+        same(lines("status", str(i + 1))[0], f"job {i + 1}: done", "a status")
+        same(len(lines("status", "no such " + text, status=125)), 1, "a refusal")
 
 
 def case_errors(daemon):

@@ -59,6 +59,24 @@ def verify_runs(daemon, told, ids):
     check(interrupted <= 8, f"{interrupted} jobs ran at the kill, with two workers")
 
 
+def case_clean_restarts(daemon):
+    """SIGTERM in the midst, three times: what runs is finished, so that each job runs once and only once."""
+    count = 2000 // SLOW
+    client = daemon.start().connect()
+    ran = daemon.path("ran")
+    jobs = [{"command": sh("echo $2 >>$1", ran, i)} for i in range(count)]
+    ids = [job["id"] for job in client.call("submit_many", jobs=jobs)["jobs"]]
+    for quarter in 1, 2, 3:
+        until(lambda: len(daemon.lines("ran")) >= count * quarter // 4, lambda: f"quarter {quarter}", CASE_SECONDS)
+        daemon.stop()
+        client = daemon.start().connect()
+    client.socket.settimeout(CASE_SECONDS)
+    client.call("wait", ids=ids)
+    ends = {(job["state"], job["attempt"], job.get("interruptions", 0)) for job in client.list_all()}
+    same(ends, {("done", 1, 0)}, "how they ended")
+    same(sorted(map(int, daemon.lines("ran"))), list(range(count)), "runs")
+
+
 def case_many_at_the_start(daemon):
     """A start with 100,000 jobs is bounded, and so is its order."""
     count = 100000 // SLOW

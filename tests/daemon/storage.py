@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from daemon import SLOW, Failure, Refused, Skip, check, main, same, sh, until
+from daemon import HELPERS, SLOW, Closed, Failure, Refused, Skip, check, main, same, sh, until
 from faults import SYNC, WRITE, Faults
 
 MIB = 1 << 20
@@ -176,14 +176,61 @@ def case_ends_lost_in_a_crash(daemon):
     same(daemon.lines("runs"), ["run", "run"], "runs")
 
 
+def case_values_that_cannot_be_written(daemon):
+    """A large value is a file, and the disk fails under that alone: said with a reason, and made up for later."""
+    faults = Faults(daemon, "/state/jobs/")
+    module = os.path.join(HELPERS, "tasks.so")
+    client = daemon.start("--module", module, environment=faults.environment()).connect()
+    for error in errno.EIO, errno.ENOSPC:
+        for kinds in WRITE, SYNC:
+            faults.fail(error, kinds)
+            job = client.call("submit", task="bytes", argument=2 * MIB)["id"]
+            until(lambda: faults.failed() > 0, lambda: "a write that fails")
+            before, cpu = len(daemon.log().split(b"\n")), daemon.cpu_seconds()
+            time.sleep(1)  # what must not happen takes time
+            check(len(daemon.log().split(b"\n")) - before < 20, "the log is flooded")
+            check(daemon.cpu_seconds() - cpu < 0.7, "it spins")
+            reason = client.call("stats")["read_only"]
+            check(reason is None or len(reason) > 5, f"read_only without a reason: {reason!r}")
+            faults.allow()
+            writable(client)
+            told = client.wait(job)[0]
+            if told["state"] == "done":
+                same(client.call("result", id=job, offset=2 * MIB - 3)["value"], b"xxx", "its value")
+            else:
+                check(told["state"] == "failed" and told["exit_code"] != 0, f"its end: {told!r}")
+    check(b'message=""' not in daemon.log(), "an entry of the log without a reason")
+
+
+def case_state_that_is_gone(daemon):
+    """The directory is removed under the daemon: nothing is acknowledged into nowhere for long."""
+    client = daemon.start().connect()
+    shutil.rmtree(daemon.state)
+
+    def noticed():
+        try:
+            client.call("submit", **LATE)
+            return False
+        except Refused as refused:
+            return refused.code in ("read-only", "shutting-down")
+        except Closed:
+            return True
+
+    until(noticed, lambda: "that nothing can be kept")
+    status = daemon.process.wait(10 * SLOW)
+    daemon.process = None
+    check(status > 0, f"it ended with {status}")
+    check(daemon.state.encode() in daemon.log(), "the log names the directory")
+
+
 def case_start_with_faults(daemon):
     """A disk that fails while the daemon starts: it ends with a sentence, or says that it is read-only."""
     faults = Faults(daemon)
     client = daemon.start().connect()
     acknowledged = [client.call("submit", **LATE)["id"] for _ in range(20)]
     daemon.kill()
-    refusals = 0
-    for spare in range(60):
+    refusals, hit = 0, True
+    for spare in [*range(12), *range(12, 400, 13)]:
         faults.fail(errno.EIO, WRITE | SYNC, spare)
         daemon.start(environment=faults.environment(), ready=False)
         if started(daemon):
@@ -191,7 +238,7 @@ def case_start_with_faults(daemon):
             same(ids(client), acknowledged, "jobs")
             if faults.failed() and client.call("stats")["read_only"] is None:
                 same(try_submit(client, **LATE), None, "a submit after a failed write")
-            hit = faults.failed()
+            hit = faults.failed() > 0
             daemon.kill()
             if not hit:
                 break
@@ -199,6 +246,7 @@ def case_start_with_faults(daemon):
             refusals += 1
     faults.allow()
     print(f"{refusals} starts were refused", flush=True)
+    check(not hit, "no start had writes enough to succeed")
     client = daemon.start(environment=faults.environment()).connect()
     same(ids(client), acknowledged, "jobs afterwards")
 

@@ -5,6 +5,7 @@
 """
 import os
 import random
+import resource
 import signal
 import socket
 import stat
@@ -250,6 +251,28 @@ def case_log_pipe_closed(daemon):
     os.close(writer)
     os.close(reader)
     client.wait(client.submit(["true"]))
+
+
+def case_no_standard_streams(daemon):
+    """Closed by who starts it: nothing else of the daemon's takes their place."""
+    client = daemon.start(prefix=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]).connect()
+    job = client.submit(sh("cat; echo out; echo err >&2"))
+    same(client.wait(job)[0]["exit_code"], 0, "the job")
+    same((client.output(job), client.output(job, "stderr")), (b"out\n", b"err\n"), "its output")
+    for descriptor in range(3):
+        same(os.readlink(f"/proc/{daemon.pid}/fd/{descriptor}"), "/dev/null", f"descriptor {descriptor}")
+
+
+def case_few_descriptors(daemon):
+    """The daemon takes as many as it may; jobs have the limit that the daemon was started with."""
+    few = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    client = daemon.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, few))).connect()
+    crowd = [daemon.connect() for _ in range(100)]
+    for other in crowd:
+        other.call("hello")
+    job = client.submit(sh("ulimit -Sn"))
+    client.wait(job)
+    same(client.output(job), b"64\n", "what a job may open")
 
 
 def case_drain_finishes(daemon):

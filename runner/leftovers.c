@@ -1,0 +1,46 @@
+/* leftovers.c - what pools of other processes have left behind, when host, keeper and fork server were killed at once.
+ */
+#include "failure.h"
+#include "sweep.h"
+
+#include <reclaim/pool.h>
+
+#include <errno.h>
+#include <poll.h>
+
+#define PASSES    500
+#define PAUSE_MS  10
+#define TAGS_MOST 4096
+
+struct tags {
+    const uint32_t *all;
+    size_t count;
+};
+
+static bool has_tag(uint64_t serial, void *context)
+{
+    const struct tags *tags = context;
+    for (size_t i = 0; i < tags->count; i++)
+        if (serial >> 32 == tags->all[i])
+            return true;
+    return false;
+}
+
+int pool_sweep(const uint32_t *tags, size_t count)
+{
+    struct tags wanted = {.all = tags, .count = count};
+    struct proc_list list = {0};
+    size_t found = 1;
+    if (count > TAGS_MOST)
+        return failure(-EINVAL, "%zu tags: at most %d are looked for at once", count, TAGS_MOST);
+    for (size_t i = 0; i < count; i++)
+        if (tags[i] == 0)
+            return failure(-EINVAL, "tag %zu is 0: nobody carries it", i);
+    for (int pass = 0; count > 0 && found > 0 && pass < PASSES; pass++) {
+        found = sweep_tagged(&list, has_tag, &wanted);
+        if (found > 0)
+            poll(NULL, 0, PAUSE_MS);
+    }
+    proc_list_free(&list);
+    return count == 0 || found == 0 ? 0 : failure(-EBUSY, "%zu processes of a dead pool could not be ended", found);
+}
