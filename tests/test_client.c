@@ -864,6 +864,15 @@ static void test_client_gives_up_a_daemon_that_is_stuck(void **state)
     finish(client);
 }
 
+/* {"x": bytes}, of `size` with what stands before them. */
+static void begin_large_map(char *params, size_t size)
+{
+    const size_t bytes = size - 8;
+    const char head[8] = {(char)0x81,          (char)0xa1,         'x',        (char)0xc6, (char)(bytes >> 24),
+                          (char)(bytes >> 16), (char)(bytes >> 8), (char)bytes};
+    memcpy(params, head, sizeof head);
+}
+
 /* Who only sends while the other only sends waits for ever. */
 static void test_client_reads_while_it_sends(void **state)
 {
@@ -873,7 +882,7 @@ static void test_client_reads_while_it_sends(void **state)
     (void)state;
     char *params = calloc(1, size);
     assert_non_null(params);
-    memcpy(params, "\x81\xa1x\xc6\x00\x3f\xff\xf8", 8); /* a map with bytes: 4 MiB with these */
+    begin_large_map(params, size);
     pool_client_t *client = OPEN(steps);
     assert_int_equal(pool_client_call(client, "x", (pool_bytes_t){params, size}, &result, NULL), 0);
     for (unsigned i = 0; i < 300000; i++)
@@ -892,7 +901,7 @@ static void test_client_sends_nothing_too_large(void **state)
     (void)state;
     char *params = calloc(1, size);
     assert_non_null(params);
-    memcpy(params, "\x81\xa1x\xc6\x00\x7f\xff\xf8", 8);
+    begin_large_map(params, size);
     pool_client_t *client = OPEN(steps);
     assert_int_equal(pool_client_call(client, "x", (pool_bytes_t){params, size}, &result, &error), -E2BIG);
     assert_non_null(strstr(error.message, "--max-message"));

@@ -1,6 +1,7 @@
 #include "jobview.h"
 
 #include "answer.h"
+#include "jobspec.h"
 #include "plain.h"
 #include "quote.h"
 #include "say.h"
@@ -213,6 +214,7 @@ void jobview_print(FILE *file, const msgpack_object *job)
     print_field(file, "key", job, "key");
     print_field(file, "group", job, "group");
     print_after(file, job);
+    jobspec_print(file, job);
     print_field(file, "waits for", job, "waits");
     print_field(file, "outcome", job, "outcome");
     print_field(file, "message", job, "message");

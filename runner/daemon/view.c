@@ -129,6 +129,24 @@ static void add_command(struct view *view, const msgpack_object *command, bool w
     }
 }
 
+/* What it was given beside what is told of any job; not what may be large: its environment, input and argument. */
+static void add_settings(struct view *view, const msgpack_object_map *given)
+{
+    static const char *const names[] = {"cwd",           "timeout",    "kill_after", "cpu_time",    "memory",
+                                        "expected",      "pids",       "nofile",     "nice",        "output_limit",
+                                        "huge_pages",    "rerunnable", "retries",    "retry_delay", "retry_oom",
+                                        "after_failure", "on_crash",   "keep"};
+    for (uint32_t i = 0; i < given->size; i++)
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+            const msgpack_object_str *name = &given->ptr[i].key.via.str; /* spec_decode has seen to that */
+            if (name->size != strlen(names[k]) || memcmp(name->ptr, names[k], name->size) != 0)
+                continue;
+            rpc_pack_text(&view->packer, names[k]);
+            msgpack_pack_object(&view->packer, given->ptr[i].val);
+            view->fields++;
+        }
+}
+
 static void add_work(struct view *view, const struct record *record, bool whole)
 {
     struct spec spec;
@@ -139,6 +157,8 @@ static void add_work(struct view *view, const struct record *record, bool whole)
             add_command(view, spec.command, whole);
         else
             add_text(view, "task", spec.task.data, spec.task.size);
+        if (whole)
+            add_settings(view, &unpacked.data.via.map);
     }
     msgpack_unpacked_destroy(&unpacked);
 }

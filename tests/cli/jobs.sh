@@ -87,6 +87,7 @@ for i in 1 2 3 4 5; do
     "$reclaim" daemon start --socket "$work/race" --state "$work/race.state" >"$work/race.$i" 2>&1 &
     starters="$starters $!"
 done
+# shellcheck disable=SC2086 # several
 wait $starters
 check "one of many" 0 "$reclaim" daemon status --json --socket "$work/race"
 bare=$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$work/out")
@@ -159,6 +160,10 @@ submit --after "$paused" --after-failure run true
 anyhow=$id
 check "why it waits" 0 "$reclaim" status "$paused" && says out "paused" && says out "group      night"
 check "whom it waits for" 0 "$reclaim" status "$after" && says out "after      $paused"
+submit --cwd / -m 32M -t 1m --retries 3 --after "$paused" true
+check "with what it will run" 0 "$reclaim" status "$id" && says out "directory  /" && says out "memory max 32.0 MiB" &&
+    says out "timeout    1 min 0 s" && says out "retries    3"
+check "cancel it before it runs" 0 "$reclaim" cancel "$id"
 check "wait, not for ever" 124 "$reclaim" wait -t 0.1 "$paused" && says err "0 of 1"
 check "wait, not at all" 124 "$reclaim" wait -t 0 "$paused"
 check "set" 0 "$reclaim" set "$paused" --priority 5 --group day
@@ -207,7 +212,7 @@ over"
 
 check "hostile names" 0 "$reclaim" submit --wait --name "$(printf 'a\nb\033[31m')" echo "$(printf 'c\rd\302\233')"
 check "list" 0 "$reclaim" list && lacks out "$(printf '\033')" && says out '[a\x0ab\x1b[31m]' && lacks out "$(printf '\r')"
-check "status" 0 "$reclaim" status && says out "jobs: 0 running" && says out "COMMAND" && says out "memory-limit"
+check "status" 0 "$reclaim" status && says out "jobs: 0 running" && says out "COMMAND" && says out "dependency-failed"
 check "filtered" 0 "$reclaim" list --state cancelled && says out "$paused" && lacks out "done"
 check "by name" 0 "$reclaim" list --name later --json && says out "\"id\":$paused,"
 check "by group" 0 "$reclaim" list --group day --json && says out "\"id\":$paused,"

@@ -52,6 +52,28 @@ JOB = {
     "truncated": bool,
     "after": list,
 }
+# What only status has.
+SETTINGS = {
+    "cwd": "/tmp",
+    "timeout": 60.0,
+    "kill_after": 1.5,
+    "cpu_time": 50.0,
+    "memory": 64 << 20,
+    "expected": 32 << 20,
+    "pids": 10,
+    "nofile": 100,
+    "nice": 3,
+    "output_limit": 1000,
+    "huge_pages": False,
+    "rerunnable": True,
+    "retries": 4,
+    "retry_delay": 0.5,
+    "retry_oom": 2.0,
+    "after_failure": "run",
+    "on_crash": "requeue",
+    "keep": 3600.0,
+}
+JOB |= {name: type(value) for name, value in SETTINGS.items()}
 STATES = {"waiting", "queued", "running", "done", "failed", "cancelled"}
 WAITS = {"paused", "group-full", "after", "time", "retry", "worker", "read-only", "memory"}
 OUTCOMES = set(
@@ -200,6 +222,18 @@ def case_long_commands(daemon):
     check(len(pack(listed["command"])) < 5000, "cut to some 4 KiB")
     told = check_job(client.status(job))
     same((told["command"], told.get("command_cut", False)), (command, False), "in status")
+
+
+def case_settings(daemon):
+    """What a job was given is told by status, and of each only what it was given."""
+    client = daemon.start().connect()
+    job = client.submit(["true"], env=["A=" + "x" * 100], stdin=b"input", **SETTINGS)
+    told = check_job(client.status(job))
+    same({name: told[name] for name in SETTINGS if name in told}, SETTINGS, "in status")
+    done = client.wait(job)[0]
+    same(sorted({*SETTINGS, "env", "stdin"} & {*done}), [], "in a wait")
+    plain = client.status(client.submit(["true"], timeout=7))
+    same({name: plain[name] for name in SETTINGS if name in plain}, {"timeout": 7.0}, "of another")
 
 
 def case_tasks(daemon):
