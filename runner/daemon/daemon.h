@@ -29,6 +29,7 @@ struct job {
     uint32_t attempt;  /* runs begun */
     bool after_any;    /* runs also when one that it needs has failed */
     bool retrying;     /* its time is a retry's */
+    bool relative;     /* its time was told as a delay: it does not follow a clock that is set */
     bool falling;      /* it is being ended, since one that it needs has failed */
     bool started;      /* RUNNING: a worker has it; else it waits in the pool */
     UT_hash_handle hh; /* by schedule.id */
@@ -112,6 +113,7 @@ struct daemon {
     int turn_error; /* the store has failed in this turn */
 
     char read_only[512]; /* "" while the store can be written */
+    double clock_offset; /* of the wall clock from the monotonic one, seconds */
     double probe_at;     /* epoch: when to try again */
     double expire_at;
     bool recovered; /* what ran when a daemon died is seen to, and that is on disk */
@@ -157,6 +159,8 @@ void live_drop(struct daemon *daemon, struct job *job); /* out of the schedule, 
 /* Everything anew from the store. Jobs that run stay so. */
 int live_load(struct daemon *daemon);
 void live_clear(struct daemon *daemon);
+/* The wall clock was set: delays stay as long as they were. */
+void live_follow_clock(struct daemon *daemon);
 /* In the first turn that can be written: what ran when the daemon died is interrupted or runs again. */
 int live_recover(struct daemon *daemon);
 

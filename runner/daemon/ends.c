@@ -148,7 +148,7 @@ static int run_again(struct daemon *daemon, struct job *job, struct record *reco
         return turn_fail(daemon, error, NULL);
     schedule_remove(&daemon->schedule, &job->schedule);
     job->schedule.start_at = start_at;
-    job->retrying = start_at > 0;
+    job->retrying = job->relative = start_at > 0;
     job->started = false;
     schedule_add(&daemon->schedule, &job->schedule, daemon_now());
     turn_event(daemon, "requeued", record->id);

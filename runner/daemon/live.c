@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
+
+#define CLOCK_STEP 1.0 /* seconds; less is the clock being kept right */
 
 struct job *live_find(const struct daemon *daemon, uint64_t id)
 {
@@ -34,7 +37,7 @@ struct job *live_new(struct daemon *daemon, const struct record *record, uint64_
     job->client = client;
     job->after_any = record->after_any;
     job->attempt = record->attempt;
-    job->retrying = record->failures + record->oom_retries > 0;
+    job->retrying = job->relative = record->failures + record->oom_retries > 0;
     HASH_ADD(hh, daemon->jobs, schedule.id, sizeof job->schedule.id, job);
     struct client *its = client_of(daemon, job);
     if (its != NULL)
@@ -92,6 +95,7 @@ static int load_job(void *user, const struct record *record)
     if (job == NULL)
         return -ENOMEM;
     job->started = before != NULL && before->started;
+    job->relative |= before != NULL && before->relative;
     if (record->state == RECORD_RUNNING)
         job->schedule.state = SCHEDULE_RUNNING; /* for add_loaded */
     return 0;
@@ -132,6 +136,7 @@ static struct job *set_aside(struct daemon *daemon)
         copy->schedule.id = job->schedule.id;
         copy->client = job->client;
         copy->started = job->started;
+        copy->relative = job->relative;
         HASH_ADD(hh, known, schedule.id, sizeof copy->schedule.id, copy);
     }
     live_clear(daemon);
@@ -172,6 +177,23 @@ int live_load(struct daemon *daemon)
     }
     live_clear(daemon);
     return error;
+}
+
+void live_follow_clock(struct daemon *daemon)
+{
+    struct job *job, *next;
+    struct timespec boot; /* it goes on while the machine sleeps, as the wall clock does */
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    const double now = daemon_now(), offset = now - (double)boot.tv_sec - (double)boot.tv_nsec / 1e9;
+    const double step = offset - daemon->clock_offset;
+    if (daemon->clock_offset != 0 && step > -CLOCK_STEP && step < CLOCK_STEP)
+        return;
+    if (daemon->clock_offset != 0)
+        HASH_ITER(hh, daemon->jobs, job, next)
+            if (job->relative && job->schedule.state == SCHEDULE_LATER)
+                schedule_change(&daemon->schedule, &job->schedule, job->schedule.priority, job->schedule.group,
+                                job->schedule.start_at + step, now);
+    daemon->clock_offset = offset;
 }
 
 /* What it had written by then. */

@@ -275,6 +275,7 @@ static int insert(struct batch *batch, size_t index, uint64_t client, struct rpc
     entry->job = live_new(daemon, &record, client);
     if (entry->job == NULL)
         return turn_fail(daemon, -ENOMEM, error);
+    entry->job->relative = entry->spec.delay > 0;
     for (size_t i = 0; i < entry->after_count; i++) {
         struct job *needed = live_find(daemon, entry->after[i]);
         const int linked = needed == NULL ? 0 : schedule_need(&entry->job->schedule, &needed->schedule);

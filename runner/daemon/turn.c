@@ -342,6 +342,7 @@ static void recover(struct daemon *daemon)
 
 void turn_end(struct daemon *daemon)
 {
+    live_follow_clock(daemon);
     watch_timeouts(daemon);
     watch_held_back(daemon);
     probe(daemon);

@@ -43,7 +43,7 @@ is_state() {
 # terminal COMMAND...: on a terminal of $columns columns
 columns=80
 terminal() {
-    python3 -c 'import pty, sys; sys.exit(pty.spawn(["sh", "-c", "stty cols '$columns'; exec \"$@\"", "sh"] + sys.argv[1:]) >> 8)' "$@"
+    python3 -c 'import pty, sys; sys.exit(pty.spawn(["sh", "-c", "stty cols '$columns'; exec env -u NO_COLOR TERM=xterm \"$@\"", "sh"] + sys.argv[1:]) >> 8)' "$@"
 }
 
 # ---- without a daemon

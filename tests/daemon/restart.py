@@ -136,6 +136,16 @@ def case_clock_jumps(daemon):
     same(delayed["state"], "done", "a delayed job, with the clock set back meanwhile")
 
 
+def case_clock_goes_back_in_a_delay(daemon):
+    """A delay, and the one before a retry, last as long as was said, whatever becomes of the wall clock meanwhile."""
+    faults = Faults(daemon)
+    client = daemon.start("--keep", "30d", environment=faults.environment()).connect()
+    jobs = [client.submit(["true"], delay=1), client.submit(sh("test $RECLAIM_ATTEMPT = 2"), retries=2, retry_delay=1)]
+    until(lambda: client.status(jobs[1]).get("waits") == "retry", lambda: "the second one waits for its retry")
+    faults.clock(-86400)
+    same([job["state"] for job in client.wait(*jobs)], ["done", "done"], "both run")
+
+
 def case_clock_reaches_a_time(daemon):
     """start_at is the wall clock's: a clock that is set, or a machine that slept, brings it nearer."""
     faults = Faults(daemon)
