@@ -241,6 +241,11 @@ LOCKED = """exec 9>>"$1"; flock -n 9 || echo overlap >>"$3"
 setsid sleep 1000 & echo run >>"$2"; wait"""
 
 
+def is_stopped(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "T"
+
+
 def case_all_killed(daemon):
     """Daemon, keeper and fork server at once: the next daemon ends the job before it runs it again."""
     client = daemon.start().connect()
@@ -249,9 +254,10 @@ def case_all_killed(daemon):
         until(lambda: len(daemon.lines("runs")) == runs, lambda: f"run {runs}")
         [keeper] = children(daemon.pid)
         [server] = children(keeper)
-        os.kill(keeper, signal.SIGSTOP)
+        for pid in [keeper, server] if runs < 3 else [keeper]:
+            os.kill(pid, signal.SIGSTOP)
+            until(lambda: is_stopped(pid), lambda: f"{pid} is stopped")
         if runs < 3:
-            os.kill(server, signal.SIGSTOP)
             os.kill(keeper, signal.SIGKILL)
         os.kill(server, signal.SIGKILL)  # run 3: the keeper is only stopped, and an orphan's SIGHUP comes
         daemon.kill()
