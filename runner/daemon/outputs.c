@@ -1,5 +1,7 @@
 #include "outputs.h"
 
+#include "write_all.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -87,16 +89,8 @@ int outputs_create(struct outputs *outputs, uint64_t id, enum output_kind kind)
 
 static int write_whole(int fd, const char *data, size_t size)
 {
-    while (size > 0) {
-        const ssize_t wrote = write(fd, data, size);
-        if (wrote < 0 && errno != EINTR)
-            return -errno;
-        if (wrote > 0) {
-            data += wrote;
-            size -= (size_t)wrote;
-        }
-    }
-    return fsync(fd) < 0 ? -errno : 0;
+    const int error = write_all(fd, data, size);
+    return error == 0 && fsync(fd) < 0 ? -errno : error;
 }
 
 static int write_in(int directory, uint64_t id, const void *data, size_t size)

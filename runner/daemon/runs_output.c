@@ -1,5 +1,7 @@
 #include "runs_output.h"
 
+#include "write_all.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -32,20 +34,6 @@ int runs_output_open(struct runs_output *output, struct outputs *outputs, uint64
 void runs_output_handed_over(struct runs_output *output)
 {
     drop(&output->for_job);
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        const ssize_t wrote = write(fd, data, size);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return -errno;
-        data += wrote;
-        size -= (size_t)wrote;
-    }
-    return 0;
 }
 
 /* A job that fills the disk must not keep the store from writing that it has ended. */
