@@ -169,6 +169,8 @@ int ends_apply(struct daemon *daemon, const struct ending *ending); /* writes it
 /* Ends a job that does not run (any more), and with it those that needed it to succeed. record is updated, and written.
  */
 int ends_finish(struct daemon *daemon, struct job *job, struct record *record);
+/* Ends a job that waits, since one that it needs has failed. */
+int ends_let_down(struct daemon *daemon, struct job *job);
 /* Removes an ended job: its row, its files. -1 after turn_fail. */
 int ends_forget(struct daemon *daemon, uint64_t id);
 /* What comes from a job may hold anything: what is no printable text becomes \xNN. */

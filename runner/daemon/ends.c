@@ -1,6 +1,7 @@
 /* ends.c - a run has ended: does its job run again, or has it ended, and what does that mean for others? */
 #include "daemon.h"
 
+#include "grow.h"
 #include "retry.h"
 
 #include <errno.h>
@@ -68,14 +69,10 @@ static int fall(struct fallen *fallen, struct job *job)
 {
     if (job->falling)
         return 0;
-    if (fallen->count == fallen->capacity) {
-        const size_t more = fallen->capacity != 0 ? fallen->capacity * 2 : 16;
-        struct job **grown = realloc(fallen->jobs, more * sizeof *grown);
-        if (grown == NULL)
-            return -ENOMEM;
-        fallen->jobs = grown;
-        fallen->capacity = more;
-    }
+    void *grown = grow(fallen->jobs, fallen->count, &fallen->capacity, sizeof(struct job *));
+    if (grown == NULL)
+        return -ENOMEM;
+    fallen->jobs = grown;
     job->falling = true;
     fallen->jobs[fallen->count++] = job;
     return 0;
@@ -93,16 +90,22 @@ static int release(struct daemon *daemon, struct job *job, bool succeeded, struc
     return error;
 }
 
+static int read_fallen(struct daemon *daemon, const struct job *job, struct record *record)
+{
+    const int error = store_job_read(daemon->store, job->schedule.id, record);
+    if (error == 0)
+        ends_say(&record->end, RECORD_DEPENDENCY_FAILED, "a job that it was to run after did not succeed");
+    return error;
+}
+
 static int finish_fallen(struct daemon *daemon, struct fallen *fallen)
 {
     for (size_t i = 0; i < fallen->count; i++) {
         struct job *job = fallen->jobs[i];
         struct record record;
-        int error = store_job_read(daemon->store, job->schedule.id, &record);
-        if (error == 0) {
-            ends_say(&record.end, RECORD_DEPENDENCY_FAILED, "a job that it was to run after did not succeed");
+        int error = read_fallen(daemon, job, &record);
+        if (error == 0)
             error = write_end(daemon, &record);
-        }
         if (error == 0)
             error = release(daemon, job, false, fallen);
         if (error < 0)
@@ -126,6 +129,13 @@ int ends_finish(struct daemon *daemon, struct job *job, struct record *record)
         error = finish_fallen(daemon, &fallen);
     free(fallen.jobs);
     return error < 0 ? -1 : 0;
+}
+
+int ends_let_down(struct daemon *daemon, struct job *job)
+{
+    struct record record;
+    const int error = read_fallen(daemon, job, &record);
+    return error < 0 ? turn_fail(daemon, error, NULL) : ends_finish(daemon, job, &record);
 }
 
 int ends_forget(struct daemon *daemon, uint64_t id)

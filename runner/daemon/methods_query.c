@@ -1,4 +1,5 @@
 /* methods_query.c - what is told of jobs: status, list, wait, result, output. Nothing here writes. */
+#include "ids.h"
 #include "methods.h"
 #include "refs.h"
 #include "watch.h"
@@ -192,6 +193,10 @@ int methods_wait(struct call *call, struct rpc_error *error)
     if (fields_read(call->params, "wait", table, 3, &wanted, &given, error) < 0 ||
         refs_find_all(call->daemon, wanted.ids, &watch.ids, &watch.count, error) < 0)
         return -1;
+    watch.count = ids_sort(watch.ids, watch.count);
+    uint64_t *fitting = realloc(watch.ids, watch.count * sizeof *fitting); /* what is held is what is counted */
+    if (fitting != NULL)
+        watch.ids = fitting;
     watch.any = wanted.any;
     if (wanted.timeout >= 0)
         watch.until = (int64_t)uv_now(call->daemon->loop) + (int64_t)(wanted.timeout * 1000);

@@ -1,5 +1,6 @@
 /* methods_submit.c - new jobs: everything is checked before anything is written, so that a submit is whole or absent.
  */
+#include "grow.h"
 #include "methods.h"
 #include "refs.h"
 
@@ -162,14 +163,10 @@ static int check_entry(struct batch *batch, size_t index, const msgpack_object *
 
 static int add_edge(struct batch *batch, size_t from, size_t to)
 {
-    if (batch->edge_count == batch->edge_capacity) {
-        const size_t more = batch->edge_capacity != 0 ? batch->edge_capacity * 2 : 64;
-        void *grown = realloc(batch->edges, more * sizeof *batch->edges);
-        if (grown == NULL)
-            return -ENOMEM;
-        batch->edges = grown;
-        batch->edge_capacity = more;
-    }
+    void *grown = grow(batch->edges, batch->edge_count, &batch->edge_capacity, sizeof *batch->edges);
+    if (grown == NULL)
+        return -ENOMEM;
+    batch->edges = grown;
     batch->edges[batch->edge_count][0] = from;
     batch->edges[batch->edge_count++][1] = to;
     return 0;
@@ -298,16 +295,6 @@ static int link_batch(struct batch *batch, struct rpc_error *error)
     return 0;
 }
 
-static int fail_let_down(struct daemon *daemon, struct job *job, struct rpc_error *error)
-{
-    struct record record;
-    const int failed = store_job_read(daemon->store, job->schedule.id, &record);
-    if (failed < 0)
-        return turn_fail(daemon, failed, error);
-    ends_say(&record.end, RECORD_DEPENDENCY_FAILED, "a job that it was to run after did not succeed");
-    return ends_finish(daemon, job, &record) < 0 ? turn_fail(daemon, -EIO, error) : 0;
-}
-
 static bool is_new(const struct batch *batch, size_t index)
 {
     return !batch->entries[index].known && batch->entries[index].same == index;
@@ -331,8 +318,8 @@ static int write_batch(struct batch *batch, struct client *client, struct rpc_er
         /* Ended with another of the batch that it needs: nothing is left to do. */
         struct job *job =
             is_new(batch, i) && batch->entries[i].let_down ? live_find(daemon, batch->entries[i].id) : NULL;
-        if (job != NULL && fail_let_down(daemon, job, error) < 0)
-            return -1;
+        if (job != NULL && ends_let_down(daemon, job) < 0)
+            return turn_fail(daemon, -EIO, error);
     }
     return 0;
 }

@@ -1,5 +1,6 @@
 /* turn.c - one turn of the loop: what was asked and what has ended becomes one transaction, and then has effects. */
 #include "daemon.h"
+#include "grow.h"
 #include "ids.h"
 #include "valuefile.h"
 #include "watch.h"
@@ -28,17 +29,6 @@ struct answer {
     uint32_t request;
     size_t mark; /* where the session's buffer stood before */
 };
-
-static void *grow(void *array, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return array;
-    const size_t more = *capacity != 0 ? *capacity * 2 : 64;
-    void *grown = realloc(array, more * size);
-    if (grown != NULL)
-        *capacity = more;
-    return grown;
-}
 
 int turn_fail(struct daemon *daemon, int code, struct rpc_error *error)
 {

@@ -14,7 +14,7 @@ static void drop(struct daemon *daemon, struct watch *watch)
     free(watch);
 }
 
-/* Packs what has ended of ids, and how many that were is what it returns. */
+/* The answer to a wait: those of its ids that have ended. Negative errno: nothing was packed. */
 static int pack_ended(struct daemon *daemon, const struct watch *watch, bool timed_out)
 {
     msgpack_packer *packer = session_packer(watch->client->session);
@@ -93,9 +93,6 @@ int watch_wait(struct daemon *daemon, const struct watch *wanted)
     struct watch *watch = keep(daemon, wanted, &error);
     if (watch == NULL)
         return error;
-    watch->client->watched -= watch->count;
-    watch->count = ids_sort(watch->ids, watch->count);
-    watch->client->watched += watch->count;
     count_ended(daemon, watch);
     if (is_over(watch))
         answer_wait(daemon, watch, false);
