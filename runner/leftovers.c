@@ -6,7 +6,6 @@
 #include <reclaim/pool.h>
 
 #include <errno.h>
-#include <poll.h>
 
 #define PASSES    500
 #define PAUSE_MS  10
@@ -29,18 +28,11 @@ static bool has_tag(uint64_t serial, void *context)
 int pool_sweep(const uint32_t *tags, size_t count)
 {
     struct tags wanted = {.all = tags, .count = count};
-    struct proc_list list = {0};
-    size_t found = 1;
     if (count > TAGS_MOST)
         return failure(-EINVAL, "%zu tags: at most %d are looked for at once", count, TAGS_MOST);
     for (size_t i = 0; i < count; i++)
         if (tags[i] == 0)
             return failure(-EINVAL, "tag %zu is 0: nobody carries it", i);
-    for (int pass = 0; count > 0 && found > 0 && pass < PASSES; pass++) {
-        found = sweep_tagged(&list, has_tag, &wanted);
-        if (found > 0)
-            poll(NULL, 0, PAUSE_MS);
-    }
-    proc_list_free(&list);
-    return count == 0 || found == 0 ? 0 : failure(-EBUSY, "%zu processes of a dead pool could not be ended", found);
+    const size_t found = count == 0 ? 0 : sweep_tagged(has_tag, &wanted, PASSES, PAUSE_MS);
+    return found == 0 ? 0 : failure(-EBUSY, "%zu processes of a dead pool could not be ended", found);
 }

@@ -195,10 +195,7 @@ static bool is_a_peers(uint64_t serial, void *context)
 
 void supervise_sweep(struct loop *loop)
 {
-    struct proc_list list = {0};
-    for (int pass = 0; pass < SWEEP_PASSES && sweep_tagged(&list, is_a_peers, loop) > 0; pass++)
-        poll(NULL, 0, SWEEP_PAUSE_MS);
-    proc_list_free(&list);
+    sweep_tagged(is_a_peers, loop, SWEEP_PASSES, SWEEP_PAUSE_MS);
     cgroup_sweep(&loop->config.cgroups);
 }
 

@@ -1,6 +1,7 @@
 #include "sweep.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -46,7 +47,7 @@ bool sweep_kill(const struct proc_entry *entry, pid_t self)
     return sent;
 }
 
-size_t sweep_tagged(struct proc_list *list, bool (*is_ours)(uint64_t serial, void *context), void *context)
+static size_t pass(struct proc_list *list, bool (*is_ours)(uint64_t serial, void *context), void *context)
 {
     size_t found = 0;
     if (proc_list_read(list) < 0)
@@ -56,5 +57,18 @@ size_t sweep_tagged(struct proc_list *list, bool (*is_ours)(uint64_t serial, voi
         if (tag != 0 && !proc_entry_is_over(&list->entries[i]) && is_ours(tag, context))
             found += sweep_kill(&list->entries[i], getpid());
     }
+    return found;
+}
+
+size_t sweep_tagged(bool (*is_ours)(uint64_t serial, void *context), void *context, int passes, int pause_ms)
+{
+    struct proc_list list = {0};
+    size_t found = 1;
+    for (int i = 0; i < passes && found > 0; i++) {
+        found = pass(&list, is_ours, context);
+        if (found > 0)
+            poll(NULL, 0, pause_ms);
+    }
+    proc_list_free(&list);
     return found;
 }

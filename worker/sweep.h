@@ -33,8 +33,8 @@ uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn look
  * looking again that it is the same process. True when the signal was sent. */
 bool sweep_kill(const struct proc_entry *entry, pid_t self);
 
-/* One pass over all processes, for who is nobody's ancestor: SIGKILL for each whose tag is ours. How many were found.
- */
-size_t sweep_tagged(struct proc_list *list, bool (*is_ours)(uint64_t serial, void *context), void *context);
+/* For who is nobody's ancestor: passes over all processes, with SIGKILL for each whose tag is ours, until one finds
+ * none or there have been `passes`, pause_ms apart. How many the last one found. */
+size_t sweep_tagged(bool (*is_ours)(uint64_t serial, void *context), void *context, int passes, int pause_ms);
 
 #endif

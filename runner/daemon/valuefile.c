@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-bool valuefile_is_file(const struct ending *ending)
+/* Whether its value is to be a file. */
+static bool is_file(const struct ending *ending)
 {
     return ending->job != NULL && ending->end.result_size > STORE_INLINE_MAX;
 }
@@ -34,7 +35,7 @@ int valuefile_prepare(struct daemon *daemon, struct ending *ending)
     const int error = ending->value_error;
     if (ending->value_state == VALUE_BEING_WRITTEN)
         return 0;
-    if (ending->value_state == VALUE_READY || !valuefile_is_file(ending))
+    if (ending->value_state == VALUE_READY || !is_file(ending))
         return 1;
     ending->value_error = 0; /* the next time it is tried again */
     if (error < 0)

@@ -4,9 +4,6 @@
 
 #include "daemon.h"
 
-/* Whether the ending's value is to be a file. */
-bool valuefile_is_file(const struct ending *ending);
-
 /* 1: the ending can be applied, as far as its value goes; 0: not yet, a turn will come; negative errno: it could not be
  * written, and the next call tries again. */
 int valuefile_prepare(struct daemon *daemon, struct ending *ending);
