@@ -454,7 +454,7 @@ static void test_command_timeout_ends_what_it_daemonised(void **state)
     int ends[2], pids[3];
     support_pipe(ends);
     const pool_job_options_t options = {
-        .timeout_ms = 2 * SETUP_MS, .kill_after_ms = 100, .fds = &ends[1], .fd_count = 1};
+        .timeout_ms = 2 * SETUP_MS, .kill_after_ms = 60000, .fds = &ends[1], .fd_count = 1};
     pool_job_t *job;
     pool_t *pool = support_open(1, 0);
     const pool_result_t *result = run_shell(pool, line, &options, &job);
