@@ -468,10 +468,12 @@ static void test_memory_limit_and_a_large_argument(void **state)
         expect_over(support_wait(job), PAST_FAST);
         pool_job_release(job);
     }
-    job = support_submit(pool, let_children_read_the_argument, data, size, &options);
-    support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
-    assert_in_range(pool_job_result(job)->usage.peak_memory, 0, SUPPORT_SANITIZED ? LIMIT : LIMIT / 2);
-    pool_job_release(job);
+    for (int i = 0; i < 10; i++) { /* now and then they are looked at just while they read */
+        job = support_submit(pool, let_children_read_the_argument, data, size, &options);
+        support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
+        assert_in_range(pool_job_result(job)->usage.peak_memory, 0, SUPPORT_SANITIZED ? LIMIT : LIMIT / 2);
+        pool_job_release(job);
+    }
     munmap(data, size);
     pool_free(pool);
 }

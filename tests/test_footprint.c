@@ -107,12 +107,18 @@ static void test_footprint_walked(void **state)
         {{{.shared = 100}}, 1, {.sharers = 1, .argument = 100}, {0}},
         {{{.shared = 75}, {.shared = 25, .counted = 50}}, 2, {.sharers = 1, .argument = 100}, {.twice = 50}},
         {{{.shared = 100}, {.shared = 30, .counted = 30}}, 2, {.sharers = 1, .argument = 100}, {.bytes = 30}},
+        /* the worker had all of it alone when it was walked, and a child half of it soon after */
+        {{{.shared = 100}, {.shared = 50, .counted = 100}},
+         2,
+         {.sharers = 1, .argument = 100, .mapped = 100},
+         {.moved = 50, .twice = 100}},
+        {{{.shared = 130}}, 1, {.sharers = 1, .argument = 100, .mapped = 100}, {.bytes = 30}},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const struct footprint_truth got = footprint_walked(table[i].processes, table[i].count, &table[i].before);
         if (memcmp(&got, &table[i].expected, sizeof got) != 0)
-            fail_msg("row %zu: %llu, %llu twice, %llu rewritten", i, (unsigned long long)got.bytes,
-                     (unsigned long long)got.twice, (unsigned long long)got.rewritten);
+            fail_msg("row %zu: %llu, %llu moved, %llu twice, %llu rewritten", i, (unsigned long long)got.bytes,
+                     (unsigned long long)got.moved, (unsigned long long)got.twice, (unsigned long long)got.rewritten);
     }
 }
 

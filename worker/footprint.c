@@ -39,10 +39,13 @@ struct footprint_truth footprint_walked(const struct footprint_walked *processes
         heirs += p->heir;
     }
     shared = bytes_less(shared, before->argument); /* its parts, however many have it, come to one whole */
+    /* What the first of them had alone, and the last found divided among all, comes to more than one whole. */
+    const uint64_t moved = count > 1 ? bytes_smaller(shared, before->mapped) : 0;
+    shared -= moved;
     /* The proportional share of what was inherited is not the job's; of what it has rewritten the sum then has a little
      * less than all, and private pages tell better. */
     const uint64_t portion = before->inherited / (heirs + before->sharers) * heirs;
     const uint64_t bytes = bytes_larger(bytes_less(divided, portion), private) + shared;
     return (struct footprint_truth){
-        .bytes = bytes, .twice = bytes_less(sum + rewritten, bytes), .rewritten = rewritten};
+        .bytes = bytes, .moved = moved, .twice = bytes_less(sum + rewritten, bytes), .rewritten = rewritten};
 }

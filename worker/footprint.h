@@ -35,7 +35,8 @@ struct footprint_walked {
 };
 
 struct footprint_truth {
-    uint64_t bytes;     /* what they use together */
+    uint64_t bytes;     /* what they use together, surely */
+    uint64_t moved;     /* and so much more it may be, of what was mapped while they were walked */
     uint64_t twice;     /* how much more a sum over them counts */
     uint64_t rewritten; /* how much of `bytes` no sum over them counts: inherited pages that were written to */
 };
@@ -45,6 +46,7 @@ struct footprint_before {
     uint64_t inherited; /* anonymous bytes in each heir */
     size_t sharers;     /* processes besides the job's that map those, at least 1 */
     uint64_t argument;  /* shared bytes that nobody else maps, and somebody among these maps each of them */
+    uint64_t mapped;    /* shared bytes that they can have mapped while they were walked, one after the other */
 };
 
 struct footprint_truth footprint_walked(const struct footprint_walked *processes, size_t count,

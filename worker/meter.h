@@ -37,6 +37,7 @@ struct meter {
     uint64_t vague;     /* the highest that it may have been while nothing better was known */
     unsigned walked;    /* how many processes the tree had met at that walk; 0: there was none */
     uint64_t shared;    /* bytes that the sum over its processes counts too often, as of the last walk of page tables */
+    uint64_t moved;     /* bytes of these that may count after all: see footprint.h */
     uint64_t rewritten; /* bytes of what it inherited that it has made its own, at the highest */
     int64_t walk_us;    /* what a walk in the last look has cost */
     int64_t walk_credit_us, walk_credit_at; /* time that walks may take now, and when that was last made up */

@@ -113,6 +113,7 @@ static bool walk(struct server *server, struct meter *meter)
         return false;
     meter->walked = meter->tree.met;
     meter->shared = truth.twice;
+    meter->moved = truth.moved;
     if (truth.rewritten > meter->rewritten)
         meter->rewritten = truth.rewritten;
     return true;
@@ -129,15 +130,16 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     const uint64_t written = slot->page->is_command == 0 ? atomic_load(&slot->page->written) : 0;
     const uint64_t beside = meter->rewritten + written;
     if (!doubt.vague)
-        meter->shared = 0;
+        meter->shared = meter->moved = 0;
     const uint64_t sum = bytes_less(footprint.most, meter->shared);
     meter->used = (sum > footprint.least ? sum : footprint.least) + beside;
     meter->sure = walked || (!doubt.vague && meter->rewritten == 0) || is_over(meter, footprint.least + written);
     /* What forked processes share has changed since the last walk: so much is certain, and so much it may be. */
     meter->most = bytes_larger(meter->most, walked || !doubt.vague ? meter->used : footprint.least + beside);
-    if (!doubt.vague || walked)
+    if (!doubt.vague || (walked && meter->moved == 0))
         return;
-    const uint64_t highest = doubt.touched == UINT64_MAX ? UINT64_MAX : sum + doubt.touched;
+    const uint64_t touched = walked ? 0 : doubt.touched;
+    const uint64_t highest = touched == UINT64_MAX ? UINT64_MAX : sum + touched + meter->moved;
     meter->vague = bytes_larger(meter->vague, beside + bytes_smaller(footprint.most, highest));
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define MAPPED_SLACK ((uint64_t)256 << 10) /* file pages and shared memory are told apart again after such a change */
+#define FAULT_AROUND ((uint64_t)64 << 10)  /* bytes of shared memory that one fault can map: fault_around_bytes */
 #define OPEN_SHARE   4                     /* at most one part in this of our descriptors are kept open here */
 
 static size_t open_count; /* descriptors kept open, of all trees */
@@ -392,6 +393,17 @@ static bool all_are_there(const struct tree *tree)
     return true;
 }
 
+/* Page faults since each was walked last, of all together. */
+static uint64_t faults_since(const struct tree *tree)
+{
+    struct proc_entry entry;
+    uint64_t faults = 0;
+    for (size_t i = 0; i < tree->count; i++)
+        if (proc_entry_read(tree->all[i].pid, &entry) == 0 && entry.minor_faults > tree->all[i].faults)
+            faults += entry.minor_faults - tree->all[i].faults;
+    return faults;
+}
+
 bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_truth *truth)
 {
     static struct footprint_walked processes[TREE_PROCESSES_MAX];
@@ -400,20 +412,17 @@ bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_t
         whole = walk(tree, &tree->all[i], &processes[i]) == 0 && whole;
     if (!whole || !all_are_there(tree))
         return false;
-    const struct footprint_before before = {
-        .inherited = tree->inherited, .sharers = sharers, .argument = tree->argument};
+    const struct footprint_before before = {.inherited = tree->inherited,
+                                            .sharers = sharers,
+                                            .argument = tree->argument,
+                                            .mapped = faults_since(tree) * FAULT_AROUND};
     *truth = footprint_walked(processes, tree->count, &before);
     return true;
 }
 
-uint64_t tree_touched(struct tree *tree)
+uint64_t tree_touched(const struct tree *tree)
 {
-    struct proc_entry entry;
-    uint64_t faults = 0;
-    for (size_t i = 0; i < tree->count; i++)
-        if (proc_entry_read(tree->all[i].pid, &entry) == 0 && entry.minor_faults > tree->all[i].faults)
-            faults += entry.minor_faults - tree->all[i].faults;
-    return faults * (uint64_t)sysconf(_SC_PAGESIZE);
+    return faults_since(tree) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 bool tree_has(const struct tree *tree, pid_t pid, uint64_t start)

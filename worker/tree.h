@@ -57,7 +57,7 @@ bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_t
 
 /* Bytes that they may have written to, of pages that they share, since their page tables were last walked: what their
  * page faults come to. */
-uint64_t tree_touched(struct tree *tree);
+uint64_t tree_touched(const struct tree *tree);
 
 /* Whether this process has been seen to be one of them. */
 bool tree_has(const struct tree *tree, pid_t pid, uint64_t start);
