@@ -37,6 +37,7 @@ int job_new(pool_t *pool, const pool_job_options_t *options, const char *name, p
     atomic_init(&job->references, 1);
     atomic_init(&job->state, POOL_STATE_QUEUED);
     job->options = *options;
+    job->has_callbacks = options->on_settled != NULL || options->on_event != NULL || options->on_release != NULL;
     job->payload.memfd = -1;
     job->streams.fds[0] = job->streams.fds[1] = job->streams.fds[2] = -1;
     job->deadline_at = INT64_MAX;

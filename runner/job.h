@@ -45,7 +45,7 @@ struct pool_job {
     pool_job_options_t options; /* defaults filled in; name and fds are our own copies */
     char *name;
     int *fds;
-    bool is_command;
+    bool is_command, has_callbacks;
     uint64_t function;
     struct job_payload payload;
     struct job_streams streams;

@@ -1,5 +1,6 @@
 #include "loop.h"
 
+#include "descriptor.h"
 #include "process.h"
 #include "settle.h"
 #include "supervise.h"
@@ -29,9 +30,24 @@ void loop_log(const struct loop *loop, const char *format, ...)
         loop->pool->options.log(line, loop->pool->options.log_user);
 }
 
+/* The last thing that its thread does under the lock is to say that it has ended; only then the handle is closed for
+ * good. */
 void loop_wake(struct loop *loop)
 {
-    uv_async_send(&loop->wake);
+    if (loop->pool->phase != POOL_ENDED)
+        uv_async_send(&loop->wake);
+}
+
+void loop_tell(struct loop *loop)
+{
+    if (!pool_in_callback() && drive_begin(loop)) {
+        loop_step(loop);
+        drive_end(loop);
+        return;
+    }
+    pthread_mutex_lock(&loop->pool->lock);
+    loop_wake(loop);
+    pthread_mutex_unlock(&loop->pool->lock);
 }
 
 /* ---- jobs that wait -------------------------------------------------------------------------------------------- */
@@ -256,7 +272,10 @@ static void step_end(struct loop *loop)
     if (loop->keeper_gone && loop->control < 0 && !uv_is_closing((uv_handle_t *)&loop->wake)) {
         uv_close((uv_handle_t *)&loop->wake, NULL);
         uv_close((uv_handle_t *)&loop->timer, NULL);
+        uv_close((uv_handle_t *)&loop->drive.limit, NULL);
+        readable_set_close(&loop->readables);
         room_close(loop);
+        loop->has_news = true;
     }
 }
 
@@ -429,19 +448,24 @@ static void on_wake(uv_async_t *wake)
     loop_step(wake->data);
 }
 
+static void on_batch(void *data)
+{
+    loop_step(data);
+}
+
 static void *loop_main(void *argument)
 {
     struct loop *loop = argument;
     pool_t *pool = loop->pool;
     room_open(loop);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
-    close(loop->devnull);
+    drive_main(loop);
     pthread_mutex_lock(&pool->lock);
     pool->phase = POOL_ENDED;
     pthread_cond_broadcast(&pool->phase_changed);
     pthread_cond_broadcast(&pool->collect_changed);
     pthread_mutex_unlock(&pool->lock);
+    drive_close(loop);
+    close(loop->devnull);
     return NULL;
 }
 
@@ -471,8 +495,20 @@ static int open_handles(struct loop *loop)
         rc = uv_timer_init(&loop->uv, &loop->timer);
     loop->wake.data = loop->timer.data = loop;
     if (rc == 0)
+        rc = drive_open(loop);
+    if (rc == 0)
+        rc = readable_set_open(&loop->readables, &loop->uv, on_batch, loop);
+    if (rc == 0)
         rc = supervise_start(loop);
     return rc;
+}
+
+static void close_handles(struct loop *loop)
+{
+    uv_walk(&loop->uv, close_handle, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    descriptor_close(&loop->readables.epoll);
+    drive_close(loop);
 }
 
 int loop_start(pool_t *pool)
@@ -488,9 +524,7 @@ int loop_start(pool_t *pool)
             rc = start_thread(pool);
         if (rc == 0)
             return 0;
-        uv_walk(&loop->uv, close_handle, NULL);
-        uv_run(&loop->uv, UV_RUN_DEFAULT);
-        uv_loop_close(&loop->uv);
+        close_handles(loop);
     }
     close(loop->devnull);
     return rc;

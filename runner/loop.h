@@ -1,6 +1,8 @@
-/* loop.h - the pool's own thread: a libuv loop that hands jobs to workers and hears what became of them.
+/* loop.h - the pool's libuv loop, which hands jobs to workers and hears what became of them. All of it belongs to who
+ * has the turn: see drive.h.
  *
- *     loop.c        the thread, its timer, what is due: dispatch, births, cancels, closing
+ *     drive.c       who runs it: the pool's own thread, or who waits
+ *     loop.c        its timer, what is due: dispatch, births, cancels, closing
  *     supervise.c   keeper and fork server: the host's side
  *     peer.c        one worker: the host's side
  */
@@ -8,8 +10,10 @@
 #define LOOP_H
 
 #include "births.h"
+#include "drive.h"
 #include "peer.h"
 #include "pool_state.h"
+#include "readable.h"
 #include "room.h"
 
 #include <sys/queue.h>
@@ -30,6 +34,9 @@ struct loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t timer;
+    struct drive drive;
+    struct readable_set readables;
+    bool has_news; /* what libuv is to listen to has changed: it knows at its next turn */
 
     /* keeper and fork server: supervise.c */
     struct forkserver_config config;
@@ -67,10 +74,13 @@ struct loop {
 /* Starts the thread; the keeper has been started. Negative errno. */
 int loop_start(pool_t *pool);
 
-/* From any thread: there is something new under the lock. */
+/* By who holds the lock, on any thread: there is something new under it. */
 void loop_wake(struct loop *loop);
 
-/* Puts a job back into the queue, in front of its priority. On the loop's thread. */
+/* The same, seen to at once where nobody else has the turn. Not by who holds the lock. */
+void loop_tell(struct loop *loop);
+
+/* Puts a job back into the queue, in front of its priority. */
 void loop_requeue(struct loop *loop, pool_job_t *job);
 
 /* Requeues it for a further attempt after delay_ms. */

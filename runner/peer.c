@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,11 +31,12 @@ static struct peer *peer_new(struct loop *loop, uint64_t serial)
         return NULL;
     peer->loop = loop;
     peer->serial = serial;
-    peer->task = peer->pipe = peer->value_fd = -1;
+    peer->task = peer->pipe = peer->value_fd = peer->readable.fd = -1;
     frame_reader_init(&peer->reader);
     for (int i = 0; i < 2; i++) {
         capture_init(&peer->streams[i].capture);
         peer->streams[i].peer = peer;
+        peer->streams[i].readable.fd = -1;
     }
     HASH_ADD(hh, loop->peers, serial, sizeof peer->serial, peer);
     return peer;
@@ -54,32 +56,6 @@ void peer_drop_value(struct peer *peer)
     descriptor_close(&peer->value_fd);
 }
 
-static void free_when_closed(struct peer *peer)
-{
-    if (!peer->removed || peer->handles > 0)
-        return;
-    frame_reader_deinit(&peer->reader);
-    for (int i = 0; i < 2; i++)
-        capture_bytes_free(&peer->streams[i].capture.bytes);
-    peer_drop_value(peer);
-    free(peer->text);
-    free(peer);
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-    struct peer *peer = handle->data;
-    peer->handles--;
-    free_when_closed(peer);
-}
-
-static void on_stream_closed(uv_handle_t *handle)
-{
-    struct peer_stream *stream = handle->data;
-    stream->peer->handles--;
-    free_when_closed(stream->peer);
-}
-
 static void leave_young(struct peer *peer)
 {
     if (peer->is_young)
@@ -89,17 +65,13 @@ static void leave_young(struct peer *peer)
 
 static void stop_reading(struct peer *peer)
 {
-    if (peer->is_watched)
-        uv_close((uv_handle_t *)&peer->poll, on_poll_closed);
-    peer->is_watched = false;
+    readable_remove(&peer->loop->readables, &peer->readable);
     descriptor_close(&peer->pipe);
 }
 
 void peer_stop_stream(struct peer_stream *stream)
 {
-    if (stream->capture.fd < 0)
-        return;
-    uv_close((uv_handle_t *)&stream->poll, on_stream_closed);
+    readable_remove(&stream->peer->loop->readables, &stream->readable);
     capture_close(&stream->capture);
 }
 
@@ -119,10 +91,14 @@ static void peer_free(struct peer *peer)
     leave_young(peer);
     stop_reading(peer);
     descriptor_close(&peer->task);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         peer_stop_stream(&peer->streams[i]);
-    peer->removed = true;
-    free_when_closed(peer);
+        capture_bytes_free(&peer->streams[i].capture.bytes);
+    }
+    frame_reader_deinit(&peer->reader);
+    peer_drop_value(peer);
+    free(peer->text);
+    free(peer);
 }
 
 void peer_kill(struct peer *peer, enum message_verdict verdict, int64_t grace_ms)
@@ -320,29 +296,25 @@ static enum read_end read_pipe(struct peer *peer, size_t most, bool to_the_end)
     return READ_ALL;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_readable(struct readable *readable)
 {
-    struct peer *peer = poll->data;
-    (void)status;
-    (void)events;
+    struct peer *peer = (struct peer *)(void *)((char *)readable - offsetof(struct peer, readable));
     const enum read_end end = read_pipe(peer, READ_AT_ONCE, false);
     if (end == READ_BAD)
         distrust(peer);
-    else if (end == READ_EOF && peer->is_watched) /* completion is never end-of-file alone: `gone` tells */
-        uv_poll_stop(&peer->poll);
-    loop_step(peer->loop);
+    else if (end == READ_EOF) /* completion is never end-of-file alone: `gone` tells */
+        readable_remove(&peer->loop->readables, readable);
 }
 
-static void on_output(uv_poll_t *poll, int status, int events)
+static void on_output(struct readable *readable)
 {
-    struct peer_stream *stream = poll->data;
-    (void)status;
-    (void)events;
+    struct peer_stream *stream =
+        (struct peer_stream *)(void *)((char *)readable - offsetof(struct peer_stream, readable));
     switch (capture_read(&stream->capture)) {
     case CAPTURE_OPEN:
         break;
     case CAPTURE_ENDED:
-        uv_poll_stop(&stream->poll);
+        readable_remove(&stream->peer->loop->readables, readable);
         break;
     case CAPTURE_OVER_LIMIT:
         if (stream->told)
@@ -353,32 +325,32 @@ static void on_output(uv_poll_t *poll, int status, int events)
     }
 }
 
+static bool is_watched(const struct peer *peer)
+{
+    return peer->readable.fd >= 0;
+}
+
 static void watch(struct peer *peer)
 {
-    if (uv_poll_init(&peer->loop->uv, &peer->poll, peer->pipe) < 0) {
+    fcntl(peer->pipe, F_SETFL, O_NONBLOCK);
+    peer->readable.on_ready = on_readable;
+    if (readable_add(&peer->loop->readables, &peer->readable, peer->pipe) < 0)
         loop_log(peer->loop, "worker %llu cannot be listened to until it is gone", (unsigned long long)peer->serial);
-        return;
-    }
-    peer->poll.data = peer;
-    peer->is_watched = true;
-    peer->handles++;
-    uv_poll_start(&peer->poll, UV_READABLE, on_readable);
 }
 
 int peer_capture(struct peer *peer, int which, int *write_end)
 {
     struct peer_stream *stream = &peer->streams[which];
-    const int rc = capture_open(&stream->capture, peer->job->options.output_limit, write_end);
+    int rc = capture_open(&stream->capture, peer->job->options.output_limit, write_end);
     if (rc < 0)
         return rc;
-    if (uv_poll_init(&peer->loop->uv, &stream->poll, stream->capture.fd) < 0) {
+    stream->readable.on_ready = on_output;
+    rc = readable_add(&peer->loop->readables, &stream->readable, stream->capture.fd);
+    if (rc < 0) {
+        descriptor_close(write_end);
         capture_close(&stream->capture);
-        return -ENOMEM;
     }
-    stream->poll.data = stream;
-    peer->handles++;
-    uv_poll_start(&stream->poll, UV_READABLE, on_output);
-    return 0;
+    return rc;
 }
 
 struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe)
@@ -421,7 +393,7 @@ void peer_grow_up(struct loop *loop, int64_t now)
 {
     for (struct peer *peer; (peer = TAILQ_FIRST(&loop->young)) != NULL && peer->grown_at <= now;) {
         leave_young(peer);
-        if (!peer->is_watched && peer->pipe >= 0)
+        if (!is_watched(peer) && peer->pipe >= 0)
             watch(peer);
         if (!peer->limits_sent)
             send_limits(peer);
@@ -441,7 +413,7 @@ static void grow_up_later(struct peer *peer)
     const pool_job_options_t *o = &peer->job->options;
     if (o->early || o->on_event != NULL)
         watch(peer);
-    if (peer->is_watched && peer->limits_sent)
+    if (is_watched(peer) && peer->limits_sent)
         return;
     peer->grown_at = (process_now_ms() / YOUNG_MS + 2) * YOUNG_MS;
     peer->is_young = true;

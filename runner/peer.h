@@ -9,10 +9,10 @@
 #include "frame.h"
 #include "job.h"
 #include "message.h"
+#include "readable.h"
 
 #include <sys/queue.h>
 #include <uthash.h>
-#include <uv.h>
 
 struct loop;
 
@@ -24,7 +24,7 @@ enum peer_state {
 
 struct peer_stream {
     struct capture capture;
-    uv_poll_t poll;
+    struct readable readable;
     struct peer *peer;
     bool told; /* that it is over its limit */
 };
@@ -36,13 +36,10 @@ struct peer {
     enum peer_state state;
     uint64_t serial;
     int task, pipe;
-    uv_poll_t poll;
-    bool is_watched; /* its pipe is polled */
-    bool is_young;   /* its job may be a short one: it is in the loop's list of those */
+    struct readable readable; /* its pipe, if that is listened to */
+    bool is_young;            /* its job may be a short one: it is in the loop's list of those */
     bool limits_sent;
     int64_t grown_at;
-    unsigned handles; /* libuv handles not closed yet: it is freed with the last */
-    bool removed;
     bool blamed; /* its failure has been counted */
 
     struct frame_reader reader;

@@ -60,8 +60,10 @@ void pool_release(pool_t *pool)
     descriptor_close(&pool->collect_fd);
     symbol_table_free(pool->symbols);
     queue_deinit(&pool->queue);
-    if (pool->loop != NULL)
+    if (pool->loop != NULL) {
         room_deinit(&pool->loop->room);
+        drive_deinit(&pool->loop->drive);
+    }
     free(pool->loop);
     free(pool);
 }
@@ -91,6 +93,8 @@ static pool_t *pool_new(const pool_options_t *options)
     pool->collect_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pool->symbols = symbol_table_new();
     pool->loop = calloc(1, sizeof *pool->loop);
+    if (pool->loop != NULL)
+        drive_init(&pool->loop->drive);
     return pool;
 }
 
@@ -104,6 +108,8 @@ static void loop_init(struct loop *loop, pool_t *pool)
     TAILQ_INIT(&loop->idle);
     TAILQ_INIT(&loop->young);
     STAILQ_INIT(&loop->unsent);
+    loop->readables.epoll = -1;
+    atomic_store(&loop->drive.claims, pool->options.log != NULL);
     loop->config = (struct forkserver_config){
         .slots = births_process_max((size_t)pool->options.workers, (size_t)pool->options.warm) + SLOTS_SPARE,
         .warm = (size_t)pool->options.warm,

@@ -1,7 +1,7 @@
 /* pool_state.h - what is behind pool_t.
  *
- * Two owners: what stands under `lock` belongs to whoever holds it; `loop` and what hangs on it belong to the pool's
- * own thread, which runs the libuv loop (loop.c) and is the only one to talk to keeper, fork server and workers. */
+ * Two owners: what stands under `lock` belongs to whoever holds it; `loop` and what hangs on it belong to whoever has
+ * the turn (drive.h), who alone runs the libuv loop and talks to keeper, fork server and workers. */
 #ifndef POOL_STATE_H
 #define POOL_STATE_H
 
@@ -49,6 +49,7 @@ struct pool {
     struct pool_jobs collected; /* settled, for pool_next */
     size_t collect_outstanding; /* collect jobs not settled yet */
     size_t callers;             /* threads blocked inside a call */
+    bool is_driven;             /* by one of those in pool_next: it hears what is new by loop_wake */
     int collect_fd;             /* eventfd: readable while collected is not empty */
     pthread_cond_t phase_changed, room, collect_changed;
     pool_stats_t stats;

@@ -1,5 +1,6 @@
 #include "settle.h"
 
+#include "loop.h"
 #include "pool_state.h"
 #include "wait.h"
 
@@ -78,9 +79,13 @@ void settle_job(pool_job_t *job, const struct verdict *verdict)
 
 void settle_release(pool_job_t *job)
 {
+    struct loop *loop = job->pool->loop;
+    const bool has_callbacks = job->has_callbacks;
     in_callback = true; /* on_release may run here */
     pool_job_release(job);
     in_callback = false;
+    if (has_callbacks)
+        drive_unclaim(loop);
 }
 
 void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, pool_cause_t cause, const char *message)

@@ -1,4 +1,4 @@
-/* settle.h - the end of a job: its one outcome, and who is told. On the pool's thread. */
+/* settle.h - the end of a job: its one outcome, and who is told. */
 #ifndef SETTLE_H
 #define SETTLE_H
 

@@ -87,10 +87,21 @@ static int wait_for_room(pool_t *pool, size_t count)
     return rc;
 }
 
-/* Puts jobs into the queue, all or none; then they are the pool's. */
-static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
+/* Who has to hear of it, once count jobs are in the queue. While every worker is busy the loop looks at it anyway when
+ * one ends; where others wait longer, how long a look takes is not known. */
+enum news { NEWS_NONE, NEWS_NOW, NEWS_SOON };
+
+static enum news news_of(const pool_t *pool, size_t count, bool timed)
 {
-    pthread_mutex_lock(&pool->lock);
+    if (pool->running >= (size_t)pool->options.workers && !timed)
+        return NEWS_NONE;
+    return pool->queue.count == count ? NEWS_NOW : NEWS_SOON;
+}
+
+/* The caller holds the lock. */
+static int enqueue_locked(pool_t *pool, pool_job_t **jobs, size_t count, bool keep, enum news *news)
+{
+    bool timed = false;
     int rc = wait_for_room(pool, count);
     size_t queued = 0;
     for (; rc == 0 && queued < count; queued++) {
@@ -101,7 +112,6 @@ static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
     if (rc < 0) {
         while (queued > 0)
             queue_remove(&pool->queue, &jobs[--queued]->queued);
-        pthread_mutex_unlock(&pool->lock);
         return rc == -ENOMEM ? failure(rc, "no memory for the queue") : rc;
     }
     for (size_t i = 0; i < count; i++) {
@@ -113,16 +123,35 @@ static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
             pool->collect_outstanding++;
         }
         if (job->deadline_at != LOOP_NEVER) {
-            job->is_timed = true;
+            job->is_timed = timed = true;
             TAILQ_INSERT_TAIL(&pool->timed, job, timed);
         }
         TAILQ_INSERT_TAIL(&pool->unsettled, job, unsettled);
     }
     pool->unsettled_count += count;
     pool->stats.submitted += count;
-    pthread_mutex_unlock(&pool->lock);
-    loop_wake(pool->loop);
+    *news = news_of(pool, count, timed);
     return 0;
+}
+
+/* Puts jobs into the queue, all or none; then they are the pool's. */
+static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
+{
+    enum news news = NEWS_NONE;
+    struct loop *loop = pool->loop;
+    const bool claims = jobs[0]->has_callbacks; /* all of them have the same options */
+    for (size_t i = 0; claims && i < count; i++)
+        drive_claim(loop);
+    pthread_mutex_lock(&pool->lock);
+    const int rc = enqueue_locked(pool, jobs, count, keep, &news);
+    if (news == NEWS_SOON)
+        loop_wake(loop);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; rc < 0 && claims && i < count; i++)
+        drive_unclaim(loop);
+    if (news == NEWS_NOW)
+        loop_tell(loop);
+    return rc;
 }
 
 /* ---- functions ------------------------------------------------------------------------------------------------- */

@@ -73,6 +73,7 @@ static void watch_control(struct loop *loop)
 {
     const int writable = STAILQ_EMPTY(&loop->unsent) ? 0 : UV_WRITABLE;
     uv_poll_start(loop->control_poll, UV_READABLE | UV_DISCONNECT | writable, on_control);
+    loop->has_news = true;
 }
 
 /* Refused for the moment. */

@@ -1,6 +1,7 @@
 #include "wait.h"
 
 #include "failure.h"
+#include "loop.h"
 #include "pool_state.h"
 
 #include <errno.h>
@@ -29,6 +30,15 @@ static struct timespec moment_in(int64_t timeout_ms)
         at.tv_nsec -= 1000000000L;
     }
     return at;
+}
+
+/* Until a moment, rounded up; 0 when it has passed. */
+static int64_t milliseconds_to(const struct timespec *until)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const int64_t ns = (until->tv_sec - now.tv_sec) * 1000000000L + until->tv_nsec - now.tv_nsec;
+    return ns > 0 ? (ns + 999999) / 1000000 : 0;
 }
 
 /* One wait on a condition; until is used with timeout_ms >= 0. */
@@ -84,10 +94,38 @@ static size_t first_settled(pool_job_t *const *jobs, size_t count, bool *any)
     return count;
 }
 
-static void wait_watched(struct job_watch *watches, pool_job_t *const *jobs, size_t count, int64_t timeout_ms)
+/* The one pool of all of them; NULL: there are several. */
+static pool_t *only_pool(pool_job_t *const *jobs, size_t count)
+{
+    pool_t *pool = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i] != NULL && pool != NULL && jobs[i]->pool != pool)
+            return NULL;
+        if (jobs[i] != NULL)
+            pool = jobs[i]->pool;
+    }
+    return pool;
+}
+
+/* Waits by running the pool's loop. False: not to be had, or not to the end. */
+static bool wait_driving(pool_job_t *const *jobs, size_t count, int64_t timeout_ms)
+{
+    pool_t *pool = count <= WATCHES_ON_STACK ? only_pool(jobs, count) : NULL;
+    enum drive_answer answer = DRIVE_AGAIN;
+    int cancel_state;
+    bool any;
+    if (pool == NULL || !drive_enter(pool->loop, timeout_ms, &cancel_state))
+        return false;
+    while (answer == DRIVE_AGAIN && first_settled(jobs, count, &any) == count)
+        answer = drive_turn(pool->loop);
+    drive_leave(pool->loop, cancel_state);
+    return answer != DRIVE_CLAIMED;
+}
+
+static void wait_watched(struct job_watch *watches, pool_job_t *const *jobs, size_t count, int64_t timeout_ms,
+                         const struct timespec *until)
 {
     struct waiter waiter = {.woken = false};
-    const struct timespec until = moment_in(timeout_ms < 0 ? 0 : timeout_ms);
     size_t watched = 0;
     bool pending = true;
     pthread_mutex_init(&waiter.lock, NULL);
@@ -99,7 +137,7 @@ static void wait_watched(struct job_watch *watches, pool_job_t *const *jobs, siz
     }
     pthread_mutex_lock(&waiter.lock);
     while (pending && !waiter.woken)
-        if (cond_wait(&waiter.woken_up, &waiter.lock, timeout_ms, &until) == ETIMEDOUT)
+        if (cond_wait(&waiter.woken_up, &waiter.lock, timeout_ms, until) == ETIMEDOUT)
             break;
     pthread_mutex_unlock(&waiter.lock);
     for (size_t i = 0; i < watched; i++)
@@ -107,6 +145,23 @@ static void wait_watched(struct job_watch *watches, pool_job_t *const *jobs, siz
             watch_stop(&watches[i], jobs[i]);
     pthread_cond_destroy(&waiter.woken_up);
     pthread_mutex_destroy(&waiter.lock);
+}
+
+/* Waits until one of them is settled, or the time is over. */
+static int wait_for(pool_job_t *const *jobs, size_t count, int64_t timeout_ms)
+{
+    struct job_watch on_stack[WATCHES_ON_STACK], *watches = on_stack;
+    const struct timespec until = moment_in(timeout_ms < 0 ? 0 : timeout_ms);
+    if (wait_driving(jobs, count, timeout_ms))
+        return 0;
+    if (count > WATCHES_ON_STACK)
+        watches = calloc(count, sizeof *watches);
+    if (watches == NULL)
+        return failure(-ENOMEM, "no memory to wait for %zu jobs", count);
+    wait_watched(watches, jobs, count, timeout_ms, &until);
+    if (watches != on_stack)
+        free(watches);
+    return 0;
 }
 
 /* The first pool among the jobs' that another process opened: NULL when there is none. */
@@ -121,7 +176,6 @@ static const pool_t *first_foreign(pool_job_t *const *jobs, size_t count)
 
 int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, size_t *which)
 {
-    struct job_watch on_stack[WATCHES_ON_STACK], *watches = on_stack;
     if (jobs == NULL)
         return failure(-EINVAL, "jobs is NULL");
     bool any;
@@ -134,13 +188,9 @@ int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, siz
     if (first == count && timeout_ms != 0) {
         if (pool_in_callback())
             return failure(-EDEADLK, "a callback must not wait for a job: the pool's thread would wait for itself");
-        if (count > WATCHES_ON_STACK)
-            watches = calloc(count, sizeof *watches);
-        if (watches == NULL)
-            return failure(-ENOMEM, "no memory to wait for %zu jobs", count);
-        wait_watched(watches, jobs, count, timeout_ms);
-        if (watches != on_stack)
-            free(watches);
+        const int rc = wait_for(jobs, count, timeout_ms);
+        if (rc < 0)
+            return rc;
         first = first_settled(jobs, count, &any);
     }
     if (first == count)
@@ -182,7 +232,33 @@ static pool_job_t *take_collected(pool_t *pool)
     }
     /* Another waiter may now find that none is outstanding. */
     pthread_cond_broadcast(&pool->collect_changed);
+    if (pool->is_driven)
+        loop_wake(pool->loop);
     return job;
+}
+
+/* Waits for a change, by running the loop where that is possible. The caller holds the lock. ETIMEDOUT, or 0. */
+static int await_collected(pool_t *pool, int64_t timeout_ms, const struct timespec *until)
+{
+    enum drive_answer answer = DRIVE_CLAIMED;
+    int cancel_state;
+    pthread_mutex_unlock(&pool->lock);
+    const bool driving = drive_enter(pool->loop, timeout_ms < 0 ? -1 : milliseconds_to(until), &cancel_state);
+    pthread_mutex_lock(&pool->lock);
+    if (!driving && TAILQ_EMPTY(&pool->collected) && pool->collect_outstanding > 0)
+        return cond_wait(&pool->collect_changed, &pool->lock, timeout_ms, until);
+    pool->is_driven = driving;
+    if (driving && TAILQ_EMPTY(&pool->collected) && pool->collect_outstanding > 0) {
+        pthread_mutex_unlock(&pool->lock);
+        answer = drive_turn(pool->loop);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pool->is_driven = false;
+    pthread_mutex_unlock(&pool->lock);
+    if (driving)
+        drive_leave(pool->loop, cancel_state);
+    pthread_mutex_lock(&pool->lock);
+    return answer == DRIVE_LATE ? ETIMEDOUT : 0;
 }
 
 int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job)
@@ -204,7 +280,7 @@ int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job)
             rc = was_open && pool->phase > POOL_OPEN
                      ? failure(-ESHUTDOWN, "the pool was closed, and no collected job is left")
                      : failure(-ENOENT, "no job that was submitted with .collect is outstanding");
-        else if (timeout_ms == 0 || cond_wait(&pool->collect_changed, &pool->lock, timeout_ms, &until) == ETIMEDOUT)
+        else if (timeout_ms == 0 || await_collected(pool, timeout_ms, &until) == ETIMEDOUT)
             rc = failure(-ETIMEDOUT, "no collected job was settled within %lld ms", (long long)timeout_ms);
     }
     if (*job != NULL)

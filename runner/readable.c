@@ -1,0 +1,68 @@
+#include "readable.h"
+
+#include "descriptor.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static void handle_batch(uv_poll_t *poll, int status, int events)
+{
+    struct readable_set *set = poll->data;
+    (void)status;
+    (void)events;
+    set->count = epoll_wait(set->epoll, set->batch, READABLE_BATCH, 0);
+    while (set->count > 0) {
+        struct readable *readable = set->batch[--set->count].data.ptr;
+        if (readable != NULL)
+            readable->on_ready(readable);
+    }
+    set->on_batch(set->data);
+}
+
+int readable_set_open(struct readable_set *set, uv_loop_t *uv, void (*on_batch)(void *data), void *data)
+{
+    *set = (struct readable_set){.on_batch = on_batch, .data = data};
+    set->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (set->epoll < 0)
+        return -errno;
+    const int rc = uv_poll_init(uv, &set->poll, set->epoll);
+    if (rc < 0) {
+        descriptor_close(&set->epoll);
+        return rc;
+    }
+    set->poll.data = set;
+    return uv_poll_start(&set->poll, UV_READABLE, handle_batch);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct readable_set *set = handle->data;
+    descriptor_close(&set->epoll);
+}
+
+void readable_set_close(struct readable_set *set)
+{
+    uv_close((uv_handle_t *)&set->poll, on_closed);
+}
+
+int readable_add(struct readable_set *set, struct readable *readable, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = readable};
+    if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        return -errno;
+    readable->fd = fd;
+    return 0;
+}
+
+/* What is ready in the same batch is not handled any more. */
+void readable_remove(struct readable_set *set, struct readable *readable)
+{
+    if (readable->fd < 0)
+        return;
+    epoll_ctl(set->epoll, EPOLL_CTL_DEL, readable->fd, NULL);
+    readable->fd = -1;
+    for (int i = 0; i < set->count; i++)
+        if (set->batch[i].data.ptr == readable)
+            set->batch[i].data.ptr = NULL;
+}

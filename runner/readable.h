@@ -1,0 +1,40 @@
+/* readable.h - the descriptors of workers that the loop reads from: one epoll set, which libuv watches as one.
+ *
+ * A descriptor joins with one system call, where a uv_poll_t takes five and has to be closed later, and it is listened
+ * to at once, also when a thread adds it that does not run the loop. Belongs to who has the turn. */
+#ifndef READABLE_H
+#define READABLE_H
+
+#include <sys/epoll.h>
+#include <uv.h>
+
+#define READABLE_BATCH 64
+
+/* Embedded in who reads. */
+struct readable {
+    int fd;                                      /* *borrowed*; -1: in no set */
+    void (*on_ready)(struct readable *readable); /* may remove any; level-triggered */
+};
+
+struct readable_set {
+    int epoll; /* -1: closed */
+    uv_poll_t poll;
+    void (*on_batch)(void *data); /* after what was ready has been handled */
+    void *data;
+    struct epoll_event batch[READABLE_BATCH];
+    int count; /* in the batch, not handled yet */
+};
+
+/* Negative errno. */
+int readable_set_open(struct readable_set *set, uv_loop_t *uv, void (*on_batch)(void *data), void *data);
+
+/* Its handle is closed when the loop has run once more. */
+void readable_set_close(struct readable_set *set);
+
+/* Negative errno: -ENOMEM, -ENOSPC (epoll(7)'s max_user_watches). */
+int readable_add(struct readable_set *set, struct readable *readable, int fd);
+
+/* Before the descriptor is closed. Harmless when it is in no set. */
+void readable_remove(struct readable_set *set, struct readable *readable);
+
+#endif
