@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
+
+#define LINGER_NS 200000 /* somewhat more than a short job takes */
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
@@ -16,7 +19,8 @@ void drive_init(struct drive *drive)
 {
     pthread_mutex_init(&drive->turn, NULL);
     atomic_init(&drive->claims, 0);
-    drive->outer = drive->kick = -1;
+    atomic_init(&drive->others, 0);
+    drive->outer = drive->kick = drive->linger = -1;
     drive->sleeps_until = LOOP_NEVER;
 }
 
@@ -39,8 +43,16 @@ static int open_outer(struct drive *drive, int backend)
     drive->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (drive->kick < 0)
         return -errno;
-    const int rc = watch(drive, drive->kick);
-    return rc < 0 ? rc : watch(drive, backend);
+    drive->linger = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (drive->linger < 0)
+        return -errno;
+    int rc = watch(drive, drive->kick);
+    if (rc == 0)
+        rc = watch(drive, drive->linger);
+    if (rc == 0)
+        rc = watch(drive, backend);
+    drive->is_watched = rc == 0;
+    return rc;
 }
 
 int drive_open(struct loop *loop)
@@ -59,17 +71,40 @@ void drive_close(struct loop *loop)
     uv_loop_close(&loop->uv);
     descriptor_close(&loop->drive.outer);
     descriptor_close(&loop->drive.kick);
+    descriptor_close(&loop->drive.linger);
     pthread_mutex_unlock(&loop->drive.turn);
 }
 
 /* ---- the pool's thread ----------------------------------------------------------------------------------------- */
 
+/* Whether the pool's thread wakes up for the loop's events. Changed in place, which needs no memory and cannot fail. */
+static void set_watched(struct loop *loop, bool watched)
+{
+    struct drive *drive = &loop->drive;
+    const int fd = uv_backend_fd(&loop->uv);
+    struct epoll_event event = {.events = watched ? EPOLLIN : 0, .data.fd = fd};
+    if (drive->is_watched == watched)
+        return;
+    const int rc = epoll_ctl(drive->outer, EPOLL_CTL_MOD, fd, &event);
+    assert(rc == 0);
+    (void)rc;
+    drive->is_watched = watched;
+}
+
+/* When the pool's thread is to see to it that it does; 0: not. */
+static void set_linger(const struct drive *drive, long ns)
+{
+    const struct itimerspec time = {.it_value.tv_nsec = ns};
+    timerfd_settime(drive->linger, 0, &time, NULL);
+}
+
 static void drive_sleep(const struct drive *drive, int timeout)
 {
     struct epoll_event event;
     uint64_t value;
-    if (epoll_wait(drive->outer, &event, 1, timeout) == 1 && event.data.fd == drive->kick) {
-        const ssize_t got = read(drive->kick, &value, sizeof value);
+    if (epoll_wait(drive->outer, &event, 1, timeout) == 1 &&
+        (event.data.fd == drive->kick || event.data.fd == drive->linger)) {
+        const ssize_t got = read(event.data.fd, &value, sizeof value);
         (void)got;
     }
 }
@@ -79,6 +114,7 @@ void drive_main(struct loop *loop)
     struct drive *drive = &loop->drive;
     pthread_mutex_lock(&drive->turn);
     while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
+        set_watched(loop, true);
         const int timeout = uv_backend_timeout(&loop->uv);
         drive->sleeps_until = loop->timer_at;
         pthread_mutex_unlock(&drive->turn);
@@ -154,21 +190,13 @@ static void on_limit(uv_timer_t *limit)
     drive->is_late = true;
 }
 
-/* Whether the pool's thread wakes up for the loop's events. Changed in place, which needs no memory and cannot fail. */
-static void set_watched(struct loop *loop, bool watched)
-{
-    const int fd = uv_backend_fd(&loop->uv);
-    struct epoll_event event = {.events = watched ? EPOLLIN : 0, .data.fd = fd};
-    const int rc = epoll_ctl(loop->drive.outer, EPOLL_CTL_MOD, fd, &event);
-    assert(rc == 0);
-    (void)rc;
-}
-
 bool drive_enter(struct loop *loop, int64_t timeout_ms, int *cancel_state)
 {
     struct drive *drive = &loop->drive;
     if (!take_turn(drive))
         return false;
+    if (!drive->is_watched)
+        set_linger(drive, 0);
     set_watched(loop, false);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
     drive->is_late = false;
@@ -184,7 +212,10 @@ void drive_leave(struct loop *loop, int cancel_state)
     struct drive *drive = &loop->drive;
     if (!uv_is_closing((uv_handle_t *)&drive->limit))
         uv_timer_stop(&drive->limit);
-    set_watched(loop, true);
+    if (atomic_load(&drive->others) > 0 || atomic_load(&drive->claims) > 0)
+        set_watched(loop, true);
+    else
+        set_linger(drive, LINGER_NS);
     give_turn(loop);
     pthread_setcancelstate(cancel_state, NULL);
 }
@@ -196,4 +227,14 @@ enum drive_answer drive_turn(struct loop *loop)
     if (atomic_load(&drive->claims) > 0 || alive == 0)
         return DRIVE_CLAIMED;
     return drive->is_late ? DRIVE_LATE : DRIVE_AGAIN;
+}
+
+void drive_await(struct loop *loop)
+{
+    atomic_fetch_add(&loop->drive.others, 1);
+}
+
+void drive_awaited(struct loop *loop)
+{
+    atomic_fetch_sub(&loop->drive.others, 1);
 }
