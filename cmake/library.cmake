@@ -10,7 +10,8 @@ set(map ${PROJECT_SOURCE_DIR}/cmake/libreclaim.map)
 add_library(reclaim SHARED ${objects})
 add_library(reclaim::reclaim ALIAS reclaim)
 set_target_properties(reclaim PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS ${map})
-target_link_options(reclaim PRIVATE -Wl,--version-script=${map})
+# The unwinder is the only thing that is wanted of libgcc_s, which would be five more mappings in every worker.
+target_link_options(reclaim PRIVATE -static-libgcc -Wl,--version-script=${map})
 if(NOT RECLAIM_SANITIZE) # clang leaves the sanitizers' own symbols to the program
   target_link_options(reclaim PRIVATE -Wl,-z,defs)
 endif()

@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -20,7 +19,7 @@ void drive_init(struct drive *drive)
     pthread_mutex_init(&drive->turn, NULL);
     atomic_init(&drive->claims, 0);
     atomic_init(&drive->others, 0);
-    drive->outer = drive->kick = drive->linger = -1;
+    drive->outer = drive->linger = -1;
     drive->sleeps_until = LOOP_NEVER;
 }
 
@@ -40,15 +39,10 @@ static int open_outer(struct drive *drive, int backend)
     drive->outer = epoll_create1(EPOLL_CLOEXEC);
     if (drive->outer < 0)
         return -errno;
-    drive->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (drive->kick < 0)
-        return -errno;
     drive->linger = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (drive->linger < 0)
         return -errno;
-    int rc = watch(drive, drive->kick);
-    if (rc == 0)
-        rc = watch(drive, drive->linger);
+    int rc = watch(drive, drive->linger);
     if (rc == 0)
         rc = watch(drive, backend);
     drive->is_watched = rc == 0;
@@ -70,7 +64,6 @@ void drive_close(struct loop *loop)
     pthread_mutex_lock(&loop->drive.turn);
     uv_loop_close(&loop->uv);
     descriptor_close(&loop->drive.outer);
-    descriptor_close(&loop->drive.kick);
     descriptor_close(&loop->drive.linger);
     pthread_mutex_unlock(&loop->drive.turn);
 }
@@ -91,20 +84,20 @@ static void set_watched(struct loop *loop, bool watched)
     drive->is_watched = watched;
 }
 
-/* When the pool's thread is to see to it that it does; 0: not. */
-static void set_linger(const struct drive *drive, long ns)
+/* When the pool's thread is to look by itself; 0: not. */
+static void set_linger(struct drive *drive, long ns)
 {
     const struct itimerspec time = {.it_value.tv_nsec = ns};
     timerfd_settime(drive->linger, 0, &time, NULL);
+    drive->is_lingering = ns > 0;
 }
 
 static void drive_sleep(const struct drive *drive, int timeout)
 {
     struct epoll_event event;
     uint64_t value;
-    if (epoll_wait(drive->outer, &event, 1, timeout) == 1 &&
-        (event.data.fd == drive->kick || event.data.fd == drive->linger)) {
-        const ssize_t got = read(event.data.fd, &value, sizeof value);
+    if (epoll_wait(drive->outer, &event, 1, timeout) == 1 && event.data.fd == drive->linger) {
+        const ssize_t got = read(drive->linger, &value, sizeof value);
         (void)got;
     }
 }
@@ -115,6 +108,8 @@ void drive_main(struct loop *loop)
     pthread_mutex_lock(&drive->turn);
     while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
         set_watched(loop, true);
+        if (drive->is_lingering)
+            set_linger(drive, 0);
         const int timeout = uv_backend_timeout(&loop->uv);
         drive->sleeps_until = loop->timer_at;
         pthread_mutex_unlock(&drive->turn);
@@ -154,16 +149,14 @@ static bool take_turn(struct drive *drive)
     return false;
 }
 
-/* What the pool's thread does not know that sleeps. */
+/* If nobody comes back soon the pool's thread is to look: there may be events, or a time that it sleeps past. */
 static void give_turn(struct loop *loop)
 {
     struct drive *drive = &loop->drive;
-    const uint64_t one = 1;
-    if (loop->timer_at < drive->sleeps_until || !uv_loop_alive(&loop->uv)) {
-        const ssize_t wrote = write(drive->kick, &one, sizeof one);
-        (void)wrote;
-        drive->sleeps_until = loop->timer_at;
-    }
+    if (!uv_loop_alive(&loop->uv))
+        set_linger(drive, 1);
+    else if (!drive->is_lingering && (!drive->is_watched || loop->timer_at < drive->sleeps_until))
+        set_linger(drive, LINGER_NS);
     pthread_mutex_unlock(&drive->turn);
 }
 
@@ -195,7 +188,7 @@ bool drive_enter(struct loop *loop, int64_t timeout_ms, int *cancel_state)
     struct drive *drive = &loop->drive;
     if (!take_turn(drive))
         return false;
-    if (!drive->is_watched)
+    if (drive->is_lingering)
         set_linger(drive, 0);
     set_watched(loop, false);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
@@ -214,8 +207,6 @@ void drive_leave(struct loop *loop, int cancel_state)
         uv_timer_stop(&drive->limit);
     if (atomic_load(&drive->others) > 0 || atomic_load(&drive->claims) > 0)
         set_watched(loop, true);
-    else
-        set_linger(drive, LINGER_NS);
     give_turn(loop);
     pthread_setcancelstate(cancel_state, NULL);
 }

@@ -29,8 +29,8 @@ struct loop;
 struct drive {
     pthread_mutex_t turn;
     int outer;            /* what the pool's thread sleeps on; -1: it has ended */
-    int kick;             /* eventfd in it: the loop's time has changed, or it has ended */
     int linger;           /* timerfd in it: nobody has come back */
+    bool is_lingering;    /* it is set */
     bool is_watched;      /* the loop's descriptor is in it */
     atomic_size_t others; /* threads that wait otherwise */
     int64_t sleeps_until; /* ms; the pool's thread looks by itself then */

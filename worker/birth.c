@@ -8,28 +8,39 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* [0] the host's, [1] the worker's. 0 or a negative errno. */
+static int make_ends(struct birth_ends *ends)
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->task) < 0)
+        return -errno;
+    if (pipe2(ends->result, O_CLOEXEC) == 0)
+        return 0;
+    const int error = errno;
+    descriptor_close(&ends->task[0]);
+    descriptor_close(&ends->task[1]);
+    return -error;
+}
+
+void birth_stock(struct server *server)
+{
+    if (!server->has_spare)
+        server->has_spare = make_ends(&server->spare) == 0;
+}
+
 bool birth_prepare(struct server *server, struct slot *slot)
 {
-    int task[2], result[2]; /* [0] the host's, [1] the worker's */
-    const int rc = server->metering.mechanism->prepare(server, slot);
+    int rc = server->metering.mechanism->prepare(server, slot);
+    if (rc == 0 && !server->has_spare)
+        rc = make_ends(&server->spare);
     if (rc < 0) {
         slot->error = (uint64_t)-rc;
         return false;
     }
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task) < 0) {
-        slot->error = (uint64_t)errno;
-        return false;
-    }
-    if (pipe2(result, O_CLOEXEC) < 0) {
-        slot->error = (uint64_t)errno;
-        close(task[0]);
-        close(task[1]);
-        return false;
-    }
-    slot->host_ends[0] = task[0];
-    slot->host_ends[1] = result[0];
-    slot->worker_ends[0] = task[1];
-    slot->worker_ends[1] = result[1];
+    server->has_spare = false;
+    slot->host_ends[0] = server->spare.task[0];
+    slot->host_ends[1] = server->spare.result[0];
+    slot->worker_ends[0] = server->spare.task[1];
+    slot->worker_ends[1] = server->spare.result[1];
     return true;
 }
 

@@ -4,6 +4,9 @@
 
 #include "server.h"
 
+/* Makes channels ahead, for the next worker: when that is due somebody waits. */
+void birth_stock(struct server *server);
+
 /* Makes the channels, and the cgroup, of a slot's worker to be. They can be used at once: a task waits in its socket.
  * False: slot->error is the errno. */
 bool birth_prepare(struct server *server, struct slot *slot);

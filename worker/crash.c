@@ -1,19 +1,19 @@
 #include "crash.h"
 
 #include <dlfcn.h>
-#include <execinfo.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #define STACK_SIZE ((size_t)64 * 1024)
 
 static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 
-static char crash_stack[STACK_SIZE] __attribute__((aligned(16)));
 static struct page *crash_page;
 static pid_t crash_pid;
 
@@ -48,28 +48,45 @@ static void keep_trace(struct page *page, void *const *trace, int size, uintptr_
     page->trace_size = size > first ? (uint32_t)(size - first) : 0;
 }
 
+struct trace {
+    void *addresses[PAGE_TRACE_MAX];
+    int size;
+};
+
+static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *data)
+{
+    struct trace *trace = data;
+    if (trace->size == PAGE_TRACE_MAX)
+        return _URC_END_OF_STACK;
+    trace->addresses[trace->size++] = (void *)_Unwind_GetIP(context);
+    return _URC_NO_REASON;
+}
+
 /* Runs with the default disposition restored (SA_RESETHAND): a fault in here just dies. */
 static void crash_handle(int signal, siginfo_t *info, void *context)
 {
     if (crash_page != NULL && getpid() == crash_pid) {
-        void *trace[PAGE_TRACE_MAX] = {NULL};
+        struct trace trace = {.size = 0};
         crash_page->crash_code = info->si_code;
         crash_page->crash_address = info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0;
         crash_page->crash_signal = (uint32_t)signal;
-        keep_trace(crash_page, trace, backtrace(trace, PAGE_TRACE_MAX), struck_at(context));
+        _Unwind_Backtrace(add_frame, &trace);
+        keep_trace(crash_page, trace.addresses, trace.size, struck_at(context));
     }
     raise(signal);
 }
 
+/* backtrace(3) would load libgcc_s for the same: five more mappings to copy for each worker. */
 void crash_install(void)
 {
-    void *warm[2];
-    const stack_t stack = {.ss_sp = crash_stack, .ss_size = sizeof crash_stack};
-    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+    struct trace warm = {.size = 0};
+    const stack_t stack = {.ss_sp = malloc(STACK_SIZE), .ss_size = STACK_SIZE};
+    struct sigaction action = {.sa_flags = SA_SIGINFO | (stack.ss_sp != NULL ? SA_ONSTACK : 0) | (int)SA_RESETHAND};
     action.sa_sigaction = crash_handle;
     sigemptyset(&action.sa_mask);
-    backtrace(warm, 2); /* loads what it needs now: backtrace(3) is not safe in a handler the first time */
-    sigaltstack(&stack, NULL);
+    _Unwind_Backtrace(add_frame, &warm); /* what it finds out the first time it keeps */
+    if (stack.ss_sp != NULL)
+        sigaltstack(&stack, NULL);
     for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
         sigaction(crash_signals[i], &action, NULL);
 }

@@ -17,9 +17,11 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define OOM_SCORE_ADJ 500
+#define FORK_LATER_NS 50000
 #define RETRY_MS      10 /* until a full socket or used-up descriptors are tried again */
 
 enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
@@ -139,6 +141,34 @@ static void fork_workers(struct server *server)
     }
 }
 
+/* It never was where that fails: told as the death of one that had not begun. */
+static void fork_slot(struct server *server, struct slot *slot)
+{
+    if (!slot->unforked)
+        return;
+    slot->unforked = false;
+    server->unforked--;
+    birth_fork(server, slot);
+    if (slot->error != 0)
+        slot->state = SLOT_GONE;
+}
+
+static void fork_slots(struct server *server)
+{
+    for (size_t i = 0; server->unforked > 0 && i < server->table.count; i++)
+        if (server->table.slots[i].state == SLOT_ALIVE)
+            fork_slot(server, &server->table.slots[i]);
+}
+
+/* The worker that a message is about. NULL: it is gone. */
+static struct slot *find_forked(struct server *server, uint64_t serial)
+{
+    struct slot *slot = slot_find(&server->table, serial);
+    if (slot != NULL)
+        fork_slot(server, slot);
+    return slot;
+}
+
 /* Our clock is rounded down to milliseconds, but no time is to be shorter than it was said. */
 static int64_t whole(int64_t ms)
 {
@@ -147,7 +177,7 @@ static int64_t whole(int64_t ms)
 
 static void handle_kill(struct server *server, const struct message_kill *request)
 {
-    struct slot *slot = slot_find(&server->table, request->serial);
+    struct slot *slot = find_forked(server, request->serial);
     if (slot != NULL && slot->state == SLOT_ALIVE)
         ladder_ask(&slot->ladder, request->verdict, whole(request->grace_ms), process_now_ms());
 }
@@ -155,14 +185,14 @@ static void handle_kill(struct server *server, const struct message_kill *reques
 /* A command's worker passes on what it gets: worker/command.c. */
 static void handle_signal(struct server *server, const struct message_signal *request)
 {
-    const struct slot *slot = slot_find(&server->table, request->serial);
+    const struct slot *slot = find_forked(server, request->serial);
     if (slot != NULL && slot->state == SLOT_ALIVE && atomic_load(&slot->page->phase) == PAGE_BEGUN)
         kill(slot->pid, (int)request->signal);
 }
 
 static void handle_started(struct server *server, const struct message_started *started)
 {
-    struct slot *slot = slot_find(&server->table, started->serial);
+    struct slot *slot = find_forked(server, started->serial);
     if (slot == NULL || slot->state != SLOT_ALIVE)
         return;
     slot->cpu_ms = started->cpu_ms;
@@ -265,8 +295,8 @@ static void drop_replacement(struct server *server, struct slot *slot)
     server_slot_free(server, slot);
 }
 
-/* One packet tells of the end of a worker and brings the ends of the next, which is forked when that is said: somebody
- * waits for the news. */
+/* One packet tells of the end of a worker and brings the ends of the next, which is forked after that: somebody waits
+ * for the news. */
 static bool tell_gone(struct server *server, struct slot *slot)
 {
     struct message_gone gone;
@@ -288,9 +318,8 @@ static bool tell_gone(struct server *server, struct slot *slot)
         return true;
     descriptor_close(&next->host_ends[0]);
     descriptor_close(&next->host_ends[1]);
-    birth_fork(server, next);
-    if (next->error != 0)
-        next->state = SLOT_GONE; /* it never was: told as the death of one that had not begun */
+    next->unforked = true;
+    server->unforked++;
     return true;
 }
 
@@ -359,12 +388,41 @@ static int next_wait(const struct server *server, bool told)
     return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
 }
 
+/* Whether forking the one that is to be forked can wait: there is another for the next job. */
+static bool has_ready(const struct server *server)
+{
+    for (size_t i = 0; i < server->table.count; i++) {
+        const struct slot *slot = &server->table.slots[i];
+        if (slot->state == SLOT_ALIVE && !slot->unforked && atomic_load(&slot->page->phase) == PAGE_READY)
+            return true;
+    }
+    return false;
+}
+
+/* Who waits for the news that was just sent may wait for this processor, too, and forking takes as long as the rest of
+ * his job: he goes first. */
+static int wait_for_events(struct server *server, bool told, struct epoll_event *events, int size)
+{
+    const struct timespec moment = {.tv_nsec = FORK_LATER_NS};
+    const int wait = next_wait(server, told);
+    if (server->unforked == 0)
+        return epoll_wait(server->epoll, events, size, wait);
+    int count = 0;
+    if (server->unforked == 1 && wait != 0 && has_ready(server))
+        count = (int)syscall(SYS_epoll_pwait2, server->epoll, events, size, &moment, NULL, 0);
+    if (count <= 0) { /* also where the kernel has no such call */
+        fork_slots(server);
+        count = 0;
+    }
+    return count;
+}
+
 static void loop(struct server *server)
 {
     bool told = true;
     while (!server->closing) {
         struct epoll_event events[8];
-        const int count = epoll_wait(server->epoll, events, 8, next_wait(server, told));
+        const int count = wait_for_events(server, told, events, 8);
         bool reap = false;
         for (int i = 0; i < count; i++) {
             switch ((enum source)events[i].data.u32) {
@@ -386,6 +444,7 @@ static void loop(struct server *server)
         fork_workers(server);
         reaper_run(server, reap, process_now_ms());
         told = tell(server);
+        birth_stock(server);
     }
 }
 

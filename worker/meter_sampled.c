@@ -98,7 +98,7 @@ static size_t count_workers(const struct server *server)
 {
     size_t count = 0;
     for (size_t i = 0; i < server->table.count; i++)
-        count += server->table.slots[i].state == SLOT_ALIVE;
+        count += server->table.slots[i].state == SLOT_ALIVE && !server->table.slots[i].unforked;
     return count;
 }
 

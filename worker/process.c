@@ -16,8 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* 32 numbers below this: high enough to be out of the way, low enough for a small descriptor table. */
-#define LIFT_TOP  512
+/* 32 numbers below this: high enough to be out of the way, low enough for the table that the kernel has for 64 descriptors
+ * without allocating one. */
+#define LIFT_TOP  64
 #define LIFT_ROOM 32
 
 #define PROMPT_SLICE_NS    100000 /* the shortest that there is */
@@ -122,7 +123,7 @@ int process_descriptor_floor(void)
         int top = LIFT_TOP;
         if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < LIFT_TOP)
             top = (int)limit.rlim_cur;
-        floor = top > 2 * LIFT_ROOM ? top - LIFT_ROOM : GAP_END;
+        floor = top >= 2 * LIFT_ROOM ? top - LIFT_ROOM : GAP_END;
     }
     return floor;
 }

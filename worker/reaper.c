@@ -342,7 +342,7 @@ static void enforce(struct server *server, int64_t now)
 {
     for (size_t i = 0; i < server->table.count; i++) {
         struct slot *slot = &server->table.slots[i];
-        if (slot->state != SLOT_ALIVE || slot->error != 0)
+        if (slot->state != SLOT_ALIVE || slot->unforked || slot->error != 0)
             continue;
         if (now >= slot->birth_deadline && atomic_load(&slot->page->phase) == PAGE_BORN)
             ladder_ask(&slot->ladder, VERDICT_BIRTH, 0, now);
@@ -412,7 +412,7 @@ int64_t reaper_next(const struct server *server, int64_t now)
         server->reaper.sweep_at < server->reaper.count_at ? server->reaper.sweep_at : server->reaper.count_at;
     for (size_t i = 0; i < server->table.count; i++) {
         const struct slot *slot = &server->table.slots[i];
-        if (slot->state != SLOT_ALIVE || slot->error != 0)
+        if (slot->state != SLOT_ALIVE || slot->unforked || slot->error != 0)
             continue;
         int64_t due = ladder_next(&slot->ladder, slot_paused(slot, now));
         if (atomic_load(&slot->page->phase) == PAGE_BORN && slot->birth_deadline < due)

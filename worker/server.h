@@ -33,14 +33,22 @@ struct reaper {
     int64_t look_around_at;                /* whose new strangers are is not looked at before */
 };
 
+/* A worker's channels: [0] the host's, [1] the worker's. */
+struct birth_ends {
+    int task[2], result[2];
+};
+
 /* Mapped, and not for workers (MADV_DONTFORK): they have no business in it, and a page that no child has costs no copy
  * when it is written after the fork. */
 struct server {
     int control, signals, epoll;
     pid_t pid;
     bool closing;
-    size_t warm;     /* idle workers to keep without being asked */
-    uint64_t births; /* workers that the host has asked for, to be forked */
+    size_t warm;             /* idle workers to keep without being asked */
+    uint64_t births;         /* workers that the host has asked for, to be forked */
+    size_t unforked;         /* slots whose worker is to be forked in a moment */
+    struct birth_ends spare; /* the next worker's, if there are any yet */
+    bool has_spare;
     uint64_t next_serial;
     const struct process_origin *origin;
     uint64_t inherited; /* anonymous bytes that every worker starts with */

@@ -24,6 +24,7 @@ enum slot_state {
 struct slot {
     enum slot_state state;
     bool born_unsent; /* the host does not have its ends yet */
+    bool unforked;    /* the host has its ends, and there is no process yet */
     bool unreaped;    /* given up on before the worker was reaped */
     uint64_t serial;
     pid_t pid;

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -269,6 +270,8 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     flush(stdout);
     flush(stderr);
     int rc = call_finish(&call, code, task->message.early != 0);
+    if (task->message.early != 0)
+        sched_yield(); /* who waits may be on this processor, and what is left of us takes longer than a short job */
     if (rc < 0 && rc != -EBADF) {
         const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", strerror(-rc));
         rc = call_finish(&call, failed, false);
