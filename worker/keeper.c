@@ -163,9 +163,9 @@ _Noreturn static void quit(struct keeper *keeper)
                 ;
         }
     }
-    reaper_end_all(keeper->self);
+    const int rc = reaper_end_all(keeper->self);
     cgroup_sweep(&keeper->config->cgroups); /* of a fork server that did not come to it */
-    _exit(0);
+    _exit(rc == 0 ? 0 : 1);
 }
 
 static void loop(struct keeper *keeper)
