@@ -202,7 +202,7 @@ static int submit(struct run *run)
 static int start(struct run *run)
 {
     static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT};
-    const pool_options_t options = {.workers = 1};
+    const pool_options_t options = {.workers = 1, .warm = POOL_NONE};
     pool_error_t error;
     sigset_t held;
     run->settled = eventfd(0, EFD_CLOEXEC);
