@@ -168,6 +168,7 @@ static int crash_by(void (*crash)(const struct scene *), const struct scene *sce
     if (pid == 0) {
         setrlimit(RLIMIT_CORE, &no_core);
         crash_install();
+        crash_prepare();
         if (note)
             crash_note_in(scene->page);
         crash(scene);

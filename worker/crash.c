@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SI
 static char crash_stack[STACK_SIZE] __attribute__((aligned(16)));
 static struct page *crash_page;
 static pid_t crash_pid;
+static bool crash_can_trace;
 
 /* Where the signal struck. */
 #if defined(__x86_64__)
@@ -56,19 +58,26 @@ static void crash_handle(int signal, siginfo_t *info, void *context)
         crash_page->crash_code = info->si_code;
         crash_page->crash_address = info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0;
         crash_page->crash_signal = (uint32_t)signal;
-        keep_trace(crash_page, trace, backtrace(trace, PAGE_TRACE_MAX), struck_at(context));
+        if (crash_can_trace)
+            keep_trace(crash_page, trace, backtrace(trace, PAGE_TRACE_MAX), struck_at(context));
     }
     raise(signal);
 }
 
+void crash_prepare(void)
+{
+    void *frames[2];
+    if (!crash_can_trace)
+        backtrace(frames, 2);
+    crash_can_trace = true;
+}
+
 void crash_install(void)
 {
-    void *warm[2];
     const stack_t stack = {.ss_sp = crash_stack, .ss_size = sizeof crash_stack};
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
     action.sa_sigaction = crash_handle;
     sigemptyset(&action.sa_mask);
-    backtrace(warm, 2); /* loads what it needs now: backtrace(3) is not safe in a handler the first time */
     sigaltstack(&stack, NULL);
     for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
         sigaction(crash_signals[i], &action, NULL);

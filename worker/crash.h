@@ -10,6 +10,10 @@
  * their own, inherited by every worker. They do nothing but pass the signal on until crash_note_in() was called. */
 void crash_install(void);
 
+/* Loads what a backtrace needs, which takes a third of a millisecond, once: backtrace(3) is not safe in a handler the
+ * first time. Notes have no backtrace before. */
+void crash_prepare(void);
+
 /* In a worker: crashes of this process are noted in page from now on. */
 void crash_note_in(struct page *page);
 

@@ -83,6 +83,7 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
                      threads - before);
             return error->code = -EINVAL;
         }
+        crash_prepare();
     }
     crash_install();
     return 0;
@@ -270,6 +271,7 @@ static void drop_replacement(struct server *server, struct slot *slot)
 static bool tell_gone(struct server *server, struct slot *slot)
 {
     struct message_gone gone;
+    const bool is_command = slot->page->is_command != 0;
     slot_report(slot, &server->metering, server->crash, sizeof server->crash, &gone);
     struct slot *next = gone.begun != 0 && !slot->unreaped ? prepare_replacement(server) : NULL;
     gone.replacement = next != NULL ? next->serial : 0;
@@ -280,6 +282,8 @@ static bool tell_gone(struct server *server, struct slot *slot)
             drop_replacement(server, next);
         return false;
     }
+    if (!is_command)
+        crash_prepare(); /* where there was one function there will be more: their workers have it from us */
     if (slot->unreaped)
         slot->state = SLOT_STUCK; /* keeps its place, and its page, until the kernel lets go of it */
     else

@@ -310,6 +310,8 @@ void worker_main(const struct worker_birth *birth)
     const int got = receive_task(channel.task, &task);
     if (got == 0)
         _exit(0);
+    if (got > 0 && task.message.function != 0)
+        crash_prepare();
     if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task.message, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
     apply_limits(&task.message);
