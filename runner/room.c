@@ -24,7 +24,7 @@ static void set_rules(struct room *room, const pool_options_t *options)
 {
     struct machine_memory memory = {0};
     machine_open(&room->machine);
-    machine_read(&room->machine, &memory);
+    const bool is_known = machine_read(&room->machine, &memory);
     const struct admission_rules rules = {
         .budget = choose(options->memory_budget, memory.total / 100 * BUDGET_PERCENT),
         .budget_is_given = options->memory_budget > 0,
@@ -33,6 +33,8 @@ static void set_rules(struct room *room, const pool_options_t *options)
         .workers = (size_t)options->workers,
     };
     admission_init(&room->admission, &rules);
+    room->admission.available = is_known ? memory.available : UINT64_MAX;
+    room->seen_at = process_now_ms();
 }
 
 void room_deinit(struct room *room)
@@ -56,8 +58,8 @@ void room_open(struct loop *loop)
         room->listen_at = process_now_ms() + LISTEN_MS;
 }
 
-/* Not at once: the kernel takes up to 2 s to tell of pressure anyway, and some 10 ms to let go of a trigger, for which a
- * pool that was opened for a short command would have to wait. */
+/* Not at once: the kernel takes up to 2 s to tell of pressure anyway, and some 10 ms to let go of a trigger, for which
+ * a pool that was opened for a short command would have to wait. */
 static void listen_when_due(struct loop *loop, int64_t now)
 {
     struct room *room = &loop->room;

@@ -59,7 +59,8 @@ _Noreturn static void become_server(struct keeper *keeper, int control, int life
     int host = keeper->host_pidfd;
     int *keep[3 + FORKSERVER_HELD_MAX] = {&control, &life, &host};
     keep_held(keeper, keep + 3);
-    process_descriptors_keep(process_gap_end(), keep, 3 + (unsigned)keeper->config->held_count);
+    /* The host's are gone, and stdio is empty: what is left are the keeper's own. */
+    process_descriptors_close_but(process_gap_end(), keep, 3 + (unsigned)keeper->config->held_count);
     forkserver_main(keeper->config, control, life, host);
 }
 
