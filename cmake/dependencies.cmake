@@ -17,6 +17,20 @@ if(RECLAIM_COMMAND AND PKG_CONFIG_FOUND)
   pkg_check_modules(SQLITE IMPORTED_TARGET sqlite3)
 endif()
 
+# <dependency>_WITHIN: its archive, for a program that is to start without it; where there is none, the package.
+foreach(dependency IN ITEMS LIBUV MSGPACK JANSSON)
+  set(names "")
+  foreach(name IN LISTS ${dependency}_LIBRARIES)
+    list(APPEND names lib${name}_a.a lib${name}.a) # Debian has libuv_a.a
+  endforeach()
+  find_library(${dependency}_ARCHIVE NAMES ${names} HINTS ${${dependency}_LIBRARY_DIRS})
+  mark_as_advanced(${dependency}_ARCHIVE)
+  set(${dependency}_WITHIN PkgConfig::${dependency})
+  if(${dependency}_ARCHIVE)
+    set(${dependency}_WITHIN ${${dependency}_ARCHIVE})
+  endif()
+endforeach()
+
 set(missing "")
 foreach(dependency IN ITEMS PKG_CONFIG LIBUV MSGPACK)
   if(NOT ${dependency}_FOUND)

@@ -33,3 +33,11 @@ add_library(reclaim::reclaim_static ALIAS reclaim_static)
 set_target_properties(reclaim_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME reclaim)
 target_include_directories(reclaim_static INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(reclaim_static PRIVATE ${packages})
+
+# All of it within a program: libreclaim.a, and the archives of what it is built on where there are any.
+add_library(reclaim_within INTERFACE)
+add_dependencies(reclaim_within reclaim_static)
+target_link_options(reclaim_within INTERFACE -static-libgcc)
+target_include_directories(reclaim_within INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_link_libraries(reclaim_within INTERFACE $<TARGET_FILE:reclaim_static> ${LIBUV_WITHIN} ${MSGPACK_WITHIN}
+                                               Threads::Threads ${CMAKE_DL_LIBS})

@@ -252,7 +252,7 @@ static void step_end(struct loop *loop)
     struct peer *peer, *next;
     char message[256];
     if (loop->keeper_gone && loop->control < 0) {
-        if (loop->peers != NULL)
+        if (loop->peers != NULL && !loop->nothing_left)
             supervise_sweep(loop);
         HASH_ITER(hh, loop->peers, peer, next) {
             peer_lost(peer);

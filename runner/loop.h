@@ -45,6 +45,7 @@ struct loop {
     char sampled_why[CGROUP_WHY_MAX]; /* why there are no cgroups; empty: there are, or nobody wanted any */
     uv_poll_t keeper_poll;
     bool keeper_gone, ending; /* ending: we asked it to end everything */
+    bool nothing_left;        /* it has said so, and is gone */
     int control;              /* -1: no fork server */
     uv_poll_t *control_poll;
     bool server_ready;

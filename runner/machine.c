@@ -129,19 +129,29 @@ bool machine_read(const struct machine *machine, struct machine_memory *memory)
 
 /* ---- finding the cgroups --------------------------------------------------------------------------------------- */
 
-static bool find_mount(const char *controller, char *root, char *point)
+struct hierarchy {
+    const char *controller; /* NULL: version 2 */
+    bool is_mounted;
+    char root[MACHINE_PATH_MAX], point[MACHINE_PATH_MAX];
+};
+
+/* One look for all of them: it is the dearest file of those that are read here. */
+static void find_mounts(struct hierarchy *all, size_t count)
 {
     FILE *file = fopen("/proc/self/mountinfo", "re");
     char *line = NULL;
-    size_t size = 0;
-    bool found = false;
+    size_t size = 0, found = 0;
     if (file == NULL)
-        return false;
-    while (!found && getline(&line, &size, file) > 0)
-        found = cgroup_parse_mountinfo(line, controller, root, point, MACHINE_PATH_MAX);
+        return;
+    while (found < count && getline(&line, &size, file) > 0)
+        for (struct hierarchy *one = all; one < all + count; one++)
+            if (!one->is_mounted &&
+                cgroup_parse_mountinfo(line, one->controller, one->root, one->point, MACHINE_PATH_MAX)) {
+                one->is_mounted = true;
+                found++;
+            }
     free(line);
     fclose(file);
-    return found;
 }
 
 /* Adds a directory and all above it up to the mount point. */
@@ -158,22 +168,25 @@ static void add_levels(struct machine *machine, char *directory, size_t point_le
     }
 }
 
-static void add_hierarchy(struct machine *machine, const char *own, const char *controller)
+static void add_hierarchy(struct machine *machine, const char *own, const struct hierarchy *from)
 {
-    char path[MACHINE_PATH_MAX], root[MACHINE_PATH_MAX], point[MACHINE_PATH_MAX], directory[MACHINE_PATH_MAX];
-    if (cgroup_parse_own(own, controller, path, sizeof path) && find_mount(controller, root, point) &&
-        machine_directory(root, point, path, directory, sizeof directory))
-        add_levels(machine, directory, strlen(point), controller != NULL);
+    char path[MACHINE_PATH_MAX], directory[MACHINE_PATH_MAX];
+    if (from->is_mounted && cgroup_parse_own(own, from->controller, path, sizeof path) &&
+        machine_directory(from->root, from->point, path, directory, sizeof directory))
+        add_levels(machine, directory, strlen(from->point), from->controller != NULL);
 }
 
 void machine_open(struct machine *machine)
 {
+    struct hierarchy hierarchies[] = {{.controller = NULL}, {.controller = "memory"}};
+    const size_t count = sizeof hierarchies / sizeof hierarchies[0];
     char own[TEXT_MAX];
     *machine = (struct machine){.levels = calloc(MACHINE_LEVELS_MAX, sizeof *machine->levels)};
     if (machine->levels == NULL || !read_text("/proc/self/cgroup", own))
         return;
-    add_hierarchy(machine, own, NULL);
-    add_hierarchy(machine, own, "memory");
+    find_mounts(hierarchies, count);
+    for (size_t i = 0; i < count; i++)
+        add_hierarchy(machine, own, &hierarchies[i]);
 }
 
 void machine_close(struct machine *machine)

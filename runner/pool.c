@@ -251,6 +251,12 @@ static int wait_until_open(pool_t *pool, pool_error_t *error)
     return why.code == 0 ? 0 : say(error, why.code, why.message);
 }
 
+/* Where it matters: it is read from a file. */
+static int count_processors(const pool_options_t *options)
+{
+    return options != NULL && options->workers > 0 ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 int pool_open(pool_t **out, const pool_options_t *options, pool_error_t *error)
 {
     pool_options_t full;
@@ -259,7 +265,7 @@ int pool_open(pool_t **out, const pool_options_t *options, pool_error_t *error)
     if (out == NULL)
         return say(error, -EINVAL, "pool is NULL: it is where the new pool goes");
     *out = NULL;
-    int rc = options_pool(options, (int)sysconf(_SC_NPROCESSORS_ONLN), &full);
+    int rc = options_pool(options, count_processors(options), &full);
     if (rc < 0)
         return say(error, rc, pool_message());
     rc = fill_standard_descriptors();

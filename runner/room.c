@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LOOK_MS        50 /* the machine is looked at no more often */
+#define LISTEN_MS      1000
 #define BUDGET_PERCENT 80
 #define FLOOR_PERCENT  5
 
@@ -23,7 +24,7 @@ static void set_rules(struct room *room, const pool_options_t *options)
 {
     struct machine_memory memory = {0};
     machine_open(&room->machine);
-    machine_read(&room->machine, &memory);
+    const bool is_known = machine_read(&room->machine, &memory);
     const struct admission_rules rules = {
         .budget = choose(options->memory_budget, memory.total / 100 * BUDGET_PERCENT),
         .budget_is_given = options->memory_budget > 0,
@@ -32,6 +33,8 @@ static void set_rules(struct room *room, const pool_options_t *options)
         .workers = (size_t)options->workers,
     };
     admission_init(&room->admission, &rules);
+    room->admission.available = is_known ? memory.available : UINT64_MAX;
+    room->seen_at = process_now_ms();
 }
 
 void room_deinit(struct room *room)
@@ -48,10 +51,21 @@ static void on_pressure(void *data)
 void room_open(struct loop *loop)
 {
     struct room *room = &loop->room;
-    *room = (struct room){.look_at = LOOP_NEVER, .watch_at = LOOP_NEVER, .pressure = PRESSURE_INITIAL};
+    *room = (struct room){
+        .look_at = LOOP_NEVER, .watch_at = LOOP_NEVER, .listen_at = LOOP_NEVER, .pressure = PRESSURE_INITIAL};
     set_rules(room, &loop->pool->options);
-    if (!admission_is_on(&room->admission))
+    if (admission_is_on(&room->admission))
+        room->listen_at = process_now_ms() + LISTEN_MS;
+}
+
+/* Not at once: the kernel takes up to 2 s to tell of pressure anyway, and some 10 ms to let go of a trigger, for which
+ * a pool that was opened for a short command would have to wait. */
+static void listen_when_due(struct loop *loop, int64_t now)
+{
+    struct room *room = &loop->room;
+    if (now < room->listen_at)
         return;
+    room->listen_at = LOOP_NEVER;
     const int rc = pressure_open(&room->pressure, &loop->uv, on_pressure, loop);
     if (rc < 0)
         loop_log(loop, "the kernel does not tell of memory pressure (PSI): %s", strerror(-rc));
@@ -59,6 +73,7 @@ void room_open(struct loop *loop)
 
 void room_close(struct loop *loop)
 {
+    loop->room.listen_at = LOOP_NEVER;
     pressure_close(&loop->room.pressure);
 }
 
@@ -143,6 +158,7 @@ void room_watch(struct loop *loop, int64_t now)
 {
     struct room *room = &loop->room;
     struct admission_ticket *ticket;
+    listen_when_due(loop, now);
     if (!admission_is_watching(&room->admission)) {
         room->watch_at = LOOP_NEVER;
         return;
@@ -183,5 +199,6 @@ int64_t room_next(struct loop *loop)
     const bool held = admission_is_on(&room->admission) && admission_is_held(&room->admission);
     tell(loop, held);
     publish(room);
-    return room->look_at < room->watch_at ? room->look_at : room->watch_at;
+    const int64_t look_at = room->look_at < room->watch_at ? room->look_at : room->watch_at;
+    return look_at < room->listen_at ? look_at : room->listen_at;
 }

@@ -16,6 +16,7 @@ struct room {
     struct admission admission; /* its rules do not change: any thread may read them */
     struct machine machine;     /* the same */
     struct pressure pressure;
+    int64_t listen_at;         /* when the trigger is to be made: room_watch */
     int64_t seen_at;           /* when the machine was looked at; 0: never */
     int64_t look_at;           /* jobs wait that may not start: when that may change */
     int64_t watch_at;          /* when the floor is to be looked at */
@@ -39,7 +40,7 @@ enum admission_answer room_try(struct room *room, struct admission_scan *scan, p
 /* It did not start after all: admission_give_back. */
 void room_give_back(struct room *room, pool_job_t *job);
 
-/* Evicts a job if it has to be. */
+/* Evicts a job if it has to be, and listens for pressure once the pool is a second old. */
 void room_watch(struct loop *loop, int64_t now);
 
 /* Says what there is to say, and when there is something to do again. */

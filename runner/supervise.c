@@ -451,24 +451,26 @@ static void on_server_lost(struct loop *loop, const struct message_server_lost *
 
 /* ---- keeper ---------------------------------------------------------------------------------------------------- */
 
-static void reap_keeper(struct loop *loop)
+/* True: it has said that nothing is left. */
+static bool reap_keeper(struct loop *loop)
 {
     /* By pidfd where there is one: if the host's own waitpid(-1) took the status, the pid may be another child by now.
      */
+    const bool has_pidfd = loop->keeper_pidfd >= 0;
+    const id_t who = has_pidfd ? (id_t)loop->keeper_pidfd : (id_t)loop->keeper_pid;
     siginfo_t info;
-    if (loop->keeper_pidfd >= 0)
-        while (waitid((idtype_t)P_PIDFD, (id_t)loop->keeper_pidfd, &info, WEXITED) < 0 && errno == EINTR)
-            ;
-    else
-        while (waitpid(loop->keeper_pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+    int rc;
+    do {
+        rc = waitid(has_pidfd ? (idtype_t)P_PIDFD : P_PID, who, &info, WEXITED);
+    } while (rc < 0 && errno == EINTR);
+    return rc == 0 && info.si_code == CLD_EXITED && info.si_status == 0;
 }
 
 static void on_keeper_gone(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->keeper_poll, NULL);
     descriptor_close(&loop->keeper_socket);
-    reap_keeper(loop);
+    loop->nothing_left = reap_keeper(loop);
     descriptor_close(&loop->keeper_pidfd);
     loop->keeper_gone = true;
     if (loop->control >= 0) /* it sees that too, and ends what it has */

@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define SMALL_FRAME    ((size_t)8 * 1024)
+#define BESIDE_PAYLOAD ((size_t)256) /* header and fields */
+
 /* The descriptors that go down with a task, and what says which they are. */
 struct freight {
     int fds[DESCRIPTOR_MAX];
@@ -80,9 +83,8 @@ static int load_freight(struct peer *peer, struct freight *freight)
     return rc;
 }
 
-static int send_frame(struct peer *peer, const struct freight *freight)
+static int send_frame(struct peer *peer, const struct freight *freight, uint8_t *storage, size_t size)
 {
-    uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
     const pool_job_t *job = peer->job;
     struct frame_buffer frame;
     const struct message_task task = {
@@ -104,7 +106,7 @@ static int send_frame(struct peer *peer, const struct freight *freight)
         .cpu_weight = job->options.cpu_weight,
         .backstop = job->options.memory_backstop,
     };
-    frame_buffer_init(&frame, storage, sizeof storage);
+    frame_buffer_init(&frame, storage, size);
     const int rc = message_pack(&frame, MESSAGE_TASK, &task);
     if (rc < 0)
         return rc;
@@ -114,12 +116,30 @@ static int send_frame(struct peer *peer, const struct freight *freight)
     return (size_t)sent == frame.size ? 0 : -EPIPE; /* an empty socket takes a whole task, or this worker is no good */
 }
 
+/* The stack is touched for as much as a frame may need, page by page: so most have a small one. */
+__attribute__((noinline)) static int send_small(struct peer *peer, const struct freight *freight)
+{
+    uint8_t storage[SMALL_FRAME];
+    return send_frame(peer, freight, storage, sizeof storage);
+}
+
+__attribute__((noinline)) static int send_large(struct peer *peer, const struct freight *freight)
+{
+    uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
+    return send_frame(peer, freight, storage, sizeof storage);
+}
+
+static bool is_small(const pool_job_t *job)
+{
+    return job->payload.kind != PAYLOAD_INLINE || job->payload.size <= SMALL_FRAME - BESIDE_PAYLOAD;
+}
+
 int task_send(struct peer *peer)
 {
     struct freight freight = {.ours = {-1, -1}};
     int rc = load_freight(peer, &freight);
     if (rc == 0)
-        rc = send_frame(peer, &freight);
+        rc = is_small(peer->job) ? send_small(peer, &freight) : send_large(peer, &freight);
     descriptor_close(&freight.ours[0]);
     descriptor_close(&freight.ours[1]);
     return rc;

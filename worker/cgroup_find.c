@@ -68,10 +68,11 @@ static bool lists_us(const char *path)
 {
     pid_t pids[MOVE_AT_ONCE];
     bool found = false;
+    const pid_t self = getpid();
     const int dir = open(path, CGROUP_FILE_DIRECTORY);
     const size_t count = dir < 0 ? 0 : cgroup_file_pids(dir, pids, MOVE_AT_ONCE);
     for (size_t i = 0; i < count && i < MOVE_AT_ONCE; i++)
-        found = found || pids[i] == getpid();
+        found = found || pids[i] == self;
     if (dir >= 0)
         close(dir);
     return found || count > MOVE_AT_ONCE;

@@ -83,7 +83,31 @@ _Noreturn static void fail_exec(int report, int step, int error)
     _exit(127);
 }
 
-_Noreturn static void exec_child(const struct command *command, char **argv, char **envp, int report, pid_t worker)
+/* Execs what is found in PATH. execvp(3) does so by trying, and a try costs ten times as much as to look whether the
+ * program is there; whatever is not plain is left to it. */
+static void exec_found(char **argv)
+{
+    const char *at = getenv("PATH"), *end;
+    const size_t length = strlen(argv[0]);
+    char file[512];
+    if (strchr(argv[0], '/') != NULL)
+        return;
+    for (; at != NULL && *at != '\0' && *at != ':'; at = *end == ':' ? end + 1 : end) {
+        end = strchrnul(at, ':');
+        const size_t directory = (size_t)(end - at);
+        if (directory + length + 2 > sizeof file)
+            return;
+        memcpy(file, at, directory);
+        file[directory] = '/';
+        memcpy(file + directory + 1, argv[0], length + 1);
+        if (access(file, X_OK) == 0) {
+            execve(file, argv, environ);
+            return;
+        }
+    }
+}
+
+_Noreturn static void exec_child(const struct command *command, char **argv, int report, pid_t worker)
 {
     const char *cwd = command->spec.cwd.data;
     if (process_die_with(worker) < 0)
@@ -100,9 +124,23 @@ _Noreturn static void exec_child(const struct command *command, char **argv, cha
         setrlimit(RLIMIT_DATA, &limit);
     }
     process_signals_restore(command->origin);
-    environ = envp;
+    exec_found(argv);
     execvp(argv[0], argv);
     fail_exec(report, 0, errno);
+}
+
+/* Until it execs the child has our memory, and we wait: there is no copy to be made for it, nor to be thrown away again
+ * by exec. So it must change nothing here that we need. Its pid, or -1. */
+static pid_t start_child(const struct command *command, char **argv, char **envp, int report)
+{
+    char **own = environ;
+    const pid_t worker = getpid();
+    environ = envp;            /* execvp looks for the program by it */
+    const pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): see above
+    if (pid == 0)
+        exec_child(command, argv, report, worker);
+    environ = own;
+    return pid;
 }
 
 static void put_text(struct message_result *result, const char *what, const char *name, int error)
@@ -251,12 +289,17 @@ static void drop_descriptors(const struct command *command)
         close(command->fds[i]);
 }
 
+/* What the kernel's counter for the child begins with. */
+static uint64_t high_water_mark(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
 static void run(const struct command *command, char **argv, char **envp, struct message_result *result)
 {
-    const pid_t worker = getpid();
-    struct watch watch = {.command = command, .result = result};
+    struct watch watch = {.command = command, .result = result, .floor = high_water_mark()};
     struct exec_failure failure;
-    uint64_t anonymous;
     sigset_t signals;
     int report[2];
     sigemptyset(&signals);
@@ -265,15 +308,11 @@ static void run(const struct command *command, char **argv, char **envp, struct 
         sigaddset(&signals, forwarded[i]);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (proc_resident(worker, &watch.floor, &anonymous) < 0)
-        watch.floor = 0;
-    if (pipe2(report, O_CLOEXEC) < 0 || (watch.pid = fork()) < 0) {
+    if (pipe2(report, O_CLOEXEC) < 0 || (watch.pid = start_child(command, argv, envp, report[1])) < 0) {
         result->start = START_NO_PROCESS;
         put_text(result, "cannot start", argv[0], errno);
         return;
     }
-    if (watch.pid == 0)
-        exec_child(command, argv, envp, report[1], worker);
     close(report[1]);
     drop_descriptors(command);
     result->processes = 1;

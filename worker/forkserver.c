@@ -69,8 +69,8 @@ static int prepare(struct server *server, const struct forkserver_config *config
 /* The warm template. Crash handlers come after it: what on_start loads may install its own. */
 static int run_on_start(const struct forkserver_config *config, pool_error_t *error)
 {
-    const int before = proc_threads(); /* one, but for a sanitizer's own */
     if (config->on_start != NULL) {
+        const int before = proc_threads(); /* one, but for a sanitizer's own */
         const int rc = config->on_start(config->on_start_arg, error);
         if (rc != 0) {
             error->message[sizeof error->message - 1] = '\0';

@@ -59,7 +59,8 @@ _Noreturn static void become_server(struct keeper *keeper, int control, int life
     int host = keeper->host_pidfd;
     int *keep[3 + FORKSERVER_HELD_MAX] = {&control, &life, &host};
     keep_held(keeper, keep + 3);
-    process_descriptors_keep(process_gap_end(), keep, 3 + (unsigned)keeper->config->held_count);
+    /* The host's are gone, and stdio is empty: what is left are the keeper's own. */
+    process_descriptors_close_but(process_gap_end(), keep, 3 + (unsigned)keeper->config->held_count);
     forkserver_main(keeper->config, control, life, host);
 }
 
@@ -163,9 +164,9 @@ _Noreturn static void quit(struct keeper *keeper)
                 ;
         }
     }
-    reaper_end_all(keeper->self);
+    const int rc = reaper_end_all(keeper->self);
     cgroup_sweep(&keeper->config->cgroups); /* of a fork server that did not come to it */
-    _exit(0);
+    _exit(rc == 0 ? 0 : 1);
 }
 
 static void loop(struct keeper *keeper)

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STATUS_USUAL 4096 /* bytes; a user with many groups makes it longer */
+
 /* Reads a small /proc file as text: its length or a negative errno. */
 static ssize_t read_text(const char *path, char *text, size_t size)
 {
@@ -186,11 +188,12 @@ int proc_resident_at(int statm, uint64_t *resident, uint64_t *anonymous)
 static bool labelled_bytes(const char *text, const char *label, uint64_t *bytes)
 {
     const size_t length = strlen(label);
-    unsigned long long kib;
     for (const char *line = text; line != NULL; line = strchr(line, '\n'), line += line != NULL)
-        if (strncmp(line, label, length) == 0 && sscanf(line + length, " %llu", &kib) == 1) {
+        if (strncmp(line, label, length) == 0) {
+            char *end;
+            const unsigned long long kib = strtoull(line + length, &end, 10);
             *bytes = kib * 1024;
-            return true;
+            return end > line + length;
         }
     return false;
 }
@@ -364,10 +367,15 @@ static int status_number(const char *path, const char *label, unsigned long long
 
 uint64_t proc_peak(pid_t pid)
 {
-    char path[64];
+    char path[64], text[STATUS_USUAL];
     unsigned long long kib = 0;
+    uint64_t bytes;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    return status_number(path, "VmHWM:", &kib) < 0 ? 0 : kib * 1024;
+    const ssize_t got = read_text(path, text, sizeof text);
+    if (got >= 0 && labelled_bytes(text, "VmHWM:", &bytes))
+        return bytes;
+    const bool is_cut = got == (ssize_t)sizeof text - 1;
+    return is_cut && status_number(path, "VmHWM:", &kib) == 0 ? kib * 1024 : 0;
 }
 
 int proc_threads(void)

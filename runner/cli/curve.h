@@ -1,4 +1,4 @@
-/* curve.h - one job's memory over time: points collected, written as mprof does, drawn. */
+/* curve.h - one job's memory over time: points collected, and written as mprof does. */
 #ifndef CURVE_H
 #define CURVE_H
 
@@ -25,14 +25,5 @@ void curve_deinit(struct curve *curve);
 /* memory_profiler's format, which `mprof plot` draws: "CMDLINE ...", then "MEM <MiB> <seconds since the epoch>".
  * Negative errno. */
 int curve_write_mprof(const struct curve *curve, FILE *file, const char *const *argv);
-
-enum curve_format { CURVE_UNKNOWN = 0, CURVE_SVG, CURVE_PNG };
-
-/* By how a file's name ends. */
-enum curve_format curve_format(const char *path);
-
-/* A picture; limit 0: none. Negative errno. */
-int curve_draw(const struct curve *curve, FILE *file, enum curve_format format, const char *const *argv,
-               uint64_t limit);
 
 #endif

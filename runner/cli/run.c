@@ -4,6 +4,7 @@
 #include "limit.h"
 #include "outcome.h"
 #include "outfile.h"
+#include "plot.h"
 #include "relay.h"
 #include "report.h"
 #include "say.h"
@@ -31,6 +32,7 @@ struct run {
     struct limits limits; /* the first: see limit.h */
     bool verbose;
     const char *report, *samples, *plot;
+    plot_draw_fn *draw; /* for plot */
 
     const char *const *argv;
     FILE *report_file, *samples_file, *plot_file;
@@ -68,8 +70,13 @@ static int set_samples(void *context, const char *text)
 
 static int set_plot(void *context, const char *text)
 {
-    ((struct run *)context)->plot = text;
-    return curve_format(text) != CURVE_UNKNOWN ? 0 : table_fail("plot", text, "the name must end in .svg or .png");
+    struct run *run = context;
+    const char *why;
+    run->plot = text;
+    if (plot_format(text) == PLOT_UNKNOWN)
+        return table_fail("plot", text, "the name must end in .svg or .png");
+    run->draw = plot_load(&why);
+    return run->draw != NULL ? 0 : table_fail("plot", text, why);
 }
 
 static const struct table_option own_table[] = {
@@ -195,7 +202,7 @@ static int submit(struct run *run)
 static int start(struct run *run)
 {
     static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT};
-    const pool_options_t options = {.workers = 1};
+    const pool_options_t options = {.workers = 1, .warm = POOL_NONE};
     pool_error_t error;
     sigset_t held;
     run->settled = eventfd(0, EFD_CLOEXEC);
@@ -288,7 +295,7 @@ static int write_files(struct run *run, const pool_result_t *result)
     if (run->samples_file != NULL && (samples = outfile_empty(run->samples, run->samples_file)) == 0)
         samples = curve_write_mprof(&run->curve, run->samples_file, run->argv);
     if (run->plot_file != NULL && (plot = outfile_empty(run->plot, run->plot_file)) == 0)
-        plot = curve_draw(&run->curve, run->plot_file, curve_format(run->plot), run->argv, result->usage.memory_limit);
+        plot = run->draw(&run->curve, run->plot_file, plot_format(run->plot), run->argv, result->usage.memory_limit);
     if (run->report_file != NULL && (report = outfile_empty(run->report, run->report_file)) == 0)
         report = report_write_json(run->report_file, run->argv, result);
     return (outfile_close("samples", run->samples, run->samples_file, samples) < 0) +

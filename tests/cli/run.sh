@@ -23,6 +23,18 @@ printf '\177ELF and no more' >"$work/garbage"
 chmod +x "$work/garbage"
 timeout 9 "$work/garbage" 2>/dev/null # execvp(3) gives it to sh
 check "no program" $? "$reclaim" run "$work/garbage"
+# What is found in PATH: the first that can be run, passing over what has the name alone.
+mkdir -p "$work/path/1/prog" "$work/path/2" "$work/path/3" "$work/path/4"
+echo 'echo second' >"$work/path/2/prog"
+echo 'echo third "$1"' >"$work/path/3/prog"
+printf '#!/bin/sh\necho fourth\n' >"$work/path/4/prog"
+chmod +x "$work/path/3/prog" "$work/path/4/prog"
+for path in "" 1: 2: 1:2: 5:1:2:; do
+    check "by PATH=${path}3" 0 sh -c 'cd "$2" && PATH=${3}3:4:/usr/bin:/bin exec "$1" run prog word' sh "$reclaim" "$work/path" "$path" &&
+        same out "third word"
+done
+check "by an empty entry of PATH" 0 sh -c 'cd "$2/4" && PATH=/usr/bin:: exec "$1" run prog' sh "$reclaim" "$work/path" && same out fourth
+check "a directory in PATH" 126 sh -c 'cd "$2" && PATH=1 exec "$1" run prog' sh "$reclaim" "$work/path"
 check "no directory" 127 "$reclaim" run "$work/garbage/true" && says err "$work/garbage/true"
 # shellcheck disable=SC2016 # for the inner shell
 check "too long a command" 125 sh -c 'ulimit -s unlimited 2>/dev/null || { echo "argv and envp are larger" >&2; exit 125; }

@@ -86,5 +86,17 @@ readelf -d "$libdir/libreclaim.so" >dynamic
 grep -q 'SONAME.*\[libreclaim\.so\.0\]' dynamic || die "the soname is not libreclaim.so.0"
 grep -q 'NOW' dynamic || die "libreclaim.so is not linked with -z now"
 
+command=$prefix/bin/reclaim
+if [ -x "$command" ]; then
+    say "the command draws, and says so when it cannot"
+    "$command" run --plot plot.svg true
+    grep -q '<svg' plot.svg || die "there is no picture in plot.svg"
+    rm "$libdir/reclaim/reclaim-plot.so"
+    code=0
+    "$command" run --plot plot.svg true 2>said || code=$?
+    [ $code = 125 ] || die "without its module --plot exits with $code"
+    grep -q '^reclaim run: --plot plot.svg: .*reclaim-plot.so' said || die "without its module --plot says: $(cat said)"
+fi
+
 [ "$(pkg-config --modversion reclaim)" = "$(./static --version)" ] || die "reclaim.pc and pool_version() disagree"
 say "passed"

@@ -1,5 +1,6 @@
-/* draw.c - memory over time as a picture: the curve, its limit as a line, axes with units. */
-#include "curve.h"
+/* draw.c - the module reclaim-plot.so: memory over time as a picture, the curve, its limit as a line, axes with units.
+ */
+#include "plot.h"
 #include "units.h"
 
 #include <cairo-svg.h>
@@ -21,14 +22,6 @@ struct plot {
     double start, seconds; /* of the x axis */
     double most;           /* bytes at the top of the y axis */
 };
-
-enum curve_format curve_format(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    if (dot == NULL)
-        return CURVE_UNKNOWN;
-    return strcmp(dot, ".svg") == 0 ? CURVE_SVG : strcmp(dot, ".png") == 0 ? CURVE_PNG : CURVE_UNKNOWN;
-}
 
 static double x_of(const struct plot *plot, double time)
 {
@@ -186,15 +179,15 @@ static void draw(cairo_surface_t *surface, const struct curve *curve, const char
     cairo_destroy(cairo);
 }
 
-int curve_draw(const struct curve *curve, FILE *file, enum curve_format format, const char *const *argv, uint64_t limit)
+int plot_draw(const struct curve *curve, FILE *file, enum plot_format format, const char *const *argv, uint64_t limit)
 {
     struct sink sink = {.file = file};
-    cairo_surface_t *surface = format == CURVE_SVG
+    cairo_surface_t *surface = format == PLOT_SVG
                                    ? cairo_svg_surface_create_for_stream(put_bytes, &sink, WIDTH, HEIGHT)
                                    : cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)WIDTH, (int)HEIGHT);
     draw(surface, curve, argv, limit);
     cairo_status_t status = cairo_surface_status(surface); /* an error of the context's is the surface's */
-    if (status == CAIRO_STATUS_SUCCESS && format == CURVE_PNG)
+    if (status == CAIRO_STATUS_SUCCESS && format == PLOT_PNG)
         status = cairo_surface_write_to_png_stream(surface, put_bytes, &sink);
     cairo_surface_finish(surface);
     if (status == CAIRO_STATUS_SUCCESS)
