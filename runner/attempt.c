@@ -13,37 +13,37 @@
 /* A value in a memfd, mapped where nobody can change it any more, or copied where somebody might. */
 static int map_value(struct peer *peer)
 {
-    pool_job_t *job = peer->job;
+    struct job_record *record = peer->job->record;
     const size_t size = (size_t)peer->result.size;
     if (payload_check(peer->value_fd, size, false) < 0)
         return -EBADMSG;
     if (payload_seal(peer->value_fd) == 0 || payload_check(peer->value_fd, size, true) == 0) {
         if (payload_check(peer->value_fd, size, true) < 0) /* sealed after it shrank */
             return -EBADMSG;
-        job->value_data = payload_map(peer->value_fd, size, false);
+        record->value_data = payload_map(peer->value_fd, size, false);
     } else {
-        job->value_data = payload_read(peer->value_fd, size);
+        record->value_data = payload_read(peer->value_fd, size);
     }
-    if (job->value_data == NULL)
+    if (record->value_data == NULL)
         return -errno;
-    job->value_mapped = size;
+    record->value_mapped = size;
     return 0;
 }
 
 /* Moves the value to the job. */
 static int take_value(struct peer *peer)
 {
-    pool_job_t *job = peer->job;
+    struct job_record *record = peer->job->record;
     int rc = 0;
     if (peer->value_fd >= 0) {
         rc = map_value(peer);
     } else {
-        job->value_data = peer->value;
+        record->value_data = peer->value;
         peer->value = NULL;
     }
     if (rc == 0) {
-        job->result.data = job->value_data;
-        job->result.size = (size_t)peer->result.size;
+        record->result.data = record->value_data;
+        record->result.size = (size_t)peer->result.size;
     }
     peer_drop_value(peer);
     return rc;
@@ -52,16 +52,16 @@ static int take_value(struct peer *peer)
 /* Moves captured output to the job: all writers are gone, or have flushed. */
 static void take_output(struct peer *peer)
 {
-    pool_job_t *job = peer->job;
-    const pool_stream_t modes[] = {job->streams.out, job->streams.err};
+    struct job_record *record = peer->job->record;
+    const pool_stream_t modes[] = {peer->job->kind->out, peer->job->kind->err};
     for (int i = 0; i < 2; i++) {
         struct peer_stream *stream = &peer->streams[i];
-        job->captured_streams[i] = modes[i] == POOL_STREAM_CAPTURE;
+        record->captured_streams[i] = modes[i] == POOL_STREAM_CAPTURE;
         if (stream->capture.fd >= 0)
             capture_read(&stream->capture);
         if (stream->capture.truncated)
-            job->result.truncated = true;
-        job->captured[i] = stream->capture.bytes;
+            record->result.truncated = true;
+        record->captured[i] = stream->capture.bytes;
         stream->capture.bytes = (struct capture_bytes){0};
         peer_stop_stream(stream);
     }
@@ -69,7 +69,8 @@ static void take_output(struct peer *peer)
 
 static void describe_ending(const struct peer *peer, const struct message_gone *gone, struct verdict_ending *ending)
 {
-    const pool_job_options_t *o = &peer->job->options;
+    const pool_job_options_t *o = job_options(peer->job);
+    const struct job_record *record = peer->job->record;
     *ending = (struct verdict_ending){
         .has_result = peer->has_result,
         .protocol_error = peer->protocol_error,
@@ -78,7 +79,7 @@ static void describe_ending(const struct peer *peer, const struct message_gone *
         .lost = gone == NULL,
         .status = gone == NULL ? 0 : (int)gone->status,
         .verdict = gone == NULL ? VERDICT_NONE : gone->verdict,
-        .is_command = peer->job->is_command,
+        .is_command = peer->job->kind->is_command,
         .code = peer->result.code,
         .start = peer->result.start,
         .signal = peer->result.signal,
@@ -86,9 +87,9 @@ static void describe_ending(const struct peer *peer, const struct message_gone *
         .timeout_ms = peer->timeout_ms,
         .cpu_ms = o->cpu_ms,
         .cpu_used_ms = gone == NULL ? 0 : (int64_t)((gone->user_us + gone->system_us) / 1000),
-        .memory_limit = o->memory_limit,
-        .peak = peer->job->result.usage.peak_memory,
-        .method = pool_memory_method_name(peer->job->result.usage.memory_method),
+        .memory_limit = record->memory_limit,
+        .peak = record->result.usage.peak_memory,
+        .method = pool_memory_method_name(record->result.usage.memory_method),
         .oom = gone == NULL ? OOM_NONE : gone->oom,
         .output_limit = o->output_limit,
         .pids = o->pids,
@@ -107,7 +108,7 @@ static void fill_times(const struct peer *peer, pool_usage_t *usage)
  * of its processes. */
 static uint32_t count_processes(const struct peer *peer, const struct message_gone *gone)
 {
-    const uint64_t worker = peer->job->is_command ? 1 : 0;
+    const uint64_t worker = peer->job->kind->is_command ? 1 : 0;
     const uint64_t ended = gone->processes + peer->result.processes + 1 - worker;
     const uint64_t met = gone->met > worker ? gone->met - worker : 0;
     return (uint32_t)(met > ended ? met : ended);
@@ -115,12 +116,13 @@ static uint32_t count_processes(const struct peer *peer, const struct message_go
 
 static void fill_usage(const struct peer *peer, const struct message_gone *gone, pool_usage_t *usage)
 {
-    const int64_t limit = peer->job->options.memory_limit;
+    const struct job_record *record = peer->job->record;
+    const int64_t limit = record->memory_limit;
     *usage = (pool_usage_t){.complete = true};
     fill_times(peer, usage);
     usage->memory_limit = limit >= 0 ? (uint64_t)limit : 0;
-    usage->memory_first_limit = peer->job->first_limit;
-    usage->oom_retries = peer->job->oom_retries;
+    usage->memory_first_limit = record->first_limit;
+    usage->oom_retries = record->oom_retries;
     if (gone == NULL)
         return;
     usage->user_seconds = (double)gone->user_us / 1e6;
@@ -135,7 +137,7 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
         return;
     usage->peak_memory = gone->peak;
     usage->peak_bound = gone->bound;
-    if (usage->memory_method == POOL_MEMORY_RUSAGE && peer->job->is_command && gone->peak == 0 &&
+    if (usage->memory_method == POOL_MEMORY_RUSAGE && peer->job->kind->is_command && gone->peak == 0 &&
         peer->result.peak > 0) {
         /* Smaller than what it inherited at exec: the worker looked at it while it ran. */
         usage->peak_memory = peer->result.peak;
@@ -162,7 +164,7 @@ bool attempt_settle_early(struct peer *peer)
     describe_ending(peer, &left_well, &ending);
     verdict_decide(&ending, &verdict);
     take_output(peer);
-    fill_times(peer, &job->result.usage);
+    fill_times(peer, &job->record->result.usage);
     peer->settled_early = true;
     settle_job(job, &verdict);
     return true;
@@ -172,18 +174,19 @@ bool attempt_settle_early(struct peer *peer)
 static void run_again(struct peer *peer, enum verdict_next next, const struct verdict_retry *retry)
 {
     pool_job_t *job = peer->job;
+    struct job_record *record = job->record;
     pool_event_t event = {.kind = POOL_EVENT_RETRIED, .outcome = retry->outcome};
     if (next == VERDICT_LARGER) {
-        if (job->oom_retries++ == 0)
-            job->first_limit = (uint64_t)job->options.memory_limit;
-        job->options.memory_limit = verdict_larger_limit(retry);
-        job->expected_floor = (uint64_t)job->options.memory_limit;
-        event.memory = job->expected_floor;
+        if (record->oom_retries++ == 0)
+            record->first_limit = (uint64_t)record->memory_limit;
+        record->memory_limit = verdict_larger_limit(retry);
+        record->expected_floor = (uint64_t)record->memory_limit;
+        event.memory = record->expected_floor;
     }
     settle_event(job, &event);
     job_drop_value(job);
-    job->evictions += next == VERDICT_RERUN;
-    loop_retry(peer->loop, job, next == VERDICT_RETRY ? job->options.retry_delay_ms : 0);
+    record->evictions += next == VERDICT_RERUN;
+    loop_retry(peer->loop, job, next == VERDICT_RETRY ? job_options(job)->retry_delay_ms : 0);
 }
 
 /* What it needed is known when it came to an end of its own, or of its limit. */
@@ -196,30 +199,32 @@ static bool is_lesson(const struct verdict *verdict)
 void attempt_conclude(struct peer *peer, const struct message_gone *gone)
 {
     pool_job_t *job = peer->job;
+    struct job_record *record = job->record;
+    const pool_job_options_t *o = job_options(job);
     struct verdict_ending ending;
     struct verdict verdict;
     const int rc = peer->has_result && !peer->protocol_error ? take_value(peer) : 0;
     peer->value_bad = rc == -EBADMSG;
     if (rc < 0 && rc != -EBADMSG)
         peer->host_error = -rc;
-    fill_usage(peer, gone, &job->result.usage); /* the next attempt may never start */
+    fill_usage(peer, gone, &record->result.usage); /* the next attempt may never start */
     describe_ending(peer, gone, &ending);
     verdict_decide(&ending, &verdict);
     if (gone == NULL && job->cancelled_by_close)
         verdict.outcome = POOL_CANCELLED, verdict.cause = POOL_CAUSE_CANCELLED;
-    loop_job_ended(peer->loop, job, job->result.usage.peak_memory, gone != NULL && is_lesson(&verdict));
+    loop_job_ended(peer->loop, job, record->result.usage.peak_memory, gone != NULL && is_lesson(&verdict));
     const struct verdict_retry retry = {
         .outcome = verdict.outcome,
         .cancelled = job->cancel_asked,
         .out_of_time = verdict.cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
-        .rerunnable = job->options.rerunnable,
+        .rerunnable = o->rerunnable,
         .evicted = gone != NULL && gone->verdict == VERDICT_EVICTED,
-        .attempt = job_attempt(job) - job->oom_retries,
-        .retries = job->options.retries,
-        .retry_on = job->options.retry_on,
+        .attempt = job_attempt(job) - record->oom_retries,
+        .retries = o->retries,
+        .retry_on = o->retry_on,
         .over_memory = verdict.cause == POOL_CAUSE_MEMORY_LIMIT,
-        .retry_oom = job->options.retry_oom,
-        .memory_limit = job->options.memory_limit,
+        .retry_oom = o->retry_oom,
+        .memory_limit = record->memory_limit,
         .memory_most = loop_memory_most(peer->loop),
     };
     const enum verdict_next next = verdict_next(&retry);
@@ -231,7 +236,7 @@ void attempt_conclude(struct peer *peer, const struct message_gone *gone)
         job_drop_value(job);
     take_output(peer);
     if (gone != NULL && gone->crash.size > 0)
-        job->crash = strndup(gone->crash.data, gone->crash.size);
+        record->crash = strndup(gone->crash.data, gone->crash.size);
     settle_job(job, &verdict);
     settle_release(job);
 }
@@ -240,10 +245,9 @@ void attempt_restart(struct peer *peer)
 {
     pool_job_t *job = peer->job;
     loop_job_ended(peer->loop, job, 0, false);
-    job->attempt--;
-    if (++job->restarts > UNBEGUN_RESTARTS_MAX)
-        settle_unstarted(job, POOL_LOST, POOL_CAUSE_LOST,
-                         "its workers died before they could take it, several times in a row");
+    job->record->attempt--;
+    if (++job->record->restarts > UNBEGUN_RESTARTS_MAX)
+        settle_unstarted(job, POOL_LOST, "its workers died before they could take it, several times in a row");
     else
         loop_requeue(peer->loop, job);
 }

@@ -7,46 +7,60 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static int copy_fds(pool_job_t *job, const int *fds, size_t count)
+/* Those of a command's streams are filled in by who submits it. */
+static int copy_files(pool_job_t *job, const int *fds, size_t count)
 {
-    job->options.fd_count = 0;
-    if (count == 0)
+    if (count == 0 && !job->kind->is_command)
         return 0;
-    job->fds = calloc(count, sizeof *job->fds);
-    if (job->fds == NULL)
+    struct job_files *files = malloc(sizeof *files + count * sizeof files->given[0]);
+    if (files == NULL)
         return failure(-ENOMEM, "no memory for a job's descriptors");
-    for (size_t i = 0; i < count; i++) {
-        job->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-        if (job->fds[i] < 0)
-            return failure(-errno, "fds[%zu] is %d and cannot be duplicated: %s", i, fds[i], strerror(errno));
-        job->options.fd_count++;
+    *files = (struct job_files){.streams = {-1, -1, -1}};
+    job->files = files;
+    for (; files->count < count; files->count++) {
+        const int fd = fds[files->count];
+        const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0)
+            return failure(-errno, "fds[%zu] is %d and cannot be duplicated: %s", files->count, fd, strerror(errno));
+        files->given[files->count] = copy;
     }
     return 0;
 }
 
-int job_new(pool_t *pool, const pool_job_options_t *options, const char *name, pool_job_t **out)
+/* Room for what is inside, too. */
+static pool_job_t *allocate(size_t inside)
 {
-    pool_job_t *job = calloc(1, sizeof *job);
-    if (job == NULL)
+    pool_job_t *job = NULL;
+    const size_t size = offsetof(pool_job_t, inside) + inside;
+    job = malloc(size > sizeof *job ? size : sizeof *job);
+    if (job != NULL)
+        memset(job, 0, sizeof *job);
+    return job;
+}
+
+int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, size_t size, pool_job_t **out)
+{
+    pool_job_t *job = allocate(size <= JOB_INSIDE_MAX ? size : 0);
+    if (job == NULL) {
+        kind_release(kind);
         return failure(-ENOMEM, "no memory for a job");
+    }
     job->pool = pool_retain(pool);
+    job->kind = kind;
     atomic_init(&job->references, 1);
     atomic_init(&job->state, POOL_STATE_QUEUED);
-    job->options = *options;
-    job->has_callbacks = options->on_settled != NULL || options->on_event != NULL || options->on_release != NULL;
     job->payload.memfd = -1;
-    job->streams.fds[0] = job->streams.fds[1] = job->streams.fds[2] = -1;
+    job->payload.data = size > 0 && size <= JOB_INSIDE_MAX ? job->inside : NULL;
     job->deadline_at = INT64_MAX;
     LIST_INIT(&job->watches);
-    job->name = strdup(name);
-    int rc = job->name == NULL ? failure(-ENOMEM, "no memory for a job's name") : 0;
-    job->options.name = job->name;
-    if (rc == 0)
-        rc = copy_fds(job, options->fds, options->fd_count);
+    if (given != NULL)
+        job->user = given->user;
+    const int rc = given != NULL ? copy_files(job, given->fds, given->fd_count) : copy_files(job, NULL, 0);
     if (rc < 0) {
         job_discard(job);
         return rc;
@@ -67,7 +81,8 @@ int job_set_payload(pool_job_t *job, const void *data, size_t size)
         payload->memfd = fd;
         payload->kind = PAYLOAD_MEMFD;
     } else {
-        payload->data = malloc(size);
+        if (payload->data == NULL)
+            payload->data = malloc(size);
         if (payload->data == NULL)
             return failure(-ENOMEM, "no memory for an argument of %zu bytes", size);
         memcpy(payload->data, data, size);
@@ -78,53 +93,106 @@ int job_set_payload(pool_job_t *job, const void *data, size_t size)
     return 0;
 }
 
+int job_prepare(pool_job_t *job)
+{
+    struct timetable *times = &job->pool->times;
+    if (!job->has_time && timetable_reserve(times, 1) < 0)
+        return -ENOMEM;
+    job->has_time = true;
+    if (job->record != NULL)
+        return 0;
+    struct job_record *record = calloc(1, sizeof *record);
+    if (record == NULL)
+        return -ENOMEM;
+    record->job = job;
+    record->memory_limit = job_options(job)->memory_limit;
+    job->record = record;
+    return 0;
+}
+
+static struct pool_jobs *list_of(pool_t *pool, enum job_list list)
+{
+    struct pool_jobs *const lists[] = {NULL, &pool->waiting, &pool->asked, &pool->collected};
+    return lists[list];
+}
+
+void job_move(pool_job_t *job, enum job_list list)
+{
+    struct pool_jobs *from = list_of(job->pool, job->list), *to = list_of(job->pool, list);
+    if (from != NULL)
+        TAILQ_REMOVE(from, job, link);
+    if (to != NULL)
+        TAILQ_INSERT_TAIL(to, job, link);
+    job->list = list;
+}
+
+static void drop_files(pool_job_t *job)
+{
+    struct job_files *files = job->files;
+    if (files == NULL)
+        return;
+    for (size_t i = 0; i < files->count; i++)
+        descriptor_close(&files->given[i]);
+    for (int i = 0; i < 3; i++)
+        descriptor_close(&files->streams[i]);
+    free(files);
+    job->files = NULL;
+}
+
 void job_drop_inputs(pool_job_t *job)
 {
-    atomic_fetch_sub(&job->pool->held, job->payload.size);
-    free(job->payload.data);
+    if (job->payload.size > 0)
+        atomic_fetch_sub(&job->pool->held, job->payload.size);
+    if (job->payload.data != job->inside)
+        free(job->payload.data);
     descriptor_close(&job->payload.memfd);
     job->payload = (struct job_payload){.memfd = -1};
-    for (size_t i = 0; i < job->options.fd_count; i++)
-        descriptor_close(&job->fds[i]);
-    free(job->fds);
-    job->fds = NULL;
-    job->options.fd_count = 0;
-    for (int i = 0; i < 3; i++)
-        descriptor_close(&job->streams.fds[i]);
+    drop_files(job);
 }
 
 void job_drop_value(pool_job_t *job)
 {
-    if (job->value_mapped > 0)
-        payload_unmap(job->value_data, job->value_mapped);
+    struct job_record *record = job->record;
+    if (record->value_mapped > 0)
+        payload_unmap(record->value_data, record->value_mapped);
     else
-        free(job->value_data);
-    job->value_data = NULL;
-    job->value_mapped = 0;
-    job->result.data = NULL;
-    job->result.size = 0;
+        free(record->value_data);
+    record->value_data = NULL;
+    record->value_mapped = 0;
+    record->result.data = NULL;
+    record->result.size = 0;
 }
 
 uint32_t job_attempt(const pool_job_t *job)
 {
-    return job->attempt - job->evictions;
+    return job->record == NULL ? 0 : job->record->attempt - job->record->evictions;
 }
 
 uint64_t job_held(const pool_job_t *job)
 {
-    return job->result.size + job->captured[0].size + job->captured[1].size;
+    const struct job_record *record = job->record;
+    return record == NULL ? 0 : record->result.size + record->captured[0].size + record->captured[1].size;
+}
+
+static void drop_record(pool_job_t *job)
+{
+    struct job_record *record = job->record;
+    if (record == NULL)
+        return;
+    atomic_fetch_sub(&job->pool->held, job_held(job));
+    job_drop_value(job);
+    for (int i = 0; i < 2; i++)
+        capture_bytes_free(&record->captured[i]);
+    free(record->message);
+    free(record->crash);
+    free(record);
 }
 
 void job_discard(pool_job_t *job)
 {
     job_drop_inputs(job);
-    atomic_fetch_sub(&job->pool->held, job_held(job));
-    job_drop_value(job);
-    for (int i = 0; i < 2; i++)
-        capture_bytes_free(&job->captured[i]);
-    free(job->name);
-    free(job->message);
-    free(job->crash);
+    drop_record(job);
+    kind_release(job->kind);
     pool_release(job->pool);
     free(job);
 }
@@ -142,16 +210,11 @@ void pool_job_release(pool_job_t *job)
         return;
     if (atomic_fetch_sub(&job->references, 1) != 1)
         return;
-    const pool_release_fn on_release = job->options.on_release;
-    void *user = job->options.user;
+    const pool_release_fn on_release = job_options(job)->on_release;
+    void *user = job->user;
     job_discard(job);
     if (on_release != NULL)
         on_release(user);
-}
-
-const pool_result_t *pool_job_result(const pool_job_t *job)
-{
-    return job != NULL && pool_job_state(job) == POOL_STATE_SETTLED ? &job->result : NULL;
 }
 
 pool_state_t pool_job_state(const pool_job_t *job)
@@ -161,10 +224,10 @@ pool_state_t pool_job_state(const pool_job_t *job)
 
 void *pool_job_user(const pool_job_t *job)
 {
-    return job == NULL ? NULL : job->options.user;
+    return job == NULL ? NULL : job->user;
 }
 
 const char *pool_job_name(const pool_job_t *job)
 {
-    return job == NULL ? NULL : job->name;
+    return job == NULL ? NULL : job->kind->name;
 }

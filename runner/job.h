@@ -1,17 +1,24 @@
-/* job.h - one submitted job: what to run, how it stands, what became of it. Reference counted; outlives its pool. */
+/* job.h - one submitted job: what to run, how it stands, what became of it. Reference counted; outlives its pool.
+ *
+ * A job that waits is small, since a million of them may: what it shares with others is its kind, what only a job needs
+ * that has been looked at for a start is its record. */
 #ifndef JOB_H
 #define JOB_H
 
 #include "admission.h"
 #include "capture.h"
+#include "kind.h"
 #include "message.h"
 #include "queue.h"
+#include "timetable.h"
 #include "verdict.h"
 
 #include <reclaim/pool.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
+
+#define JOB_INSIDE_MAX 256 /* bytes of an argument that are kept in the job itself */
 
 struct waiter;
 
@@ -23,46 +30,27 @@ struct job_watch {
 
 LIST_HEAD(job_watches, job_watch);
 
-/* Bytes that go down to every attempt: small ones here, large ones in a sealed memfd. */
+/* Bytes that go down to every attempt: small ones in memory, large ones in a sealed memfd. */
 struct job_payload {
-    enum message_payload kind;
-    void *data;
-    int memfd;
+    void *data; /* the job's inside, or from malloc */
     size_t size;
+    int memfd; /* -1 */
+    enum message_payload kind;
 };
 
-/* The descriptors of a command's streams, and which of them are captured. */
-struct job_streams {
-    pool_stdin_t in;
-    pool_stream_t out, err;
-    int fds[3]; /* duplicates, -1 */
+/* The descriptors that it was given, as duplicates. */
+struct job_files {
+    int streams[3]; /* of a command: input, output, error; -1 */
+    size_t count;
+    int given[]; /* for pool_call_fd() */
 };
 
-struct pool_job {
-    pool_t *pool;
-    atomic_uint references;
-    _Atomic pool_state_t state;
-    pool_job_options_t options; /* defaults filled in; name and fds are our own copies */
-    char *name;
-    int *fds;
-    bool is_command, has_callbacks;
-    uint64_t function;
-    struct job_payload payload;
-    struct job_streams streams;
-
-    /* the pool's bookkeeping, under its lock */
-    struct queue_entry queued;
-    TAILQ_ENTRY(pool_job) unsettled;
-    TAILQ_ENTRY(pool_job) timed; /* waits for a retry delay or has a deadline */
-    TAILQ_ENTRY(pool_job) collected;
-    TAILQ_ENTRY(pool_job) cancel;
-    struct job_watches watches;
-    bool is_timed, is_delayed, cancel_listed, cancelled_by_close;
-    _Atomic bool cancel_asked;
-    int64_t deadline_at, not_before; /* ms, INT64_MAX and 0: none */
-    uint64_t signals;                /* asked for, a bit each: for the loop */
-    struct peer *peer;               /* the worker that runs it: the loop's */
+/* What a job has from the moment that it is looked at for a start. */
+struct job_record {
+    struct pool_job *job;
+    uint64_t signals; /* asked for, a bit each: for the loop */
     uint32_t attempt, evictions, restarts, oom_retries;
+    int64_t memory_limit;           /* bytes, of the next attempt; -1: none */
     uint64_t first_limit;           /* bytes; of the first attempt, where retry_oom has raised it; else 0 */
     uint64_t expected_floor;        /* bytes that the next attempt is known to need at least */
     struct admission_ticket ticket; /* the loop's */
@@ -76,12 +64,60 @@ struct pool_job {
     bool captured_streams[2];
 };
 
-/* A job with one reference, its options copied, descriptors duplicated. -ENOMEM, -EMFILE, -EBADF, with a message.
- * options are full ones (options_job). */
-int job_new(pool_t *pool, const pool_job_options_t *options, const char *name, pool_job_t **job);
+/* The one list of the pool's that it is in. */
+enum job_list {
+    JOB_UNLISTED = 0,
+    JOB_WAITING,  /* has no worker */
+    JOB_ASKED,    /* to be cancelled, or sent a signal */
+    JOB_COLLECTED /* settled, for pool_next */
+};
+
+struct pool_job {
+    pool_t *pool;
+    struct kind *kind;
+    struct job_record *record; /* NULL: it was never looked at */
+    struct job_files *files;   /* NULL: none */
+    void *user;
+    atomic_uint references;
+    _Atomic pool_state_t state;
+    struct job_payload payload;
+
+    /* the pool's bookkeeping, under its lock */
+    struct queue_entry queued;
+    TAILQ_ENTRY(pool_job) link;
+    struct timetable_entry timed; /* waits for a retry delay, or has a deadline */
+    int64_t deadline_at;          /* ms, INT64_MAX: none */
+    struct job_watches watches;
+    struct peer *peer; /* the worker that runs it: the loop's */
+    uint8_t list;      /* enum job_list */
+    bool has_time;     /* room in the timetable */
+    bool is_delayed, cancelled_by_close;
+    uint8_t unstarted; /* pool_outcome_t of one that was settled without a record */
+    _Atomic bool cancel_asked;
+
+    uint8_t inside[];
+};
+
+/* A job with one reference. kind is *taken*, in case of failure, too. Of what the caller has given (may be NULL) only
+ * user and the descriptors count, which are duplicated. size: of the argument that job_set_payload will be given, 0 if
+ * that is not known yet. -ENOMEM, -EMFILE, -EBADF, with a message. */
+int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, size_t size, pool_job_t **job);
 
 /* Copies size bytes for the way down. */
 int job_set_payload(pool_job_t *job, const void *data, size_t size);
+
+/* Makes its record and reserves its place in the timetable, if it has none. The caller holds the pool's lock. -ENOMEM.
+ */
+int job_prepare(pool_job_t *job);
+
+/* Puts it into this list of the pool's, out of the one that it is in. The caller holds the pool's lock. */
+void job_move(pool_job_t *job, enum job_list list);
+
+/* What its submit asked for. */
+static inline const pool_job_options_t *job_options(const pool_job_t *job)
+{
+    return &job->kind->options;
+}
 
 /* Frees what only a further attempt would need. */
 void job_drop_inputs(pool_job_t *job);
@@ -89,7 +125,7 @@ void job_drop_inputs(pool_job_t *job);
 /* Frees the value of an attempt that is not to be the result. */
 void job_drop_value(pool_job_t *job);
 
-/* Which attempt it is at, 1 for the first: those that were taken from it are none. */
+/* Which attempt it is at, 1 for the first, 0: none yet; those that were taken from it are none. */
 uint32_t job_attempt(const pool_job_t *job);
 
 /* Bytes that its result holds. */

@@ -50,6 +50,16 @@ void loop_tell(struct loop *loop)
     pthread_mutex_unlock(&loop->pool->lock);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* ---- jobs that wait -------------------------------------------------------------------------------------------- */
 
 /* Takes a job that has no worker out of wherever it waits. The caller holds the lock. */
@@ -57,38 +67,48 @@ static void unqueue(pool_t *pool, pool_job_t *job)
 {
     if (job->queued.level != NULL)
         queue_remove(&pool->queue, &job->queued);
-    if (job->is_timed)
-        TAILQ_REMOVE(&pool->timed, job, timed);
-    job->is_timed = job->is_delayed = false;
+    timetable_remove(&pool->times, &job->timed);
+    pool->delayed_count -= job->is_delayed;
+    job->is_delayed = false;
+    if (job->list == JOB_WAITING)
+        job_move(job, JOB_UNLISTED);
     pthread_cond_broadcast(&pool->room);
 }
 
-/* Puts it where its time is watched. The caller holds the lock. */
-static void watch_time(pool_t *pool, pool_job_t *job)
-{
-    if (job->is_timed || (job->deadline_at == LOOP_NEVER && !job->is_delayed))
-        return;
-    job->is_timed = true;
-    TAILQ_INSERT_TAIL(&pool->timed, job, timed);
-}
-
-static void requeue(pool_t *pool, pool_job_t *job, bool front)
+/* A job that has just lost its worker waits for another. The caller holds the lock. */
+static void wait_again(pool_job_t *job)
 {
     atomic_store(&job->state, POOL_STATE_QUEUED);
-    job->is_delayed = false;
-    watch_time(pool, job);
-    if (queue_add(&pool->queue, &job->queued, job->options.priority, front) < 0) {
-        job->is_delayed = true; /* no memory for its place now: in a moment, then */
-        job->not_before = process_now_ms() + RETRY_MS;
-        watch_time(pool, job);
+    if (job->list == JOB_UNLISTED)
+        job_move(job, JOB_WAITING);
+}
+
+/* Until not_before it is not in the queue. The caller holds the lock. */
+static void delay(pool_t *pool, pool_job_t *job, int64_t not_before)
+{
+    wait_again(job);
+    job->is_delayed = true;
+    pool->delayed_count++;
+    timetable_add(&pool->times, &job->timed, earlier(job->deadline_at, not_before));
+}
+
+/* In front of its priority. The caller holds the lock. */
+static void requeue(pool_t *pool, pool_job_t *job)
+{
+    if (queue_add(&pool->queue, &job->queued, job_options(job)->priority, true) < 0) {
+        delay(pool, job, process_now_ms() + RETRY_MS); /* no memory for its place now: in a moment, then */
+        return;
     }
+    wait_again(job);
+    if (job->deadline_at != LOOP_NEVER)
+        timetable_add(&pool->times, &job->timed, job->deadline_at);
 }
 
 void loop_requeue(struct loop *loop, pool_job_t *job)
 {
     room_give_back(&loop->room, job);
     pthread_mutex_lock(&loop->pool->lock);
-    requeue(loop->pool, job, true);
+    requeue(loop->pool, job);
     pthread_mutex_unlock(&loop->pool->lock);
 }
 
@@ -97,26 +117,20 @@ void loop_retry(struct loop *loop, pool_job_t *job, int64_t delay_ms)
     pool_t *pool = loop->pool;
     pthread_mutex_lock(&pool->lock);
     pool->stats.retried++;
-    if (delay_ms == 0) {
-        requeue(pool, job, true);
-    } else {
-        atomic_store(&job->state, POOL_STATE_QUEUED);
-        job->is_delayed = true;
-        job->not_before = process_now_ms() + delay_ms;
-        watch_time(pool, job);
-    }
+    if (delay_ms == 0)
+        requeue(pool, job);
+    else
+        delay(pool, job, process_now_ms() + delay_ms);
     pthread_mutex_unlock(&pool->lock);
 }
 
 /* The first job whose delay is over or whose deadline has passed; the caller holds the lock. */
 static pool_job_t *find_due(const pool_t *pool, int64_t now)
 {
-    pool_job_t *job;
-    TAILQ_FOREACH(job, &pool->timed, timed) {
-        if (job->deadline_at <= now || (job->is_delayed && job->not_before <= now))
-            return job;
-    }
-    return NULL;
+    struct timetable_entry *first = timetable_first(&pool->times);
+    if (first == NULL || first->at > now)
+        return NULL;
+    return (pool_job_t *)(void *)((char *)first - offsetof(pool_job_t, timed));
 }
 
 static void step_timed(struct loop *loop, int64_t now)
@@ -126,13 +140,11 @@ static void step_timed(struct loop *loop, int64_t now)
     for (pool_job_t *job; (job = find_due(pool, now)) != NULL;) {
         unqueue(pool, job);
         if (job->deadline_at > now) {
-            requeue(pool, job, true);
+            requeue(pool, job);
             continue;
         }
         pthread_mutex_unlock(&pool->lock);
-        settle_unstarted(job, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT,
-                         job->attempt == 0 ? "its deadline passed before it could run"
-                                           : "its deadline passed before it could run again");
+        settle_unstarted(job, POOL_TIMED_OUT, NULL);
         pthread_mutex_lock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -144,8 +156,9 @@ static void step_timed(struct loop *loop, int64_t now)
 static void send_signals(struct loop *loop, pool_job_t *job)
 {
     pthread_mutex_lock(&loop->pool->lock);
-    const uint64_t signals = job->signals;
-    job->signals = 0;
+    const uint64_t signals = job->record != NULL ? job->record->signals : 0;
+    if (job->record != NULL)
+        job->record->signals = 0;
     pthread_mutex_unlock(&loop->pool->lock);
     for (int signal = 1; job->peer != NULL && signal < 64; signal++)
         if ((signals >> signal & 1) != 0)
@@ -158,7 +171,7 @@ static void cancel_one(struct loop *loop, pool_job_t *job)
     if (!job->cancel_asked)
         return;
     if (job->peer != NULL) {
-        const int64_t grace = job->cancelled_by_close ? 0 : job->options.kill_after_ms;
+        const int64_t grace = job->cancelled_by_close ? 0 : job_options(job)->kill_after_ms;
         if (!job->peer->settled_early || job->cancelled_by_close)
             peer_kill(job->peer, VERDICT_CANCELLED, grace);
         return;
@@ -166,17 +179,15 @@ static void cancel_one(struct loop *loop, pool_job_t *job)
     pthread_mutex_lock(&loop->pool->lock);
     unqueue(loop->pool, job);
     pthread_mutex_unlock(&loop->pool->lock);
-    settle_unstarted(job, POOL_CANCELLED, POOL_CAUSE_CANCELLED,
-                     job->attempt == 0 ? "cancelled before it started" : "cancelled before it started again");
+    settle_unstarted(job, POOL_CANCELLED, NULL);
 }
 
 static void step_cancels(struct loop *loop)
 {
     pool_t *pool = loop->pool;
     pthread_mutex_lock(&pool->lock);
-    for (pool_job_t *job; (job = TAILQ_FIRST(&pool->cancels)) != NULL;) {
-        TAILQ_REMOVE(&pool->cancels, job, cancel);
-        job->cancel_listed = false;
+    for (pool_job_t *job; (job = TAILQ_FIRST(&pool->asked)) != NULL;) {
+        job_move(job, job->peer == NULL ? JOB_WAITING : JOB_UNLISTED);
         pthread_mutex_unlock(&pool->lock);
         cancel_one(loop, job);
         pthread_mutex_lock(&pool->lock);
@@ -184,49 +195,62 @@ static void step_cancels(struct loop *loop)
     pthread_mutex_unlock(&pool->lock);
 }
 
+static void mark_cancelled(pool_job_t *job)
+{
+    job->cancelled_by_close = true;
+    job->cancel_asked = true;
+    if (job->list != JOB_ASKED)
+        job_move(job, JOB_ASKED);
+}
+
+/* The caller holds the lock. */
+static void mark_waiting(pool_t *pool)
+{
+    pool_job_t *job;
+    TAILQ_FOREACH(job, &pool->asked, link) {
+        if (job->peer == NULL)
+            mark_cancelled(job);
+    }
+    while ((job = TAILQ_FIRST(&pool->waiting)) != NULL)
+        mark_cancelled(job);
+}
+
+static void mark_running(struct loop *loop)
+{
+    struct peer *peer, *next;
+    HASH_ITER(hh, loop->peers, peer, next) {
+        if (peer->job != NULL && !peer->settled_early)
+            mark_cancelled(peer->job);
+    }
+}
+
 /* Marks what a close that is harder than the last one ends. */
 static void step_close(struct loop *loop, int64_t now)
 {
     pool_t *pool = loop->pool;
-    pool_job_t *job;
     pthread_mutex_lock(&pool->lock);
     if (pool->phase == POOL_CLOSING && pool->close_how > loop->close_seen) {
         loop->close_seen = pool->close_how;
-        TAILQ_FOREACH(job, &pool->unsettled, unsettled) {
-            if (pool->close_how != POOL_CLOSE_KILL && job->peer != NULL)
-                continue;
-            job->cancelled_by_close = true;
-            job->cancel_asked = true;
-            if (!job->cancel_listed)
-                TAILQ_INSERT_TAIL(&pool->cancels, job, cancel);
-            job->cancel_listed = true;
+        mark_waiting(pool);
+        if (pool->close_how == POOL_CLOSE_KILL) {
+            mark_running(loop);
+            loop->bound_at = earlier(loop->bound_at, now + KILL_BOUND_MS);
         }
-        if (pool->close_how == POOL_CLOSE_KILL && loop->bound_at == LOOP_NEVER)
-            loop->bound_at = now + KILL_BOUND_MS;
     }
     pthread_mutex_unlock(&pool->lock);
 }
 
-static pool_job_t *first_waiting(const pool_t *pool)
-{
-    pool_job_t *job;
-    TAILQ_FOREACH(job, &pool->unsettled, unsettled) {
-        if (job->peer == NULL)
-            return job;
-    }
-    return NULL;
-}
-
-/* Settles every job that waits now: it will not run. What callbacks submit meanwhile is not among them. */
-static void settle_waiting(struct loop *loop, pool_outcome_t outcome, pool_cause_t cause, const char *message)
+/* Every job that waits now is LOST. What callbacks submit meanwhile is not among them. */
+static void lose_waiting(struct loop *loop, const char *why)
 {
     pool_t *pool = loop->pool;
     pool_job_t *job;
     pthread_mutex_lock(&pool->lock);
-    for (size_t left = pool->unsettled_count; left > 0 && (job = first_waiting(pool)) != NULL; left--) {
+    size_t left = pool->queue.count + pool->delayed_count;
+    for (; left > 0 && (job = TAILQ_FIRST(&pool->waiting)) != NULL; left--) {
         unqueue(pool, job);
         pthread_mutex_unlock(&pool->lock);
-        settle_unstarted(job, outcome, cause, message);
+        settle_unstarted(job, POOL_LOST, why);
         pthread_mutex_lock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -260,7 +284,7 @@ static void step_end(struct loop *loop)
         pthread_mutex_lock(&pool->lock);
         snprintf(message, sizeof message, "%s", pool->error.message);
         pthread_mutex_unlock(&pool->lock);
-        settle_waiting(loop, POOL_LOST, POOL_CAUSE_LOST, message[0] != '\0' ? message : "the pool was ended");
+        lose_waiting(loop, message[0] != '\0' ? message : "the pool was ended");
     }
     pthread_mutex_lock(&pool->lock);
     const bool over = pool->phase == POOL_CLOSING && pool->unsettled_count == 0 && pool->running == 0;
@@ -281,44 +305,63 @@ static void step_end(struct loop *loop)
 
 /* ---- handing out work ------------------------------------------------------------------------------------------ */
 
-/* The first waiting job that may start, by what it is expected to need. The caller holds the lock. */
-static pool_job_t *find_startable(struct loop *loop, int64_t now)
+/* The first waiting job that may start, by what it is expected to need; NULL: none. The caller holds the lock. -ENOMEM:
+ * one could not be looked at. */
+static int find_startable(struct loop *loop, int64_t now, pool_job_t **found)
 {
     struct admission_scan scan;
     struct queue_entry *entry = queue_first(&loop->pool->queue);
     admission_scan(&loop->room.admission, now, &scan);
     for (; entry != NULL; entry = queue_next(entry)) {
         pool_job_t *job = (pool_job_t *)(void *)((char *)entry - offsetof(pool_job_t, queued));
+        if (job_prepare(job) < 0)
+            return -ENOMEM;
         const enum admission_answer answer = room_try(&loop->room, &scan, job);
-        if (answer == ADMISSION_START)
-            return job;
+        if (answer == ADMISSION_START) {
+            *found = job;
+            break;
+        }
         loop->room.look_at = admission_look_at(&loop->room.admission, now);
         if (answer == ADMISSION_STOP)
             break;
     }
-    return NULL;
+    return 0;
 }
 
-/* Takes the next job that can start now out of the queue. NULL: none. */
-static pool_job_t *take_next(struct loop *loop, int64_t now)
+/* Takes the next job that can start now out of the queue: as find_startable. */
+static int take_next(struct loop *loop, int64_t now, pool_job_t **job)
 {
     pool_t *pool = loop->pool;
-    pool_job_t *job = NULL;
+    int rc = 0;
+    *job = NULL;
     pthread_mutex_lock(&pool->lock);
     if (pool->running < (size_t)pool->options.workers)
-        job = find_startable(loop, now);
-    if (job != NULL) {
-        unqueue(pool, job);
-        atomic_store(&job->state, POOL_STATE_STARTING);
+        rc = find_startable(loop, now, job);
+    if (*job != NULL) {
+        unqueue(pool, *job);
+        atomic_store(&(*job)->state, POOL_STATE_STARTING);
         pool->running++;
     }
     pthread_mutex_unlock(&pool->lock);
-    return job;
+    return rc;
 }
 
-static int64_t later(int64_t a, int64_t b)
+/* Hands the next job to an idle worker, if there is one that can start: 1. Else 0, or a negative errno: it waits still.
+ */
+static int hand_next(struct loop *loop, int64_t now)
 {
-    return a > b ? a : b;
+    pool_job_t *job;
+    int rc = take_next(loop, now, &job);
+    if (rc < 0 || job == NULL)
+        return rc;
+    rc = peer_hand(TAILQ_FIRST(&loop->idle), job);
+    if (rc == 0)
+        return 1;
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->pool->running--;
+    pthread_mutex_unlock(&loop->pool->lock);
+    loop_requeue(loop, job);
+    return rc;
 }
 
 static void step_dispatch(struct loop *loop, int64_t now)
@@ -329,17 +372,10 @@ static void step_dispatch(struct loop *loop, int64_t now)
     if (!TAILQ_EMPTY(&loop->idle))
         room_look(loop, now);
     while (loop->server_ready && loop->retry_at == LOOP_NEVER && !TAILQ_EMPTY(&loop->idle)) {
-        pool_job_t *job = take_next(loop, now);
-        if (job == NULL)
-            return;
-        const int rc = peer_hand(TAILQ_FIRST(&loop->idle), job);
+        const int rc = hand_next(loop, now);
         if (rc == 0)
-            continue;
-        pthread_mutex_lock(&loop->pool->lock);
-        loop->pool->running--;
-        pthread_mutex_unlock(&loop->pool->lock);
-        loop_requeue(loop, job);
-        if (rc != -EPIPE) {
+            return;
+        if (rc < 0 && rc != -EPIPE) {
             loop_birth_failed(loop, strerror(-rc));
             loop->retry_at = later(now + RETRY_MS, loop->failures.not_before); /* backs off as births do */
         }
@@ -382,15 +418,10 @@ void loop_birth_failed(struct loop *loop, const char *why)
         return;
     births_succeeded(&loop->failures); /* who comes later gets tries of their own */
     snprintf(message, sizeof message, "no worker could be started, %d times in a row: %s", BIRTHS_FAILURES_MAX, why);
-    settle_waiting(loop, POOL_LOST, POOL_CAUSE_LOST, message);
+    lose_waiting(loop, message);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -403,15 +434,12 @@ static void on_timer(uv_timer_t *timer)
 static void arm_timer(struct loop *loop, int64_t now)
 {
     pool_t *pool = loop->pool;
-    pool_job_t *job;
     int64_t next = earlier(earlier(loop->retry_at, loop->bound_at), room_next(loop));
     pthread_mutex_lock(&pool->lock);
     pool->stats.warm = loop->ending ? 0 : loop->idle_count;
-    TAILQ_FOREACH(job, &pool->timed, timed) {
-        next = earlier(next, job->deadline_at);
-        if (job->is_delayed)
-            next = earlier(next, job->not_before);
-    }
+    const struct timetable_entry *first = timetable_first(&pool->times);
+    if (first != NULL)
+        next = earlier(next, first->at);
     pthread_mutex_unlock(&pool->lock);
     if (!TAILQ_EMPTY(&loop->young))
         next = earlier(next, TAILQ_FIRST(&loop->young)->grown_at);

@@ -178,7 +178,7 @@ static int on_halted(struct peer *peer, const void *message)
 {
     const struct message_halted *halted = message;
     pool_event_t event = {.kind = halted->signal != 0 ? POOL_EVENT_STOPPED : POOL_EVENT_CONTINUED};
-    if (!peer->job->is_command || halted->signal >= NSIG)
+    if (!peer->job->kind->is_command || halted->signal >= NSIG)
         return -EBADMSG;
     event.signal = (int32_t)halted->signal;
     settle_event(peer->job, &event);
@@ -214,7 +214,7 @@ static int keep_value(struct peer *peer, const struct message_result *result)
 static int on_result(struct peer *peer, const void *message)
 {
     const struct message_result *result = message;
-    if ((result->command != 0) != peer->job->is_command || result->code > INT_MAX || result->code < INT_MIN ||
+    if ((result->command != 0) != peer->job->kind->is_command || result->code > INT_MAX || result->code < INT_MIN ||
         result->signal >= NSIG)
         return -EBADMSG;
     const int rc = keep_value(peer, result);
@@ -225,7 +225,7 @@ static int on_result(struct peer *peer, const void *message)
     if (result->text.size > 0)
         peer->text = strndup(result->text.data, result->text.size);
     atomic_store(&peer->job->state, POOL_STATE_FINISHING);
-    if (peer->job->options.early)
+    if (job_options(peer->job)->early)
         attempt_settle_early(peer);
     return 0;
 }
@@ -320,7 +320,7 @@ static void on_output(struct readable *readable)
         if (stream->told)
             break;
         stream->told = true;
-        peer_kill(stream->peer, VERDICT_OUTPUT_LIMIT, stream->peer->job->options.kill_after_ms);
+        peer_kill(stream->peer, VERDICT_OUTPUT_LIMIT, job_options(stream->peer->job)->kill_after_ms);
         break;
     }
 }
@@ -341,7 +341,7 @@ static void watch(struct peer *peer)
 int peer_capture(struct peer *peer, int which, int *write_end)
 {
     struct peer_stream *stream = &peer->streams[which];
-    int rc = capture_open(&stream->capture, peer->job->options.output_limit, write_end);
+    int rc = capture_open(&stream->capture, job_options(peer->job)->output_limit, write_end);
     if (rc < 0)
         return rc;
     stream->readable.on_ready = on_output;
@@ -373,15 +373,15 @@ struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe)
 /* Tells the fork server what to enforce, and that there is a job to look at. */
 static int send_limits(struct peer *peer)
 {
-    const pool_job_options_t *o = &peer->job->options;
+    const pool_job_options_t *o = job_options(peer->job);
     const struct job_payload *payload = &peer->job->payload;
     const struct message_started started = {.serial = peer->serial,
                                             .timeout_ms = peer->timeout_ms,
                                             .kill_after_ms = o->kill_after_ms,
                                             .cpu_ms = o->cpu_ms,
                                             .pids = o->pids,
-                                            .pausable = peer->job->is_command,
-                                            .memory_limit = o->memory_limit,
+                                            .pausable = peer->job->kind->is_command,
+                                            .memory_limit = peer->job->record->memory_limit,
                                             .every_ms = o->memory_every_ms,
                                             .argument = payload->kind == PAYLOAD_MEMFD ? payload->size : 0};
     const int rc = supervise_send(peer->loop, MESSAGE_STARTED, &started);
@@ -403,14 +403,15 @@ void peer_grow_up(struct loop *loop, int64_t now)
 /* Whether the fork server has to know from the first moment. */
 static bool is_limited(const struct peer *peer)
 {
-    const pool_job_options_t *o = &peer->job->options;
-    return peer->timeout_ms >= 0 || o->pids >= 0 || o->cpu_ms >= 0 || o->memory_limit >= 0 || o->memory_every_ms > 0;
+    const pool_job_options_t *o = job_options(peer->job);
+    return peer->timeout_ms >= 0 || o->pids >= 0 || o->cpu_ms >= 0 || peer->job->record->memory_limit >= 0 ||
+           o->memory_every_ms > 0;
 }
 
 /* Listens at once where somebody waits for more than the end; else when it turns out to be no short job. */
 static void grow_up_later(struct peer *peer)
 {
-    const pool_job_options_t *o = &peer->job->options;
+    const pool_job_options_t *o = job_options(peer->job);
     if (o->early || o->on_event != NULL)
         watch(peer);
     if (is_watched(peer) && peer->limits_sent)
@@ -426,7 +427,7 @@ void peer_memory(struct peer *peer, const struct message_memory *memory)
     if (peer->job == NULL)
         return;
     loop_job_used(peer->loop, peer->job, memory->most);
-    if (peer->job->options.memory_every_ms > 0 && !peer->settled_early)
+    if (job_options(peer->job)->memory_every_ms > 0 && !peer->settled_early)
         settle_event(peer->job, &event);
 }
 
@@ -434,7 +435,7 @@ void peer_memory(struct peer *peer, const struct message_memory *memory)
 static void choose_timeout(struct peer *peer)
 {
     const pool_job_t *job = peer->job;
-    peer->timeout_ms = job->options.timeout_ms;
+    peer->timeout_ms = job_options(job)->timeout_ms;
     peer->timeout_is_deadline = false;
     if (job->deadline_at == LOOP_NEVER)
         return;
@@ -473,7 +474,7 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     peer->started = peer_realtime();
     peer->started_ns = uv_hrtime();
     job->peer = peer;
-    job->attempt++;
+    job->record->attempt++;
     grow_up_later(peer);
     pool_event_t event = {.kind = POOL_EVENT_STARTED};
     settle_event(job, &event);

@@ -60,6 +60,8 @@ void pool_release(pool_t *pool)
     descriptor_close(&pool->collect_fd);
     symbol_table_free(pool->symbols);
     queue_deinit(&pool->queue);
+    timetable_deinit(&pool->times);
+    kind_cache_deinit(&pool->kinds);
     if (pool->loop != NULL) {
         room_deinit(&pool->loop->room);
         drive_deinit(&pool->loop->drive);
@@ -85,9 +87,9 @@ static pool_t *pool_new(const pool_options_t *options)
     pool_cond_init(&pool->room);
     pool_cond_init(&pool->collect_changed);
     queue_init(&pool->queue);
-    TAILQ_INIT(&pool->unsettled);
-    TAILQ_INIT(&pool->timed);
-    TAILQ_INIT(&pool->cancels);
+    kind_cache_init(&pool->kinds);
+    TAILQ_INIT(&pool->waiting);
+    TAILQ_INIT(&pool->asked);
     TAILQ_INIT(&pool->collected);
     pool->stats.keeper_pid = pool->stats.fork_server_pid = -1;
     pool->collect_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -327,7 +329,7 @@ int pool_close(pool_t *pool, pool_close_t how)
 static void drop_collected(pool_t *pool)
 {
     for (pool_job_t *job; (job = TAILQ_FIRST(&pool->collected)) != NULL;) {
-        TAILQ_REMOVE(&pool->collected, job, collected);
+        job_move(job, JOB_UNLISTED);
         pool_job_release(job);
     }
 }
@@ -348,17 +350,13 @@ void pool_free(pool_t *pool)
 int pool_stats(const pool_t *pool, pool_stats_t *stats)
 {
     pool_t *p = (pool_t *)(uintptr_t)pool; /* only to lock it */
-    const pool_job_t *job;
     if (pool == NULL || stats == NULL)
         return failure(-EINVAL, "pool or stats is NULL");
     if (pool_is_foreign(pool))
         return failure(-EPERM, "this pool belongs to process %d", (int)pool->owner);
     pthread_mutex_lock(&p->lock);
     *stats = pool->stats;
-    stats->queued = pool->queue.count;
-    TAILQ_FOREACH(job, &pool->timed, timed) {
-        stats->queued += job->is_delayed;
-    }
+    stats->queued = pool->queue.count + pool->delayed_count;
     stats->running = pool->running;
     pthread_mutex_unlock(&p->lock);
     return 0;

@@ -8,8 +8,10 @@
 #include "births.h"
 #include "job.h"
 #include "keeper.h"
+#include "kind.h"
 #include "queue.h"
 #include "symbol.h"
+#include "timetable.h"
 
 #include <pthread.h>
 #include <reclaim/pool.h>
@@ -32,6 +34,7 @@ struct pool {
     gid_t gid, egid;
     pool_options_t options; /* defaults filled in */
     struct symbol_table *symbols;
+    struct kind_cache kinds;
     pthread_t thread;
     bool thread_started, thread_joined;
     struct loop *loop;
@@ -39,13 +42,14 @@ struct pool {
     pthread_mutex_t lock;
     enum pool_phase phase;
     pool_close_t close_how;
-    pool_error_t error; /* why it never opened, or failed: code is not 0 */
-    struct queue queue;
+    pool_error_t error;         /* why it never opened, or failed: code is not 0 */
+    struct queue queue;         /* jobs that may start now */
     size_t running;             /* jobs that hold a worker, until that is reaped */
-    struct pool_jobs unsettled; /* every job not settled */
-    size_t unsettled_count;
-    struct pool_jobs timed;     /* jobs with a deadline or a retry delay to wait for */
-    struct pool_jobs cancels;   /* asked to be cancelled, for the loop */
+    size_t unsettled_count;     /* every job not settled */
+    struct pool_jobs waiting;   /* those without a worker, but for the ones in asked */
+    struct timetable times;     /* of these: a deadline, the end of a retry delay */
+    size_t delayed_count;       /* that are not in the queue, because of a retry delay */
+    struct pool_jobs asked;     /* to be cancelled or sent a signal, for the loop */
     struct pool_jobs collected; /* settled, for pool_next */
     size_t collect_outstanding; /* collect jobs not settled yet */
     size_t callers;             /* threads blocked inside a call */

@@ -98,13 +98,14 @@ static void publish(struct room *room)
 
 enum admission_answer room_try(struct room *room, struct admission_scan *scan, pool_job_t *job)
 {
-    struct admission_ticket *ticket = &job->ticket;
-    ticket->name = job->name;
-    ticket->said = job->options.memory_expected;
-    ticket->limit = job->options.memory_limit > 0 ? (uint64_t)job->options.memory_limit : 0;
-    if (job->expected_floor > ticket->least)
-        ticket->least = job->expected_floor;
-    ticket->rerunnable = job->options.rerunnable;
+    const struct job_record *record = job->record;
+    struct admission_ticket *ticket = &job->record->ticket;
+    ticket->name = job->kind->name;
+    ticket->said = job_options(job)->memory_expected;
+    ticket->limit = record->memory_limit > 0 ? (uint64_t)record->memory_limit : 0;
+    if (record->expected_floor > ticket->least)
+        ticket->least = record->expected_floor;
+    ticket->rerunnable = job_options(job)->rerunnable;
     const enum admission_answer answer = admission_try(scan, ticket);
     if (answer == ADMISSION_START)
         publish(room);
@@ -113,19 +114,19 @@ enum admission_answer room_try(struct room *room, struct admission_scan *scan, p
 
 void room_give_back(struct room *room, pool_job_t *job)
 {
-    admission_give_back(&room->admission, &job->ticket);
+    admission_give_back(&room->admission, &job->record->ticket);
     publish(room);
 }
 
 void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most)
 {
-    admission_used(&loop->room.admission, &job->ticket, most, process_now_ms());
+    admission_used(&loop->room.admission, &job->record->ticket, most, process_now_ms());
     publish(&loop->room);
 }
 
 void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool learn)
 {
-    admission_end(&loop->room.admission, &job->ticket, peak, learn, process_now_ms());
+    admission_end(&loop->room.admission, &job->record->ticket, peak, learn, process_now_ms());
     publish(&loop->room);
 }
 
@@ -144,12 +145,12 @@ static bool can_be_evicted(const pool_job_t *job)
 
 static void evict(struct loop *loop, pool_job_t *job, int64_t now)
 {
-    admission_evict(&loop->room.admission, &job->ticket, now);
+    admission_evict(&loop->room.admission, &job->record->ticket, now);
     peer_kill(job->peer, VERDICT_EVICTED, 0);
     pthread_mutex_lock(&loop->pool->lock);
     loop->pool->stats.evictions++;
     pthread_mutex_unlock(&loop->pool->lock);
-    loop_log(loop, "job %s gives way: %llu MiB are available, memory_floor is %llu MiB", job->name,
+    loop_log(loop, "job %s gives way: %llu MiB are available, memory_floor is %llu MiB", job->kind->name,
              (unsigned long long)loop->room.admission.available >> 20,
              (unsigned long long)loop->room.admission.rules.floor >> 20);
 }
@@ -168,7 +169,9 @@ void room_watch(struct loop *loop, int64_t now)
     room->watch_at = now + ADMISSION_LOOK_MS;
     room_look(loop, now);
     while ((ticket = admission_victim(&room->admission, now)) != NULL) {
-        pool_job_t *job = (pool_job_t *)(void *)((char *)ticket - offsetof(pool_job_t, ticket));
+        const struct job_record *record =
+            (struct job_record *)(void *)((char *)ticket - offsetof(struct job_record, ticket));
+        pool_job_t *job = record->job;
         if (can_be_evicted(job))
             evict(loop, job, now);
         else

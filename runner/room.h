@@ -34,7 +34,7 @@ void room_deinit(struct room *room);
 /* Looks at the machine, if it was not looked at just now. */
 void room_look(struct loop *loop, int64_t now);
 
-/* Whether this job, the next in a scan's turn, may start: admission_try. The caller holds the lock. */
+/* Whether this job, the next in a scan's turn, may start: admission_try. It has a record. The caller holds the lock. */
 enum admission_answer room_try(struct room *room, struct admission_scan *scan, pool_job_t *job);
 
 /* It did not start after all: admission_give_back. */

@@ -10,8 +10,9 @@
 void settle_job(pool_job_t *job, const struct verdict *verdict);
 void settle_release(pool_job_t *job);
 
-/* The same for a job that never ran, or will not run again, and has no worker: settles and releases. */
-void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, pool_cause_t cause, const char *message);
+/* The same for a job that never ran, or will not run again, and has no worker: settles it as CANCELLED, TIMED_OUT or
+ * LOST, and releases. why NULL: the outcome says it all; such a job needs no memory for its end. */
+void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, const char *why);
 
 /* Runs on_event, if there is one. */
 void settle_event(pool_job_t *job, pool_event_t *event);

@@ -90,58 +90,78 @@ static int wait_for_room(pool_t *pool, size_t count)
 }
 
 /* Who has to hear of it, once count jobs are in the queue. While every worker is busy the loop looks at it anyway when
- * one ends; where others wait longer, how long a look takes is not known. */
+ * one ends; where others wait longer, how long a look takes is not known. sooner: a deadline is the next of all. */
 enum news { NEWS_NONE, NEWS_NOW, NEWS_SOON };
 
-static enum news news_of(const pool_t *pool, size_t count, bool timed)
+static enum news news_of(const pool_t *pool, size_t count, bool sooner)
 {
-    if (pool->running >= (size_t)pool->options.workers && !timed)
+    if (pool->running >= (size_t)pool->options.workers && !sooner)
         return NEWS_NONE;
     return pool->queue.count == count ? NEWS_NOW : NEWS_SOON;
+}
+
+/* Room for jobs of one kind in queue and timetable, all or none. The caller holds the lock. */
+static int take_places(pool_t *pool, pool_job_t **jobs, size_t count)
+{
+    const bool timed = jobs[0]->deadline_at != LOOP_NEVER;
+    size_t queued = 0;
+    int rc = timed ? timetable_reserve(&pool->times, count) : 0;
+    if (rc < 0)
+        return failure(rc, "no memory for the deadlines of %zu jobs", count);
+    while (queued < count && rc == 0) {
+        rc = queue_add(&pool->queue, &jobs[queued]->queued, job_options(jobs[queued])->priority, false);
+        queued += rc == 0;
+    }
+    if (rc == 0)
+        return 0;
+    while (queued > 0)
+        queue_remove(&pool->queue, &jobs[--queued]->queued);
+    if (timed)
+        timetable_unreserve(&pool->times, count);
+    return failure(rc, "no memory for the queue");
+}
+
+/* From here on it is the pool's. The caller holds the lock. */
+static void adopt(pool_t *pool, pool_job_t *job, bool keep)
+{
+    if (keep)
+        pool_job_retain(job);
+    if (job_options(job)->collect) {
+        pool_job_retain(job);
+        pool->collect_outstanding++;
+    }
+    if (job->deadline_at != LOOP_NEVER) {
+        job->has_time = true;
+        timetable_add(&pool->times, &job->timed, job->deadline_at);
+    }
+    job_move(job, JOB_WAITING);
 }
 
 /* The caller holds the lock. */
 static int enqueue_locked(pool_t *pool, pool_job_t **jobs, size_t count, bool keep, enum news *news)
 {
-    bool timed = false;
+    bool sooner = false;
     int rc = wait_for_room(pool, count);
-    size_t queued = 0;
-    for (; rc == 0 && queued < count; queued++) {
-        rc = queue_add(&pool->queue, &jobs[queued]->queued, jobs[queued]->options.priority, false);
-        if (rc < 0)
-            break;
-    }
-    if (rc < 0) {
-        while (queued > 0)
-            queue_remove(&pool->queue, &jobs[--queued]->queued);
-        return rc == -ENOMEM ? failure(rc, "no memory for the queue") : rc;
-    }
+    if (rc == 0)
+        rc = take_places(pool, jobs, count);
+    if (rc < 0)
+        return rc;
     for (size_t i = 0; i < count; i++) {
-        pool_job_t *job = jobs[i];
-        if (keep)
-            pool_job_retain(job);
-        if (job->options.collect) {
-            pool_job_retain(job);
-            pool->collect_outstanding++;
-        }
-        if (job->deadline_at != LOOP_NEVER) {
-            job->is_timed = timed = true;
-            TAILQ_INSERT_TAIL(&pool->timed, job, timed);
-        }
-        TAILQ_INSERT_TAIL(&pool->unsettled, job, unsettled);
+        adopt(pool, jobs[i], keep);
+        sooner = sooner || jobs[i]->timed.place == 1;
     }
     pool->unsettled_count += count;
     pool->stats.submitted += count;
-    *news = news_of(pool, count, timed);
+    *news = news_of(pool, count, sooner);
     return 0;
 }
 
-/* Puts jobs into the queue, all or none; then they are the pool's. */
+/* Puts jobs of one kind into the queue, all or none; then they are the pool's. */
 static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
 {
     enum news news = NEWS_NONE;
     struct loop *loop = pool->loop;
-    const bool claims = jobs[0]->has_callbacks; /* all of them have the same options */
+    const bool claims = kind_has_callbacks(jobs[0]->kind);
     for (size_t i = 0; claims && i < count; i++)
         drive_claim(loop);
     pthread_mutex_lock(&pool->lock);
@@ -158,12 +178,6 @@ static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
 
 /* ---- functions ------------------------------------------------------------------------------------------------- */
 
-static void set_times(pool_job_t *job)
-{
-    if (job->options.deadline_ms >= 0)
-        job->deadline_at = process_now_ms() + job->options.deadline_ms;
-}
-
 static pool_stream_t stream_of(pool_output_t output)
 {
     return output == POOL_OUTPUT_CAPTURE   ? POOL_STREAM_CAPTURE
@@ -171,104 +185,143 @@ static pool_stream_t stream_of(pool_output_t output)
                                            : POOL_STREAM_INHERIT;
 }
 
-/* One job for fn(arg), not queued yet. options are full. */
-static int make_function_job(pool_t *pool, pool_fn fn, const pool_bytes_t *arg, const pool_job_options_t *options,
-                             const char *name, pool_job_t **out)
+/* A job of this kind, not queued yet: see job_new. */
+static int make_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given, size_t size, pool_job_t **job)
 {
-    pool_job_t *job = NULL;
-    if (arg->size > 0 && arg->data == NULL) {
-        failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
-        return -EINVAL;
-    }
-    int rc = job_new(pool, options, name, &job);
-    if (rc < 0)
-        return rc;
-    job->function = (uint64_t)(uintptr_t)fn;
-    job->streams.out = job->streams.err = stream_of(options->output);
-    set_times(job);
-    rc = job_set_payload(job, arg->data, arg->size);
-    if (rc < 0) {
-        job_discard(job);
-        return rc;
-    }
-    *out = job;
-    return 0;
+    const int rc = job_new(pool, kind, given, size, job);
+    if (rc == 0 && kind->options.deadline_ms >= 0)
+        (*job)->deadline_at = process_now_ms() + kind->options.deadline_ms;
+    return rc;
 }
 
-/* Checks that fn can run in a worker; finds the job's name. */
-static int check_function(const pool_t *pool, pool_fn fn, const pool_job_options_t *options, const char **name)
+/* One for a function. kind is *taken*. */
+static int make_function_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given, const pool_bytes_t *arg,
+                             pool_job_t **out)
 {
+    pool_job_t *job = NULL;
+    int rc = make_job(pool, kind, given, arg->size, &job);
+    if (rc == 0 && arg->size > 0 && arg->data == NULL)
+        rc = failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
+    if (rc == 0)
+        rc = job_set_payload(job, arg->data, arg->size);
+    if (rc < 0 && job != NULL)
+        job_discard(job);
+    if (rc == 0)
+        *out = job;
+    return rc;
+}
+
+/* The kind of a caller's options, checked; like has what is not said there, and the name where none is given. */
+static int find_kind(pool_t *pool, const pool_job_options_t *given, struct kind *like, struct kind **kind)
+{
+    pool_job_options_t *options = &like->options;
+    int rc = options_job(given, like->is_command, options);
+    if (rc < 0 || (rc = check_means(pool, options)) < 0)
+        return rc;
+    if (options->name != NULL)
+        like->name = options->name;
+    if (!like->is_command)
+        like->out = like->err = stream_of(options->output);
+    options->name = NULL;
+    options->user = NULL;
+    options->fds = NULL;
+    options->fd_count = 0;
+    *kind = kind_take(&pool->kinds, like);
+    return *kind == NULL ? failure(-ENOMEM, "no memory for a job's options") : 0;
+}
+
+/* Checks that fn can run in a worker, and the rest. */
+static int find_function_kind(pool_t *pool, pool_fn fn, const pool_job_options_t *given, struct kind **kind)
+{
+    int rc = check_caller(pool);
+    if (rc < 0)
+        return rc;
     if (fn == NULL)
         return failure(-EINVAL, "the function is NULL");
-    const char *symbol = symbol_name(pool->symbols, (void (*)(void))fn);
-    if (symbol == NULL)
+    struct kind like = {.function = (uint64_t)(uintptr_t)fn, .name = symbol_name(pool->symbols, (void (*)(void))fn)};
+    if (like.name == NULL)
         return failure(-EFAULT,
                        "the function at %p is not in code that was mapped when the pool was opened, so workers "
                        "do not have it: load its library before pool_open",
                        (void *)(uintptr_t)fn);
-    *name = options->name != NULL ? options->name : symbol;
-    return 0;
+    return find_kind(pool, given, &like, kind);
+}
+
+/* All of them, or none. */
+static int make_function_jobs(pool_t *pool, struct kind *kind, const pool_job_options_t *given,
+                              const pool_bytes_t *args, pool_job_t **jobs, size_t count)
+{
+    int rc = 0;
+    size_t done = 0;
+    while (rc == 0 && done < count) {
+        rc = make_function_job(pool, kind_retain(kind), given, &args[done], &jobs[done]);
+        done += rc == 0;
+    }
+    while (rc < 0 && done > 0)
+        job_discard(jobs[--done]);
+    return rc;
+}
+
+/* Makes jobs of a kind, and queues them. */
+static int map_kind(pool_t *pool, struct kind *kind, const pool_job_options_t *given, const pool_bytes_t *args,
+                    size_t count, pool_job_t **jobs)
+{
+    pool_job_t **made = calloc(count, sizeof(*made));
+    if (made == NULL)
+        return failure(-ENOMEM, "no memory for %zu jobs", count);
+    int rc = make_function_jobs(pool, kind, given, args, made, count);
+    if (rc == 0) {
+        rc = enqueue(pool, made, count, jobs != NULL);
+        for (size_t i = 0; rc < 0 && i < count; i++)
+            job_discard(made[i]);
+    }
+    if (rc == 0 && jobs != NULL)
+        memcpy(jobs, made, count * sizeof(*made));
+    free(made);
+    return rc;
 }
 
 int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, const pool_job_options_t *options,
              pool_job_t **jobs)
 {
-    pool_job_options_t full;
-    const char *name = NULL;
+    struct kind *kind = NULL;
     for (size_t i = 0; jobs != NULL && i < count; i++)
         jobs[i] = NULL;
-    int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_means(pool, &full)) < 0 ||
-        (rc = check_function(pool, fn, &full, &name)) < 0)
-        return rc;
-    if (count == 0)
-        return 0;
-    if (args == NULL)
-        return failure(-EINVAL, "args is NULL and count is %zu", count);
-    pool_job_t **made = calloc(count, sizeof(*made));
-    if (made == NULL)
-        return failure(-ENOMEM, "no memory for %zu jobs", count);
-    size_t done = 0;
-    while (rc == 0 && done < count) {
-        rc = make_function_job(pool, fn, &args[done], &full, name, &made[done]);
-        done += rc == 0;
-    }
+    int rc = find_function_kind(pool, fn, options, &kind);
+    if (rc == 0 && count > 0 && args == NULL)
+        rc = failure(-EINVAL, "args is NULL and count is %zu", count);
+    if (rc == 0 && count > 0)
+        rc = map_kind(pool, kind, options, args, count, jobs);
+    kind_release(kind);
+    return rc;
+}
+
+/* Queues a job that was made, or discards it. */
+static int submit(pool_t *pool, pool_job_t *made, pool_job_t **job)
+{
+    if (job != NULL)
+        *job = made; /* before it can run: a callback may look at it */
+    const int rc = enqueue(pool, &made, 1, job != NULL);
     if (rc == 0)
-        rc = enqueue(pool, made, count, jobs != NULL);
-    if (rc < 0)
-        while (done > 0)
-            job_discard(made[--done]);
-    else if (jobs != NULL)
-        memcpy(jobs, made, count * sizeof(*made));
-    free(made);
+        return 0;
+    job_discard(made);
+    if (job != NULL)
+        *job = NULL;
     return rc;
 }
 
 int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
                 pool_job_t **job)
 {
-    pool_job_options_t full;
     const pool_bytes_t bytes = {arg, arg_size};
-    const char *name = NULL;
+    struct kind *kind = NULL;
     pool_job_t *made = NULL;
     if (job != NULL)
         *job = NULL;
-    int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_job(options, false, &full)) < 0 || (rc = check_means(pool, &full)) < 0 ||
-        (rc = check_function(pool, fn, &full, &name)) < 0)
-        return rc;
-    rc = make_function_job(pool, fn, &bytes, &full, name, &made);
-    if (rc < 0)
-        return rc;
-    if (job != NULL)
-        *job = made; /* before it can run: a callback may look at it */
-    rc = enqueue(pool, &made, 1, job != NULL);
-    if (rc < 0) {
-        job_discard(made);
-        if (job != NULL)
-            *job = NULL;
-    }
-    return rc;
+    int rc = find_function_kind(pool, fn, options, &kind);
+    if (rc == 0)
+        rc = make_function_job(pool, kind, options, &bytes, &made);
+    return rc < 0 ? rc : submit(pool, made, job);
 }
 
 /* ---- commands -------------------------------------------------------------------------------------------------- */
@@ -361,7 +414,7 @@ static int set_payload(pool_job_t *job, const pool_command_t *command)
     char *here = NULL;
     int rc = strings_add_all(&argv, command->argv);
     if (rc == 0 && environment != NULL)
-        rc = add_environment(&envp, environment, job->options.huge_pages);
+        rc = add_environment(&envp, environment, job_options(job)->huge_pages);
     if (cwd == NULL)
         cwd = here = getcwd(NULL, 0);
     if (rc == 0 && cwd == NULL)
@@ -376,8 +429,8 @@ static int set_payload(pool_job_t *job, const pool_command_t *command)
 
 static int copy_stream(pool_job_t *job, int which, int fd, const char *name)
 {
-    job->streams.fds[which] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (job->streams.fds[which] < 0)
+    job->files->streams[which] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (job->files->streams[which] < 0)
         return failure(-errno, "%s_fd is %d and cannot be duplicated: %s", name, fd, strerror(errno));
     return 0;
 }
@@ -385,14 +438,11 @@ static int copy_stream(pool_job_t *job, int which, int fd, const char *name)
 static int set_streams(pool_job_t *job, const pool_command_t *command)
 {
     int rc = 0;
-    job->streams.in = command->stdin_mode;
-    job->streams.out = command->stdout_mode;
-    job->streams.err = command->stderr_mode;
     if (command->stdin_mode == POOL_STDIN_FD)
         rc = copy_stream(job, 0, command->stdin_fd, "stdin");
     if (command->stdin_mode == POOL_STDIN_BYTES) {
         rc = payload_copy("reclaim-stdin", command->stdin_bytes.data, command->stdin_bytes.size);
-        job->streams.fds[0] = rc;
+        job->files->streams[0] = rc;
         rc = rc < 0 ? failure(rc, "stdin_bytes cannot be copied: %s", strerror(-rc)) : 0;
     }
     if (rc == 0 && command->stdout_mode == POOL_STREAM_FD)
@@ -405,32 +455,28 @@ static int set_streams(pool_job_t *job, const pool_command_t *command)
 int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
                         pool_job_t **job)
 {
-    pool_job_options_t full;
+    struct kind *kind = NULL;
     pool_job_t *made = NULL;
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_command(command)) < 0 || (rc = options_job(options, true, &full)) < 0 ||
-        (rc = check_means(pool, &full)) < 0)
+    if (rc < 0 || (rc = options_command(command)) < 0)
         return rc;
-    rc = job_new(pool, &full, full.name != NULL ? full.name : command->argv[0], &made);
-    if (rc < 0)
+    struct kind like = {.is_command = true,
+                        .in = command->stdin_mode,
+                        .out = command->stdout_mode,
+                        .err = command->stderr_mode,
+                        .name = command->argv[0]};
+    if ((rc = find_kind(pool, options, &like, &kind)) < 0 || (rc = make_job(pool, kind, options, 0, &made)) < 0)
         return rc;
-    made->is_command = true;
-    set_times(made);
     rc = set_streams(made, command);
     if (rc == 0)
         rc = set_payload(made, command);
-    if (job != NULL)
-        *job = made;
-    if (rc == 0)
-        rc = enqueue(pool, &made, 1, job != NULL);
     if (rc < 0) {
         job_discard(made);
-        if (job != NULL)
-            *job = NULL;
+        return rc;
     }
-    return rc;
+    return submit(pool, made, job);
 }
 
 /* ---- a submitted job --------------------------------------------------------------------------------------------- */
@@ -438,9 +484,8 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
 /* The loop is to look at it. The caller holds the lock. */
 static void list_for_loop(pool_job_t *job)
 {
-    if (!job->cancel_listed)
-        TAILQ_INSERT_TAIL(&job->pool->cancels, job, cancel);
-    job->cancel_listed = true;
+    if (job->list != JOB_ASKED)
+        job_move(job, JOB_ASKED);
     loop_wake(job->pool->loop);
 }
 
@@ -458,14 +503,14 @@ int pool_job_cancel(pool_job_t *job)
         list_for_loop(job);
     }
     pthread_mutex_unlock(&pool->lock);
-    return settled ? failure(-EALREADY, "job %s is settled already", job->name) : 0;
+    return settled ? failure(-EALREADY, "job %s is settled already", job->kind->name) : 0;
 }
 
 static bool can_be_sent(const pool_job_t *job, int signal)
 {
     static const int for_commands[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
                                        SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT};
-    if (!job->is_command)
+    if (!job->kind->is_command)
         return signal > 0 && signal < NSIG && signal < 64 && signal != SIGKILL && signal != SIGSTOP;
     for (size_t i = 0; i < sizeof for_commands / sizeof for_commands[0]; i++)
         if (signal == for_commands[i])
@@ -485,9 +530,9 @@ int pool_job_signal(pool_job_t *job, int signal)
     pthread_mutex_lock(&pool->lock);
     const bool runs = pool_job_state(job) == POOL_STATE_RUNNING;
     if (runs) {
-        job->signals |= UINT64_C(1) << signal;
+        job->record->signals |= UINT64_C(1) << signal;
         list_for_loop(job);
     }
     pthread_mutex_unlock(&pool->lock);
-    return runs ? 0 : failure(-ESRCH, "job %s does not run now", job->name);
+    return runs ? 0 : failure(-ESRCH, "job %s does not run now", job->kind->name);
 }

@@ -49,13 +49,13 @@ static int add_output(struct peer *peer, struct freight *freight, int which, poo
         freight_add(freight, peer->loop->devnull, bit);
         break;
     case POOL_STREAM_FD:
-        freight_add(freight, job->streams.fds[which + 1], bit);
+        freight_add(freight, job->files->streams[which + 1], bit);
         break;
     case POOL_STREAM_CLOSED:
         freight->streams |= bit << TASK_CLOSED_SHIFT;
         break;
     case POOL_STREAM_INHERIT:
-        if (job->is_command) /* a function has what the fork server had */
+        if (job->kind->is_command) /* a function has what the fork server had */
             freight_add(freight, inherited(peer->loop, which + 1), bit);
         break;
     }
@@ -67,44 +67,45 @@ static int load_freight(struct peer *peer, struct freight *freight)
     const pool_job_t *job = peer->job;
     if (job->payload.kind == PAYLOAD_MEMFD)
         freight_add(freight, job->payload.memfd, 0);
-    if (job->streams.in == POOL_STDIN_BYTES)
-        lseek(job->streams.fds[0], 0, SEEK_SET); /* an earlier attempt may have read it */
-    if (job->streams.in == POOL_STDIN_INHERIT)
+    if (job->kind->in == POOL_STDIN_BYTES)
+        lseek(job->files->streams[0], 0, SEEK_SET); /* an earlier attempt may have read it */
+    if (job->kind->in == POOL_STDIN_INHERIT)
         freight_add(freight, inherited(peer->loop, STDIN_FILENO), TASK_STDIN);
-    else if (job->streams.in == POOL_STDIN_CLOSED)
+    else if (job->kind->in == POOL_STDIN_CLOSED)
         freight->streams |= TASK_STDIN << TASK_CLOSED_SHIFT;
-    else if (job->streams.in != POOL_STDIN_NULL)
-        freight_add(freight, job->streams.fds[0], TASK_STDIN);
-    int rc = add_output(peer, freight, 0, job->streams.out);
+    else if (job->kind->in != POOL_STDIN_NULL)
+        freight_add(freight, job->files->streams[0], TASK_STDIN);
+    int rc = add_output(peer, freight, 0, job->kind->out);
     if (rc == 0)
-        rc = add_output(peer, freight, 1, job->streams.err);
-    for (size_t i = 0; rc == 0 && i < job->options.fd_count; i++)
-        freight_add(freight, job->fds[i], 0);
+        rc = add_output(peer, freight, 1, job->kind->err);
+    for (size_t i = 0; rc == 0 && job->files != NULL && i < job->files->count; i++)
+        freight_add(freight, job->files->given[i], 0);
     return rc;
 }
 
 static int send_frame(struct peer *peer, const struct freight *freight, uint8_t *storage, size_t size)
 {
     const pool_job_t *job = peer->job;
+    const pool_job_options_t *o = job_options(job);
     struct frame_buffer frame;
     const struct message_task task = {
         .serial = peer->serial,
-        .function = job->function,
+        .function = job->kind->function,
         .attempt = job_attempt(job) + 1,
         .payload = job->payload.kind,
         .size = job->payload.size,
         .data = {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},
         .streams = freight->streams,
-        .fds = job->options.fd_count,
-        .events = job->options.on_event != NULL,
-        .early = job->options.early,
-        .cpu_ms = job->options.cpu_ms,
-        .nofile = job->options.nofile,
-        .nice = job->options.nice,
-        .memory_limit = job->options.memory_limit,
-        .pids = job->options.pids,
-        .cpu_weight = job->options.cpu_weight,
-        .backstop = job->options.memory_backstop,
+        .fds = job->files != NULL ? job->files->count : 0,
+        .events = o->on_event != NULL,
+        .early = o->early,
+        .cpu_ms = o->cpu_ms,
+        .nofile = o->nofile,
+        .nice = o->nice,
+        .memory_limit = job->record->memory_limit,
+        .pids = o->pids,
+        .cpu_weight = o->cpu_weight,
+        .backstop = o->memory_backstop,
     };
     frame_buffer_init(&frame, storage, size);
     const int rc = message_pack(&frame, MESSAGE_TASK, &task);

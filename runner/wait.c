@@ -216,7 +216,7 @@ void wait_collect(pool_job_t *job)
         const ssize_t wrote = write(pool->collect_fd, &one, sizeof one);
         (void)wrote; /* an eventfd at 0 takes a 1 */
     }
-    TAILQ_INSERT_TAIL(&pool->collected, job, collected);
+    job_move(job, JOB_COLLECTED);
     pool->collect_outstanding--;
     pthread_cond_broadcast(&pool->collect_changed);
 }
@@ -227,7 +227,7 @@ static pool_job_t *take_collected(pool_t *pool)
     pool_job_t *job = TAILQ_FIRST(&pool->collected);
     if (job == NULL)
         return NULL;
-    TAILQ_REMOVE(&pool->collected, job, collected);
+    job_move(job, JOB_UNLISTED);
     if (TAILQ_EMPTY(&pool->collected)) {
         uint64_t value;
         const ssize_t got = read(pool->collect_fd, &value, sizeof value);

@@ -1,0 +1,43 @@
+/* kind.h - what jobs have in common that were submitted alike: the function, the options, the name. A million waiting
+ * jobs are most often of one kind, so it is kept once for all of them. It is never changed, and reference counted. */
+#ifndef KIND_H
+#define KIND_H
+
+#include <pthread.h>
+#include <reclaim/pool.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define KIND_RECENT 16
+
+struct kind {
+    atomic_uint references;
+    bool is_command;
+    uint64_t function; /* 0: a command */
+    pool_stdin_t in;
+    pool_stream_t out, err;
+    const char *name;           /* ours, never NULL */
+    pool_job_options_t options; /* full ones (options_job); nothing in name, fds, fd_count and user: see job.h */
+    char text[];
+};
+
+/* The kinds that were asked for last, the latest first. Any thread. */
+struct kind_cache {
+    pthread_mutex_t lock;
+    struct kind *recent[KIND_RECENT];
+};
+
+void kind_cache_init(struct kind_cache *cache);
+void kind_cache_deinit(struct kind_cache *cache);
+
+/* A reference to a kind that is like this one, which the caller drops with kind_release: one of the recent ones, or a
+ * new one. like is *copied*, its name too; references and text do not count. NULL for want of memory. */
+struct kind *kind_take(struct kind_cache *cache, const struct kind *like);
+
+struct kind *kind_retain(struct kind *kind);
+void kind_release(struct kind *kind);
+
+/* Whether anything of the caller's runs for its jobs. */
+bool kind_has_callbacks(const struct kind *kind);
+
+#endif
