@@ -388,15 +388,20 @@ static int next_wait(const struct server *server, bool told)
     return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
 }
 
-/* Whether forking the one that is to be forked can wait: there is another for the next job. */
-static bool has_ready(const struct server *server)
+/* Whether forking the one that is to be forked can wait: no job runs, and there is another worker for the next. */
+static bool is_at_rest(const struct server *server)
 {
+    bool ready = false;
     for (size_t i = 0; i < server->table.count; i++) {
         const struct slot *slot = &server->table.slots[i];
-        if (slot->state == SLOT_ALIVE && !slot->unforked && atomic_load(&slot->page->phase) == PAGE_READY)
-            return true;
+        if (slot->state != SLOT_ALIVE || slot->unforked)
+            continue;
+        const uint32_t phase = atomic_load(&slot->page->phase);
+        if (phase == PAGE_BEGUN)
+            return false;
+        ready = ready || phase == PAGE_READY;
     }
-    return false;
+    return ready;
 }
 
 /* Who waits for the news that was just sent may wait for this processor, too, and forking takes as long as the rest of
@@ -408,7 +413,7 @@ static int wait_for_events(struct server *server, bool told, struct epoll_event 
     if (server->unforked == 0)
         return epoll_wait(server->epoll, events, size, wait);
     int count = 0;
-    if (server->unforked == 1 && wait != 0 && has_ready(server))
+    if (server->unforked == 1 && wait != 0 && is_at_rest(server))
         count = (int)syscall(SYS_epoll_pwait2, server->epoll, events, size, &moment, NULL, 0);
     if (count <= 0) { /* also where the kernel has no such call */
         fork_slots(server);
