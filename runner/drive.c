@@ -6,11 +6,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LINGER_NS 200000 /* somewhat more than a short job takes */
+#define TICK_MS     8  /* no later than peer_grow_up's first look at a job that has just been handed over */
+#define TICKS_QUIET 16 /* looks that find nothing stirred before the pool's thread sleeps as long as it can */
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
@@ -18,9 +20,10 @@ void drive_init(struct drive *drive)
 {
     pthread_mutex_init(&drive->turn, NULL);
     atomic_init(&drive->claims, 0);
-    atomic_init(&drive->others, 0);
-    drive->outer = drive->linger = -1;
-    drive->sleeps_until = LOOP_NEVER;
+    atomic_init(&drive->sleeps_until, LOOP_NEVER);
+    atomic_init(&drive->is_stirred, false);
+    atomic_init(&drive->is_driven, false);
+    drive->outer = drive->kick = -1;
 }
 
 void drive_deinit(struct drive *drive)
@@ -39,14 +42,11 @@ static int open_outer(struct drive *drive, int backend)
     drive->outer = epoll_create1(EPOLL_CLOEXEC);
     if (drive->outer < 0)
         return -errno;
-    drive->linger = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (drive->linger < 0)
+    drive->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (drive->kick < 0)
         return -errno;
-    int rc = watch(drive, drive->linger);
-    if (rc == 0)
-        rc = watch(drive, backend);
-    drive->is_watched = rc == 0;
-    return rc;
+    const int rc = watch(drive, drive->kick);
+    return rc < 0 ? rc : watch(drive, backend);
 }
 
 int drive_open(struct loop *loop)
@@ -64,57 +64,96 @@ void drive_close(struct loop *loop)
     pthread_mutex_lock(&loop->drive.turn);
     uv_loop_close(&loop->uv);
     descriptor_close(&loop->drive.outer);
-    descriptor_close(&loop->drive.linger);
+    descriptor_close(&loop->drive.kick);
     pthread_mutex_unlock(&loop->drive.turn);
 }
 
 /* ---- the pool's thread ----------------------------------------------------------------------------------------- */
 
-/* Whether the pool's thread wakes up for the loop's events. Changed in place, which needs no memory and cannot fail. */
+/* Whether the pool's thread wakes up for the loop's events, once. Changed in place, which needs no memory and cannot
+ * fail. */
 static void set_watched(struct loop *loop, bool watched)
 {
-    struct drive *drive = &loop->drive;
     const int fd = uv_backend_fd(&loop->uv);
-    struct epoll_event event = {.events = watched ? EPOLLIN : 0, .data.fd = fd};
-    if (drive->is_watched == watched)
-        return;
-    const int rc = epoll_ctl(drive->outer, EPOLL_CTL_MOD, fd, &event);
+    struct epoll_event event = {.events = watched ? EPOLLIN | EPOLLONESHOT : 0, .data.fd = fd};
+    const int rc = epoll_ctl(loop->drive.outer, EPOLL_CTL_MOD, fd, &event);
     assert(rc == 0);
     (void)rc;
-    drive->is_watched = watched;
 }
 
-/* When the pool's thread is to look by itself; 0: not. */
-static void set_linger(struct drive *drive, long ns)
-{
-    const struct itimerspec time = {.it_value.tv_nsec = ns};
-    timerfd_settime(drive->linger, 0, &time, NULL);
-    drive->is_lingering = ns > 0;
-}
-
-static void drive_sleep(const struct drive *drive, int timeout)
+/* Until there is something to do, or to look at. */
+static void drive_sleep(const struct drive *drive, int64_t until)
 {
     struct epoll_event event;
     uint64_t value;
-    if (epoll_wait(drive->outer, &event, 1, timeout) == 1 && event.data.fd == drive->linger) {
-        const ssize_t got = read(drive->linger, &value, sizeof value);
+    const int64_t now = process_now_ms();
+    const int64_t left = until > now ? until - now : 0;
+    const int timeout = until == LOOP_NEVER ? -1 : left < INT32_MAX ? (int)left : INT32_MAX;
+    if (epoll_wait(drive->outer, &event, 1, timeout) == 1 && event.data.fd == drive->kick) {
+        const ssize_t got = read(drive->kick, &value, sizeof value);
         (void)got;
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* While others run the loop it looks often, so that they need not wake it up for the time of each job. */
+static int64_t choose_end(struct loop *loop, int *quiet)
+{
+    struct drive *drive = &loop->drive;
+    *quiet = atomic_exchange(&drive->is_stirred, false) ? 0 : *quiet + (*quiet < TICKS_QUIET);
+    const int64_t tick = *quiet < TICKS_QUIET ? process_now_ms() + TICK_MS : LOOP_NEVER;
+    int64_t until = earlier(tick, atomic_load(&loop->next_at));
+    do { /* who changes next_at then looks at sleeps_until */
+        atomic_store(&drive->sleeps_until, until);
+        until = earlier(tick, atomic_load(&loop->next_at));
+    } while (until < atomic_load(&drive->sleeps_until));
+    return until;
+}
+
+static bool is_due(struct loop *loop)
+{
+    return atomic_load(&loop->next_at) <= process_now_ms();
+}
+
+static void wake(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->pool->lock);
+    loop_wake(loop);
+    pthread_mutex_unlock(&loop->pool->lock);
+}
+
+/* Sleeps on while others have the turn: they do what there is to do. */
+static void take_turn_later(struct loop *loop, int *quiet)
+{
+    while (pthread_mutex_trylock(&loop->drive.turn) != 0) {
+        if (!atomic_load(&loop->drive.is_driven)) {
+            sched_yield(); /* who submits has it for a moment */
+            continue;
+        }
+        if (is_due(loop))
+            wake(loop);
+        drive_sleep(&loop->drive, choose_end(loop, quiet));
     }
 }
 
 void drive_main(struct loop *loop)
 {
     struct drive *drive = &loop->drive;
+    int quiet = 0;
     pthread_mutex_lock(&drive->turn);
     while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
+        if (is_due(loop)) {
+            loop_step(loop);
+            continue;
+        }
         set_watched(loop, true);
-        if (drive->is_lingering)
-            set_linger(drive, 0);
-        const int timeout = uv_backend_timeout(&loop->uv);
-        drive->sleeps_until = loop->timer_at;
         pthread_mutex_unlock(&drive->turn);
-        drive_sleep(drive, timeout);
-        pthread_mutex_lock(&drive->turn);
+        drive_sleep(drive, choose_end(loop, &quiet));
+        take_turn_later(loop, &quiet);
     }
     pthread_mutex_unlock(&drive->turn);
 }
@@ -126,9 +165,7 @@ void drive_claim(struct loop *loop)
     struct drive *drive = &loop->drive;
     if (atomic_fetch_add(&drive->claims, 1) != 0)
         return;
-    pthread_mutex_lock(&loop->pool->lock);
-    loop_wake(loop); /* who waits in it leaves */
-    pthread_mutex_unlock(&loop->pool->lock);
+    wake(loop); /* who waits in it leaves */
     pthread_mutex_lock(&drive->turn);
     pthread_mutex_unlock(&drive->turn);
 }
@@ -149,14 +186,27 @@ static bool take_turn(struct drive *drive)
     return false;
 }
 
-/* If nobody comes back soon the pool's thread is to look: there may be events, or a time that it sleeps past. */
+static void kick(const struct drive *drive)
+{
+    const uint64_t one = 1;
+    const ssize_t wrote = write(drive->kick, &one, sizeof one);
+    (void)wrote; /* an eventfd at 0 takes a 1, and at more than that it is kicked already */
+}
+
+/* What the pool's thread sleeps past it is told of. */
+static void tell_time(struct loop *loop)
+{
+    atomic_store(&loop->drive.is_stirred, true);
+    if (atomic_load(&loop->next_at) < atomic_load(&loop->drive.sleeps_until))
+        kick(&loop->drive);
+}
+
 static void give_turn(struct loop *loop)
 {
     struct drive *drive = &loop->drive;
+    tell_time(loop);
     if (!uv_loop_alive(&loop->uv))
-        set_linger(drive, 1);
-    else if (!drive->is_lingering && (!drive->is_watched || loop->timer_at < drive->sleeps_until))
-        set_linger(drive, LINGER_NS);
+        kick(drive);
     pthread_mutex_unlock(&drive->turn);
 }
 
@@ -188,8 +238,7 @@ bool drive_enter(struct loop *loop, int64_t timeout_ms, int *cancel_state)
     struct drive *drive = &loop->drive;
     if (!take_turn(drive))
         return false;
-    if (drive->is_lingering)
-        set_linger(drive, 0);
+    atomic_store(&drive->is_driven, true);
     set_watched(loop, false);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
     drive->is_late = false;
@@ -205,8 +254,8 @@ void drive_leave(struct loop *loop, int cancel_state)
     struct drive *drive = &loop->drive;
     if (!uv_is_closing((uv_handle_t *)&drive->limit))
         uv_timer_stop(&drive->limit);
-    if (atomic_load(&drive->others) > 0 || atomic_load(&drive->claims) > 0)
-        set_watched(loop, true);
+    atomic_store(&drive->is_driven, false);
+    set_watched(loop, true);
     give_turn(loop);
     pthread_setcancelstate(cancel_state, NULL);
 }
@@ -214,18 +263,9 @@ void drive_leave(struct loop *loop, int cancel_state)
 enum drive_answer drive_turn(struct loop *loop)
 {
     struct drive *drive = &loop->drive;
+    tell_time(loop);
     const int alive = uv_run(&loop->uv, UV_RUN_ONCE);
     if (atomic_load(&drive->claims) > 0 || alive == 0)
         return DRIVE_CLAIMED;
     return drive->is_late ? DRIVE_LATE : DRIVE_AGAIN;
-}
-
-void drive_await(struct loop *loop)
-{
-    atomic_fetch_add(&loop->drive.others, 1);
-}
-
-void drive_awaited(struct loop *loop)
-{
-    atomic_fetch_sub(&loop->drive.others, 1);
 }

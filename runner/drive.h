@@ -7,12 +7,10 @@
  * Callbacks are promised to run on the pool's thread: while there is a job that has any (drive_claim), or a log hook,
  * nobody else runs the loop.
  *
- *     the pool's thread   sleeps without the turn, on an epoll descriptor that has the loop's (uv_backend_fd) in it
- *     who waits           takes the loop's descriptor out of there, and sleeps in uv_run with the turn
- *     who submits         takes the turn if nobody has it, for a moment; else the loop is woken
- *
- * Who has waited for one job mostly waits for another soon. So the loop's descriptor is not put back at once, unless
- * others wait, but by the pool's thread, which a timer wakes up when nobody has come back.
+ *     the pool's thread   sleeps without the turn, on an epoll descriptor that has the loop's (uv_backend_fd) in it;
+ * what is to be done at some time is its concern, whoever runs the loop: setting the machine's timer for each job would
+ * cost as much as the rest of it who waits           takes the loop's descriptor out of there, and sleeps in uv_run
+ * with the turn who submits         takes the turn if nobody has it, for a moment; else the loop is woken
  *
  * The turn comes before the pool's lock: who has the lock does not ask for it. */
 #ifndef DRIVE_H
@@ -28,13 +26,12 @@ struct loop;
 
 struct drive {
     pthread_mutex_t turn;
-    int outer;            /* what the pool's thread sleeps on; -1: it has ended */
-    int linger;           /* timerfd in it: nobody has come back */
-    bool is_lingering;    /* it is set */
-    bool is_watched;      /* the loop's descriptor is in it */
-    atomic_size_t others; /* threads that wait otherwise */
-    int64_t sleeps_until; /* ms; the pool's thread looks by itself then */
-    uv_timer_t limit;     /* of who waits */
+    int outer;                         /* what the pool's thread sleeps on; -1: it has ended */
+    int kick;                          /* eventfd in it: the loop's time has changed, or it has ended */
+    atomic_int_least64_t sleeps_until; /* ms; the pool's thread looks by itself then */
+    atomic_bool is_stirred;            /* others have run the loop since it last looked */
+    atomic_bool is_driven;             /* somebody waits in the loop */
+    uv_timer_t limit;                  /* of who waits */
     bool is_late;
     atomic_size_t claims; /* why only the pool's thread may run the loop */
 };
@@ -64,10 +61,6 @@ void drive_end(struct loop *loop);
  * cancelled (pthreads(7)). timeout_ms -1: for ever. */
 bool drive_enter(struct loop *loop, int64_t timeout_ms, int *cancel_state);
 void drive_leave(struct loop *loop, int cancel_state);
-
-/* Who waits otherwise says so, or hears of its job later than need be. */
-void drive_await(struct loop *loop);
-void drive_awaited(struct loop *loop);
 
 enum drive_answer {
     DRIVE_AGAIN = 0, /* something may have happened */

@@ -295,7 +295,6 @@ static void step_end(struct loop *loop)
         supervise_end(loop);
     if (loop->keeper_gone && loop->control < 0 && !uv_is_closing((uv_handle_t *)&loop->wake)) {
         uv_close((uv_handle_t *)&loop->wake, NULL);
-        uv_close((uv_handle_t *)&loop->timer, NULL);
         uv_close((uv_handle_t *)&loop->drive.limit, NULL);
         readable_set_close(&loop->readables);
         room_close(loop);
@@ -423,15 +422,8 @@ void loop_birth_failed(struct loop *loop, const char *why)
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
-static void on_timer(uv_timer_t *timer)
-{
-    struct loop *loop = timer->data;
-    loop->timer_at = LOOP_NEVER;
-    loop_step(loop);
-}
-
 /* The last thing of each step: what others may read, and when to look again. */
-static void arm_timer(struct loop *loop, int64_t now)
+static void set_next(struct loop *loop, int64_t now)
 {
     pool_t *pool = loop->pool;
     int64_t next = earlier(earlier(loop->retry_at, loop->bound_at), room_next(loop));
@@ -445,15 +437,7 @@ static void arm_timer(struct loop *loop, int64_t now)
         next = earlier(next, TAILQ_FIRST(&loop->young)->grown_at);
     if (loop->failures.not_before > now)
         next = earlier(next, loop->failures.not_before);
-    if (next == loop->timer_at || uv_is_closing((uv_handle_t *)&loop->timer))
-        return;
-    loop->timer_at = next;
-    if (next == LOOP_NEVER) {
-        uv_timer_stop(&loop->timer);
-        return;
-    }
-    uv_update_time(&loop->uv);
-    uv_timer_start(&loop->timer, on_timer, next > now ? (uint64_t)(next - now) : 0, 0);
+    atomic_store(&loop->next_at, next);
 }
 
 void loop_step(struct loop *loop)
@@ -468,7 +452,7 @@ void loop_step(struct loop *loop)
     peer_grow_up(loop, now);
     step_bound(loop, now);
     step_end(loop);
-    arm_timer(loop, now);
+    set_next(loop, now);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -519,9 +503,7 @@ static void close_handle(uv_handle_t *handle, void *unused)
 static int open_handles(struct loop *loop)
 {
     int rc = uv_async_init(&loop->uv, &loop->wake, on_wake);
-    if (rc == 0)
-        rc = uv_timer_init(&loop->uv, &loop->timer);
-    loop->wake.data = loop->timer.data = loop;
+    loop->wake.data = loop;
     if (rc == 0)
         rc = drive_open(loop);
     if (rc == 0)

@@ -2,7 +2,7 @@
  * has the turn: see drive.h.
  *
  *     drive.c       who runs it: the pool's own thread, or who waits
- *     loop.c        its timer, what is due: dispatch, births, cancels, closing
+ *     loop.c        what is due, and when something is next: dispatch, births, cancels, closing
  *     supervise.c   keeper and fork server: the host's side
  *     peer.c        one worker: the host's side
  */
@@ -33,7 +33,6 @@ struct loop {
     pool_t *pool;
     uv_loop_t uv;
     uv_async_t wake;
-    uv_timer_t timer;
     struct drive drive;
     struct readable_set readables;
     bool has_news; /* what libuv is to listen to has changed: it knows at its next turn */
@@ -64,10 +63,10 @@ struct loop {
     int devnull;
 
     struct room room;
-    int64_t retry_at;        /* something that was refused for want of descriptors is tried again */
-    int64_t bound_at;        /* when an end that does not come is forced */
-    pool_close_t close_seen; /* the hardest close that has been acted on */
-    int64_t timer_at;        /* what the timer is set to */
+    int64_t retry_at;             /* something that was refused for want of descriptors is tried again */
+    int64_t bound_at;             /* when an end that does not come is forced */
+    pool_close_t close_seen;      /* the hardest close that has been acted on */
+    atomic_int_least64_t next_at; /* ms: when there is something to do without an event */
 };
 
 #define LOOP_NEVER INT64_MAX

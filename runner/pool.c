@@ -106,7 +106,8 @@ static void loop_init(struct loop *loop, pool_t *pool)
 {
     loop->pool = pool;
     loop->keeper_socket = loop->keeper_pidfd = loop->control = loop->server_pidfd = -1;
-    loop->retry_at = loop->bound_at = loop->timer_at = LOOP_NEVER;
+    loop->retry_at = loop->bound_at = LOOP_NEVER;
+    atomic_init(&loop->next_at, LOOP_NEVER);
     TAILQ_INIT(&loop->idle);
     TAILQ_INIT(&loop->young);
     STAILQ_INIT(&loop->unsent);

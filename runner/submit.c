@@ -80,9 +80,7 @@ static int wait_for_room(pool_t *pool, size_t count)
         if (pool_in_callback())
             return failure(-EDEADLK, "the queue is full, and a callback must not wait for room in it");
         pool->callers++;
-        drive_await(pool->loop);
         pthread_cond_wait(&pool->room, &pool->lock);
-        drive_awaited(pool->loop);
         pool->callers--;
         pthread_cond_broadcast(&pool->phase_changed);
     }

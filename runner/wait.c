@@ -69,8 +69,6 @@ static bool watch_start(struct job_watch *watch, struct waiter *waiter, pool_job
     else
         watch->waiter = NULL;
     pthread_mutex_unlock(&job->pool->lock);
-    if (pending)
-        drive_await(job->pool->loop);
     return pending;
 }
 
@@ -82,7 +80,6 @@ static void watch_stop(struct job_watch *watch, pool_job_t *job)
     LIST_REMOVE(watch, link);
     watch->waiter = NULL;
     pthread_mutex_unlock(&job->pool->lock);
-    drive_awaited(job->pool->loop);
 }
 
 /* The lowest index of a settled job, or count. *any: whether there is a job at all. */
@@ -248,12 +245,8 @@ static int await_collected(pool_t *pool, int64_t timeout_ms, const struct timesp
     pthread_mutex_unlock(&pool->lock);
     const bool driving = drive_enter(pool->loop, timeout_ms < 0 ? -1 : milliseconds_to(until), &cancel_state);
     pthread_mutex_lock(&pool->lock);
-    if (!driving && TAILQ_EMPTY(&pool->collected) && pool->collect_outstanding > 0) {
-        drive_await(pool->loop);
-        const int rc = cond_wait(&pool->collect_changed, &pool->lock, timeout_ms, until);
-        drive_awaited(pool->loop);
-        return rc;
-    }
+    if (!driving && TAILQ_EMPTY(&pool->collected) && pool->collect_outstanding > 0)
+        return cond_wait(&pool->collect_changed, &pool->lock, timeout_ms, until);
     pool->is_driven = driving;
     if (driving && TAILQ_EMPTY(&pool->collected) && pool->collect_outstanding > 0) {
         pthread_mutex_unlock(&pool->lock);
