@@ -85,6 +85,7 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
         }
         crash_prepare();
     }
+    process_signals_note();
     crash_install();
     return 0;
 }
