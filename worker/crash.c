@@ -3,8 +3,8 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <ucontext.h>
