@@ -114,6 +114,17 @@ static int64_t choose_end(struct loop *loop, int *quiet)
     return until;
 }
 
+/* Handles what there is, and has libuv listen to what is new, which it does in uv_run only. False: the loop has ended. */
+static bool run_through(struct loop *loop)
+{
+    bool alive;
+    do {
+        loop->has_news = false;
+        alive = uv_run(&loop->uv, UV_RUN_NOWAIT) != 0;
+    } while (loop->has_news);
+    return alive;
+}
+
 static bool is_due(struct loop *loop)
 {
     return atomic_load(&loop->next_at) <= process_now_ms();
@@ -145,7 +156,7 @@ void drive_main(struct loop *loop)
     struct drive *drive = &loop->drive;
     int quiet = 0;
     pthread_mutex_lock(&drive->turn);
-    while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
+    while (run_through(loop)) {
         if (is_due(loop)) {
             loop_step(loop);
             continue;
@@ -204,6 +215,8 @@ static void tell_time(struct loop *loop)
 static void give_turn(struct loop *loop)
 {
     struct drive *drive = &loop->drive;
+    if (loop->has_news)
+        run_through(loop);
     tell_time(loop);
     if (!uv_loop_alive(&loop->uv))
         kick(drive);
@@ -215,13 +228,8 @@ bool drive_begin(struct loop *loop)
     return take_turn(&loop->drive);
 }
 
-/* libuv listens to what is new in uv_run only. */
 void drive_end(struct loop *loop)
 {
-    if (loop->has_news) {
-        loop->has_news = false;
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
-    }
     give_turn(loop);
 }
 

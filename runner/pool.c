@@ -191,13 +191,9 @@ static void stop_keeper(struct loop *loop)
  * prints would go into the pool's channels. */
 static int fill_standard_descriptors(void)
 {
-    int fd;
-    do {
-        fd = open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd < 0)
-        return -errno;
-    close(fd);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) /* the lowest number that is free is fd */
+            return -errno;
     return 0;
 }
 

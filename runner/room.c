@@ -67,6 +67,7 @@ static void listen_when_due(struct loop *loop, int64_t now)
         return;
     room->listen_at = LOOP_NEVER;
     const int rc = pressure_open(&room->pressure, &loop->uv, on_pressure, loop);
+    loop->has_news = true;
     if (rc < 0)
         loop_log(loop, "the kernel does not tell of memory pressure (PSI): %s", strerror(-rc));
 }

@@ -154,9 +154,29 @@ static int check_signals(void *arg)
     return 0;
 }
 
+static int check_noted_signals(void *arg)
+{
+    (void)arg;
+    struct process_origin origin;
+    sigset_t mask;
+    sigemptyset(&mask);
+    process_signals_reset();
+    signal(SIGUSR1, SIG_IGN);
+    process_origin_take(&origin, &mask);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTTOU, SIG_DFL);
+    process_signals_note();
+    signal(SIGUSR1, SIG_DFL);
+    process_signals_restore(&origin);
+    CHILD_CHECK(has_disposition(SIGUSR1, SIG_IGN) && has_disposition(SIGPIPE, SIG_DFL));
+    CHILD_CHECK(has_disposition(SIGTTOU, SIG_IGN) && has_disposition(SIGTERM, SIG_DFL));
+    return 0;
+}
+
 static void test_process_signals_reset_and_restore(void **state)
 {
     (void)state;
+    child_run(false, check_noted_signals, NULL);
     child_run(false, check_signals, NULL);
 }
 

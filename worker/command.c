@@ -21,11 +21,8 @@
 static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
                                 SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT};
 
-/* What a child that could not exec says before it leaves, in one atomic write. */
-struct exec_failure {
-    int step; /* 0: exec; 1: chdir; 2: descriptors or process group */
-    int error;
-};
+/* Where a child may fail before it execs. */
+enum step { STEP_EXEC, STEP_DIRECTORY, STEP_PREPARE };
 
 /* Turns "a\0b\0" into a NULL-terminated vector of pointers into it. NULL for want of memory or a missing NUL. */
 static char **split(const struct message_slice *slice)
@@ -48,15 +45,11 @@ static char **split(const struct message_slice *slice)
 }
 
 /* Puts the descriptors at 0 to 2 and 3, 4, ... They are all numbered above where they go. */
-static int place_descriptors(const struct command *command, int *report)
+static int place_descriptors(const struct command *command)
 {
     const int first_free = 3 + (int)command->fd_count;
     int lifted[3 + DESCRIPTOR_MAX];
     const int count = 3 + (int)command->fd_count;
-    const int above = fcntl(*report, F_DUPFD_CLOEXEC, first_free);
-    if (above < 0)
-        return -errno;
-    *report = above;
     for (int i = 0; i < count; i++) {
         const int from = i < 3 ? command->streams[i] : command->fds[i - 3];
         lifted[i] = from < 0 ? -1 : fcntl(from, F_DUPFD_CLOEXEC, first_free);
@@ -69,17 +62,14 @@ static int place_descriptors(const struct command *command, int *report)
     for (int i = 0; i < 3; i++)
         if (command->streams[i] == COMMAND_CLOSED)
             close(i);
-    if (above > first_free)
-        descriptor_close_range((unsigned)first_free, (unsigned)above - 1);
-    descriptor_close_range((unsigned)above + 1, ~0U);
+    descriptor_close_range((unsigned)first_free, ~0U);
     return 0;
 }
 
-_Noreturn static void fail_exec(int report, int step, int error)
+_Noreturn static void fail_exec(const struct command *command, enum step step, int error)
 {
-    const struct exec_failure failure = {.step = step, .error = error};
-    const ssize_t wrote = write(report, &failure, sizeof failure);
-    (void)wrote;
+    command->page->exec_step = step;
+    command->page->exec_error = error;
     _exit(127);
 }
 
@@ -107,18 +97,18 @@ static void exec_found(char **argv)
     }
 }
 
-_Noreturn static void exec_child(const struct command *command, char **argv, int report, pid_t worker)
+_Noreturn static void exec_child(const struct command *command, char **argv, pid_t worker)
 {
     const char *cwd = command->spec.cwd.data;
     if (process_die_with(worker) < 0)
         _exit(127);
     if (setpgid(0, (pid_t)command->spec.group) < 0)
-        fail_exec(report, 2, errno);
-    const int rc = place_descriptors(command, &report);
+        fail_exec(command, STEP_PREPARE, errno);
+    const int rc = place_descriptors(command);
     if (rc < 0)
-        fail_exec(report, 2, -rc);
+        fail_exec(command, STEP_PREPARE, -rc);
     if (command->spec.cwd.size > 0 && chdir(cwd) < 0)
-        fail_exec(report, 1, errno);
+        fail_exec(command, STEP_DIRECTORY, errno);
     if (command->data_limit >= 0) {
         const struct rlimit limit = {(rlim_t)command->data_limit, (rlim_t)command->data_limit};
         setrlimit(RLIMIT_DATA, &limit);
@@ -126,19 +116,19 @@ _Noreturn static void exec_child(const struct command *command, char **argv, int
     process_signals_restore(command->origin);
     exec_found(argv);
     execvp(argv[0], argv);
-    fail_exec(report, 0, errno);
+    fail_exec(command, STEP_EXEC, errno);
 }
 
 /* Until it execs the child has our memory, and we wait: there is no copy to be made for it, nor to be thrown away again
  * by exec. So it must change nothing here that we need. Its pid, or -1. */
-static pid_t start_child(const struct command *command, char **argv, char **envp, int report)
+static pid_t start_child(const struct command *command, char **argv, char **envp)
 {
     char **own = environ;
     const pid_t worker = getpid();
     environ = envp;            /* execvp looks for the program by it */
     const pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): see above
     if (pid == 0)
-        exec_child(command, argv, report, worker);
+        exec_child(command, argv, worker); // NOLINT(clang-analyzer-unix.Vfork): Linux lets it call anything
     environ = own;
     return pid;
 }
@@ -150,19 +140,19 @@ static void put_text(struct message_result *result, const char *what, const char
     result->text = (struct message_slice){text, strlen(text)};
 }
 
-static void note_failure(struct message_result *result, const struct exec_failure *failure,
-                         const struct command *command)
+static void note_failure(struct message_result *result, const struct command *command)
 {
     const char *name = command->spec.argv.data;
-    const bool missing = failure->error == ENOENT || failure->error == ENOTDIR;
-    result->start = missing && failure->step == 0 ? START_NOT_FOUND : START_NOT_EXECUTABLE;
+    const int step = (int)command->page->exec_step, error = command->page->exec_error;
+    const bool missing = error == ENOENT || error == ENOTDIR;
+    result->start = missing && step == STEP_EXEC ? START_NOT_FOUND : START_NOT_EXECUTABLE;
     result->code = result->start == START_NOT_FOUND ? 127 : 126;
-    if (failure->step == 1)
-        put_text(result, "cannot change to directory", command->spec.cwd.data, failure->error);
-    else if (failure->step == 2)
-        put_text(result, "cannot prepare descriptors or process group for", name, failure->error);
+    if (step == STEP_DIRECTORY)
+        put_text(result, "cannot change to directory", command->spec.cwd.data, error);
+    else if (step == STEP_PREPARE)
+        put_text(result, "cannot prepare descriptors or process group for", name, error);
     else
-        put_text(result, "cannot execute", name, failure->error);
+        put_text(result, "cannot execute", name, error);
 }
 
 struct watch {
@@ -203,11 +193,9 @@ static void note_end(struct watch *watch, int status, const struct rusage *usage
     struct message_result *result = watch->result;
     const uint64_t most = (uint64_t)usage->ru_maxrss * 1024;
     watch->over = true;
-    if (result->start == START_OK) {
-        result->code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-        result->signal = WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0;
-        watch->command->page->command_signal = (uint32_t)result->signal;
-    }
+    result->code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    result->signal = WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0;
+    watch->command->page->command_signal = (uint32_t)result->signal;
     result->peak = most > watch->floor + USAGE_SLACK ? most : watch->seen;
 }
 
@@ -269,16 +257,6 @@ static void wait_for_end(struct watch *watch, const sigset_t *signals)
     }
 }
 
-/* Whether the exec failed: the report pipe closes on exec. */
-static bool read_failure(int report, struct exec_failure *failure)
-{
-    ssize_t got;
-    do {
-        got = read(report, failure, sizeof *failure);
-    } while (got < 0 && errno == EINTR);
-    return got == sizeof *failure;
-}
-
 /* The command has them now: a reader at the other end must see end-of-file when the command closes its own. */
 static void drop_descriptors(const struct command *command)
 {
@@ -299,27 +277,24 @@ static uint64_t high_water_mark(void)
 static void run(const struct command *command, char **argv, char **envp, struct message_result *result)
 {
     struct watch watch = {.command = command, .result = result, .floor = high_water_mark()};
-    struct exec_failure failure;
     sigset_t signals;
-    int report[2];
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     for (size_t i = 0; i < sizeof forwarded / sizeof forwarded[0]; i++)
         sigaddset(&signals, forwarded[i]);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (pipe2(report, O_CLOEXEC) < 0 || (watch.pid = start_child(command, argv, envp, report[1])) < 0) {
+    watch.pid = start_child(command, argv, envp);
+    if (watch.pid < 0) {
         result->start = START_NO_PROCESS;
         put_text(result, "cannot start", argv[0], errno);
         return;
     }
-    close(report[1]);
     drop_descriptors(command);
     result->processes = 1;
-    if (read_failure(report[0], &failure))
-        note_failure(result, &failure, command);
-    close(report[0]);
     wait_for_end(&watch, &signals);
+    if (command->page->exec_error != 0)
+        note_failure(result, command);
 }
 
 void command_run(const struct command *command, struct message_result *result)

@@ -86,6 +86,7 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
             return error->code = -EINVAL;
         }
     }
+    process_signals_note();
     crash_install();
     return 0;
 }

@@ -24,6 +24,8 @@ struct page {
     uint64_t charged;         /* bytes charged to its cgroup when the job began */
     uint64_t file;            /* file pages resident when a function has returned, if it grew at all; else 0 */
     uint32_t command_signal;  /* that the command died of; 0: none */
+    uint32_t exec_step;       /* at which the command's child failed before it was the command */
+    int32_t exec_error;       /* and why; 0: it did not */
     _Atomic int64_t stopped_since_ms; /* CLOCK_MONOTONIC; 0: the command is not stopped */
     _Atomic int64_t stopped_ms;       /* in all, before that */
 

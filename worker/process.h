@@ -21,7 +21,10 @@ void process_origin_take(struct process_origin *origin, const sigset_t *mask);
 /* Default dispositions for all signals; SIGTTOU is ignored, for a job in the background may print. */
 void process_signals_reset(void);
 
-/* Dispositions and mask as the host had them. */
+/* Takes note of what this process ignores, once nobody will ignore more: its children restore that alone. */
+void process_signals_note(void);
+
+/* What is ignored, and the mask, as the host had them, for a program to begin with: exec resets what is handled. */
 void process_signals_restore(const struct process_origin *origin);
 
 /* fork(2) from a process of one thread, without fork handlers (_Fork(3)). Handlers repair what other threads held, and

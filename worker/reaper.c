@@ -28,7 +28,7 @@ int reaper_init(struct reaper *reaper)
     if (reaper->children >= 0)
         process_descriptor_lift(&reaper->children);
     struct proc_entry self;
-    return proc_entry_read(getpid(), &self); /* is there a /proc to read? */
+    return reaper->children >= 0 ? 0 : proc_entry_read(getpid(), &self); /* is there a /proc to read? */
 }
 
 /* ---- strangers ------------------------------------------------------------------------------------------------- */

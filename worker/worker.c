@@ -54,7 +54,6 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     prctl(PR_SET_NAME, "reclaim-worker");
     process_descriptors_close_but(process_gap_end(), (int *[]){&task, &result, leaf}, 3);
     sweep_tag(birth->serial);
-    process_seed();
     crash_note_in(birth->page);
     signal(SIGHUP, SIG_DFL); /* keeper and fork server ignore it */
     sigemptyset(&none);
@@ -313,6 +312,8 @@ void worker_main(const struct worker_birth *birth)
     const int got = receive_task(channel.task, &task);
     if (got == 0)
         _exit(0);
+    if (got > 0 && task.message.function != 0)
+        process_seed();
     if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task.message, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
     apply_limits(&task.message);

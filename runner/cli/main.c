@@ -6,6 +6,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <reclaim/pool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,9 @@ static int refuse_reset(void)
 
 int main(int argc, char **argv)
 {
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, 1); /* the pool's thread is to make none of its own, which takes the kernel four calls */
+#endif
     if (closed_fill() < 0)
         return OUTCOME_OWN_FAILURE; /* and nowhere to say so */
     if (argc < 2) {

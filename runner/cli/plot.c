@@ -1,10 +1,19 @@
 #include "plot.h"
 
-#include <dlfcn.h>
-#include <limits.h>
+#include "write_all.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define WORDS_BEFORE 3 /* program, format, limit */
 
 enum plot_format plot_format(const char *path)
 {
@@ -14,39 +23,104 @@ enum plot_format plot_format(const char *path)
     return strcmp(dot, ".svg") == 0 ? PLOT_SVG : strcmp(dot, ".png") == 0 ? PLOT_PNG : PLOT_UNKNOWN;
 }
 
-/* The directory of this program, with its slash. */
+/* ---- finding it -------------------------------------------------------------------------------------------------- */
+
+/* The directory of this command, with its slash; its length, or -1. */
 static int own_directory(char path[PATH_MAX])
 {
     const ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    if (size < 0)
+    if (size <= 0)
         return -1;
     path[size] = '\0';
-    path[strrchr(path, '/') - path + 1] = '\0';
-    return 0;
+    char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return -1;
+    slash[1] = '\0';
+    return (int)(slash + 1 - path);
 }
 
-/* Beside the command, as it was built, or in PLOT_MODULES, as it was installed: relative to the command, so that all of
- * it may be moved. */
-static void find_module(char *path, size_t size)
+/* Beside the command, as it was built, or in PLOT_DIRECTORY, as it was installed: relative to the command, so that all
+ * of it may be moved. */
+int plot_find(char path[PATH_MAX])
 {
-    char own[PATH_MAX];
-    const bool is_relative = PLOT_MODULES[0] != '/';
-    const bool has_own = own_directory(own) == 0;
-    if (has_own && snprintf(path, size, "%s" PLOT_MODULE, own) < (int)size && access(path, R_OK) == 0)
-        return;
-    snprintf(path, size, "%s" PLOT_MODULES "/" PLOT_MODULE, has_own && is_relative ? own : "");
+    const bool is_relative = PLOT_DIRECTORY[0] != '/';
+    const int own = own_directory(path);
+    if (own >= 0 && snprintf(path + own, (size_t)(PATH_MAX - own), PLOT_PROGRAM) < PATH_MAX - own &&
+        access(path, X_OK) == 0)
+        return 0;
+    const int at = is_relative && own >= 0 ? own : 0;
+    if (snprintf(path + at, (size_t)(PATH_MAX - at), PLOT_DIRECTORY "/" PLOT_PROGRAM) >= PATH_MAX - at)
+        return -ENAMETOOLONG;
+    return access(path, X_OK) == 0 ? 0 : -errno;
 }
 
-plot_draw_fn *plot_load(const char **why)
+/* ---- having it drawn --------------------------------------------------------------------------------------------- */
+
+/* A descriptor from which the points can be read, or a negative errno. */
+static int give_points(const struct curve *curve)
 {
-    static char text[2 * PATH_MAX];
-    char path[2 * PATH_MAX];
-    find_module(path, sizeof path);
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    void *symbol = module == NULL ? NULL : dlsym(module, PLOT_SYMBOL);
-    if (symbol == NULL) {
-        snprintf(text, sizeof text, "reclaim cannot draw, install all of it: %s", dlerror());
-        *why = text;
-    }
-    return (plot_draw_fn *)symbol;
+    const int fd = memfd_create("points", MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int rc = write_all(fd, (const char *)curve->points, curve->count * sizeof *curve->points);
+    if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
+        rc = -errno;
+    if (rc < 0)
+        close(fd);
+    return rc < 0 ? rc : fd;
+}
+
+/* What became of it: 0, or a negative errno. */
+static int wait_for(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
+/* With nothing blocked: reclaim has blocked the signals that it takes. */
+static int start(const char *program, char *const *words, int points, int picture)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    pid_t pid;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    int error = posix_spawn_file_actions_adddup2(&actions, points, STDIN_FILENO);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(&actions, picture, STDOUT_FILENO);
+    if (error == 0)
+        error = posix_spawn(&pid, program, &actions, &attributes, words, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return error != 0 ? -error : wait_for(pid);
+}
+
+int plot_draw(const char *program, const struct curve *curve, FILE *file, enum plot_format format,
+              const char *const *argv, uint64_t limit)
+{
+    char bytes[32];
+    size_t count = 0;
+    while (argv[count] != NULL)
+        count++;
+    const char **words = calloc(count + WORDS_BEFORE + 1, sizeof *words);
+    if (words == NULL)
+        return -ENOMEM;
+    snprintf(bytes, sizeof bytes, "%" PRIu64, limit);
+    words[0] = PLOT_PROGRAM;
+    words[1] = format == PLOT_SVG ? "svg" : "png";
+    words[2] = bytes;
+    memcpy(words + WORDS_BEFORE, argv, count * sizeof *words);
+    const int points = give_points(curve);
+    int rc = points < 0 ? points : start(program, (char *const *)(uintptr_t)words, points, fileno(file));
+    if (points >= 0)
+        close(points);
+    free(words);
+    return rc;
 }

@@ -32,7 +32,7 @@ struct run {
     struct limits limits; /* the first: see limit.h */
     bool verbose;
     const char *report, *samples, *plot;
-    plot_draw_fn *draw; /* for plot */
+    char plotter[PATH_MAX]; /* for plot */
 
     const char *const *argv;
     FILE *report_file, *samples_file, *plot_file;
@@ -71,12 +71,15 @@ static int set_samples(void *context, const char *text)
 static int set_plot(void *context, const char *text)
 {
     struct run *run = context;
-    const char *why;
+    char message[PATH_MAX + 128];
     run->plot = text;
     if (plot_format(text) == PLOT_UNKNOWN)
         return table_fail("plot", text, "the name must end in .svg or .png");
-    run->draw = plot_load(&why);
-    return run->draw != NULL ? 0 : table_fail("plot", text, why);
+    const int rc = plot_find(run->plotter);
+    if (rc == 0)
+        return 0;
+    snprintf(message, sizeof message, "reclaim cannot draw, install all of it: %s: %s", run->plotter, strerror(-rc));
+    return table_fail("plot", text, message);
 }
 
 static const struct table_option own_table[] = {
@@ -295,7 +298,8 @@ static int write_files(struct run *run, const pool_result_t *result)
     if (run->samples_file != NULL && (samples = outfile_empty(run->samples, run->samples_file)) == 0)
         samples = curve_write_mprof(&run->curve, run->samples_file, run->argv);
     if (run->plot_file != NULL && (plot = outfile_empty(run->plot, run->plot_file)) == 0)
-        plot = run->draw(&run->curve, run->plot_file, plot_format(run->plot), run->argv, result->usage.memory_limit);
+        plot = plot_draw(run->plotter, &run->curve, run->plot_file, plot_format(run->plot), run->argv,
+                         result->usage.memory_limit);
     if (run->report_file != NULL && (report = outfile_empty(run->report, run->report_file)) == 0)
         report = report_write_json(run->report_file, run->argv, result);
     return (outfile_close("samples", run->samples, run->samples_file, samples) < 0) +

@@ -91,11 +91,11 @@ if [ -x "$command" ]; then
     say "the command draws, and says so when it cannot"
     "$command" run --plot plot.svg true
     grep -q '<svg' plot.svg || die "there is no picture in plot.svg"
-    rm "$libdir/reclaim/reclaim-plot.so"
+    find "$prefix" -name reclaim-plot -exec rm {} +
     code=0
     "$command" run --plot plot.svg true 2>said || code=$?
-    [ $code = 125 ] || die "without its module --plot exits with $code"
-    grep -q '^reclaim run: --plot plot.svg: .*reclaim-plot.so' said || die "without its module --plot says: $(cat said)"
+    [ $code = 125 ] || die "without what draws --plot exits with $code"
+    grep -q '^reclaim run: --plot plot.svg: .*reclaim-plot' said || die "without what draws --plot says: $(cat said)"
 fi
 
 [ "$(pkg-config --modversion reclaim)" = "$(./static --version)" ] || die "reclaim.pc and pool_version() disagree"

@@ -1,5 +1,5 @@
-/* draw.c - the module reclaim-plot.so: memory over time as a picture, the curve, its limit as a line, axes with units.
- */
+/* draw.c - the program reclaim-plot: memory over time as a picture, the curve, its limit as a line, axes with units.
+ * Who starts it and how: plot.h. */
 #include "plot.h"
 #include "units.h"
 
@@ -7,6 +7,7 @@
 #include <cairo.h>
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WIDTH  800.0
@@ -16,6 +17,8 @@
 #define TOP    44.0
 #define BOTTOM 52.0
 #define TICKS  5
+
+#define WORDS_BEFORE 3
 
 struct plot {
     cairo_t *cairo;
@@ -179,7 +182,8 @@ static void draw(cairo_surface_t *surface, const struct curve *curve, const char
     cairo_destroy(cairo);
 }
 
-int plot_draw(const struct curve *curve, FILE *file, enum plot_format format, const char *const *argv, uint64_t limit)
+static int draw_to(FILE *file, enum plot_format format, const struct curve *curve, const char *const *argv,
+                   uint64_t limit)
 {
     struct sink sink = {.file = file};
     cairo_surface_t *surface = format == PLOT_SVG
@@ -198,4 +202,30 @@ int plot_draw(const struct curve *curve, FILE *file, enum plot_format format, co
     if (status != CAIRO_STATUS_SUCCESS)
         return status == CAIRO_STATUS_NO_MEMORY ? -ENOMEM : -EIO;
     return fflush(file) != 0 ? -errno : 0;
+}
+
+/* As many as there are. */
+static int read_points(FILE *file, struct curve *curve)
+{
+    struct curve_point point;
+    int rc = 0;
+    while (rc == 0 && fread(&point, sizeof point, 1, file) == 1)
+        rc = curve_add(curve, point.time, point.bytes);
+    return rc == 0 && ferror(file) ? -EIO : rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct curve curve = {0};
+    if (argc < WORDS_BEFORE + 1) {
+        fputs("reclaim-plot draws for reclaim run --plot FILE\n", stderr);
+        return EINVAL;
+    }
+    const enum plot_format format = strcmp(argv[1], "svg") == 0 ? PLOT_SVG : PLOT_PNG;
+    int rc = read_points(stdin, &curve);
+    if (rc == 0)
+        rc = draw_to(stdout, format, &curve, (const char *const *)(uintptr_t)(argv + WORDS_BEFORE),
+                     strtoull(argv[2], NULL, 10));
+    curve_deinit(&curve);
+    return -rc;
 }
