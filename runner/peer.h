@@ -7,12 +7,12 @@
 
 #include "capture.h"
 #include "frame.h"
+#include "hash.h"
 #include "job.h"
 #include "message.h"
 #include "readable.h"
 
 #include <sys/queue.h>
-#include <uthash.h>
 
 struct loop;
 
@@ -31,6 +31,7 @@ struct peer_stream {
 
 struct peer {
     UT_hash_handle hh;
+    bool left_out;
     TAILQ_ENTRY(peer) idle, young;
     struct loop *loop;
     enum peer_state state;

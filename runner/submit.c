@@ -237,6 +237,8 @@ static int find_function_kind(pool_t *pool, pool_fn fn, const pool_job_options_t
     if (fn == NULL)
         return failure(-EINVAL, "the function is NULL");
     struct kind like = {.function = (uint64_t)(uintptr_t)fn, .name = symbol_name(pool->symbols, (void (*)(void))fn)};
+    if (like.name == NULL && errno == ENOMEM)
+        return failure(-ENOMEM, "no memory for the name of a function");
     if (like.name == NULL)
         return failure(-EFAULT,
                        "the function at %p is not in code that was mapped when the pool was opened, so workers "
