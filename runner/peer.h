@@ -31,7 +31,6 @@ struct peer_stream {
 
 struct peer {
     UT_hash_handle hh;
-    bool left_out;
     TAILQ_ENTRY(peer) idle, young;
     struct loop *loop;
     enum peer_state state;
@@ -41,6 +40,7 @@ struct peer {
     bool is_young;            /* its job may be a short one: it is in the loop's list of those */
     bool limits_sent;
     int64_t grown_at;
+    bool left_out;
     bool blamed; /* its failure has been counted */
 
     struct frame_reader reader;

@@ -104,30 +104,33 @@ static void test_kind_of_each_difference(void **state)
     kind_cache_deinit(&cache);
 }
 
+#define ALL  ((size_t)3 * KIND_RECENT)
+#define LEFT ((size_t)2 * KIND_RECENT) /* of these, those that are kept no more */
+
 /* More than are kept: who has one keeps it, and one that nobody has asked for lately is made anew. */
 static void test_kind_of_long_ago(void **state)
 {
-    struct kind *kinds[3 * KIND_RECENT];
+    struct kind *kinds[ALL];
     struct kind_cache cache;
     char name[32];
     (void)state;
     kind_cache_init(&cache);
-    for (uint64_t i = 0; i < 3 * KIND_RECENT; i++) {
+    for (uint64_t i = 0; i < ALL; i++) {
         snprintf(name, sizeof name, "kind-%d", (int)i);
         const struct kind like = plain(i + 1, name);
         kinds[i] = kind_take(&cache, &like);
     }
-    for (uint64_t i = 0; i < 3 * KIND_RECENT; i++) {
+    for (uint64_t i = 0; i < ALL; i++) {
         snprintf(name, sizeof name, "kind-%d", (int)i);
         assert_string_equal(kinds[i]->name, name);
-        assert_int_equal(atomic_load(&kinds[i]->references), i < 2 * KIND_RECENT ? 1 : 2);
+        assert_int_equal(atomic_load(&kinds[i]->references), i < LEFT ? 1 : 2);
     }
     const struct kind old = plain(1, "kind-0");
     struct kind *again = kind_take(&cache, &old);
     assert_ptr_not_equal(again, kinds[0]);
     kind_release(again);
     kind_cache_deinit(&cache); /* before its kinds */
-    for (size_t i = 0; i < 3 * KIND_RECENT; i++)
+    for (size_t i = 0; i < ALL; i++)
         kind_release(kinds[i]);
 }
 
