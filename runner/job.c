@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+_Static_assert(offsetof(pool_job_t, inside) <= 160, "a million of them may wait");
+
 /* Those of a command's streams are filled in by who submits it. */
 static int copy_files(pool_job_t *job, const int *fds, size_t count)
 {

@@ -1,8 +1,9 @@
 #include "learned.h"
 
+#include "hash.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #define LEARNED_PEAK_MAX (UINT64_C(1) << 56) /* so that sums of such numbers are numbers, too */
 
@@ -10,6 +11,7 @@ struct learned_name {
     UT_hash_handle hh;
     TAILQ_ENTRY(learned_name) recent;
     struct learned_window window;
+    bool left_out;
     char name[];
 };
 
@@ -85,6 +87,10 @@ static struct learned_name *add(struct learned *learned, const char *name)
     if (HASH_COUNT(learned->names) >= learned->most)
         forget(learned, TAILQ_LAST(&learned->recent, learned_names));
     HASH_ADD_STR(learned->names, name, entry);
+    if (entry->left_out) {
+        free(entry);
+        return NULL;
+    }
     TAILQ_INSERT_HEAD(&learned->recent, entry, recent);
     return entry;
 }

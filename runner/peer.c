@@ -39,7 +39,11 @@ static struct peer *peer_new(struct loop *loop, uint64_t serial)
         peer->streams[i].readable.fd = -1;
     }
     HASH_ADD(hh, loop->peers, serial, sizeof peer->serial, peer);
-    return peer;
+    if (!peer->left_out)
+        return peer;
+    frame_reader_deinit(&peer->reader);
+    free(peer);
+    return NULL;
 }
 
 struct peer *peer_find(struct loop *loop, uint64_t serial)

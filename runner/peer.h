@@ -7,12 +7,12 @@
 
 #include "capture.h"
 #include "frame.h"
+#include "hash.h"
 #include "job.h"
 #include "message.h"
 #include "readable.h"
 
 #include <sys/queue.h>
-#include <uthash.h>
 
 struct loop;
 
@@ -40,6 +40,7 @@ struct peer {
     bool is_young;            /* its job may be a short one: it is in the loop's list of those */
     bool limits_sent;
     int64_t grown_at;
+    bool left_out;
     bool blamed; /* its failure has been counted */
 
     struct frame_reader reader;

@@ -225,7 +225,10 @@ static int find_kind(pool_t *pool, const pool_job_options_t *given, struct kind 
     options->fds = NULL;
     options->fd_count = 0;
     *kind = kind_take(&pool->kinds, like);
-    return *kind == NULL ? failure(-ENOMEM, "no memory for a job's options") : 0;
+    if (*kind != NULL)
+        return 0;
+    failure(-ENOMEM, "no memory for a job's options");
+    return -ENOMEM;
 }
 
 /* Checks that fn can run in a worker, and the rest. */
@@ -234,14 +237,22 @@ static int find_function_kind(pool_t *pool, pool_fn fn, const pool_job_options_t
     int rc = check_caller(pool);
     if (rc < 0)
         return rc;
-    if (fn == NULL)
-        return failure(-EINVAL, "the function is NULL");
+    if (fn == NULL) {
+        failure(-EINVAL, "the function is NULL");
+        return -EINVAL;
+    }
     struct kind like = {.function = (uint64_t)(uintptr_t)fn, .name = symbol_name(pool->symbols, (void (*)(void))fn)};
-    if (like.name == NULL)
-        return failure(-EFAULT,
-                       "the function at %p is not in code that was mapped when the pool was opened, so workers "
-                       "do not have it: load its library before pool_open",
-                       (void *)(uintptr_t)fn);
+    if (like.name == NULL && errno == ENOMEM) {
+        failure(-ENOMEM, "no memory for the name of a function");
+        return -ENOMEM;
+    }
+    if (like.name == NULL) {
+        failure(-EFAULT,
+                "the function at %p is not in code that was mapped when the pool was opened, so workers do not have "
+                "it: load its library before pool_open",
+                (void *)(uintptr_t)fn);
+        return -EFAULT;
+    }
     return find_kind(pool, given, &like, kind);
 }
 

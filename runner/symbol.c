@@ -1,6 +1,9 @@
 #include "symbol.h"
 
+#include "hash.h"
+
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -8,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 struct mapping {
     uintptr_t start, end;
@@ -24,6 +26,7 @@ struct symbol {
     void (*function)(void);
     char *name;               /* NULL: not mapped then */
     unsigned long long loads; /* of objects, when it was looked up */
+    bool left_out;
     UT_hash_handle hh;
 };
 
@@ -47,8 +50,10 @@ static int read_mappings(struct mapping_list *list)
         if (list->count == list->capacity) {
             const size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
             struct mapping *all = realloc(list->all, capacity * sizeof *all);
-            if (all == NULL)
-                break;
+            if (all == NULL) {
+                fclose(maps);
+                return -1;
+            }
             list->all = all;
             list->capacity = capacity;
         }
@@ -110,8 +115,10 @@ static bool is_same_code(const struct symbol_table *table, uintptr_t address)
     const struct mapping *then = mapping_of(&table->then, address);
     if (then == NULL)
         return false;
-    if (read_mappings(&now) < 0) /* no descriptor left to look: what was there then is what we know */
+    if (read_mappings(&now) < 0) { /* no descriptor or memory left to look: what was there then is what we know */
+        free(now.all);
         return true;
+    }
     const struct mapping *today = mapping_of(&now, address);
     const bool same =
         today != NULL && today->inode == then->inode && today->start - today->offset == then->start - then->offset;
@@ -136,27 +143,42 @@ static char *make_name(void (*function)(void))
     return strdup(text);
 }
 
-static struct symbol *look_up(struct symbol_table *table, void (*function)(void), unsigned long long loads)
+/* Not looked at yet. NULL: no memory. */
+static struct symbol *add(struct symbol_table *table, void (*function)(void))
+{
+    struct symbol *symbol = calloc(1, sizeof *symbol);
+    if (symbol == NULL)
+        return NULL;
+    symbol->function = function;
+    HASH_ADD(hh, table->symbols, function, sizeof function, symbol);
+    if (!symbol->left_out)
+        return symbol;
+    free(symbol);
+    return NULL;
+}
+
+/* NULL, and errno: as symbol_name. */
+static const char *look_up(struct symbol_table *table, void (*function)(void), unsigned long long loads)
 {
     struct symbol *symbol;
+    errno = ENOMEM;
     HASH_FIND(hh, table->symbols, &function, sizeof function, symbol);
-    if (symbol != NULL && symbol->loads == loads)
-        return symbol;
-    if (symbol == NULL) {
-        symbol = calloc(1, sizeof *symbol);
-        if (symbol == NULL)
-            return NULL;
-        symbol->function = function;
-        HASH_ADD(hh, table->symbols, function, sizeof function, symbol);
-    }
+    if (symbol != NULL && symbol->loads == loads && symbol->name != NULL)
+        return symbol->name;
+    if (symbol == NULL)
+        symbol = add(table, function);
+    if (symbol == NULL)
+        return NULL;
     symbol->loads = loads;
     if (!is_same_code(table, (uintptr_t)function)) {
         symbol->loads = 0; /* look again the next time */
+        errno = EFAULT;
         return NULL;
     }
+    errno = ENOMEM;
     if (symbol->name == NULL)
         symbol->name = make_name(function);
-    return symbol;
+    return symbol->name;
 }
 
 const char *symbol_name(struct symbol_table *table, void (*function)(void))
@@ -164,8 +186,7 @@ const char *symbol_name(struct symbol_table *table, void (*function)(void))
     unsigned long long loads = 0;
     dl_iterate_phdr(count_loads, &loads);
     pthread_mutex_lock(&table->lock);
-    const struct symbol *symbol = look_up(table, function, loads);
-    const char *name = symbol == NULL ? NULL : symbol->name;
+    const char *name = look_up(table, function, loads);
     pthread_mutex_unlock(&table->lock);
     return name;
 }
