@@ -1,0 +1,108 @@
+"""What a round runs, and with which sizes: floors, ours and peers, one after the other."""
+import dataclasses
+import os
+import sys
+
+import program
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    rounds: int
+    jobs: int  # for a throughput
+    times: int  # for a latency
+    heap: int  # MiB of a grown host
+    result: int  # bytes of a large result, and of memory to fill
+    steps: int  # millions, of the computing loop
+    commands: int
+    inputs: int  # of a map
+    queued: int
+    dispatched: int
+    crowd: int
+    seconds: int  # of looking at the sampler
+    peers: float  # of the jobs that a peer is given in a full round
+    costly: int  # rounds in which what takes seconds is run
+
+
+FULL = Sizes(rounds=5, jobs=5000, times=600, heap=4096, result=1 << 30, steps=200, commands=100, inputs=1000,
+             queued=1000000, dispatched=20000, crowd=1000, seconds=6, peers=1, costly=3)
+QUICK = Sizes(rounds=2, jobs=2000, times=500, heap=1024, result=1 << 28, steps=50, commands=50, inputs=300,
+              queued=200000, dispatched=3000, crowd=1000, seconds=2, peers=0.4, costly=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    name: str  # its figures are called NAME.figure
+    argv: list
+    costly: bool = False
+    stdin: str = ""  # a file
+    timeout: int = 120
+
+    def run(self, environment, cwd):
+        """Its figures by their full names, and its notes. Raises program.Failure."""
+        with open(self.stdin or os.devnull, "rb") as stdin:
+            output, seconds = program.run(self.argv, environment, self.timeout, stdin, cwd)
+        found, notes = program.figures(output)
+        named = {f"{self.name}.{key}": value for key, value in found.items()}
+        named[f"{self.name}.whole"] = seconds
+        return named, notes
+
+
+def floors(bench, sizes):
+    floor = os.path.join(bench, "floor")
+    return [
+        Step("fork", [f"{floor}/fork", str(sizes.jobs)]),
+        Step("echo", [f"{floor}/echo", str(sizes.times)]),
+        Step("prefork", [f"{floor}/prefork", str(sizes.times)]),
+        Step("memfd", [f"{floor}/memfd", str(sizes.result)]),
+        Step("fill", [f"{floor}/fill", str(sizes.result >> 20)]),
+    ]
+
+
+def ours(bench, sizes):
+    return [
+        Step("noop", [f"{bench}/throughput", str(sizes.jobs)]),
+        Step("kib64", [f"{bench}/throughput", str(sizes.jobs), "65536"]),
+        Step("latency", [f"{bench}/latency", str(sizes.times)]),
+        Step("result", [f"{bench}/result", str(sizes.result)]),
+        Step("huge", [f"{bench}/huge", str(sizes.result >> 20), f"{bench}/floor/fill"]),
+        Step("compute", [f"{bench}/compute", str(sizes.steps)]),
+        Step("heap", [f"{bench}/heap", str(sizes.jobs), str(sizes.times), "10", str(sizes.heap)]),
+        Step("queue", [f"{bench}/queue", str(sizes.queued), "8", str(sizes.dispatched)], costly=True),
+        Step("queue0", [f"{bench}/queue", str(sizes.queued), "0", str(sizes.dispatched)], costly=True),
+        Step("short", [f"{bench}/queue", str(sizes.dispatched), "8", str(sizes.dispatched)], costly=True),
+        Step("warm", [f"{bench}/warm"]),
+        Step("crowd", [f"{bench}/crowd", str(sizes.crowd)], costly=True),
+        Step("sampler", [f"{bench}/sampler", str(sizes.seconds), "far"], costly=True),
+    ]
+
+
+def commands(bench, reclaim, sizes, work):
+    """The command beside timeout, xargs and GNU parallel."""
+    inputs = os.path.join(work, "inputs")
+    if not os.path.exists(inputs):
+        with open(inputs, "w", encoding="ascii") as file:
+            file.writelines(f"{i}\n" for i in range(sizes.inputs))
+    one = [f"{bench}/floor/command", str(sizes.commands)]
+    return [
+        Step("bare_true", one + ["true"]),
+        Step("timeout", one + ["timeout", "10", "true"]),
+        Step("run", one + [reclaim, "run", "true"]),
+        Step("xargs", ["xargs", "-P2", "-n1", "true"], stdin=inputs),
+        Step("map", [reclaim, "map", "-j2", "--joblog", "reclaim.log", "true"], stdin=inputs),
+        Step("parallel", ["parallel", "--will-cite", "-j2", "--joblog", "parallel.log", "true"], stdin=inputs,
+             costly=True),
+    ]
+
+
+def peers(sizes):
+    here = os.path.dirname(os.path.abspath(__file__))
+    python = [sys.executable, "-B", os.path.join(here, "peers.py")]
+    counts = {"pool": 400, "executor": 150, "pebble": 20, "forkserver": 40, "spawn": 30, "joblib": 5}
+    steps = [Step("py_" + name, python + [name, str(max(2, int(count * sizes.peers)))])
+             for name, count in counts.items()]
+    return steps + [Step("py", python + ["result", str(sizes.result)], costly=True)]
+
+
+def steps(bench, reclaim, sizes, work):
+    return floors(bench, sizes) + ours(bench, sizes) + commands(bench, reclaim, sizes, work) + peers(sizes)
