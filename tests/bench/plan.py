@@ -26,7 +26,7 @@ class Sizes:
 
 FULL = Sizes(rounds=5, jobs=5000, times=600, heap=4096, result=1 << 30, steps=200, commands=100, inputs=1000,
              queued=1000000, dispatched=20000, crowd=1000, seconds=6, peers=1, costly=3)
-QUICK = Sizes(rounds=2, jobs=2000, times=500, heap=1024, result=1 << 28, steps=50, commands=50, inputs=300,
+QUICK = Sizes(rounds=2, jobs=2000, times=500, heap=1024, result=1 << 28, steps=50, commands=20, inputs=300,
               queued=200000, dispatched=3000, crowd=1000, seconds=2, peers=0.4, costly=1)
 
 
@@ -67,7 +67,7 @@ def ours(bench, sizes):
         Step("result", [f"{bench}/result", str(sizes.result)]),
         Step("huge", [f"{bench}/huge", str(sizes.result >> 20), f"{bench}/floor/fill"]),
         Step("compute", [f"{bench}/compute", str(sizes.steps)]),
-        Step("heap", [f"{bench}/heap", str(sizes.jobs), str(sizes.times), "10", str(sizes.heap)]),
+        Step("heap", [f"{bench}/heap", str(sizes.jobs), str(sizes.times // 2), "10", str(sizes.heap)]),
         Step("queue", [f"{bench}/queue", str(sizes.queued), "8", str(sizes.dispatched)], costly=True),
         Step("queue0", [f"{bench}/queue", str(sizes.queued), "0", str(sizes.dispatched)], costly=True),
         Step("short", [f"{bench}/queue", str(sizes.dispatched), "8", str(sizes.dispatched)], costly=True),
