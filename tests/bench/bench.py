@@ -1,11 +1,12 @@
 """Measures reclaim beside floors and peers, in turn in the same run, and tells ratios beside their targets.
 
-Called by run.sh, which builds and installs what is needed: see README.md.
+Called by run.sh, which installs what is needed: see README.md.
 """
 import argparse
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ import targets
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SECTIONS = ["targets", "curves", "daemon", "beside"]
+INTERRUPTS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 def say(line):
@@ -134,6 +136,28 @@ class Bench:
         return document
 
 
+def build_release(build):
+    """Builds what is measured; ends with the compiler's words where that fails."""
+    for command in ["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]:
+        try:
+            done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        except OSError as error:
+            sys.exit(f"bench: {command[0]}: {error.strerror}; on Debian: sh tests/setup.sh bench")
+        if done.returncode != 0:
+            sys.exit(f"{done.stdout}bench: {' '.join(command)} has failed")
+    for path in "tests/bench/throughput", "tests/bench/floor/fork", "bin/reclaim", "bin/reclaimd":
+        if not os.path.exists(os.path.join(build, path)):
+            sys.exit(f"bench: {os.path.join(build, path)} was not built: a build without tests or command cannot be "
+                     "measured")
+
+
+def check_writable(path):
+    """Better known now than in ten minutes."""
+    place = path if os.path.exists(path) else os.path.dirname(path) or "."
+    if os.path.isdir(path) or not os.access(place, os.W_OK):
+        sys.exit(f"bench: {path} cannot be written")
+
+
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
@@ -146,12 +170,14 @@ def interrupt(number, _):
 def measure(options, build):
     """The document; nothing of the measuring is left, neither a process nor a file."""
     program.become_subreaper()
-    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+    for number in INTERRUPTS:
         signal.signal(number, interrupt)
     work = tempfile.mkdtemp(prefix="reclaim-bench-")
     try:
         return Bench(options, build, work).run()
     finally:
+        for number in INTERRUPTS:  # cleaning up is short
+            signal.signal(number, signal.SIG_IGN)
         program.end_all()
         shutil.rmtree(work, ignore_errors=True)
 
@@ -159,12 +185,10 @@ def measure(options, build):
 def main():
     build = os.path.join(ROOT, "build", "release")
     options = parse(sys.argv[1:])
-    for path in "tests/bench/throughput", "tests/bench/floor/fork", "bin/reclaim", "bin/reclaimd":
-        if not os.path.exists(os.path.join(build, path)):
-            sys.exit(f"bench: {os.path.join(build, path)} is missing: sh tests/bench/run.sh builds it")
     for path in options.markdown, options.json, options.svg:
         if path:
-            open(path, "a", encoding="utf-8").close()  # better now than in ten minutes
+            check_writable(path)
+    build_release(build)
     try:
         document = measure(options, build)
     except KeyboardInterrupt as interruption:
