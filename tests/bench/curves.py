@@ -1,4 +1,4 @@
-"""How cost grows: jobs, workers, the host's heap, the size of a result. Points, and a plot of four panels by gnuplot."""
+"""How cost grows with jobs, workers, the host's heap, the size of a result: points, and a plot of four panels."""
 import statistics
 import subprocess
 
@@ -72,7 +72,8 @@ def panel(points, number):
     """One panel for gnuplot: its data, and how they are drawn."""
     lines = [f"$data{number} << EOD"]
     lines += [" ".join(f"{value:.9g}" for value in row) for row in points["rows"]]
-    lines += ["EOD", f"set title \"{points['title']}\"", f"set xlabel \"{points['x']}\"", f"set ylabel \"{points['y']}\""]
+    lines += ["EOD", f"set title \"{points['title']}\""]
+    lines += [f"set xlabel \"{points['x']}\"", f"set ylabel \"{points['y']}\""]
     series = [f"$data{number} using 1:{column} with linespoints title \"{name}\""
               for column, (name, _) in enumerate(points["columns"][1:], 2)]
     return lines + ["plot " + ", ".join(series)]

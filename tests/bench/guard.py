@@ -4,11 +4,11 @@
     python3 -B tests/bench/guard.py build/release/tests/bench/steady            compares with guard.txt
     python3 -B tests/bench/guard.py build/release/tests/bench/steady --write    makes today's figures the committed ones
 
-`steady` runs no-op jobs and commands under strace, one at a time, and marks where each begins. Of what a process does for
-each job a low quantile over all jobs counts, call by call: what a job always needs. A busy machine adds to some jobs (a
-look at memory, a wake-up more); calls that only wait are left out. What host and fork server do for a command is not
-compared: under strace it lives long enough to be looked at, or not. Fails only when a role makes more than 5 % more calls
-a job than committed, three times in a row. Exits 77 where strace cannot trace.
+`steady` runs no-op jobs and commands under strace, one at a time, and marks where each begins. Of what a process does
+for each job a low quantile over all jobs counts, call by call: what a job always needs. A busy machine adds to some jobs
+(a look at memory, a wake-up more); calls that only wait are left out. What host and fork server do for a command is not
+compared: under strace it lives long enough to be looked at, or not. Fails only when a role makes more than 5 % more
+calls a job than committed, three times in a row. Exits 77 where strace cannot trace.
 """
 import collections
 import os
@@ -60,8 +60,8 @@ def find_roles(lines):
 
 
 def split(lines):
-    """What is counted, as lists of Counters by role: host, keeper and fork server from mark to mark, workers and commands
-    each from birth to exit; those that were idle at the pool's end have not exited by themselves."""
+    """What is counted, as lists of Counters by role: host, keeper and fork server from mark to mark, workers and
+    commands each from birth to exit; those that were idle at the pool's end have not exited by themselves."""
     roles, windows, processes = find_roles(lines), [], {}
     for line in lines:
         begun = BEGUN.match(line)

@@ -48,38 +48,49 @@ class Step:
         return named, notes
 
 
-def floors(bench, sizes):
-    floor = os.path.join(bench, "floor")
+def throughput(bench, sizes):
     return [
-        Step("fork", [f"{floor}/fork", str(sizes.jobs)]),
-        Step("echo", [f"{floor}/echo", str(sizes.times)]),
-        Step("prefork", [f"{floor}/prefork", str(sizes.times)]),
-        Step("memfd", [f"{floor}/memfd", str(sizes.result)]),
-        Step("fill", [f"{floor}/fill", str(sizes.result >> 20)]),
+        Step("fork", [f"{bench}/floor/fork", str(sizes.jobs)]),
+        Step("noop", [f"{bench}/throughput", str(sizes.jobs)]),
+        Step("kib64", [f"{bench}/throughput", str(sizes.jobs), "65536"]),
     ]
 
 
-def ours(bench, sizes):
+def latency(bench, sizes):
     return [
-        Step("noop", [f"{bench}/throughput", str(sizes.jobs)]),
-        Step("kib64", [f"{bench}/throughput", str(sizes.jobs), "65536"]),
+        Step("echo", [f"{bench}/floor/echo", str(sizes.times)]),
         Step("latency", [f"{bench}/latency", str(sizes.times)]),
-        Step("result", [f"{bench}/result", str(sizes.result)]),
-        Step("huge", [f"{bench}/huge", str(sizes.result >> 20), f"{bench}/floor/fill"]),
-        Step("compute", [f"{bench}/compute", str(sizes.steps)]),
+        Step("prefork", [f"{bench}/floor/prefork", str(sizes.times)]),
         Step("heap", [f"{bench}/heap", str(sizes.jobs), str(sizes.times // 2), "10", str(sizes.heap)]),
-        Step("queue", [f"{bench}/queue", str(sizes.queued), "8", str(sizes.dispatched)], costly=True),
-        Step("queue0", [f"{bench}/queue", str(sizes.queued), "0", str(sizes.dispatched)], costly=True),
-        Step("short", [f"{bench}/queue", str(sizes.dispatched), "8", str(sizes.dispatched)], costly=True),
+    ]
+
+
+def work(bench, sizes):
+    mib = str(sizes.result >> 20)
+    return [
+        Step("memfd", [f"{bench}/floor/memfd", str(sizes.result)]),
+        Step("result", [f"{bench}/result", str(sizes.result)]),
+        Step("fill", [f"{bench}/floor/fill", mib]),
+        Step("huge", [f"{bench}/huge", mib, f"{bench}/floor/fill"]),
+        Step("compute", [f"{bench}/compute", str(sizes.steps)]),
+    ]
+
+
+def scale(bench, sizes):
+    first = str(sizes.dispatched)
+    return [
+        Step("queue", [f"{bench}/queue", str(sizes.queued), "8", first], costly=True),
+        Step("short", [f"{bench}/queue", first, "8", first], costly=True),
+        Step("queue0", [f"{bench}/queue", str(sizes.queued), "0", first], costly=True),
         Step("warm", [f"{bench}/warm"]),
         Step("crowd", [f"{bench}/crowd", str(sizes.crowd)], costly=True),
         Step("sampler", [f"{bench}/sampler", str(sizes.seconds), "far"], costly=True),
     ]
 
 
-def commands(bench, reclaim, sizes, work):
+def commands(bench, reclaim, sizes, directory):
     """The command beside timeout, xargs and GNU parallel."""
-    inputs = os.path.join(work, "inputs")
+    inputs = os.path.join(directory, "inputs")
     if not os.path.exists(inputs):
         with open(inputs, "w", encoding="ascii") as file:
             file.writelines(f"{i}\n" for i in range(sizes.inputs))
@@ -104,5 +115,7 @@ def peers(sizes):
     return steps + [Step("py", python + ["result", str(sizes.result)], costly=True)]
 
 
-def steps(bench, reclaim, sizes, work):
-    return floors(bench, sizes) + ours(bench, sizes) + commands(bench, reclaim, sizes, work) + peers(sizes)
+def steps(bench, reclaim, sizes, directory):
+    """A round: what is divided by one another stands side by side, for a machine's mood changes."""
+    return (throughput(bench, sizes) + peers(sizes) + latency(bench, sizes) + work(bench, sizes) + scale(bench, sizes) +
+            commands(bench, reclaim, sizes, directory))

@@ -38,11 +38,10 @@ def quotient(value):
 def target(row):
     if not row["target"]:
         return ""
-    relation, bound = row["target"].split()
-    value = float(bound)
+    value = row["target"]["bound"]
     if row["unit"] == "truth":
         return "yes"
-    return f"{'≥' if relation == '>=' else '≤'} {quantity(value, row['unit']) if row['absolute'] else f'{value:g}'}"
+    return f"{'≥' if row['target']['relation'] == '>=' else '≤'} {quantity(value, row['unit']) if row['absolute'] else f'{value:g}'}"
 
 
 def line(row):

@@ -22,7 +22,8 @@ static int in_place(pool_call_t *call)
 static int by_copy(pool_call_t *call)
 {
     const size_t size = *(const size_t *)pool_call_arg(call, NULL);
-    char *data = malloc(size);
+    static char *data; /* its process is the free */
+    data = malloc(size);
     if (data == NULL)
         return pool_call_fail(call, 1, "no memory for a buffer of %zu bytes", size);
     memset(data, 1, size);

@@ -24,7 +24,7 @@ def throughput():
     peer = "Python multiprocessing.Pool(2, maxtasksperchild=1)"
     rows = [
         Row("no-op jobs, 4 under way", floor, "noop.rate", "fork.pipe_rate", "rate", ">=", 0.75),
-        Row("no-op jobs, 4 under way", "bare fork and waitpid, without the pipe", "noop.rate", "fork.fork_rate", "rate"),
+        Row("no-op jobs, 4 under way", "bare fork and waitpid, no pipe", "noop.rate", "fork.fork_rate", "rate"),
         Row("no-op jobs, 4 under way", peer, "noop.rate", "py_pool.rate", "rate", ">=", 20),
         Row("jobs with a result of 64 KiB", "no-op jobs", "kib64.rate", "noop.rate", "rate", ">=", 0.7),
     ]
@@ -146,11 +146,10 @@ def quotients(row, samples):
 
 
 def evaluate(row, samples):
-    """A row with its figures. samples: {figure: {round: value}}. None for what was not measured; met None: no target."""
+    """A row with its figures. samples: {figure: {round: value}}. None for what was not measured, and where no target is."""
     ratios = quotients(row, samples)
-    found = {"what": row.what, "beside": row.beside, "unit": row.unit, "target": f"{row.relation} {row.bound:g}".strip()}
-    if not row.relation:
-        found["target"] = ""
+    found = {"what": row.what, "beside": row.beside, "unit": row.unit}
+    found["target"] = {"relation": row.relation, "bound": row.bound} if row.relation else None
     for key, name in ("ours", row.ours), ("other", row.other):
         values = list(samples.get(name, {}).values())
         found[key] = spread(values) if values else None
