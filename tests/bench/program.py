@@ -3,6 +3,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import tempfile
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -39,23 +40,30 @@ def end_all():
 
 def run(argv, environment, timeout=120, stdin=None, cwd=None):
     """The program's standard output, and seconds until its end. Raises Failure. Nothing of it is left."""
-    begin = time.monotonic()
-    try:
-        process = subprocess.Popen(argv, env=environment, cwd=cwd, stdin=stdin or subprocess.DEVNULL, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    except OSError as error:
-        raise Failure(f"{argv[0]}: {error.strerror}") from error
-    try:
-        output, errors = process.communicate(timeout=timeout)
-        seconds = time.monotonic() - begin
-    except subprocess.TimeoutExpired as error:
-        raise Failure(f"{' '.join(argv)}: not done in {timeout} s") from error
-    finally:
-        end_all()
-    if process.returncode != 0:
-        last = (errors.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
-        raise Failure(f"{' '.join(argv)}: {last}")
-    return output, seconds
+    # Files: who stays behind with the end of a pipe would keep us waiting.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        begin = time.monotonic()
+        try:
+            process = subprocess.Popen(argv, env=environment, cwd=cwd, stdin=stdin or subprocess.DEVNULL, stdout=output,
+                                       stderr=errors, start_new_session=True)
+        except OSError as error:
+            raise Failure(f"{argv[0]}: {error.strerror}") from error
+        try:
+            code = process.wait(timeout)
+            seconds = time.monotonic() - begin
+        except subprocess.TimeoutExpired as error:
+            raise Failure(f"{' '.join(argv)}: not done in {timeout} s") from error
+        finally:
+            end_all()
+            process.poll()  # it knows now
+        if code != 0:
+            raise Failure(f"{' '.join(argv)}: {(text(errors).strip().splitlines() or [f'exit status {code}'])[-1]}")
+        return text(output), seconds
+
+
+def text(file):
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
 
 
 def figures(output):

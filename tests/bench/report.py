@@ -48,7 +48,7 @@ def line(row):
     show = lambda value: quantity(value, row["unit"])  # noqa: E731
     ratio = "" if row["absolute"] else spread(row["ratio"], quotient)
     other = "" if row["absolute"] else f"{row['beside']}: {spread(row['other'], show)}"
-    met = {None: "", True: "yes", False: "**no**"}[row["met"]]
+    met = {None: "not measured" if row["target"] else "", True: "yes", False: "**no**"}[row["met"]]
     return f"| {row['what']} | {spread(row['ours'], show)} | {other} | {ratio} | {target(row)} | {met} |"
 
 

@@ -156,7 +156,7 @@ def evaluate(row, samples):
     found["ratio"] = spread(ratios) if ratios else None
     found["absolute"] = not row.other
     found["met"] = None
-    if row.relation:
-        middle = found["ratio"]["median"] if ratios else None
-        found["met"] = middle is not None and (middle >= row.bound if row.relation == ">=" else middle <= row.bound)
+    if row.relation and ratios:
+        middle = found["ratio"]["median"]
+        found["met"] = middle >= row.bound if row.relation == ">=" else middle <= row.bound
     return found
