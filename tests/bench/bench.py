@@ -174,6 +174,7 @@ def measure(options, build):
         signal.signal(number, interrupt)
     work = tempfile.mkdtemp(prefix="reclaim-bench-")
     try:
+        build_release(build)
         return Bench(options, build, work).run()
     finally:
         for number in INTERRUPTS:  # cleaning up is short
@@ -183,14 +184,12 @@ def measure(options, build):
 
 
 def main():
-    build = os.path.join(ROOT, "build", "release")
     options = parse(sys.argv[1:])
     for path in options.markdown, options.json, options.svg:
         if path:
             check_writable(path)
-    build_release(build)
     try:
-        document = measure(options, build)
+        document = measure(options, os.path.join(ROOT, "build", "release"))
     except KeyboardInterrupt as interruption:
         say("bench: interrupted, nothing is written")
         return 128 + (interruption.args[0] if interruption.args else signal.SIGINT)

@@ -12,6 +12,7 @@ class Sizes:
     jobs: int  # for a throughput
     times: int  # for a latency
     heap: int  # MiB of a grown host
+    heap_times: int  # for a latency there
     result: int  # bytes of a large result, and of memory to fill
     steps: int  # millions, of the computing loop
     commands: int
@@ -24,9 +25,9 @@ class Sizes:
     costly: int  # rounds in which what takes seconds is run
 
 
-FULL = Sizes(rounds=5, jobs=5000, times=600, heap=4096, result=1 << 30, steps=200, commands=100, inputs=1000,
+FULL = Sizes(rounds=5, jobs=5000, times=600, heap=4096, heap_times=600, result=1 << 30, steps=200, commands=100, inputs=1000,
              queued=1000000, dispatched=20000, crowd=1000, seconds=6, peers=1, costly=3)
-QUICK = Sizes(rounds=2, jobs=2000, times=500, heap=1024, result=1 << 28, steps=50, commands=20, inputs=300,
+QUICK = Sizes(rounds=2, jobs=2000, times=500, heap=1024, heap_times=250, result=1 << 28, steps=50, commands=20, inputs=300,
               queued=200000, dispatched=3000, crowd=1000, seconds=2, peers=0.4, costly=1)
 
 
@@ -61,7 +62,7 @@ def latency(bench, sizes):
         Step("echo", [f"{bench}/floor/echo", str(sizes.times)]),
         Step("latency", [f"{bench}/latency", str(sizes.times)]),
         Step("prefork", [f"{bench}/floor/prefork", str(sizes.times)]),
-        Step("heap", [f"{bench}/heap", str(sizes.jobs), str(sizes.times // 2), "10", str(sizes.heap)]),
+        Step("heap", [f"{bench}/heap", str(sizes.jobs), str(sizes.heap_times), "10", str(sizes.heap)]),
     ]
 
 
