@@ -25,10 +25,10 @@ class Sizes:
     costly: int  # rounds in which what takes seconds is run
 
 
-FULL = Sizes(rounds=5, jobs=5000, times=600, heap=4096, heap_times=600, result=1 << 30, steps=200, commands=100, inputs=1000,
-             queued=1000000, dispatched=20000, crowd=1000, seconds=6, peers=1, costly=3)
-QUICK = Sizes(rounds=2, jobs=2000, times=500, heap=1024, heap_times=250, result=1 << 28, steps=50, commands=20, inputs=300,
-              queued=200000, dispatched=3000, crowd=1000, seconds=2, peers=0.4, costly=1)
+FULL = Sizes(rounds=5, jobs=5000, times=600, heap=4096, heap_times=600, result=1 << 30, steps=200, commands=100,
+             inputs=1000, queued=1000000, dispatched=20000, crowd=1000, seconds=6, peers=1, costly=3)
+QUICK = Sizes(rounds=2, jobs=2000, times=500, heap=1024, heap_times=250, result=1 << 28, steps=50, commands=20,
+              inputs=300, queued=200000, dispatched=3000, crowd=1000, seconds=2, peers=0.4, costly=1)
 
 
 @dataclasses.dataclass(frozen=True)
