@@ -119,7 +119,7 @@ class Bench:
 
     def run(self):
         here, only = os.path.dirname(os.path.abspath(__file__)), self.options.only
-        begin = time.monotonic()
+        begin, company = time.monotonic(), machine.Company()
         document = self.document
         document["groups"] = self.measure_targets() if "targets" in only else []
         document["curves"] = self.measure_curves() if "curves" in only else []
@@ -132,6 +132,7 @@ class Bench:
                 "sh", f"{here}/beside.sh", self.reclaim])
         document["notes"], document["failures"] = self.notes, self.failures
         document["samples"] = {name: list(values.values()) for name, values in self.samples.items()}
+        document["machine"].update(company.parts())
         document["seconds"] = round(time.monotonic() - begin, 1)
         return document
 

@@ -1,4 +1,5 @@
 """How cost grows with jobs, workers, the host's heap, the size of a result: points, and a plot of four panels."""
+import math
 import statistics
 import subprocess
 
@@ -74,17 +75,19 @@ def panel(points, number):
     lines += [" ".join(f"{value:.9g}" for value in row) for row in points["rows"]]
     lines += ["EOD", f"set title \"{points['title']}\""]
     lines += [f"set xlabel \"{points['x']}\"", f"set ylabel \"{points['y']}\""]
-    series = [f"$data{number} using 1:{column} with linespoints title \"{name}\""
+    series = [f"$data{number} using 1:{column} with linespoints linewidth 2 title \"{name}\""
               for column, (name, _) in enumerate(points["columns"][1:], 2)]
     return lines + ["plot " + ", ".join(series)]
 
 
 def axes(points):
-    """Logarithmic, in powers of ten; but few workers are counted in twos, at a rate that hardly moves."""
-    if points["title"] != "Workers":
-        return ["set logscale x 10", "set format xy \"10^{%L}\"", "set yrange [*:*]"]
-    rates = [row[1] for row in points["rows"]]
-    return ["set logscale x 2", "set format xy \"%g\"", f"set yrange [{min(rates) / 4:g}:{max(rates) * 4:g}]"]
+    """Logarithmic in powers of ten, at least two of them high, so that what hardly moves looks so; workers in twos."""
+    values = [value for row in points["rows"] for value in row[1:]]
+    middle = math.sqrt(min(values) * max(values))
+    low, high = min(min(values) / 1.5, middle / 10), max(max(values) * 5, middle * 10)  # room for the key
+    x = ["set logscale x 2", "set format x \"%g\""] if points["title"] == "Workers" else [
+        "set logscale x 10", "set format x \"10^{%L}\""]
+    return x + [f"set xrange [{points['rows'][0][0]}:{points['rows'][-1][0]}]", f"set yrange [{low:g}:{high:g}]"]
 
 
 def plot(curves, path):
@@ -92,7 +95,8 @@ def plot(curves, path):
     script = ["set terminal svg size 1100,820 font 'sans-serif,12' background 'white' dynamic",
               "set output " + gnuplot_quote(path),
               "set multiplot layout 2,2 margins 0.08,0.97,0.07,0.95 spacing 0.11,0.13",
-              "set logscale xy", "set grid", "set key left top", "set pointsize 0.6"]
+              "set logscale xy", "set format y \"10^{%L}\"", "set grid", "set key left top Left reverse",
+              "set pointsize 0.6"]
     for number, points in enumerate(curves):
         script += axes(points) + panel(points, number)
     script += ["unset multiplot"]

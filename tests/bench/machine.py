@@ -38,5 +38,26 @@ def describe(root):
         "kernel": platform.release(),
         "system": platform.freedesktop_os_release().get("PRETTY_NAME", "unknown"),
         "python": platform.python_version(),
-        "load_before": os.getloadavg()[0],
     }
+
+
+class Company:
+    """How much of the processors others took while we measured: what a reader has to know of a noisy result."""
+
+    def __init__(self):
+        self.begin = self.look()
+
+    @staticmethod
+    def look():
+        """Seconds: all processors' time, what was used of it, what the hypervisor kept back, what was ours."""
+        with open("/proc/stat", encoding="ascii") as file:
+            user, nice, system, idle, wait, hard, soft, stolen = map(int, file.readline().split()[1:9])
+        busy, tick = user + nice + system + hard + soft, os.sysconf("SC_CLK_TCK")
+        ours = sum(os.times()[:4])  # with every child that was waited for
+        return (busy + idle + wait + stolen) / tick, busy / tick, stolen / tick, ours
+
+    def parts(self):
+        """{"others", "stolen"}: in parts of all processors' time."""
+        whole, busy, stolen, ours = (end - begin for begin, end in zip(self.begin, self.look()))
+        whole = max(whole, 0.01)
+        return {"others": max(0, busy - ours) / whole, "stolen": stolen / whole}

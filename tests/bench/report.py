@@ -41,7 +41,8 @@ def target(row):
     value = row["target"]["bound"]
     if row["unit"] == "truth":
         return "yes"
-    return f"{'≥' if row['target']['relation'] == '>=' else '≤'} {quantity(value, row['unit']) if row['absolute'] else f'{value:g}'}"
+    sign = "≥" if row["target"]["relation"] == ">=" else "≤"
+    return f"{sign} {quantity(value, row['unit']) if row['absolute'] else f'{value:g}'}"
 
 
 def line(row):
@@ -58,7 +59,8 @@ def head(machine, rounds, quick):
         f"Measured by `sh tests/bench/run.sh{' --quick' if quick else ''}` on {machine['date']}, commit "
         f"{machine['commit']}: {machine['processor']}{virtual}, {machine['cores']} cores, "
         f"{quantity(machine['memory'], 'bytes')}, {machine['system']}, Linux {machine['kernel']}, Python "
-        f"{machine['python']}; load {machine['load_before']:.2f} when it began.",
+        f"{machine['python']}. Meanwhile others used {machine['others']:.0%} of the processors, and the hypervisor "
+        f"kept back {machine['stolen']:.0%}.",
         "",
         f"Medians of {rounds} rounds (what takes seconds: of fewer), lowest and highest in parentheses. In each round "
         "floors, ours and peers ran one after the other; a ratio is of two figures of one round.",

@@ -15,8 +15,8 @@ import program
 import report
 import targets
 
-TINY = plan.Sizes(rounds=1, jobs=20, times=5, heap=20, heap_times=5, result=1 << 20, steps=1, commands=2, inputs=4, queued=40,
-                  dispatched=20, crowd=100, seconds=1, peers=0, costly=1)
+TINY = plan.Sizes(rounds=1, jobs=20, times=5, heap=20, heap_times=5, result=1 << 20, steps=1, commands=2, inputs=4,
+                  queued=40, dispatched=20, crowd=100, seconds=1, peers=0, costly=1)
 
 TRACE = """
 1 clone3({flags=CLONE_VM|CLONE_THREAD}) = 2
