@@ -81,8 +81,10 @@ static inline void round_latency(pool_t *pool, const char *name, bool early, siz
     for (size_t i = 0; i < count; i++) {
         round_rest();
         const double begin = round_now();
-        round_finish(round_submit(pool, round_nothing, NULL, 0, early ? &options : NULL));
+        pool_job_t *job = round_submit(pool, round_nothing, NULL, 0, early ? &options : NULL);
+        round_wait(job);
         times[i] = round_now() - begin;
+        pool_job_release(job);
     }
     round_tell_latency(name, times, count);
 }
