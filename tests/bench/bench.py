@@ -20,6 +20,7 @@ import targets
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SECTIONS = ["targets", "curves", "daemon", "beside"]
+NEEDED = {"targets": 8, "curves": 14, "daemon": 1, "beside": 1, "quick": 3}  # GiB of memory
 INTERRUPTS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
@@ -159,6 +160,15 @@ def check_writable(path):
         sys.exit(f"bench: {path} cannot be written")
 
 
+def check_memory(options):
+    """A machine that swaps or kills measures something else."""
+    needed = NEEDED["quick"] if options.quick and options.only == ["targets"] else max(map(NEEDED.get, options.only))
+    available = machine.available() / 2**30
+    if available < needed:
+        sys.exit(f"bench: {available:.1f} GiB of memory are available, and {needed} are needed to measure "
+                 f"{', '.join(options.only)}; --quick needs {NEEDED['quick']}")
+
+
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
@@ -189,6 +199,7 @@ def main():
     for path in options.markdown, options.json, options.svg:
         if path:
             check_writable(path)
+    check_memory(options)
     try:
         document = measure(options, os.path.join(ROOT, "build", "release"))
     except KeyboardInterrupt as interruption:

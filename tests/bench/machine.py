@@ -15,6 +15,11 @@ def field(path, name):
     return "unknown"
 
 
+def available():
+    """Bytes of memory that can be had without swapping."""
+    return int(field("/proc/meminfo", "MemAvailable").split()[0]) * 1024
+
+
 def commit(root):
     """The commit, and whether files differ from it; "unknown" outside a checkout."""
     try:
