@@ -7,7 +7,7 @@
 #include <reclaim/call.h>
 #include <reclaim/pool.h>
 
-static inline void round_fail(const char *what, const char *why)
+static inline _Noreturn void round_fail(const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s\n", what, why);
     exit(1);

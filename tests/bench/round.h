@@ -29,7 +29,7 @@ static inline void round_tell(const char *name, double value)
     printf("%s %.9g\n", name, value);
 }
 
-static inline void round_die(const char *what)
+static inline _Noreturn void round_die(const char *what)
 {
     fprintf(stderr, "%s: %s\n", what, strerror(errno));
     exit(1);
