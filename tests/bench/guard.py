@@ -38,8 +38,8 @@ def trace(steady, kind, count):
     """The lines of strace: `pid call(...) = result`, calls of other processes in between."""
     with tempfile.TemporaryDirectory(prefix="reclaim-guard-") as work:
         path = os.path.join(work, "trace")
-        done = subprocess.run(["strace", "-f", "-qq", "-o", path, steady, kind, str(count)], timeout=100, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True)
+        done = subprocess.run(["strace", "-f", "-qq", "-o", path, steady, kind, str(count)], env={"PATH": os.defpath},
+                              timeout=100, text=True, stdin=subprocess.DEVNULL, capture_output=True)
         if done.returncode != 0:
             sys.exit(f"guard: strace {steady} {kind} {count}: {done.stderr.strip() or done.returncode}")
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -59,9 +59,27 @@ def find_roles(lines):
     return roles
 
 
+class Process:
+    """What a worker or a command's process does from birth to exit; of the latter until the program is there, which is
+    not ours any more. While a worker waits for its command it looks at it every 2 ms: only the last turn counts."""
+
+    def __init__(self):
+        self.calls, self.turn = collections.Counter(), collections.Counter()
+        self.waits = self.ended = False
+
+    def add(self, role, call):
+        if self.ended:
+            return
+        if call == "rt_sigtimedwait":
+            self.turn.clear()
+            self.waits = True
+        (self.turn if self.waits else self.calls)[role, call] += 1
+        self.ended = call in ("exit_group", "execve")
+
+
 def split(lines):
     """What is counted, as lists of Counters by role: host, keeper and fork server from mark to mark, workers and
-    commands each from birth to exit; those that were idle at the pool's end have not exited by themselves."""
+    commands each by itself; those that were idle at the pool's end have not ended by themselves."""
     roles, windows, processes = find_roles(lines), [], {}
     for line in lines:
         begun = BEGUN.match(line)
@@ -70,13 +88,13 @@ def split(lines):
         elif begun:
             role = roles.get(int(begun[1]), "unknown")
             if role in ("worker", "command"):
-                processes.setdefault((role, begun[1]), collections.Counter())[role, begun[2]] += 1
+                processes.setdefault((role, begun[1]), Process()).add(role, begun[2])
             elif windows:
                 windows[-1][role, begun[2]] += 1
     parts = {"": windows[FIRST:-1]}  # what follows the last mark is the pool's end, too
-    for (role, _), calls in processes.items():
-        if calls[role, "exit_group"]:
-            parts.setdefault(role, []).append(calls)
+    for (role, _), process in processes.items():
+        if process.ended:
+            parts.setdefault(role, []).append(process.calls + process.turn)
     return parts
 
 
