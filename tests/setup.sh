@@ -4,6 +4,7 @@
 #     sh tests/setup.sh build     what building needs
 #     sh tests/setup.sh test      and what the tests need
 #     sh tests/setup.sh lint      and what .ci/run's checks need
+#     sh tests/setup.sh bench     what the tests need, and what tests/bench measures beside
 #
 # Without root it names what is missing, and the command that installs it. What only tests/vm needs may stay missing.
 set -eu
@@ -12,14 +13,16 @@ set -eu
 build="cmake gcc g++ libc6-dev make pkg-config|pkgconf libuv1-dev libmsgpack-dev|libmsgpack-c-dev uthash-dev libjansson-dev libcairo2-dev libsqlite3-dev scdoc"
 test="libcmocka-dev groff-base man-db mandoc bash zsh fish python3 python3-msgpack sqlite3 vim-tiny nano less systemd"
 vm="qemu-system-x86 linux-image-amd64 busybox-static|busybox" # tests/vm; without these it is skipped
-lint="clang clang-format clang-tidy cppcheck"
+lint="clang clang-format clang-tidy cppcheck strace"
+bench="python3-joblib python3-pebble parallel beanstalkd gnuplot-nox coreutils findutils"
 
 case ${1-} in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
 lint) wanted="$build $test $lint" ;;
+bench) wanted="$build $test $bench" ;;
 *)
-    echo "usage: sh tests/setup.sh build|test|lint" >&2
+    echo "usage: sh tests/setup.sh build|test|lint|bench" >&2
     exit 2
     ;;
 esac

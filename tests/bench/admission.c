@@ -6,27 +6,18 @@
  * Each round runs the same jobs twice: unknown, and with every need told (the oracle). Told are the time of both, their
  * ratio, and the highest sum of what all jobs really used at once (summed over /proc every few milliseconds) in parts
  * of the budget. A job's memory grows by 1 MiB a millisecond and is then held for some 100 ms. */
+#include "round.h"
 #include "trace.h"
 
 #include <dirent.h>
 #include <reclaim/call.h>
 #include <reclaim/pool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define JOBS    200
 #define WORKERS 8
 #define BUDGET  (INT64_C(2048) << 20)
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static void nap(double seconds)
 {
@@ -43,14 +34,14 @@ struct shape {
 static int work(pool_call_t *call)
 {
     const struct shape *shape = pool_call_arg(call, NULL);
-    const double start = now();
+    const double start = round_now();
     const uint64_t step = UINT64_C(1) << 20;
     for (uint64_t used = 0; used < shape->need; used += step) {
         if (mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
             return 1;
         const double due = start + shape->grow * (double)used / (double)shape->need;
-        if (due > now())
-            nap(due - now());
+        if (due > round_now())
+            nap(due - round_now());
     }
     nap(shape->hold);
     return 0;
@@ -76,7 +67,7 @@ static struct figures run(const struct trace_job *trace, bool oracle)
 {
     pool_t *pool = open_pool();
     struct figures figures = {0};
-    const double start = now();
+    const double start = round_now();
     for (int i = 0; i < JOBS; i++) {
         const struct shape shape = {trace[i].need, (double)trace[i].grow_ms / 1e3, (double)trace[i].hold_ms / 1e3};
         const pool_job_options_t options = {
@@ -96,7 +87,7 @@ static struct figures run(const struct trace_job *trace, bool oracle)
             figures.peak = (double)memory.workers / (double)BUDGET;
         nap(0.005);
     }
-    figures.seconds = now() - start;
+    figures.seconds = round_now() - start;
     pool_free(pool);
     return figures;
 }
