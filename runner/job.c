@@ -125,7 +125,7 @@ void job_move(pool_job_t *job, enum job_list list)
         TAILQ_REMOVE(from, job, link);
     if (to != NULL)
         TAILQ_INSERT_TAIL(to, job, link);
-    job->list = list;
+    job->list = (uint8_t)list;
 }
 
 static void drop_files(pool_job_t *job)

@@ -33,28 +33,26 @@ struct peer {
     UT_hash_handle hh;
     TAILQ_ENTRY(peer) idle, young;
     struct loop *loop;
-    enum peer_state state;
     uint64_t serial;
+    enum peer_state state;
     int task, pipe;
+    bool is_young; /* its job may be a short one: it is in the loop's list of those */
+    bool limits_sent, left_out;
+    bool blamed;              /* its failure has been counted */
     struct readable readable; /* its pipe, if that is listened to */
-    bool is_young;            /* its job may be a short one: it is in the loop's list of those */
-    bool limits_sent;
     int64_t grown_at;
-    bool left_out;
-    bool blamed; /* its failure has been counted */
 
     struct frame_reader reader;
     struct peer_stream streams[2]; /* captured standard output and error */
     pool_job_t *job;
     bool deaf; /* nothing is read from it any more */
-    bool has_result, protocol_error, value_bad, settled_early;
+    bool has_result, protocol_error, value_bad, settled_early, timeout_is_deadline;
     int host_error;               /* errno: what it sent was legal, and this process had no room for it */
     struct message_result result; /* its slices are not used */
     void *value;                  /* inline value, ours */
-    int value_fd;                 /* memfd of the value, -1 */
     char *text;                   /* the job's own words, ours */
+    int value_fd;                 /* memfd of the value, -1 */
     int64_t timeout_ms;           /* in force for this attempt; -1 */
-    bool timeout_is_deadline;
     double started;
     uint64_t started_ns;
 };
