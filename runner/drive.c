@@ -81,18 +81,52 @@ static void set_watched(struct loop *loop, bool watched)
     (void)rc;
 }
 
-/* Until there is something to do, or to look at. */
-static void drive_sleep(const struct drive *drive, int64_t until)
+static void wake(struct loop *loop)
 {
+    pthread_mutex_lock(&loop->pool->lock);
+    loop_wake(loop);
+    pthread_mutex_unlock(&loop->pool->lock);
+}
+
+int drive_listen(struct loop *loop, int fd)
+{
+    struct epoll_event event = {.events = EPOLLPRI, .data.fd = fd};
+    return epoll_ctl(loop->drive.outer, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+void drive_unlisten(struct loop *loop, int fd)
+{
+    if (fd >= 0)
+        epoll_ctl(loop->drive.outer, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static void handle_pressure(struct loop *loop, const struct epoll_event *event)
+{
+    if ((event->events & EPOLLERR) != 0) { /* the trigger is gone: it would only spin */
+        drive_unlisten(loop, event->data.fd);
+        return;
+    }
+    pressure_hear(&loop->room.pressure, process_now_ms());
+    wake(loop);
+}
+
+/* Until there is something to do, or to look at. */
+static void drive_sleep(struct loop *loop, int64_t until)
+{
+    const struct drive *drive = &loop->drive;
     struct epoll_event event;
     uint64_t value;
     const int64_t now = process_now_ms();
     const int64_t left = until > now ? until - now : 0;
     const int timeout = until == LOOP_NEVER ? -1 : left < INT32_MAX ? (int)left : INT32_MAX;
-    if (epoll_wait(drive->outer, &event, 1, timeout) == 1 && event.data.fd == drive->kick) {
-        const ssize_t got = read(drive->kick, &value, sizeof value);
-        (void)got;
-    }
+    if (epoll_wait(drive->outer, &event, 1, timeout) != 1)
+        return;
+    if ((event.events & EPOLLPRI) != 0)
+        handle_pressure(loop, &event);
+    if (event.data.fd != drive->kick)
+        return;
+    const ssize_t got = read(drive->kick, &value, sizeof value);
+    (void)got;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -114,7 +148,8 @@ static int64_t choose_end(struct loop *loop, int *quiet)
     return until;
 }
 
-/* Handles what there is, and has libuv listen to what is new, which it does in uv_run only. False: the loop has ended. */
+/* Handles what there is, and has libuv listen to what is new, which it does in uv_run only. False: the loop has ended.
+ */
 static bool run_through(struct loop *loop)
 {
     bool alive;
@@ -130,13 +165,6 @@ static bool is_due(struct loop *loop)
     return atomic_load(&loop->next_at) <= process_now_ms();
 }
 
-static void wake(struct loop *loop)
-{
-    pthread_mutex_lock(&loop->pool->lock);
-    loop_wake(loop);
-    pthread_mutex_unlock(&loop->pool->lock);
-}
-
 /* Sleeps on while others have the turn: they do what there is to do. */
 static void take_turn_later(struct loop *loop, int *quiet)
 {
@@ -147,7 +175,7 @@ static void take_turn_later(struct loop *loop, int *quiet)
         }
         if (is_due(loop))
             wake(loop);
-        drive_sleep(&loop->drive, choose_end(loop, quiet));
+        drive_sleep(loop, choose_end(loop, quiet));
     }
 }
 
@@ -163,7 +191,7 @@ void drive_main(struct loop *loop)
         }
         set_watched(loop, true);
         pthread_mutex_unlock(&drive->turn);
-        drive_sleep(drive, choose_end(loop, &quiet));
+        drive_sleep(loop, choose_end(loop, &quiet));
         take_turn_later(loop, &quiet);
     }
     pthread_mutex_unlock(&drive->turn);

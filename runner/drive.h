@@ -48,6 +48,12 @@ void drive_close(struct loop *loop);
 /* The pool's thread: runs the loop until all its handles are closed. */
 void drive_main(struct loop *loop);
 
+/* Has the pool's thread listen to the kernel's news of memory pressure (fd is *borrowed*), and see to it that what
+ * follows is done. Not libuv, for the news are there for the first epoll that looks, and the loop's is inside of
+ * another. Negative errno. */
+int drive_listen(struct loop *loop, int fd);
+void drive_unlisten(struct loop *loop, int fd);
+
 /* Makes the loop the pool's thread's alone, until as many claims have been dropped. Not by who holds the pool's lock.
  */
 void drive_claim(struct loop *loop);

@@ -43,11 +43,6 @@ void room_deinit(struct room *room)
     machine_close(&room->machine);
 }
 
-static void on_pressure(void *data)
-{
-    loop_step(data);
-}
-
 void room_open(struct loop *loop)
 {
     struct room *room = &loop->room;
@@ -66,8 +61,9 @@ static void listen_when_due(struct loop *loop, int64_t now)
     if (now < room->listen_at)
         return;
     room->listen_at = LOOP_NEVER;
-    const int rc = pressure_open(&room->pressure, &loop->uv, on_pressure, loop);
-    loop->has_news = true;
+    int rc = pressure_open(&room->pressure);
+    if (rc == 0)
+        rc = drive_listen(loop, room->pressure.fd);
     if (rc < 0)
         loop_log(loop, "the kernel does not tell of memory pressure (PSI): %s", strerror(-rc));
 }
@@ -75,6 +71,7 @@ static void listen_when_due(struct loop *loop, int64_t now)
 void room_close(struct loop *loop)
 {
     loop->room.listen_at = LOOP_NEVER;
+    drive_unlisten(loop, loop->room.pressure.fd);
     pressure_close(&loop->room.pressure);
 }
 
