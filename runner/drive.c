@@ -152,7 +152,7 @@ static int64_t choose_end(struct loop *loop, int *quiet)
  */
 static bool run_through(struct loop *loop)
 {
-    bool alive;
+    bool alive = false;
     do {
         loop->has_news = false;
         alive = uv_run(&loop->uv, UV_RUN_NOWAIT) != 0;
