@@ -3,9 +3,9 @@
  * limit.c - a job that needs more memory than it may have: it is ended, the rest of the program does not notice, and it
  * is run again with twice the limit until that is enough.
  *
- *     64 MiB were not enough
  *     128 MiB were not enough
- *     done: attempt 3, limit 256 MiB, peak 200.0 MiB (sampled)
+ *     256 MiB were not enough
+ *     done: attempt 3, limit 512 MiB, peak 500.0 MiB (sampled)
  */
 #include <reclaim/call.h>
 #include <reclaim/pool.h>
@@ -17,7 +17,7 @@
 
 static int greedy(pool_call_t *call)
 {
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 500; i++) {
         char *data = pool_call_alloc(call, MIB);
         if (data == NULL)
             return pool_call_fail(call, 1, "no memory");
@@ -41,10 +41,10 @@ int main(void)
     pool_t *pool;
     pool_job_t *job;
     pool_error_t error;
-    uint64_t limit = 64 * MIB;
+    uint64_t limit = 128 * MIB;
     if (pool_open(&pool, NULL, &error) < 0)
         return fprintf(stderr, "%s\n", error.message), 1;
-    const pool_job_options_t options = {.memory_limit = 64 * MIB, .retry_oom = 2, .on_event = on_event, .user = &limit};
+    const pool_job_options_t options = {.memory_limit = 128 * MIB, .retry_oom = 2, .on_event = on_event, .user = &limit};
     if (pool_submit(pool, greedy, NULL, 0, &options, &job) < 0)
         return fprintf(stderr, "%s\n", pool_message()), 1;
     pool_job_wait(job, -1);

@@ -61,7 +61,7 @@ void meter_start(struct server *server, struct slot *slot, const struct message_
     if (meter->look_at != LADDER_NEVER || server->metering.mechanism->start(server, slot) < 0)
         return;
     meter->looked_at = process_now_ms();
-    meter->look_at = meter->looked_at; /* at once */
+    meter->look_at = meter->grew_at = meter->looked_at; /* at once */
     server->metering.looked_at++;
 }
 
@@ -107,11 +107,12 @@ static void look(struct server *server, struct slot *slot, int64_t now)
         server->metering.mechanism->kill(server, slot);
     }
     decide_telling(meter, now);
+    if (meter->used > before)
+        meter->grew_at = now;
     const struct rhythm_view view = {
         .limit = sampled ? meter->limit : -1,
         .used = meter->used,
-        .before = before,
-        .since_ms = now - meter->looked_at,
+        .still_ms = now - meter->grew_at,
         .cost_us = process_cpu_us() - start - meter->walk_us,
         .looked_at = server->metering.looked_at,
         .tree = meter->tree.count > 1,

@@ -26,6 +26,7 @@ struct meter {
     int64_t limit, every_ms;    /* bytes, ms; -1: none */
     uint64_t argument;          /* bytes of it that the worker has mapped */
     int64_t look_at, looked_at; /* look_at LADDER_NEVER: not */
+    int64_t grew_at;            /* when it was last seen to, or began */
     int64_t met_at;             /* when new processes were last looked for */
     uint64_t used, most;        /* bytes now, and at the highest so far */
     bool sure;                  /* `used` is no estimate that was made some time ago */

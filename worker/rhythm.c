@@ -10,18 +10,17 @@ static int64_t most(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* The time in which it cannot come from here to its limit: as fast as anything grows when it has been growing, and half
- * as carefully when it rests, since what is past the limit by a few looks is still caught within the bound. */
+/* The time in which it cannot come from here to its limit: as fast as anything grows when it has been growing, and less
+ * carefully when it rests, since what is past the limit by a few looks is still caught within the bound. */
 static int64_t until_limit(const struct rhythm_view *view)
 {
     if (view->limit < 0)
         return INT64_MAX;
     const uint64_t limit = (uint64_t)view->limit;
     const uint64_t room = limit > view->used ? limit - view->used : 0;
-    const int64_t soonest = (int64_t)(room / RHYTHM_FASTEST_PER_MS);
-    if (view->used > view->before)
-        return most(soonest, RHYTHM_NEAREST_MS);
-    return most(soonest, RHYTHM_TREE_MS);
+    if (view->still_ms < RHYTHM_REST_MS)
+        return most((int64_t)(room / RHYTHM_FASTEST_PER_MS), RHYTHM_NEAREST_MS);
+    return most((int64_t)(room / RHYTHM_FROM_REST_PER_MS), RHYTHM_TREE_MS);
 }
 
 int64_t rhythm_next(const struct rhythm_view *view)
