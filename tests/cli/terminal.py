@@ -351,9 +351,9 @@ def case_shell_background(work):
     terminal.expect("Stopped")
     terminal.line("bg")
     terminal.expect(r"\[1\]\+ .*&\r\n")
-    terminal.line("echo on >go; wait")
+    terminal.line("echo on >go; wait %1; echo stat\"\"us=$?")
     terminal.expect("got=on")
-    terminal.expect(r"\[1\]\+  Done")
+    terminal.expect("status=0")
     leave(terminal)
 
 
