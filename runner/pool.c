@@ -93,7 +93,6 @@ static pool_t *pool_new(const pool_options_t *options)
     TAILQ_INIT(&pool->collected);
     pool->stats.keeper_pid = pool->stats.fork_server_pid = -1;
     pool->collect_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pool->symbols = symbol_table_new();
     pool->loop = calloc(1, sizeof *pool->loop);
     if (pool->loop != NULL)
         drive_init(&pool->loop->drive);
@@ -219,7 +218,7 @@ static int start(pool_t *pool, pool_error_t *error)
         return say_errno(error, -errno, "the pool cannot make an eventfd");
     if (check_descriptors(pool) < 0)
         return say(error, -EMFILE, "the pool needs 16 more descriptors: raise the limit on open files (ulimit -n)");
-    if (pool->symbols == NULL)
+    if (access("/proc/self/maps", R_OK) < 0)
         return say(error, -ENOENT, "/proc/self/maps cannot be read: reclaim needs /proc to be mounted");
     if (pool->loop == NULL)
         return say_errno(error, -ENOMEM, "the pool cannot start");
@@ -230,7 +229,8 @@ static int start(pool_t *pool, pool_error_t *error)
     rc = start_keeper(pool);
     if (rc < 0)
         return say_errno(error, rc, "the keeper process cannot be forked");
-    rc = loop_start(pool);
+    pool->symbols = symbol_table_new(pool->loop->keeper_pid);
+    rc = pool->symbols == NULL ? -ENOMEM : loop_start(pool);
     if (rc < 0) {
         stop_keeper(pool->loop);
         return say_errno(error, rc, "the pool's thread cannot start");
@@ -289,6 +289,44 @@ int pool_open(pool_t **out, const pool_options_t *options, pool_error_t *error)
 
 /* ---- closing --------------------------------------------------------------------------------------------------- */
 
+/* The caller holds the lock. */
+static void refuse_work(pool_t *pool)
+{
+    if (pool->phase < POOL_CLOSING)
+        pool->phase = POOL_CLOSING;
+    pthread_cond_broadcast(&pool->room);
+    pthread_cond_broadcast(&pool->collect_changed);
+    if (pool->phase != POOL_ENDED)
+        loop_wake(pool->loop);
+}
+
+int pool_seal(pool_t *pool)
+{
+    if (pool == NULL)
+        return failure(-EINVAL, "pool is NULL");
+    if (pool_is_foreign(pool))
+        return failure(-EPERM, "this pool belongs to process %d: a forked child has nothing to seal", (int)pool->owner);
+    pthread_mutex_lock(&pool->lock);
+    refuse_work(pool);
+    pthread_mutex_unlock(&pool->lock);
+    return 0;
+}
+
+/* Until every process of the pool and its thread are gone. The caller holds the lock. Who comes first waits for the
+ * thread itself: one wake-up less. */
+static void wait_until_ended(pool_t *pool)
+{
+    if (pool->thread_joined) {
+        while (pool->phase != POOL_ENDED)
+            pthread_cond_wait(&pool->phase_changed, &pool->lock);
+        return;
+    }
+    pool->thread_joined = true;
+    pthread_mutex_unlock(&pool->lock);
+    pthread_join(pool->thread, NULL);
+    pthread_mutex_lock(&pool->lock);
+}
+
 int pool_close(pool_t *pool, pool_close_t how)
 {
     if (pool == NULL || how < POOL_CLOSE_WAIT || how > POOL_CLOSE_KILL)
@@ -299,23 +337,11 @@ int pool_close(pool_t *pool, pool_close_t how)
     if (pool_in_callback())
         return failure(-EDEADLK, "a callback must not close its pool: the pool's thread would wait for itself");
     pthread_mutex_lock(&pool->lock);
-    if (pool->phase < POOL_CLOSING)
-        pool->phase = POOL_CLOSING;
     if (how > pool->close_how)
         pool->close_how = how;
-    pthread_cond_broadcast(&pool->room);
-    pthread_cond_broadcast(&pool->collect_changed);
     pool->callers++;
-    if (pool->phase != POOL_ENDED)
-        loop_wake(pool->loop);
-    while (pool->phase != POOL_ENDED)
-        pthread_cond_wait(&pool->phase_changed, &pool->lock);
-    const bool join = !pool->thread_joined;
-    pool->thread_joined = true;
-    pthread_mutex_unlock(&pool->lock);
-    if (join)
-        pthread_join(pool->thread, NULL);
-    pthread_mutex_lock(&pool->lock);
+    refuse_work(pool);
+    wait_until_ended(pool);
     pool->callers--;
     pthread_cond_broadcast(&pool->phase_changed);
     pthread_mutex_unlock(&pool->lock);

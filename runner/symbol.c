@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 struct mapping {
     uintptr_t start, end;
@@ -33,12 +34,16 @@ struct symbol {
 struct symbol_table {
     pthread_mutex_t lock;
     struct mapping_list then;
+    pid_t witness; /* has then's mappings still; 0: they have been read */
     struct symbol *symbols;
 };
 
-static int read_mappings(struct mapping_list *list)
+/* pid 0: our own. */
+static int read_mappings(struct mapping_list *list, pid_t pid)
 {
-    FILE *maps = fopen("/proc/self/maps", "re");
+    char path[32];
+    snprintf(path, sizeof path, pid == 0 ? "/proc/self/maps" : "/proc/%d/maps", (int)pid);
+    FILE *maps = fopen(path, "re");
     char line[4096 + 256];
     if (maps == NULL)
         return -1;
@@ -63,13 +68,15 @@ static int read_mappings(struct mapping_list *list)
     return 0;
 }
 
-struct symbol_table *symbol_table_new(void)
+struct symbol_table *symbol_table_new(pid_t witness)
 {
     struct symbol_table *table = calloc(1, sizeof *table);
     if (table == NULL)
         return NULL;
     pthread_mutex_init(&table->lock, NULL);
-    if (read_mappings(&table->then) < 0) {
+    if (prctl(PR_GET_DUMPABLE) == 1) /* else we may read of ourselves only */
+        table->witness = witness;
+    if (table->witness == 0 && read_mappings(&table->then, 0) < 0) {
         symbol_table_free(table);
         return NULL;
     }
@@ -108,14 +115,28 @@ static const struct mapping *mapping_of(const struct mapping_list *list, uintptr
     return NULL;
 }
 
-/* The same bytes of the same file at the same place, then and now. */
-static bool is_same_code(const struct symbol_table *table, uintptr_t address)
+/* False: no descriptor or memory is left to look. */
+static bool know_then(struct symbol_table *table)
+{
+    if (table->witness != 0) {
+        table->then.count = 0;
+        if (read_mappings(&table->then, table->witness) < 0)
+            return false;
+        table->witness = 0;
+    }
+    return true;
+}
+
+/* The same bytes of the same file at the same place, then and now; or nothing can be said. */
+static bool is_same_code(struct symbol_table *table, uintptr_t address)
 {
     struct mapping_list now = {0};
+    if (!know_then(table))
+        return true;
     const struct mapping *then = mapping_of(&table->then, address);
     if (then == NULL)
         return false;
-    if (read_mappings(&now) < 0) { /* no descriptor or memory left to look: what was there then is what we know */
+    if (read_mappings(&now, 0) < 0) {
         free(now.all);
         return true;
     }

@@ -3,12 +3,14 @@
 #ifndef SYMBOL_H
 #define SYMBOL_H
 
-#include <stddef.h>
+#include <sys/types.h>
 
 struct symbol_table;
 
-/* Remembers the executable mappings of this moment. NULL for want of memory, or of /proc. */
-struct symbol_table *symbol_table_new(void);
+/* Knows the executable mappings of the moment when the child process witness was forked, which keeps them and is asked
+ * for them when they are first needed: a pool that runs commands never does. 0, or where the kernel tells us nothing
+ * about others (PR_SET_DUMPABLE, prctl(2)): those of now. NULL for want of memory, or of /proc. */
+struct symbol_table *symbol_table_new(pid_t witness);
 void symbol_table_free(struct symbol_table *table);
 
 /* The function's name: its symbol, else object+offset (*borrowed*, lives as long as the table). NULL and

@@ -225,6 +225,80 @@ static void test_close_refuses_what_it_does_not_know(void **state)
     pool_free(NULL);
 }
 
+/* ---- sealing ----------------------------------------------------------------------------------------------------- */
+
+/* Until the pool's processes have left by themselves. The keeper is our child, and the pool reaps it. */
+static void await_nobody_left(void)
+{
+    while (support_descendants(getpid()) > 0)
+        poll(NULL, 0, 1);
+}
+
+static void test_seal_runs_everything_and_ends_by_itself(void **state)
+{
+    (void)state;
+    struct gate gate;
+    pool_job_t *jobs[5];
+    gate_open(&gate);
+    pool_t *pool = support_open(2, 2);
+    for (int i = 0; i < 5; i++)
+        jobs[i] = gate_submit(pool, &gate, gate_options(&gate));
+    assert_int_equal(pool_seal(pool), 0);
+    assert_int_equal(pool_seal(pool), 0);
+    assert_int_equal(pool_submit(pool, nothing, NULL, 0, NULL, NULL), -ESHUTDOWN);
+    gate_release(&gate, 5);
+    await_nobody_left();
+    for (int i = 0; i < 5; i++)
+        expect_and_release(jobs[i], POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(pool_close(pool, POOL_CLOSE_WAIT), 0);
+    assert_int_equal(pool_seal(pool), 0);
+    pool_free(pool);
+    gate_close(&gate);
+}
+
+static void test_seal_waits_for_retries_and_can_be_made_harder(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {
+        .retries = 2, .retry_delay_ms = 20, .timeout_ms = 20, .kill_after_ms = POOL_NONE};
+    struct gate gate;
+    gate_open(&gate);
+    pool_t *pool = support_open(2, 0);
+    pool_job_t *retried = gate_submit(pool, &gate, options);
+    pool_job_t *running = gate_submit(pool, &gate, gate_options(&gate));
+    assert_int_equal(pool_seal(pool), 0);
+    support_wait(retried);
+    assert_int_equal(pool_job_result(retried)->usage.attempt, 3);
+    expect_and_release(retried, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    assert_int_equal(pool_job_wait(running, 0), -ETIMEDOUT);
+    assert_int_equal(pool_close(pool, POOL_CLOSE_KILL), 0);
+    expect_and_release(running, POOL_CANCELLED, POOL_CAUSE_CANCELLED);
+    pool_free(pool);
+    gate_close(&gate);
+}
+
+static void seal_from_callback(pool_job_t *job, const pool_result_t *result, void *user)
+{
+    (void)job;
+    (void)result;
+    assert_int_equal(pool_seal(*(pool_t **)user), 0);
+}
+
+static void test_seal_in_a_callback_and_of_nothing(void **state)
+{
+    (void)state;
+    pool_t *pool = support_open(1, 1);
+    const pool_job_options_t options = {.on_settled = seal_from_callback, .user = (void *)&pool};
+    assert_int_equal(pool_submit(pool, nothing, NULL, 0, &options, NULL), 0);
+    await_nobody_left();
+    pool_free(pool);
+    pool = support_open(1, 1);
+    assert_int_equal(pool_seal(pool), 0);
+    await_nobody_left();
+    pool_free(pool);
+    assert_int_equal(pool_seal(NULL), -EINVAL);
+}
+
 /* ---- who is woken ------------------------------------------------------------------------------------------------ */
 
 struct blocked {
@@ -500,6 +574,9 @@ int main(void)
         SUPPORT_TEST(test_close_can_be_made_harder),
         SUPPORT_TEST(test_close_kill_cuts_a_running_grace_short),
         SUPPORT_TEST(test_close_refuses_what_it_does_not_know),
+        SUPPORT_TEST(test_seal_runs_everything_and_ends_by_itself),
+        SUPPORT_TEST(test_seal_waits_for_retries_and_can_be_made_harder),
+        SUPPORT_TEST(test_seal_in_a_callback_and_of_nothing),
         SUPPORT_TEST(test_close_wakes_a_blocked_submit),
         SUPPORT_TEST(test_close_wakes_pool_next),
         SUPPORT_TEST(test_close_leaves_collected_jobs_to_fetch),

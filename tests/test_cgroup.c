@@ -396,7 +396,7 @@ static void test_cgroup_find_where_memory_is_v1(void **state)
         counts[i] = entries_of(tops[i], before);
     assert_int_equal(cgroup_find(NULL, &place, why, sizeof why), -ENOTSUP);
     assert_string_equal(place.path, "");
-    assert_true(strlen(why) > 20);
+    assert_non_null(strstr(why, "has the memory controller as version 1"));
     for (size_t i = 0; i < COUNT(tops); i++)
         assert_int_equal(entries_of(tops[i], after), counts[i]);
     assert_string_equal(before, after);

@@ -6,9 +6,12 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* glibc's, in every installation, and nothing of ours needs it. */
@@ -27,11 +30,49 @@ static int unnamed(void)
     return 0;
 }
 
+/* Who has the mappings of the moment, in one of the two runs. */
+static bool with_witnesses;
+static pid_t witnesses[16];
+static size_t witness_count;
+
+static pid_t witness_new(void)
+{
+    const pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    assert_true(pid > 0);
+    assert_true(witness_count < sizeof witnesses / sizeof witnesses[0]);
+    witnesses[witness_count++] = pid;
+    return pid;
+}
+
+static int start_with_witnesses(void **state)
+{
+    (void)state;
+    with_witnesses = true;
+    return 0;
+}
+
+static void end_witnesses(void)
+{
+    while (witness_count > 0) {
+        kill(witnesses[--witness_count], SIGKILL);
+        waitpid(witnesses[witness_count], NULL, 0);
+    }
+}
+
 static struct symbol_table *table_new(void)
 {
-    struct symbol_table *table = symbol_table_new();
+    struct symbol_table *table = symbol_table_new(with_witnesses ? witness_new() : 0);
     assert_non_null(table);
     return table;
+}
+
+static void table_free(struct symbol_table *table)
+{
+    symbol_table_free(table);
+    end_witnesses();
 }
 
 static void test_symbol_names(void **state)
@@ -44,7 +85,7 @@ static void test_symbol_names(void **state)
     assert_non_null(name);
     assert_memory_equal(name, "test_symbol+0x", 14);
     assert_ptr_equal(symbol_name(table, (function_t)unnamed), name); /* the same one again */
-    symbol_table_free(table);
+    table_free(table);
     symbol_table_free(NULL);
 }
 
@@ -56,7 +97,7 @@ static void test_symbol_inside_a_function(void **state)
     const char *name = symbol_name(table, at((const char *)(uintptr_t)support_rss + 1));
     assert_non_null(name);
     assert_memory_equal(name, "test_symbol+0x", 14);
-    symbol_table_free(table);
+    table_free(table);
 }
 
 /* Addresses that are no code, now or then. */
@@ -71,7 +112,7 @@ static void test_symbol_refuses_what_is_no_code(void **state)
     assert_null(symbol_name(table, at((void *)UINTPTR_MAX)));
     assert_null(symbol_name(table, at(&data)));
     assert_null(symbol_name(table, at(&local)));
-    symbol_table_free(table);
+    table_free(table);
 }
 
 static void *map_code(void *where, int fd)
@@ -94,7 +135,7 @@ static void test_symbol_refuses_code_mapped_later(void **state)
     assert_null(symbol_name(table, at(after)));
     munmap(after, 4096);
     munmap(before, 4096);
-    symbol_table_free(table);
+    table_free(table);
 }
 
 /* Something else is at the address by now. */
@@ -109,7 +150,7 @@ static void test_symbol_refuses_code_replaced_later(void **state)
     assert_null(symbol_name(table, at(code)));
     munmap(code, 4096);
     assert_null(symbol_name(table, at(code)));
-    symbol_table_free(table);
+    table_free(table);
     close(fd);
 }
 
@@ -133,8 +174,8 @@ static void test_symbol_refuses_a_library_loaded_later(void **state)
     assert_non_null(symbol_name(before, (function_t)unnamed)); /* what was there is still good */
     dlclose(library);
     assert_null(symbol_name(after, at(function)));
-    symbol_table_free(before);
-    symbol_table_free(after);
+    table_free(before);
+    table_free(after);
 }
 
 static void *ask_often(void *table)
@@ -157,7 +198,22 @@ static void test_symbol_from_many_threads(void **state)
         assert_int_equal(pthread_join(threads[i], &failed), 0);
         assert_null(failed);
     }
-    symbol_table_free(table);
+    table_free(table);
+}
+
+/* The kernel tells us of ourselves alone. */
+static void test_symbol_without_asking(void **state)
+{
+    (void)state;
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 0), 0);
+    const pid_t nobody = witness_new();
+    end_witnesses();
+    struct symbol_table *table = symbol_table_new(nobody);
+    assert_non_null(table);
+    assert_non_null(symbol_name(table, (function_t)unnamed));
+    assert_null(symbol_name(table, at(&table)));
+    table_free(table);
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 
 int main(void)
@@ -170,6 +226,8 @@ int main(void)
         SUPPORT_TEST(test_symbol_refuses_code_replaced_later),
         SUPPORT_TEST(test_symbol_refuses_a_library_loaded_later),
         SUPPORT_TEST(test_symbol_from_many_threads),
+        SUPPORT_TEST(test_symbol_without_asking),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests_name("read at once", tests, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("asked of a witness", tests, start_with_witnesses, NULL);
 }

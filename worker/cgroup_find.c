@@ -56,11 +56,12 @@ __attribute__((format(printf, 4, 5))) static int fail(struct find *find, int rc,
 
 /* ---- the calling process's own --------------------------------------------------------------------------------- */
 
-static bool read_own(char *own, size_t size)
+/* A line for each version 1 hierarchy, and ours is the last. controller: NULL for ours. */
+static bool read_own(const char *controller, char *own, size_t size)
 {
-    char text[16384]; /* a line for each version 1 hierarchy, and ours is the last */
+    char text[16384];
     return cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) > 0 &&
-           cgroup_parse_own(text, NULL, own, size);
+           cgroup_parse_own(text, controller, own, size);
 }
 
 /* Mounts may hide each other: the process must be listed in what is found. */
@@ -83,7 +84,7 @@ static void find_own(struct find *find)
     char own[CGROUP_PATH_MAX], *line = NULL;
     size_t size = 0;
     bool found = false;
-    FILE *mounts = read_own(own, sizeof own) ? fopen("/proc/self/mountinfo", "re") : NULL;
+    FILE *mounts = read_own(NULL, own, sizeof own) ? fopen("/proc/self/mountinfo", "re") : NULL;
     while (!found && mounts != NULL && getline(&line, &size, mounts) > 0)
         found = cgroup_parse_mount(line, own, find->own, sizeof find->own, &find->top) && lists_us(find->own);
     if (!found)
@@ -363,6 +364,9 @@ int cgroup_find(const char *named, struct cgroup_place *place, char *why, size_t
 {
     struct find find = {.why = why, .why_size = why_size};
     *place = (struct cgroup_place){0};
+    if (named == NULL && read_own("memory", find.own, sizeof find.own)) /* at the cost of the mounts saved */
+        return fail(&find, -ENOTSUP, "/proc/self/cgroup",
+                    "has the memory controller as version 1, so no cgroup v2 has it: boot with cgroup v2 alone");
     find_own(&find);
     if (named != NULL)
         return find_named(&find, named, place);

@@ -66,7 +66,7 @@ static int prepare(struct server *server, const struct forkserver_config *config
     return error->code = config->cgroups_required ? rc : 0;
 }
 
-/* The warm template. Crash handlers come after it: what on_start loads may install its own. */
+/* The warm template. */
 static int run_on_start(const struct forkserver_config *config, pool_error_t *error)
 {
     if (config->on_start != NULL) {
@@ -85,9 +85,8 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
                      threads - before);
             return error->code = -EINVAL;
         }
+        process_signals_note();
     }
-    process_signals_note();
-    crash_install();
     return 0;
 }
 
@@ -479,21 +478,32 @@ static int watch_all(struct server *server, int life, int host, pool_error_t *er
     return rc;
 }
 
+/* What can wait until the host knows that we are there: it has to think now, too. Crash handlers come after on_start,
+ * for what that loads may install its own. */
+static void get_ready(struct server *server)
+{
+    uint64_t resident;
+    crash_install();
+    meter_begin(server);
+    birth_stock(server);
+    if (proc_resident(server->pid, &resident, &server->inherited) < 0)
+        server->inherited = 0;
+}
+
 void forkserver_main(const struct forkserver_config *config, int control, int life, int host)
 {
     struct server *server = server_new(control, &config->origin, config->warm);
     pool_error_t error = {0};
-    uint64_t resident;
     int rc = prepare(server, config, &error);
     if (rc == 0)
         rc = run_on_start(config, &error);
     if (rc == 0)
         rc = watch_all(server, life, host, &error);
-    if (proc_resident(server->pid, &resident, &server->inherited) < 0)
-        server->inherited = 0;
     say_hello(server, &error);
-    if (rc == 0)
+    if (rc == 0) {
+        get_ready(server);
         loop(server);
+    }
     reaper_end_all(server->pid);
     meter_close(server);
     _exit(rc == 0 ? 0 : 1);

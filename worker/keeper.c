@@ -27,7 +27,7 @@
 enum place { PLACE_SIGNALS, PLACE_CONTROL_HOST, PLACE_CONTROL, PLACE_LIFE_SERVER, PLACE_LIFE, PLACE_COUNT };
 
 struct keeper {
-    const struct forkserver_config *config;
+    struct forkserver_config *config;
     int host_socket, host_pidfd, signals;
     int places[PLACE_COUNT];
     int held[FORKSERVER_HELD_MAX]; /* config's, where they are now */
@@ -192,7 +192,7 @@ static void loop(struct keeper *keeper)
     }
 }
 
-_Noreturn static void keeper_main(const struct forkserver_config *config, int host_socket, int host_pidfd)
+_Noreturn static void keeper_main(struct forkserver_config *config, int host_socket, int host_pidfd)
 {
     struct keeper keeper = {
         .config = config, .host_socket = host_socket, .host_pidfd = host_pidfd, .self = getpid(), .life = -1};
@@ -208,10 +208,11 @@ _Noreturn static void keeper_main(const struct forkserver_config *config, int ho
     setpgid(0, 0);
     prctl(PR_SET_NAME, "reclaim-keeper");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    process_signals_reset();
+    process_signals_reset(&config->origin);
+    process_signal_ignore(SIGTTOU); /* a job in the background may print */
     /* If it is stopped when the host dies, it gets one from the kernel (setpgid(2), orphaned process groups), and has
      * to clean up all the same. So the fork server, which inherits this; workers do not. */
-    signal(SIGHUP, SIG_IGN);
+    process_signal_ignore(SIGHUP);
     process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT + (unsigned)config->held_count);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -223,7 +224,7 @@ _Noreturn static void keeper_main(const struct forkserver_config *config, int ho
     _exit(1);
 }
 
-pid_t keeper_start(const struct forkserver_config *config, int *socket)
+pid_t keeper_start(struct forkserver_config *config, int *socket)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

@@ -9,7 +9,7 @@
 /* Forks the keeper; returns in the host only: its pid, or a negative errno. *socket is the host's end of the channel on
  * which the keeper says server and server_lost (SOCK_SEQPACKET); its end-of-file is the keeper's death, and shutting it
  * down asks the keeper to end everything. It exits with 0 when nothing is left of what was below it, else with another
- * code. config is *borrowed*: as it is now. */
-pid_t keeper_start(const struct forkserver_config *config, int *socket);
+ * code. config is *borrowed*: as it is now; the keeper writes to its own copy. */
+pid_t keeper_start(struct forkserver_config *config, int *socket);
 
 #endif

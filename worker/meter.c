@@ -38,13 +38,17 @@ int meter_open(struct server *server, const struct cgroup_place *place, char *wh
     metering->cgroup.dir = metering->cgroup.base = -1;
     metering->mechanism = &meter_sampled;
     metering->loadavg = open_loadavg();
-    metering->oom_kills = proc_oom_kills();
     if (place->path[0] == '\0')
         return 0;
     const int rc = cgroup_pool_open(place, &metering->cgroup, why, why_size);
     if (rc == 0)
         metering->mechanism = &meter_cgroup;
     return rc;
+}
+
+void meter_begin(struct server *server)
+{
+    server->metering.oom_kills = proc_oom_kills();
 }
 
 void meter_close(struct server *server)

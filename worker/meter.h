@@ -85,6 +85,9 @@ void meter_init(struct meter *meter);
 
 /* Chooses the mechanism: cgroups in place, if its path is not empty. Negative errno and why. */
 int meter_open(struct server *server, const struct cgroup_place *place, char *why, size_t why_size);
+
+/* Before the first job. */
+void meter_begin(struct server *server);
 void meter_close(struct server *server);
 
 /* The host says that a job has started. */

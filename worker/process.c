@@ -31,45 +31,49 @@
 #define GAP_FIRST 3
 #define GAP_END   5
 
-/* What of it process_signals_restore has to look at. */
-static bool is_noted;
-static sigset_t noted;
-
-static void take_ignored(sigset_t *ignored)
-{
-    sigemptyset(ignored);
-    for (int s = 1; s < NSIG; s++) {
-        struct sigaction action;
-        if (sigaction(s, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-            sigaddset(ignored, s);
-    }
-}
+/* What this process ignores, and process_signals_restore therefore has to look at. */
+static sigset_t ignored_here;
 
 void process_origin_take(struct process_origin *origin, const sigset_t *mask)
 {
     origin->mask = *mask;
     origin->group = getpgrp();
     origin->nice = getpriority(PRIO_PROCESS, 0);
-    take_ignored(&origin->ignored);
 }
 
 void process_signals_note(void)
 {
-    take_ignored(&noted);
-    is_noted = true;
+    sigemptyset(&ignored_here);
+    for (int s = 1; s < NSIG; s++) {
+        struct sigaction action;
+        if (sigaction(s, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+            sigaddset(&ignored_here, s);
+    }
 }
 
-void process_signals_reset(void)
+void process_signal_ignore(int signal_number)
 {
-    for (int s = 1; s < NSIG; s++)
-        signal(s, s == SIGTTOU ? SIG_IGN : SIG_DFL);
+    signal(signal_number, SIG_IGN);
+    sigaddset(&ignored_here, signal_number);
+}
+
+void process_signals_reset(struct process_origin *origin)
+{
+    const struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigemptyset(&origin->ignored);
+    sigemptyset(&ignored_here);
+    for (int s = 1; s < NSIG; s++) {
+        struct sigaction before;
+        if (sigaction(s, &standard, &before) == 0 && before.sa_handler == SIG_IGN)
+            sigaddset(&origin->ignored, s);
+    }
 }
 
 void process_signals_restore(const struct process_origin *origin)
 {
     for (int s = 1; s < NSIG; s++) {
         const bool is_ignored = sigismember(&origin->ignored, s) == 1;
-        if (is_ignored || !is_noted || sigismember(&noted, s) == 1)
+        if (is_ignored || sigismember(&ignored_here, s) == 1)
             signal(s, is_ignored ? SIG_IGN : SIG_DFL);
     }
     sigprocmask(SIG_SETMASK, &origin->mask, NULL);

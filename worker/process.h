@@ -10,18 +10,22 @@
 /* What the host had when it opened the pool, and commands get back. */
 struct process_origin {
     sigset_t mask;
-    sigset_t ignored;
+    sigset_t ignored; /* see process_signals_reset */
     pid_t group;
     int nice;
 };
 
-/* Takes the calling process's. mask: the calling thread's, before the caller blocked signals for the fork. */
+/* Takes the calling process's, but for what it ignores. mask: the calling thread's, before the caller blocked signals
+ * for the fork. */
 void process_origin_take(struct process_origin *origin, const sigset_t *mask);
 
-/* Default dispositions for all signals; SIGTTOU is ignored, for a job in the background may print. */
-void process_signals_reset(void);
+/* Default dispositions for all signals. What was ignored is kept in origin. */
+void process_signals_reset(struct process_origin *origin);
 
-/* Takes note of what this process ignores, once nobody will ignore more: its children restore that alone. */
+/* From here on to be ignored, by children as well. */
+void process_signal_ignore(int signal_number);
+
+/* Looks at what this process ignores, where others may have changed it: process_signals_restore needs to know. */
 void process_signals_note(void);
 
 /* What is ignored, and the mask, as the host had them, for a program to begin with: exec resets what is handled. */

@@ -426,6 +426,11 @@ typedef enum pool_close {
  * pool_next when nothing is left; settled jobs can still be fetched. Errors: -EDEADLK in a callback, -EINVAL. */
 POOL_API int pool_close(pool_t *pool, pool_close_t how);
 
+/* Says that no more work will come: what was submitted runs as under POOL_CLOSE_WAIT, and the pool's processes leave
+ * with the last job, so that pool_close, which is to be called all the same, finds them gone. Returns at once; also in
+ * a callback. Errors: -EINVAL, -EPERM. */
+POOL_API int pool_seal(pool_t *pool);
+
 /* Closes with POOL_CLOSE_KILL if still open, and frees the pool (*takes*; NULL is fine). Jobs that were not released
  * and their results stay valid. No other thread may be inside or enter a call on this pool, except on its jobs. In a
  * callback and in a forked child it does nothing. */

@@ -196,7 +196,7 @@ static int submit(struct run *run)
     if (run->samples != NULL || run->plot != NULL)
         options.memory_every_ms = POINTS_MS;
     if (pool_submit_command(run->pool, &command, &options, &run->job) == 0)
-        return 0;
+        return pool_seal(run->pool);
     say("run", "%s", pool_message());
     return -1;
 }
