@@ -8,6 +8,7 @@ happen, and ends by finding that no process is left: all that the daemon starts 
 environment. RECLAIM_TEST_SLOW=N: limits of time are N times as long, and large counts N times smaller (sanitizers).
 """
 import collections
+import ctypes
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ import msgpack
 RECLAIMD = os.path.abspath(sys.argv[1])
 HELPERS = os.path.abspath(sys.argv[2])
 SLOW = int(os.environ.get("RECLAIM_TEST_SLOW", "1"))
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 SECONDS = 20 * SLOW  # for any one thing to happen
 CASE_SECONDS = 240 * SLOW
 CODES = set(
@@ -257,8 +260,14 @@ class Daemon:
     def arguments(self, options):
         return [RECLAIMD, "--socket", self.socket_path, "--state", self.state, "--workers", "2", *options]
 
-    def spawn(self, arguments, environment, **keywords):
-        """Starts a process that counts as the daemon's: its output goes to the log."""
+    def spawn(self, arguments, environment, preexec_fn=None, **keywords):
+        """Starts a process that counts as the daemon's: its output goes to the log. It dies with the test."""
+
+        def prepare():
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if preexec_fn is not None:
+                preexec_fn()
+
         with open(self.log_path, "ab") as log:
             return subprocess.Popen(
                 arguments,
@@ -267,6 +276,7 @@ class Daemon:
                 stderr=log,
                 cwd=self.work,
                 env=self.environment(environment),
+                preexec_fn=prepare,
                 **keywords,
             )
 
