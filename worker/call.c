@@ -18,8 +18,7 @@ static pthread_mutex_t once_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void call_init(struct pool_call *call, struct channel *channel)
 {
-    *call = (struct pool_call){.channel = channel, .pid = getpid(), .memfd = -1};
-    pthread_mutex_init(&call->lock, NULL);
+    *call = (struct pool_call){.channel = channel, .pid = getpid(), .memfd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 }
 
 /* A process that the job forked has copies of everything here, but is not the worker. */
@@ -54,7 +53,7 @@ int pool_call_fd(const pool_call_t *call, size_t index)
 static int return_inline(pool_call_t *call, const void *data, size_t size)
 {
     if (size > 0) {
-        call->data = malloc(size);
+        call->data = size <= sizeof call->little ? call->little : malloc(size);
         if (call->data == NULL)
             return -ENOMEM;
         memcpy(call->data, data, size);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #define CALL_TEXT_MAX 1024
+#define CALL_LITTLE   64 /* bytes: a value no larger costs no page of the heap */
 
 struct pool_call {
     struct channel *channel;
@@ -27,7 +28,8 @@ struct pool_call {
     /* the value */
     bool returned;
     enum message_payload payload;
-    void *data; /* inline: ours; built in place: the mapping */
+    void *data; /* inline: little, or of the heap; built in place: the mapping */
+    uint8_t little[CALL_LITTLE];
     size_t size;
     size_t mapped; /* bytes of the mapping of alloc_result */
     int memfd;     /* of a large value, else -1 */

@@ -49,9 +49,7 @@ static int prepare(struct server *server, const struct forkserver_config *config
     prctl(PR_SET_NAME, name);
     setpgid(0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    sigprocmask(SIG_SETMASK, &child, NULL);
+    process_signals_hold(&child);
     offer_to_oom_killer();
     process_be_prompt(&config->origin);
     int rc = reaper_init(&server->reaper);
@@ -457,9 +455,7 @@ static void loop(struct server *server)
 static int watch_all(struct server *server, int life, int host, pool_error_t *error)
 {
     sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    sigprocmask(SIG_SETMASK, &child, NULL);
+    process_signals_hold(&child);
     server->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     int rc = server->signals < 0 || server->epoll < 0 ? -errno : 0;

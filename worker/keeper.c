@@ -210,13 +210,8 @@ _Noreturn static void keeper_main(struct forkserver_config *config, int host_soc
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     process_signals_reset(&config->origin);
     process_signal_ignore(SIGTTOU); /* a job in the background may print */
-    /* If it is stopped when the host dies, it gets one from the kernel (setpgid(2), orphaned process groups), and has
-     * to clean up all the same. So the fork server, which inherits this; workers do not. */
-    process_signal_ignore(SIGHUP);
     process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT + (unsigned)config->held_count);
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    sigprocmask(SIG_SETMASK, &child, NULL);
+    process_signals_hold(&child);
     keeper.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     if (keeper.signals < 0 || put(&keeper, &keeper.signals, PLACE_SIGNALS) < 0)
         _exit(1);

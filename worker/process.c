@@ -51,6 +51,16 @@ void process_signals_note(void)
     }
 }
 
+void process_signals_hold(sigset_t *child)
+{
+    sigset_t held;
+    sigemptyset(child);
+    sigaddset(child, SIGCHLD);
+    held = *child;
+    sigaddset(&held, SIGHUP);
+    sigprocmask(SIG_SETMASK, &held, NULL);
+}
+
 void process_signal_ignore(int signal_number)
 {
     signal(signal_number, SIG_IGN);

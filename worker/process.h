@@ -22,6 +22,11 @@ void process_origin_take(struct process_origin *origin, const sigset_t *mask);
 /* Default dispositions for all signals. What was ignored is kept in origin. */
 void process_signals_reset(struct process_origin *origin);
 
+/* The mask of keeper and fork server: holds SIGCHLD back, for their signalfd (*child is filled in for it), and SIGHUP.
+ * A process that is stopped when its host dies gets one from the kernel (setpgid(2), orphaned process groups), and they
+ * have to clean up all the same. */
+void process_signals_hold(sigset_t *child);
+
 /* From here on to be ignored, by children as well. */
 void process_signal_ignore(int signal_number);
 

@@ -36,7 +36,7 @@ struct task {
 static int settle_in(const struct worker_birth *birth, struct channel *channel, int *leaf)
 {
     int task = birth->task, result = birth->result;
-    sigset_t none;
+    const sigset_t none = {0}; /* as sigemptyset makes it, without a page fault for that */
     *leaf = birth->leaf;
     int rc = process_die_with(birth->parent);
     if (rc == 0)
@@ -55,8 +55,6 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     process_descriptors_close_but(process_gap_end(), (int *[]){&task, &result, leaf}, 3);
     sweep_tag(birth->serial);
     crash_note_in(birth->page);
-    signal(SIGHUP, SIG_DFL); /* keeper and fork server ignore it */
-    sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     return channel_init(channel, task, result, birth->page);
 }
