@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -469,6 +470,7 @@ static void *loop_main(void *argument)
 {
     struct loop *loop = argument;
     pool_t *pool = loop->pool;
+    sched_yield(); /* as after the keeper's fork */
     room_open(loop);
     drive_main(loop);
     pthread_mutex_lock(&pool->lock);

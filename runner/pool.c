@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,7 @@ static int start_keeper(pool_t *pool)
         return loop->keeper_pid;
     loop->keeper_pidfd = (int)syscall(SYS_pidfd_open, loop->keeper_pid, 0);
     pool->stats.keeper_pid = (int32_t)loop->keeper_pid;
+    sched_yield(); /* it may have been put behind us, and everything waits for it */
     return 0;
 }
 

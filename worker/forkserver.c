@@ -50,7 +50,6 @@ static int prepare(struct server *server, const struct forkserver_config *config
     setpgid(0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     process_signals_hold(&child);
-    offer_to_oom_killer();
     process_be_prompt(&config->origin);
     int rc = reaper_init(&server->reaper);
     if (rc == 0)
@@ -69,6 +68,7 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
 {
     if (config->on_start != NULL) {
         const int before = proc_threads(); /* one, but for a sanitizer's own */
+        offer_to_oom_killer();
         const int rc = config->on_start(config->on_start_arg, error);
         if (rc != 0) {
             error->message[sizeof error->message - 1] = '\0';
@@ -479,6 +479,7 @@ static int watch_all(struct server *server, int life, int host, pool_error_t *er
 static void get_ready(struct server *server)
 {
     uint64_t resident;
+    offer_to_oom_killer();
     crash_install();
     meter_begin(server);
     birth_stock(server);

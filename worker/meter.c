@@ -37,7 +37,6 @@ int meter_open(struct server *server, const struct cgroup_place *place, char *wh
     struct metering *metering = &server->metering;
     metering->cgroup.dir = metering->cgroup.base = -1;
     metering->mechanism = &meter_sampled;
-    metering->loadavg = open_loadavg();
     if (place->path[0] == '\0')
         return 0;
     const int rc = cgroup_pool_open(place, &metering->cgroup, why, why_size);
@@ -48,6 +47,7 @@ int meter_open(struct server *server, const struct cgroup_place *place, char *wh
 
 void meter_begin(struct server *server)
 {
+    server->metering.loadavg = open_loadavg();
     server->metering.oom_kills = proc_oom_kills();
 }
 
