@@ -44,7 +44,8 @@ int main(void)
     uint64_t limit = 128 * MIB;
     if (pool_open(&pool, NULL, &error) < 0)
         return fprintf(stderr, "%s\n", error.message), 1;
-    const pool_job_options_t options = {.memory_limit = 128 * MIB, .retry_oom = 2, .on_event = on_event, .user = &limit};
+    const pool_job_options_t options = {
+        .memory_limit = 128 * MIB, .retry_oom = 2, .on_event = on_event, .user = &limit};
     if (pool_submit(pool, greedy, NULL, 0, &options, &job) < 0)
         return fprintf(stderr, "%s\n", pool_message()), 1;
     pool_job_wait(job, -1);
