@@ -231,6 +231,21 @@ static int find_kind(pool_t *pool, const pool_job_options_t *given, struct kind 
     return -ENOMEM;
 }
 
+/* fn is not in the image. In a pool that has ended nobody is left to ask for that, and then that is what to say. */
+static int refuse_function(pool_t *pool, pool_fn fn)
+{
+    pthread_mutex_lock(&pool->lock);
+    const int rc = check_phase(pool);
+    pthread_mutex_unlock(&pool->lock);
+    if (rc < 0)
+        return rc;
+    failure(-EFAULT,
+            "the function at %p is not in code that was mapped when the pool was opened, so workers do not have "
+            "it: load its library before pool_open",
+            (void *)(uintptr_t)fn);
+    return -EFAULT;
+}
+
 /* Checks that fn can run in a worker, and the rest. */
 static int find_function_kind(pool_t *pool, pool_fn fn, const pool_job_options_t *given, struct kind **kind)
 {
@@ -246,13 +261,8 @@ static int find_function_kind(pool_t *pool, pool_fn fn, const pool_job_options_t
         failure(-ENOMEM, "no memory for the name of a function");
         return -ENOMEM;
     }
-    if (like.name == NULL) {
-        failure(-EFAULT,
-                "the function at %p is not in code that was mapped when the pool was opened, so workers do not have "
-                "it: load its library before pool_open",
-                (void *)(uintptr_t)fn);
-        return -EFAULT;
-    }
+    if (like.name == NULL)
+        return refuse_function(pool, fn);
     return find_kind(pool, given, &like, kind);
 }
 

@@ -115,12 +115,12 @@ static const struct mapping *mapping_of(const struct mapping_list *list, uintptr
     return NULL;
 }
 
-/* False: no descriptor or memory is left to look. */
+/* False: no descriptor or memory is left to look, or the witness is dead: a zombie maps nothing. */
 static bool know_then(struct symbol_table *table)
 {
     if (table->witness != 0) {
         table->then.count = 0;
-        if (read_mappings(&table->then, table->witness) < 0)
+        if (read_mappings(&table->then, table->witness) < 0 || table->then.count == 0)
             return false;
         table->witness = 0;
     }

@@ -216,6 +216,22 @@ static void test_symbol_without_asking(void **state)
     assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 
+/* Nobody is left to ask: what is there now is taken for what was there. */
+static void test_symbol_of_a_dead_witness(void **state)
+{
+    (void)state;
+    const pid_t dead = witness_new();
+    siginfo_t info;
+    assert_int_equal(kill(dead, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t)dead, &info, WEXITED | WNOWAIT), 0);
+    struct symbol_table *table = symbol_table_new(dead);
+    assert_non_null(table);
+    assert_non_null(symbol_name(table, (function_t)unnamed)); /* of a zombie */
+    end_witnesses();
+    assert_non_null(symbol_name(table, (function_t)support_rss)); /* of nobody */
+    table_free(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +243,7 @@ int main(void)
         SUPPORT_TEST(test_symbol_refuses_a_library_loaded_later),
         SUPPORT_TEST(test_symbol_from_many_threads),
         SUPPORT_TEST(test_symbol_without_asking),
+        SUPPORT_TEST(test_symbol_of_a_dead_witness),
     };
     const int failed = cmocka_run_group_tests_name("read at once", tests, NULL, NULL);
     return failed + cmocka_run_group_tests_name("asked of a witness", tests, start_with_witnesses, NULL);
