@@ -56,14 +56,6 @@ __attribute__((format(printf, 4, 5))) static int fail(struct find *find, int rc,
 
 /* ---- the calling process's own --------------------------------------------------------------------------------- */
 
-/* A line for each version 1 hierarchy, and ours is the last. controller: NULL for ours. */
-static bool read_own(const char *controller, char *own, size_t size)
-{
-    char text[16384];
-    return cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) > 0 &&
-           cgroup_parse_own(text, controller, own, size);
-}
-
 /* Mounts may hide each other: the process must be listed in what is found. */
 static bool lists_us(const char *path)
 {
@@ -79,12 +71,13 @@ static bool lists_us(const char *path)
     return found || count > MOVE_AT_ONCE;
 }
 
-static void find_own(struct find *find)
+/* text: of /proc/self/cgroup. */
+static void find_own(struct find *find, const char *text)
 {
     char own[CGROUP_PATH_MAX], *line = NULL;
     size_t size = 0;
     bool found = false;
-    FILE *mounts = read_own(NULL, own, sizeof own) ? fopen("/proc/self/mountinfo", "re") : NULL;
+    FILE *mounts = cgroup_parse_own(text, NULL, own, sizeof own) ? fopen("/proc/self/mountinfo", "re") : NULL;
     while (!found && mounts != NULL && getline(&line, &size, mounts) > 0)
         found = cgroup_parse_mount(line, own, find->own, sizeof find->own, &find->top) && lists_us(find->own);
     if (!found)
@@ -363,11 +356,14 @@ static int find_ours(struct find *find, struct cgroup_place *place)
 int cgroup_find(const char *named, struct cgroup_place *place, char *why, size_t why_size)
 {
     struct find find = {.why = why, .why_size = why_size};
+    char text[16384]; /* a line for each version 1 hierarchy, and ours is the last */
     *place = (struct cgroup_place){0};
-    if (named == NULL && read_own("memory", find.own, sizeof find.own)) /* at the cost of the mounts saved */
+    if (cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) <= 0)
+        text[0] = '\0';
+    if (named == NULL && cgroup_parse_own(text, "memory", find.own, sizeof find.own)) /* needs no look at the mounts */
         return fail(&find, -ENOTSUP, "/proc/self/cgroup",
                     "has the memory controller as version 1, so no cgroup v2 has it: boot with cgroup v2 alone");
-    find_own(&find);
+    find_own(&find, text);
     if (named != NULL)
         return find_named(&find, named, place);
     if (find.own[0] == '\0')

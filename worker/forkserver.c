@@ -45,11 +45,9 @@ static void offer_to_oom_killer(void)
 static int prepare(struct server *server, const struct forkserver_config *config, pool_error_t *error)
 {
     static char name[] = "reclaim-server";
-    sigset_t child;
     prctl(PR_SET_NAME, name);
     setpgid(0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    process_signals_hold(&child);
     process_be_prompt(&config->origin);
     int rc = reaper_init(&server->reaper);
     if (rc == 0)
