@@ -25,7 +25,7 @@ struct layout {
 
 static const struct field server_fields[] = {U(server, generation), U(server, pid)};
 static const struct field server_lost_fields[] = {U(server_lost, generation), S(server_lost, status)};
-static const struct field hello_fields[] = {S(hello, code), U(hello, method), B(hello, message)};
+static const struct field hello_fields[] = {S(hello, code), U(hello, method), U(hello, notes), B(hello, message)};
 static const struct field fork_fields[] = {U(fork, count)};
 static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
 static const struct field signal_fields[] = {U(signal, serial), U(signal, signal)};

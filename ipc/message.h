@@ -54,10 +54,17 @@ struct message_server_lost {
     int64_t status; /* as wait(2); negative: it could not be forked at all, and why (errno) */
 };
 
+/* What is not as it should be in a fork server that is ready, a bit each: for the log hook. */
+enum message_note {
+    NOTE_RANDOM_HELD = 1 << 0, /* a thread of the host held the lock of random(3) when the pool was opened */
+    NOTE_EXIT_HELD = 1 << 1    /* the same of exit(3) */
+};
+
 /* The fork server is ready, or on_start failed: code is not 0, and message says why. */
 struct message_hello {
     int64_t code;
     uint64_t method; /* pool_memory_method_t: how jobs are measured and limited */
+    uint64_t notes;  /* NOTE_ bits */
     struct message_slice message;
 };
 

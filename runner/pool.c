@@ -11,6 +11,7 @@
 #include "options.h"
 #include "pool_state.h"
 
+#include "crash.h"
 #include "descriptor.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -168,6 +170,9 @@ static int start_keeper(pool_t *pool)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     process_origin_take(&loop->config.origin, &old);
+    loop->config.threaded = __libc_single_threaded == 0;
+    if (loop->config.threaded)
+        crash_prepare();
     loop->keeper_pid = keeper_start(&loop->config, &loop->keeper_socket);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (loop->keeper_pid < 0)

@@ -225,10 +225,30 @@ static void set_method(struct loop *loop, const struct message_hello *hello)
     loop->sampled_why[0] = '\0'; /* once */
 }
 
+static void log_notes(const struct loop *loop, uint64_t notes)
+{
+    static const struct {
+        enum message_note note;
+        const char *line;
+    } lines[] = {
+        {NOTE_RANDOM_HELD,
+         "another thread was inside random() or srandom() when the pool was opened: random generators "
+         "are not seeded for each job, and a job that calls random() hangs; open the pool before "
+         "other threads start"},
+        {NOTE_EXIT_HELD,
+         "another thread was inside atexit() or exit() when the pool was opened: a job that calls exit() "
+         "hangs; open the pool before other threads start"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if ((notes & lines[i].note) != 0)
+            loop_log(loop, "%s", lines[i].line);
+}
+
 static void on_hello(struct loop *loop, const struct message_hello *hello)
 {
     char message[256];
     if (hello->code == 0) {
+        log_notes(loop, hello->notes);
         set_method(loop, hello);
         set_ready(loop);
         return;

@@ -149,19 +149,33 @@ static void test_memfd_misuse_is_refused(void **state)
     pool_free(pool);
 }
 
-/* Allocates a result and does not return it: that is none. */
-static int forget(pool_call_t *call)
+/* Builds a result, and only returns what its argument says. */
+static int build_and_leave(pool_call_t *call)
 {
-    return pool_call_alloc_result(call, SIZE) != NULL ? 0 : 1;
+    void *result = pool_call_alloc_result(call, SIZE);
+    if (result == NULL)
+        return -1;
+    fill(result, SIZE, 9);
+    return *(const int *)pool_call_arg(call, NULL);
 }
 
-static void test_memfd_forgotten_result_is_none(void **state)
+static void test_memfd_built_result_is_the_value(void **state)
 {
     (void)state;
+    static uint64_t expected[SIZE / 8];
+    const int well = 0, badly = 3;
+    fill(expected, sizeof expected, 9);
     pool_t *pool = support_open(1, 0);
-    pool_job_t *job = support_submit(pool, forget, NULL, 0, NULL);
-    expect_bytes(support_wait(job), NULL, 0);
-    pool_job_release(job);
+    for (int early = 0; early < 2; early++) {
+        const pool_job_options_t options = {.early = early};
+        pool_job_t *job = support_submit(pool, build_and_leave, &well, sizeof well, &options);
+        expect_bytes(support_wait(job), expected, SIZE);
+        pool_job_release(job);
+        job = support_submit(pool, build_and_leave, &badly, sizeof badly, &options);
+        support_expect(support_wait(job), POOL_FAILED, POOL_CAUSE_EXITED);
+        assert_null(pool_job_result(job)->data);
+        pool_job_release(job);
+    }
     pool_free(pool);
 }
 
@@ -453,7 +467,7 @@ int main(void)
         SUPPORT_TEST(test_memfd_a_gibibyte_each_way),
         SUPPORT_TEST(test_memfd_results_can_shrink),
         SUPPORT_TEST(test_memfd_misuse_is_refused),
-        SUPPORT_TEST(test_memfd_forgotten_result_is_none),
+        SUPPORT_TEST(test_memfd_built_result_is_the_value),
         SUPPORT_TEST(test_memfd_results_outlive_the_pool),
         SUPPORT_TEST(test_memfd_of_another_size_is_rejected),
         SUPPORT_TEST(test_memfd_that_cannot_be_sealed_is_copied),

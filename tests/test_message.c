@@ -16,7 +16,7 @@ static const struct shape {
 } shapes[] = {
     {MESSAGE_SERVER, "UU", sizeof(struct message_server)},
     {MESSAGE_SERVER_LOST, "US", sizeof(struct message_server_lost)},
-    {MESSAGE_HELLO, "SUB", sizeof(struct message_hello)},
+    {MESSAGE_HELLO, "SUUB", sizeof(struct message_hello)},
     {MESSAGE_FORK, "U", sizeof(struct message_fork)},
     {MESSAGE_KILL, "UUS", sizeof(struct message_kill)},
     {MESSAGE_SIGNAL, "UU", sizeof(struct message_signal)},

@@ -14,11 +14,13 @@
 
 #define EMIT_PIPE_SIZE (1 << 20)
 
-static pthread_mutex_t once_lock = PTHREAD_MUTEX_INITIALIZER;
-
 void call_init(struct pool_call *call, struct channel *channel)
 {
-    *call = (struct pool_call){.channel = channel, .pid = getpid(), .memfd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+    *call = (struct pool_call){.channel = channel,
+                               .pid = getpid(),
+                               .memfd = -1,
+                               .lock = PTHREAD_MUTEX_INITIALIZER,
+                               .arena_lock = PTHREAD_MUTEX_INITIALIZER};
 }
 
 /* A process that the job forked has copies of everything here, but is not the worker. */
@@ -210,7 +212,6 @@ static int send_partial(pool_call_t *call, const void *data, size_t size)
 
 int pool_call_emit(pool_call_t *call, const void *data, size_t size)
 {
-    static bool widened;
     if (!is_worker(call))
         return -EPERM;
     if (data == NULL && size > 0)
@@ -218,9 +219,9 @@ int pool_call_emit(pool_call_t *call, const void *data, size_t size)
     if (!call->events)
         return 0;
     pthread_mutex_lock(&call->lock);
-    if (!widened) { /* refused beyond the user's pipe pages: then it blocks sooner */
+    if (!call->widened) { /* refused beyond the user's pipe pages: then it blocks sooner */
         fcntl(call->channel->result, F_SETPIPE_SZ, EMIT_PIPE_SIZE);
-        widened = true;
+        call->widened = true;
     }
     const int rc = send_partial(call, data, size);
     pthread_mutex_unlock(&call->lock);
@@ -229,9 +230,9 @@ int pool_call_emit(pool_call_t *call, const void *data, size_t size)
 
 void *pool_call_alloc(pool_call_t *call, size_t size)
 {
-    pthread_mutex_lock(&once_lock);
+    pthread_mutex_lock(&call->arena_lock); /* not `lock`, which is never released once the result is on its way */
     void *data = arena_alloc(&call->arena, size);
-    pthread_mutex_unlock(&once_lock);
+    pthread_mutex_unlock(&call->arena_lock);
     return data;
 }
 
@@ -273,7 +274,9 @@ int call_finish(struct pool_call *call, int code, bool early)
     struct message_result result = {.code = code};
     struct frame_buffer frame;
     int rc = 0;
-    if (code == 0 && !call->returned && call->mapped == 0 && call->packing)
+    if (code == 0 && !call->returned && call->mapped > 0) /* it says no size: then it is all of it */
+        rc = pool_call_return(call, call->data, call->mapped);
+    else if (code == 0 && !call->returned && call->packing)
         rc = pool_call_return(call, call->packed.data, call->packed.size);
     if (rc < 0)
         return rc;

@@ -18,11 +18,13 @@ struct pool_call {
     pid_t pid;
     pthread_mutex_t lock;
     uint32_t attempt;
-    bool events; /* somebody listens */
+    bool events;  /* somebody listens */
+    bool widened; /* the result pipe is, for partial results */
     const void *arg;
     size_t arg_size;
     int fds[DESCRIPTOR_MAX];
     size_t fd_count;
+    pthread_mutex_t arena_lock;
     struct arena arena;
 
     /* the value */

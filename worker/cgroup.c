@@ -75,6 +75,7 @@ static int make_locked(const struct cgroup_place *place, struct cgroup_pool *poo
     pool->dir = openat(pool->base, pool->name, CGROUP_FILE_DIRECTORY | O_NOFOLLOW);
     if (pool->dir < 0)
         return errno == ENOENT ? -EAGAIN : -errno;
+    process_descriptor_lift(&pool->dir);
     if (flock(pool->dir, LOCK_EX | LOCK_NB) == 0 && is_still_there(pool)) {
         fchmod(pool->dir, 0755); /* for who looks at them */
         return 0;
@@ -90,6 +91,7 @@ static int pool_make(const struct cgroup_place *place, struct cgroup_pool *pool)
     pool->base = open(place->path, CGROUP_FILE_DIRECTORY);
     if (pool->base < 0)
         return -errno;
+    process_descriptor_lift(&pool->base);
     for (int tries = 0; rc == -EAGAIN && tries < TRIES; tries++)
         rc = make_locked(place, pool);
     if (rc == 0)
@@ -111,7 +113,8 @@ int cgroup_pool_open(const struct cgroup_place *place, struct cgroup_pool *pool,
     if (rc == 0)
         return 0;
     snprintf(why, why_size, "no cgroup with a memory controller could be made in %.120s: %s%s", place->path,
-             strerror(-rc), rc == -EAGAIN ? " (see cgroup.max.descendants and cgroup.max.depth there and above)" : "");
+             process_error(-rc),
+             rc == -EAGAIN ? " (see cgroup.max.descendants and cgroup.max.depth there and above)" : "");
     cgroup_pool_close(pool);
     return rc;
 }

@@ -136,7 +136,7 @@ static pid_t start_child(const struct command *command, char **argv, char **envp
 static void put_text(struct message_result *result, const char *what, const char *name, int error)
 {
     static char text[512];
-    snprintf(text, sizeof text, "%s %s: %s", what, name, strerror(error));
+    snprintf(text, sizeof text, "%s %s: %s", what, name, process_error(error));
     result->text = (struct message_slice){text, strlen(text)};
 }
 

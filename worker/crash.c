@@ -1,5 +1,7 @@
 #include "crash.h"
 
+#include "process.h"
+
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,7 +13,8 @@
 #include <unistd.h>
 #include <unwind.h>
 
-#define STACK_SIZE ((size_t)64 * 1024)
+#define STACK_SIZE    ((size_t)64 * 1024)
+#define HURRY_SECONDS 2 /* a backtrace takes a millisecond */
 
 static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 
@@ -63,6 +66,32 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *data
     return _URC_NO_REASON;
 }
 
+static void die_of(int signal)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    raise(signal);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void crash_hurry(int unused)
+{
+    (void)unused;
+    die_of((int)crash_page->crash_signal);
+}
+
+/* An unwinder may want a lock that nobody releases any more: then the job dies without its backtrace. */
+static void hurry_later(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    signal(SIGALRM, crash_hurry);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    alarm(HURRY_SECONDS);
+}
+
 /* Runs with the default disposition restored (SA_RESETHAND): a fault in here just dies. */
 static void crash_handle(int signal, siginfo_t *info, void *context)
 {
@@ -71,21 +100,27 @@ static void crash_handle(int signal, siginfo_t *info, void *context)
         crash_page->crash_code = info->si_code;
         crash_page->crash_address = info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0;
         crash_page->crash_signal = (uint32_t)signal;
+        hurry_later();
         _Unwind_Backtrace(add_frame, &trace);
+        alarm(0);
         keep_trace(crash_page, trace.addresses, trace.size, struck_at(context));
     }
     raise(signal);
 }
 
 /* backtrace(3) would load libgcc_s for the same: five more mappings to copy for each worker. */
+void crash_prepare(void)
+{
+    struct trace first = {.size = 0};
+    _Unwind_Backtrace(add_frame, &first);
+}
+
 void crash_install(void)
 {
-    struct trace warm = {.size = 0};
     const stack_t stack = {.ss_sp = malloc(STACK_SIZE), .ss_size = STACK_SIZE};
     struct sigaction action = {.sa_flags = SA_SIGINFO | (stack.ss_sp != NULL ? SA_ONSTACK : 0) | (int)SA_RESETHAND};
     action.sa_sigaction = crash_handle;
     sigemptyset(&action.sa_mask);
-    _Unwind_Backtrace(add_frame, &warm); /* what it finds out the first time it keeps */
     if (stack.ss_sp != NULL)
         sigaltstack(&stack, NULL);
     for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
@@ -147,7 +182,7 @@ size_t crash_describe(const struct page *page, char *text, size_t size)
     const uint32_t signal = page->crash_signal;
     if (signal == 0 || signal >= NSIG)
         return 0;
-    put(&t, "signal %u (%s)", signal, strsignal((int)signal));
+    put(&t, "signal %u (%s)", signal, process_signal_name((int)signal));
     if (page->crash_code > 0 && (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL))
         put(&t, " at address 0x%llx", (unsigned long long)page->crash_address);
     const uint32_t said = page->trace_size;

@@ -6,6 +6,10 @@
 
 #include <stddef.h>
 
+/* What an unwinder finds out the first time it keeps, for workers, too. It may take locks: a host that has threads does
+ * it before it forks, else the fork server does. */
+void crash_prepare(void);
+
 /* In the fork server, once: handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP and SIGSYS on a stack of
  * their own, inherited by every worker. They do nothing but pass the signal on until crash_note_in() was called. */
 void crash_install(void);

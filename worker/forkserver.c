@@ -4,6 +4,7 @@
 #include "birth.h"
 #include "crash.h"
 #include "descriptor.h"
+#include "image.h"
 #include "reaper.h"
 #include "server.h"
 
@@ -54,15 +55,32 @@ static int prepare(struct server *server, const struct forkserver_config *config
         rc = slot_table_init(&server->table, config->slots);
     if (rc < 0) {
         error->code = rc;
-        snprintf(error->message, sizeof error->message, "the fork server cannot start: %s", strerror(-rc));
+        snprintf(error->message, sizeof error->message, "the fork server cannot start: %s", process_error(-rc));
         return rc;
     }
     rc = meter_open(server, &config->cgroups, error->message, sizeof error->message);
     return error->code = config->cgroups_required ? rc : 0;
 }
 
+/* What the image has of the host's that would do harm here, and in workers. */
+static void check_image(struct server *server, const struct forkserver_config *config)
+{
+    sigset_t child;
+    process_signals_hold(&child);
+    const unsigned held = config->threaded ? image_locks_held(&child) : 0;
+    server->seeds = (held & IMAGE_RANDOM) == 0;
+    server->notes |= (held & IMAGE_RANDOM) != 0 ? NOTE_RANDOM_HELD : 0;
+    server->notes |= (held & IMAGE_EXIT) != 0 ? NOTE_EXIT_HELD : 0;
+}
+
+static void keep_exit_handlers_out(const struct server *server)
+{
+    if ((server->notes & NOTE_EXIT_HELD) == 0)
+        image_keep_exit_handlers_out();
+}
+
 /* The warm template. */
-static int run_on_start(const struct forkserver_config *config, pool_error_t *error)
+static int run_on_start(const struct server *server, const struct forkserver_config *config, pool_error_t *error)
 {
     if (config->on_start != NULL) {
         const int before = proc_threads(); /* one, but for a sanitizer's own */
@@ -82,6 +100,7 @@ static int run_on_start(const struct forkserver_config *config, pool_error_t *er
             return error->code = -EINVAL;
         }
         process_signals_note();
+        keep_exit_handlers_out(server); /* it may have registered some, which are no worker's either */
     }
     return 0;
 }
@@ -102,6 +121,7 @@ static void say_hello(struct server *server, const pool_error_t *error)
 {
     const struct message_hello hello = {.code = error->code,
                                         .method = server->metering.mechanism->method,
+                                        .notes = server->notes,
                                         .message = {error->message, strlen(error->message)}};
     send_message(server, MESSAGE_HELLO, &hello, NULL, 0);
 }
@@ -467,17 +487,20 @@ static int watch_all(struct server *server, int life, int host, pool_error_t *er
     }
     if (rc < 0) {
         error->code = rc;
-        snprintf(error->message, sizeof error->message, "the fork server cannot watch its workers: %s", strerror(-rc));
+        snprintf(error->message, sizeof error->message, "the fork server cannot watch its workers: %s",
+                 process_error(-rc));
     }
     return rc;
 }
 
 /* What can wait until the host knows that we are there: it has to think now, too. Crash handlers come after on_start,
  * for what that loads may install its own. */
-static void get_ready(struct server *server)
+static void get_ready(struct server *server, const struct forkserver_config *config)
 {
     uint64_t resident;
     offer_to_oom_killer();
+    if (!config->threaded)
+        crash_prepare();
     crash_install();
     meter_begin(server);
     birth_stock(server);
@@ -487,16 +510,18 @@ static void get_ready(struct server *server)
 
 void forkserver_main(const struct forkserver_config *config, int control, int life, int host)
 {
-    struct server *server = server_new(control, &config->origin, config->warm);
+    struct server *server = server_new(config, control);
     pool_error_t error = {0};
     int rc = prepare(server, config, &error);
+    check_image(server, config);
+    keep_exit_handlers_out(server);
     if (rc == 0)
-        rc = run_on_start(config, &error);
+        rc = run_on_start(server, config, &error);
     if (rc == 0)
         rc = watch_all(server, life, host, &error);
     say_hello(server, &error);
     if (rc == 0) {
-        get_ready(server);
+        get_ready(server, config);
         loop(server);
     }
     reaper_end_all(server->pid);

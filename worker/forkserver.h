@@ -23,6 +23,8 @@ struct forkserver_config {
     const int *held; /* stay open in keeper and fork server, not in workers */
     size_t held_count;
     struct process_origin origin;
+    bool threaded;               /* the host had other threads when it opened the pool: see image.h */
+    unsigned gap_end;            /* see process_gap_end; the keeper fills it in */
     struct cgroup_place cgroups; /* where to make them; its path empty: nowhere, jobs are sampled */
     bool cgroups_required;       /* it fails where they cannot be made, else it samples and says why */
 };

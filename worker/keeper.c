@@ -59,8 +59,9 @@ _Noreturn static void become_server(struct keeper *keeper, int control, int life
     int host = keeper->host_pidfd;
     int *keep[3 + FORKSERVER_HELD_MAX] = {&control, &life, &host};
     keep_held(keeper, keep + 3);
+    keeper->config->gap_end = process_gap_end(); /* before anything else is opened */
     /* The host's are gone, and stdio is empty: what is left are the keeper's own. */
-    process_descriptors_close_but(process_gap_end(), keep, 3 + (unsigned)keeper->config->held_count);
+    process_descriptors_close_but(keeper->config->gap_end, keep, 3 + (unsigned)keeper->config->held_count);
     forkserver_main(keeper->config, control, life, host);
 }
 

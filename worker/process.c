@@ -2,17 +2,15 @@
 
 #include "descriptor.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,8 +19,6 @@
  * allocate. */
 #define LIFT_TOP  64
 #define LIFT_ROOM 32
-
-#define LOOK_MOST 256 /* descriptors */
 
 #define PROMPT_SLICE_NS    100000 /* the shortest that there is */
 #define PROMPT_NICE        (-10)  /* beside tens of busy jobs a processor, still a third of it when needed */
@@ -53,11 +49,13 @@ void process_signals_note(void)
 
 void process_signals_hold(sigset_t *child)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     sigset_t held;
     sigemptyset(child);
     sigaddset(child, SIGCHLD);
-    held = *child;
-    sigaddset(&held, SIGHUP);
+    sigfillset(&held);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&held, faults[i]);
     sigprocmask(SIG_SETMASK, &held, NULL);
 }
 
@@ -89,6 +87,18 @@ void process_signals_restore(const struct process_origin *origin)
     sigprocmask(SIG_SETMASK, &origin->mask, NULL);
 }
 
+const char *process_error(int error)
+{
+    const char *text = strerrordesc_np(error);
+    return text != NULL ? text : "an error that this libc does not know";
+}
+
+const char *process_signal_name(int signal_number)
+{
+    const char *text = sigdescr_np(signal_number);
+    return text != NULL ? text : "a real-time signal";
+}
+
 pid_t process_fork(void)
 {
     return _Fork();
@@ -100,6 +110,12 @@ unsigned process_gap_end(void)
     while (fd < GAP_END && fcntl(fd, F_GETFD) >= 0)
         fd++;
     return (unsigned)fd;
+}
+
+void process_gap_fill(unsigned end)
+{
+    for (int fd = GAP_FIRST; fd < (int)end; fd++)
+        dup3(STDIN_FILENO, fd, O_CLOEXEC);
 }
 
 int64_t process_cpu_us(void)
@@ -173,78 +189,28 @@ int process_descriptor_lift(int *fd)
     return 0;
 }
 
-static int descriptor_is_kept(int fd, int **keep, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (*keep[i] == fd)
-            return 1;
-    return 0;
-}
+/* glibc's list of all streams, a part of its ABI since GLIBC_2.2.5. Its address is NULL in another libc. */
+extern FILE *_IO_list_all __attribute__((weak)); // NOLINT(bugprone-reserved-identifier): it is libc's
 
-static void descriptor_drop(int fd, int null, int **keep, unsigned count)
+/* Drops what stdio still holds for the host, or a later flush would put it into whatever has the number by then. No
+ * stream is flushed or locked: a stream of fopencookie(3) would call the host's code, which may wait for a lock that
+ * nobody here will ever release. */
+static void stdio_drop(void)
 {
-    if (fd != null && !descriptor_is_kept(fd, keep, count))
-        dup2(null, fd);
-}
-
-/* How many descriptors there are. 0: the kernel does not tell (before Linux 6.2). */
-static long descriptors_count(void)
-{
-    struct stat status;
-    return stat("/proc/self/fd", &status) == 0 ? (long)status.st_size : 0;
-}
-
-/* Goes through the first numbers until it has met all that there are, which is ten times faster than to read the
- * directory. False: not all were met. */
-static bool descriptors_drop_few(int first, int null, int **keep, unsigned count)
-{
-    long left = descriptors_count();
-    if (left == 0)
-        return false;
-    for (unsigned i = 0; i < count; i++)
-        left -= *keep[i] >= 0;
-    for (int fd = 0; left > 0 && fd < LOOK_MOST; fd++)
-        if (!descriptor_is_kept(fd, keep, count) && fcntl(fd, F_GETFD) >= 0) {
-            left--;
-            if (fd >= first)
-                descriptor_drop(fd, null, keep, count);
-        }
-    return left == 0;
-}
-
-/* Puts /dev/null in the place of every descriptor from first on but those that are kept. */
-static void descriptors_drop(int first, int null, int **keep, unsigned count)
-{
-    if (descriptors_drop_few(first, null, keep, count))
-        return;
-    const int top = process_descriptor_floor() + LIFT_ROOM;
-    DIR *dir = opendir("/proc/self/fd");
-    if (dir == NULL) { /* no number is left for it: the usual ones */
-        for (int fd = first; fd < top; fd++)
-            if (fcntl(fd, F_GETFD) >= 0)
-                descriptor_drop(fd, null, keep, count);
-        return;
-    }
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        const int fd = (int)strtol(entry->d_name, NULL, 10); /* "." and "..": 0 */
-        if (fd >= first && fd != dirfd(dir))
-            descriptor_drop(fd, null, keep, count);
-    }
-    closedir(dir);
-}
-
-/* Whatever stdio still holds for the host's descriptors goes to /dev/null, or a later flush would put it into whatever
- * has the number by then. */
-static void stdio_drop(unsigned first, int **keep, unsigned count)
-{
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     __fpurge(stdin);
     __fpurge(stdout);
     __fpurge(stderr);
+    if (&_IO_list_all != NULL)
+        for (FILE *stream = _IO_list_all; stream != NULL; stream = stream->_chain)
+            __fpurge(stream);
+}
+
+/* Standard input is /dev/null, and so is what else of the three is closed. */
+static void streams_fill(void)
+{
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         return;
-    descriptors_drop((int)first, null, keep, count);
-    fflush(NULL);
     dup2(null, STDIN_FILENO);
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0)
@@ -274,8 +240,14 @@ void process_descriptors_keep(unsigned first, int **keep, unsigned count)
     for (unsigned i = 0; i < count; i++)
         if (*keep[i] >= 0)
             process_descriptor_lift(keep[i]);
-    stdio_drop(first, keep, count);
+    stdio_drop();
     process_descriptors_close_but(first, keep, count);
+    streams_fill();
+}
+
+int process_random(void *bytes, size_t size)
+{
+    return syscall(SYS_getrandom, bytes, size, 0) == (long)size ? 0 : -EAGAIN;
 }
 
 void process_seed(void)
@@ -284,7 +256,7 @@ void process_seed(void)
         unsigned random;
         unsigned short seed48[3];
     } seeds;
-    if (getrandom(&seeds, sizeof seeds, 0) != sizeof seeds) {
+    if (process_random(&seeds, sizeof seeds) < 0) {
         seeds.random = (unsigned)getpid() * 2654435761U ^ (unsigned)process_now_ms();
         for (int i = 0; i < 3; i++)
             seeds.seed48[i] = (unsigned short)(seeds.random >> (i * 5));

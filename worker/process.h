@@ -22,9 +22,11 @@ void process_origin_take(struct process_origin *origin, const sigset_t *mask);
 /* Default dispositions for all signals. What was ignored is kept in origin. */
 void process_signals_reset(struct process_origin *origin);
 
-/* The mask of keeper and fork server: holds SIGCHLD back, for their signalfd (*child is filled in for it), and SIGHUP.
- * A process that is stopped when its host dies gets one from the kernel (setpgid(2), orphaned process groups), and they
- * have to clean up all the same. */
+/* The mask of keeper and fork server: holds back every signal but a program's own faults. *child is filled in for their
+ * signalfd: SIGCHLD. What is sent to the whole tree (kill(2) to a session or a container, scancel, systemd's KillMode=)
+ * is for the host to decide on: keeper and fork server go on until the host has decided. The kernel's own SIGHUP is
+ * held, too, which a stopped process gets when its host dies (setpgid(2), orphaned process groups): they clean up all
+ * the same. */
 void process_signals_hold(sigset_t *child);
 
 /* From here on to be ignored, by children as well. */
@@ -42,9 +44,14 @@ void process_signals_restore(const struct process_origin *origin);
 pid_t process_fork(void);
 
 /* The gap: numbers 3 and 4. A job that forks runs the handlers all the same, so the descriptors that they remember must
- * be theirs. The keeper has the gap free when it forks a fork server, the one fork that runs them: what they open
- * lands there, and is left to them from then on. This is the first number behind it. */
+ * not be the job's. The keeper has the gap free when it forks a fork server, the one fork that runs them: what they
+ * open lands there, and is theirs from then on. Returns the first number behind what they have opened: to be asked
+ * once, in the fork server, before anything else is opened. */
 unsigned process_gap_end(void);
+
+/* In a worker: puts standard input, which is /dev/null, in the place of what fork handlers have opened in the fork
+ * server, up to end. Workers must not share that with each other. */
+void process_gap_fill(unsigned end);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t process_now_ms(void);
@@ -66,7 +73,7 @@ void process_be_ordinary(const struct process_origin *origin);
 int process_die_with(pid_t parent);
 
 /* Keeps only stdin (from /dev/null), stdout, stderr, others below first, and the count descriptors in keep, which move
- * to high numbers and are updated. What stdio holds for any descriptor of the host's is dropped, not written. */
+ * to high numbers and are updated. What stdio holds for the host is dropped, not written; no stream is locked. */
 void process_descriptors_keep(unsigned first, int **keep, unsigned count);
 
 /* Closes all from first on but the count descriptors in keep; -1 is none. They stay where they are. */
@@ -78,7 +85,17 @@ int process_descriptor_lift(int *fd);
 /* Lowest number that process_descriptor_lift uses. */
 int process_descriptor_floor(void);
 
-/* Fresh seeds for libc's random generators: two workers must not draw the same numbers. */
+/* Fresh seeds for libc's random generators: two workers must not draw the same numbers. Takes the lock of random(3):
+ * image.h tells whether that is free. */
 void process_seed(void);
+
+/* Random bytes of the kernel's, by the system call itself: later versions of getrandom(3) lock. -EAGAIN: there are none
+ * yet. */
+int process_random(void *bytes, size_t size);
+
+/* Words for an errno and for a signal. strerror(3) and strsignal(3) look for translations, under locks that a thread of
+ * the host may have held at the fork; these do not: strerrordesc_np(3), sigdescr_np(3). */
+const char *process_error(int error);
+const char *process_signal_name(int signal_number);
 
 #endif

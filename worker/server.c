@@ -1,7 +1,6 @@
 #include "server.h"
 
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define BIRTH_DEADLINE_MS 10000
@@ -10,21 +9,23 @@
 static uint64_t first_serial(void)
 {
     uint32_t high;
-    if (getrandom(&high, sizeof high, 0) != sizeof high)
+    if (process_random(&high, sizeof high) < 0)
         high = (uint32_t)getpid() ^ (uint32_t)process_now_ms();
     return (uint64_t)(high >> 1) << 32 | 1;
 }
 
-struct server *server_new(int control, const struct process_origin *origin, size_t warm)
+struct server *server_new(const struct forkserver_config *config, int control)
 {
     struct server *server = mmap(NULL, sizeof *server, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (server == MAP_FAILED)
         _exit(1);
     madvise(server, sizeof *server, MADV_DONTFORK);
     server->control = control;
-    server->origin = origin;
+    server->gap_end = config->gap_end;
+    server->seeds = true;
+    server->origin = &config->origin;
     server->pid = getpid();
-    server->warm = warm;
+    server->warm = config->warm;
     server->next_serial = first_serial();
     server->metering.mechanism = &meter_sampled;
     server->metering.cgroup.dir = server->metering.cgroup.base = server->metering.loadavg = -1;

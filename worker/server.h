@@ -2,6 +2,7 @@
 #ifndef SERVER_H
 #define SERVER_H
 
+#include "forkserver.h"
 #include "meter.h"
 #include "proc.h"
 #include "process.h"
@@ -42,6 +43,9 @@ struct birth_ends {
  * when it is written after the fork. */
 struct server {
     int control, signals, epoll;
+    unsigned gap_end; /* see process_gap_end */
+    bool seeds;       /* workers may seed random(3) */
+    uint64_t notes;   /* enum message_note, for hello */
     pid_t pid;
     bool closing;
     size_t warm;             /* idle workers to keep without being asked */
@@ -60,8 +64,8 @@ struct server {
     char children[64 * 1024]; /* our own children file */
 };
 
-/* Ends the process where there is no memory for it. origin is *borrowed*. */
-struct server *server_new(int control, const struct process_origin *origin, size_t warm);
+/* Ends the process where there is no memory for it. config is *borrowed*. */
+struct server *server_new(const struct forkserver_config *config, int control);
 
 /* A slot for a worker to be, with a serial of its own. NULL: all are taken. */
 struct slot *server_slot_take(struct server *server);

@@ -54,7 +54,7 @@ struct slot *slot_take(struct slot_table *table, uint64_t serial)
         };
         ladder_init(&slot->ladder);
         meter_init(&slot->meter);
-        memset(slot->page, 0, offsetof(struct page, trace));
+        memset(slot->page, 0, page_stride()); /* all of it: the last worker of this slot may have written anywhere */
         return slot;
     }
     return NULL;

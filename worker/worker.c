@@ -52,7 +52,8 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     setpgid(0, 0);
     process_be_ordinary(birth->origin);
     prctl(PR_SET_NAME, "reclaim-worker");
-    process_descriptors_close_but(process_gap_end(), (int *[]){&task, &result, leaf}, 3);
+    process_gap_fill(birth->gap_end);
+    process_descriptors_close_but(birth->gap_end, (int *[]){&task, &result, leaf}, 3);
     sweep_tag(birth->serial);
     crash_note_in(birth->page);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -270,7 +271,7 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     if (task->message.early != 0)
         sched_yield(); /* who waits may be on this processor, and what is left of us takes longer than a short job */
     if (rc < 0 && rc != -EBADF) {
-        const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", strerror(-rc));
+        const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", process_error(-rc));
         rc = call_finish(&call, failed, false);
     }
     return rc;
@@ -310,7 +311,7 @@ void worker_main(const struct worker_birth *birth)
     const int got = receive_task(channel.task, &task);
     if (got == 0)
         _exit(0);
-    if (got > 0 && task.message.function != 0)
+    if (got > 0 && task.message.function != 0 && birth->seeds)
         process_seed();
     if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task.message, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);

@@ -5,6 +5,7 @@
 #include "page.h"
 #include "process.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* How a worker leaves when it could not tell its result: the job took its descriptors. */
@@ -15,6 +16,8 @@ struct worker_birth {
     uint64_t serial;
     int task, result; /* its own ends; everything else is closed */
     int leaf;         /* directory of its cgroup, -1: none */
+    unsigned gap_end; /* see process_gap_end */
+    bool seeds;       /* the lock of random(3) is free */
     struct page *page;
     const struct process_origin *origin;
     pid_t parent;

@@ -3,10 +3,13 @@
  * reclaim/call.h - for code that runs in a worker: a pool_fn and what it calls.
  *
  * The worker is a process of its own: a copy-on-write copy of the fork server, with one thread, standard input from
- * /dev/null, and every other descriptor closed but those that the caller handed over. Fork handlers (pthread_atfork(3))
- * do not run in it. It may start threads and processes (what is left of them when the function returns is killed),
- * leak, and crash. Its libc random generators are freshly seeded. All calls may come from any thread of the worker, and
- * are serialised; in a process that the job forked they give -EPERM. Calls return 0 or a negative errno.
+ * /dev/null, and every other descriptor closed but those that the caller handed over. (In a host whose fork handlers
+ * open descriptors, as libuv's do, numbers 3 and 4 are /dev/null, too.) Fork handlers (pthread_atfork(3)) do not run in
+ * it. It may start threads and processes (what is left of them when the function returns is killed), leak, and crash.
+ * exit(3) in it flushes stdio, runs the handlers that the job itself has registered, none of the host's, and ends the
+ * job as CRASHED. Its libc random generators are freshly seeded, unless another thread was inside one of them when the
+ * pool was opened: the log hook is told. All calls may come from any thread of the worker, and are serialised; in a
+ * process that the job forked they give -EPERM. Calls return 0 or a negative errno.
  */
 #ifndef RECLAIM_CALL_H
 #define RECLAIM_CALL_H
@@ -30,8 +33,9 @@ POOL_API void pool_call_set_arg(pool_call_t *call, const void *data, size_t size
 POOL_API int pool_call_return(pool_call_t *call, const void *data, size_t size);
 
 /* Memory in which to build a large result in place: zero-filled, aligned to a page, handed to the host without a copy
- * (memfd_create(2)). Once a job; finish with pool_call_return(call, pointer, size), without which there is no value.
- * NULL and errno on failure (EALREADY, EINVAL for size 0, ENOMEM). */
+ * (memfd_create(2)). Once a job. pool_call_return(call, pointer, size) says how much of it is the value; a function
+ * that returns 0 without it returns all that was allocated. NULL and errno on failure (EALREADY, EINVAL for size 0,
+ * ENOMEM). */
 POOL_API void *pool_call_alloc_result(pool_call_t *call, size_t size);
 
 /* Says why the job fails, printf-style (at most 1,023 bytes are kept), and returns code (0 is taken as 1), so that

@@ -181,8 +181,9 @@ typedef struct pool_options {
                     fails where it cannot. Default: found through /proc/self/cgroup, see docs/memory.md */
     /* Warm template: runs once in the fork server, before any worker is forked; every worker has what it loaded,
      * copy-on-write (what a job rewrites of it is not in its peak_memory: see peak_bound). 0, or a nonzero code and a
-     * message that fails pool_open. It must leave one thread behind. When a fork server has died the next one runs it
-     * again. on_start_arg is *borrowed*: as it was at pool_open. */
+     * message that fails pool_open. It must leave one thread behind. It runs with every signal blocked; exit(3) in it
+     * fails pool_open and runs no handler of the host's. When a fork server has died the next one runs it again.
+     * on_start_arg is *borrowed*: as it was at pool_open. */
     int (*on_start)(void *arg, pool_error_t *error);
     void *on_start_arg;
     pool_log_fn log; /* default: none */
