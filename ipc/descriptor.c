@@ -64,7 +64,8 @@ ssize_t descriptor_receive(int socket, void *data, size_t size, int flags, struc
     struct msghdr message = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t got;
-    *set = (struct descriptor_set){.count = 0};
+    set->count = 0;
+    set->truncated = 0;
     do {
         got = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     } while (got < 0 && errno == EINTR);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define DESCRIPTOR_MAX 72 /* in one message; the kernel takes 253 */
+#define DESCRIPTOR_MAX 253 /* in one message: what the kernel takes (SCM_MAX_FD) */
 
 /* Descriptors that came with a message: the receiver's to close. */
 struct descriptor_set {

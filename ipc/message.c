@@ -35,7 +35,7 @@ static const struct field started_fields[] = {
 static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
 static const struct field memory_fields[] = {U(memory, serial), U(memory, bytes), U(memory, most)};
 static const struct field gone_fields[] = {
-    U(gone, serial), S(gone, status), U(gone, verdict), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
+    U(gone, serial), S(gone, status), U(gone, verdict), U(gone, ready), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
     U(gone, minor_faults), U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
     U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, met), B(gone, crash), B(gone, frame)};
 static const struct field task_fields[] = {
@@ -43,7 +43,7 @@ static const struct field task_fields[] = {
     U(task, streams), U(task, fds), U(task, events), U(task, early), S(task, cpu_ms), S(task, nofile),
     S(task, nice), S(task, memory_limit), S(task, pids), S(task, cpu_weight), U(task, backstop)};
 static const struct field command_fields[] = {
-    B(command, argv), B(command, envp), B(command, cwd), S(command, group)};
+    B(command, argv), B(command, envp), B(command, cwd), S(command, group), B(command, numbers)};
 static const struct field progress_fields[] = {U(progress, done), U(progress, total)};
 static const struct field partial_fields[] = {U(partial, payload), U(partial, size), B(partial, data)};
 static const struct field halted_fields[] = {U(halted, signal)};

@@ -132,6 +132,7 @@ struct message_gone {
     uint64_t serial;
     int64_t status; /* as wait(2) */
     uint64_t verdict;
+    uint64_t ready;       /* it had come as far as to wait for a task */
     uint64_t begun;       /* it had read its task */
     uint64_t replacement; /* serial of the worker born in its place, with it that one's ends; 0: none */
     uint64_t user_us, system_us, minor_faults, major_faults;
@@ -146,9 +147,8 @@ struct message_gone {
 
 enum message_payload { PAYLOAD_NONE = 0, PAYLOAD_INLINE, PAYLOAD_MEMFD };
 
-/* Which descriptors travel with a task, in this order: a memfd payload, then one for each bit, then `fds` of the job's.
- */
-enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4 };
+/* Which descriptors travel with a task, in this order: a memfd payload, one for each bit, then `fds` of the job's. */
+enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4, TASK_CWD = 64 };
 
 /* A stream's bit moved by this: the command is to have none, and no descriptor travels. */
 enum { TASK_CLOSED_SHIFT = 3 };
@@ -171,8 +171,9 @@ struct message_task {
 
 /* A command: argv and envp are strings that each end in NUL, one after the other. */
 struct message_command {
-    struct message_slice argv, envp, cwd;
-    int64_t group; /* process group to join; 0: one of its own */
+    struct message_slice argv, envp, cwd; /* cwd: size 0: a descriptor, TASK_CWD */
+    int64_t group;                        /* process group to join; 0: one of its own */
+    struct message_slice numbers;         /* int32_t each: where the job's descriptors stand; size 0: 3, 4, ... */
 };
 
 struct message_progress {

@@ -44,6 +44,12 @@ bool births_failed(struct births_failures *failures, int64_t now)
     return failures->count >= BIRTHS_FAILURES_MAX;
 }
 
+void births_died_idle(struct births_failures *failures, int64_t now)
+{
+    if (failures->not_before < now + BACKOFF_FIRST_MS)
+        failures->not_before = now + BACKOFF_FIRST_MS;
+}
+
 void births_succeeded(struct births_failures *failures)
 {
     *failures = (struct births_failures){0};

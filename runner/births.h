@@ -34,6 +34,10 @@ struct births_failures {
     int64_t not_before; /* ms; no birth before */
 };
 
+/* One that was well born was killed by somebody else before it took a job, as by a signal to the whole tree. That is no
+ * failure, but the next one comes a moment later. */
+void births_died_idle(struct births_failures *failures, int64_t now);
+
 /* True when it is time to say so to the jobs that wait. */
 bool births_failed(struct births_failures *failures, int64_t now);
 void births_succeeded(struct births_failures *failures);

@@ -22,7 +22,7 @@ static int copy_files(pool_job_t *job, const int *fds, size_t count)
     struct job_files *files = malloc(sizeof *files + count * sizeof files->given[0]);
     if (files == NULL)
         return failure(-ENOMEM, "no memory for a job's descriptors");
-    *files = (struct job_files){.streams = {-1, -1, -1}};
+    *files = (struct job_files){.streams = {-1, -1, -1}, .cwd = -1};
     job->files = files;
     for (; files->count < count; files->count++) {
         const int fd = fds[files->count];
@@ -137,6 +137,7 @@ static void drop_files(pool_job_t *job)
         descriptor_close(&files->given[i]);
     for (int i = 0; i < 3; i++)
         descriptor_close(&files->streams[i]);
+    descriptor_close(&files->cwd);
     free(files);
     job->files = NULL;
 }

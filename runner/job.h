@@ -41,6 +41,7 @@ struct job_payload {
 /* The descriptors that it was given, as duplicates. */
 struct job_files {
     int streams[3]; /* of a command: input, output, error; -1 */
+    int cwd;        /* of a command, where its directory has no name; -1 */
     size_t count;
     int given[]; /* for pool_call_fd() */
 };
@@ -48,7 +49,7 @@ struct job_files {
 /* What a job has from the moment that it is looked at for a start. */
 struct job_record {
     struct pool_job *job;
-    uint64_t signals; /* asked for, a bit each: for the loop */
+    uint64_t signals; /* asked for, a bit each, 1 << (signal - 1): for the loop */
     uint32_t attempt, evictions, restarts, oom_retries;
     int64_t memory_limit;           /* bytes, of the next attempt; -1: none */
     uint64_t first_limit;           /* bytes; of the first attempt, where retry_oom has raised it; else 0 */

@@ -161,8 +161,8 @@ static void send_signals(struct loop *loop, pool_job_t *job)
     if (job->record != NULL)
         job->record->signals = 0;
     pthread_mutex_unlock(&loop->pool->lock);
-    for (int signal = 1; job->peer != NULL && signal < 64; signal++)
-        if ((signals >> signal & 1) != 0)
+    for (int signal = 1; job->peer != NULL && signal <= 64; signal++)
+        if ((signals >> (signal - 1) & 1) != 0)
             peer_signal(job->peer, signal);
 }
 

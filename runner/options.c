@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 /* A number that has 0 as its default and POOL_NONE for none. */
 static int check_number(const char *name, int64_t value, int64_t most)
@@ -199,7 +200,20 @@ static int check_stream(const char *name, pool_stream_t mode)
     return 0;
 }
 
-int options_command(const pool_command_t *command)
+/* No two descriptors may have one number, and the streams have theirs. */
+static int check_numbers(const int32_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (numbers[i] <= STDERR_FILENO)
+            return failure(-EINVAL, "fd_numbers[%zu] is %d: 0 to 2 are the streams, others are above", i, numbers[i]);
+        for (size_t j = 0; j < i; j++)
+            if (numbers[j] == numbers[i])
+                return failure(-EINVAL, "fd_numbers[%zu] and [%zu] are both %d", j, i, numbers[i]);
+    }
+    return 0;
+}
+
+int options_command(const pool_command_t *command, size_t fd_count)
 {
     int rc;
     if (command == NULL || command->argv == NULL || command->argv[0] == NULL)
@@ -214,7 +228,8 @@ int options_command(const pool_command_t *command)
     if (command->stdin_mode != POOL_STDIN_BYTES && command->stdin_bytes.size > 0)
         return failure(-EINVAL, "stdin_bytes is given and stdin_mode is %d: set it to POOL_STDIN_BYTES",
                        (int)command->stdin_mode);
-    if ((rc = check_stream("stdout", command->stdout_mode)) < 0)
+    if ((rc = check_stream("stdout", command->stdout_mode)) < 0 ||
+        (rc = check_stream("stderr", command->stderr_mode)) < 0)
         return rc;
-    return check_stream("stderr", command->stderr_mode);
+    return command->fd_numbers == NULL || fd_count > OPTIONS_FDS_MAX ? 0 : check_numbers(command->fd_numbers, fd_count);
 }

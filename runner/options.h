@@ -6,7 +6,7 @@
 
 #define OPTIONS_WORKERS_MAX        4096
 #define OPTIONS_BUDGET_MIN         (INT64_C(1) << 20)
-#define OPTIONS_FDS_MAX            64
+#define OPTIONS_FDS_MAX            240 /* and streams and the like, in one message */
 #define OPTIONS_OUTPUT_DEFAULT     (INT64_C(1) << 30)
 #define OPTIONS_KILL_AFTER_DEFAULT 2000
 #define OPTIONS_MEMORY_LIMIT_LEAST (INT64_C(1) << 20)
@@ -19,6 +19,6 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
  * output_limit 0 for POOL_NONE. */
 int options_job(const pool_job_options_t *given, bool is_command, pool_job_options_t *full);
 
-int options_command(const pool_command_t *command);
+int options_command(const pool_command_t *command, size_t fd_count);
 
 #endif

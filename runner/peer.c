@@ -4,6 +4,7 @@
 #include "descriptor.h"
 #include "loop.h"
 #include "payload.h"
+#include "process.h"
 #include "settle.h"
 #include "supervise.h"
 #include "task.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -533,6 +535,8 @@ void peer_gone(struct peer *peer, const struct message_gone *gone)
     const bool begun = gone->begun != 0 || peer->has_result;
     if (begun)
         births_succeeded(&loop->failures);
+    else if (gone->ready != 0 && WIFSIGNALED((int)gone->status))
+        births_died_idle(&loop->failures, process_now_ms());
     else if (!loop->ending && !peer->blamed)
         loop_birth_failed(loop, "a worker died before it took a job");
     if (job != NULL) {

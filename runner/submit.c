@@ -402,26 +402,34 @@ static int add_environment(struct strings *strings, const char *const *envp, boo
     return rc;
 }
 
-static int pack_command(pool_job_t *job, const struct strings *argv, const struct strings *envp, const char *cwd,
-                        pid_t group)
+static int pack_command(pool_job_t *job, const struct message_command *message)
 {
-    const struct message_command message = {
-        .argv = {argv->data, argv->size},
-        .envp = {envp->data, envp->size},
-        .cwd = {cwd, strlen(cwd) + 1},
-        .group = group,
-    };
-    const size_t size = FRAME_HEADER_SIZE + argv->size + envp->size + strlen(cwd) + 64;
+    const size_t size =
+        FRAME_HEADER_SIZE + message->argv.size + message->envp.size + message->cwd.size + message->numbers.size + 64;
     void *storage = malloc(size);
     struct frame_buffer frame;
     if (storage == NULL)
         return failure(-ENOMEM, "no memory for a command of %zu bytes", size);
     frame_buffer_init(&frame, storage, size);
-    int rc = message_pack(&frame, MESSAGE_COMMAND, &message);
+    int rc = message_pack(&frame, MESSAGE_COMMAND, message);
     if (rc == 0)
         rc = job_set_payload(job, frame.data + FRAME_HEADER_SIZE, frame.size - FRAME_HEADER_SIZE);
     free(storage);
     return rc;
+}
+
+/* A directory that was removed, or cannot be seen from our root, has no name: a descriptor then leads there. */
+static int set_nameless_cwd(pool_job_t *job)
+{
+    job->files->cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return job->files->cwd < 0
+               ? failure(-errno, "the working directory cannot be opened: %s; give cwd", strerror(errno))
+               : 0;
+}
+
+static struct message_slice slice_of(const char *text)
+{
+    return (struct message_slice){text, text == NULL ? 0 : strlen(text) + 1};
 }
 
 static int set_payload(pool_job_t *job, const pool_command_t *command)
@@ -429,17 +437,25 @@ static int set_payload(pool_job_t *job, const pool_command_t *command)
     extern char **environ;
     struct strings argv = {0}, envp = {0};
     const char *const *environment = command->envp != NULL ? command->envp : (const char *const *)(const void *)environ;
-    const char *cwd = command->cwd;
-    char *here = NULL;
+    char *here = command->cwd == NULL ? getcwd(NULL, 0) : NULL;
+    const bool has_name = command->cwd != NULL || (here != NULL && here[0] == '/');
     int rc = strings_add_all(&argv, command->argv);
     if (rc == 0 && environment != NULL)
         rc = add_environment(&envp, environment, job_options(job)->huge_pages);
-    if (cwd == NULL)
-        cwd = here = getcwd(NULL, 0);
-    if (rc == 0 && cwd == NULL)
-        rc = failure(-errno, "the working directory cannot be found: %s; give cwd", strerror(errno));
-    if (rc == 0 && cwd != NULL)
-        rc = pack_command(job, &argv, &envp, cwd, command->foreground ? getpgrp() : 0);
+    if (rc == 0 && !has_name)
+        rc = set_nameless_cwd(job);
+    const struct message_command message = {
+        .argv = {argv.data, argv.size},
+        .envp = {envp.data, envp.size},
+        .cwd = slice_of(!has_name      ? NULL
+                        : here != NULL ? here
+                                       : command->cwd),
+        .group = command->foreground ? getpgrp() : 0,
+        .numbers = {command->fd_numbers,
+                    command->fd_numbers == NULL ? 0 : job->files->count * sizeof *command->fd_numbers},
+    };
+    if (rc == 0)
+        rc = pack_command(job, &message);
     free(here);
     free(argv.data);
     free(envp.data);
@@ -479,7 +495,7 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
     if (job != NULL)
         *job = NULL;
     int rc = check_caller(pool);
-    if (rc < 0 || (rc = options_command(command)) < 0)
+    if (rc < 0 || (rc = options_command(command, options == NULL ? 0 : options->fd_count)) < 0)
         return rc;
     struct kind like = {.is_command = true,
                         .in = command->stdin_mode,
@@ -525,16 +541,15 @@ int pool_job_cancel(pool_job_t *job)
     return settled ? failure(-EALREADY, "job %s is settled already", job->kind->name) : 0;
 }
 
+/* Those that end or stop a job whatever it does have calls of their own; a command's worker keeps SIGCHLD for itself;
+ * libc has some that it does not give away. */
 static bool can_be_sent(const pool_job_t *job, int signal)
 {
-    static const int for_commands[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
-                                       SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT};
-    if (!job->kind->is_command)
-        return signal > 0 && signal < NSIG && signal < 64 && signal != SIGKILL && signal != SIGSTOP;
-    for (size_t i = 0; i < sizeof for_commands / sizeof for_commands[0]; i++)
-        if (signal == for_commands[i])
-            return true;
-    return false;
+    sigset_t all;
+    sigfillset(&all);
+    if (signal == SIGKILL || signal == SIGSTOP || (job->kind->is_command && signal == SIGCHLD))
+        return false;
+    return signal > 0 && signal <= SIGRTMAX && sigismember(&all, signal) == 1;
 }
 
 int pool_job_signal(pool_job_t *job, int signal)
@@ -549,7 +564,7 @@ int pool_job_signal(pool_job_t *job, int signal)
     pthread_mutex_lock(&pool->lock);
     const bool runs = pool_job_state(job) == POOL_STATE_RUNNING;
     if (runs) {
-        job->record->signals |= UINT64_C(1) << signal;
+        job->record->signals |= UINT64_C(1) << (signal - 1);
         list_for_loop(job);
     }
     pthread_mutex_unlock(&pool->lock);

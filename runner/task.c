@@ -78,6 +78,8 @@ static int load_freight(struct peer *peer, struct freight *freight)
     int rc = add_output(peer, freight, 0, job->kind->out);
     if (rc == 0)
         rc = add_output(peer, freight, 1, job->kind->err);
+    if (rc == 0 && job->files != NULL && job->files->cwd >= 0)
+        freight_add(freight, job->files->cwd, TASK_CWD);
     for (size_t i = 0; rc == 0 && job->files != NULL && i < job->files->count; i++)
         freight_add(freight, job->files->given[i], 0);
     return rc;
@@ -137,7 +139,10 @@ static bool is_small(const pool_job_t *job)
 
 int task_send(struct peer *peer)
 {
-    struct freight freight = {.ours = {-1, -1}};
+    struct freight freight;
+    freight.count = 0;
+    freight.streams = 0;
+    freight.ours[0] = freight.ours[1] = -1;
     int rc = load_freight(peer, &freight);
     if (rc == 0)
         rc = is_small(peer->job) ? send_small(peer, &freight) : send_large(peer, &freight);

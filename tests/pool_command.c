@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -427,6 +428,76 @@ static void test_command_gets_descriptors_from_three(void **state)
 
 /* ---- signals ----------------------------------------------------------------------------------------------------- */
 
+/* Each says its own number, wherever it stands: in an order that has to be turned round, above the soft limit, and over
+ * what the worker itself has open. */
+static void expect_numbers(pool_t *pool, const int32_t *numbers, size_t count)
+{
+    enum { MOST = 4 };
+    FILE *files[MOST];
+    int fds[MOST];
+    char line[512] = "";
+    pool_job_t *job;
+    for (size_t i = 0; i < count; i++) {
+        files[i] = tmpfile();
+        assert_non_null(files[i]);
+        fds[i] = fileno(files[i]);
+        const size_t size = strlen(line);
+        snprintf(line + size, sizeof line - size, "echo %zu >/proc/self/fd/%d; ", i, numbers[i]);
+    }
+    strcat(line, "ls /proc/self/fd");
+    const char *argv[] = {"/bin/sh", "-c", line, NULL};
+    const pool_command_t command = {.argv = argv, .stdout_mode = POOL_STREAM_CAPTURE, .fd_numbers = numbers};
+    const pool_job_options_t options = {.fds = fds, .fd_count = count};
+    const pool_result_t *result = run(pool, &command, &options, &job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    size_t open_count = 0;
+    for (const char *at = result->out; (at = strchr(at, '\n')) != NULL; at++)
+        open_count++;
+    assert_int_equal(open_count, 3 + count + 1); /* and the directory that ls reads */
+    for (size_t i = 0; i < count; i++) {
+        char text[8] = "";
+        assert_int_equal(pread(fds[i], text, sizeof text, 0), 2);
+        assert_int_equal(text[0], '0' + (int)i);
+        fclose(files[i]);
+    }
+    pool_job_release(job);
+}
+
+static void test_command_gets_descriptors_at_their_numbers(void **state)
+{
+    (void)state;
+    struct rlimit before, low;
+    getrlimit(RLIMIT_NOFILE, &before);
+    low = (struct rlimit){.rlim_cur = 100, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &low);
+    pool_t *pool = support_open(1, 0);
+    expect_numbers(pool, (const int32_t[]){9}, 1);
+    expect_numbers(pool, (const int32_t[]){4, 3}, 2);
+    expect_numbers(pool, (const int32_t[]){5, 3, 4}, 3);
+    expect_numbers(pool, (const int32_t[]){6, 5, 4, 3}, 4);
+    expect_numbers(pool, (const int32_t[]){32, 33, 34, 63}, 4);
+    expect_numbers(pool, (const int32_t[]){39, 40, 3, 99}, 4);
+    if (before.rlim_max > 900)
+        expect_numbers(pool, (const int32_t[]){3, 900, 4}, 3);
+    pool_free(pool);
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
+static void test_command_starts_in_a_directory_that_was_removed(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/pool_commandXXXXXX";
+    const int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    pool_t *pool = support_open(1, 0);
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(chdir(directory), 0);
+    assert_int_equal(rmdir(directory), 0);
+    expect_shell(pool, "readlink /proc/self/cwd | tail -c 10", "(deleted)\n");
+    assert_int_equal(fchdir(here), 0);
+    close(here);
+    pool_free(pool);
+}
+
 static void test_command_has_the_hosts_mask_and_ignored_signals(void **state)
 {
     (void)state;
@@ -558,39 +629,156 @@ static void test_command_cpu_limit(void **state)
     pool_free(pool);
 }
 
-static void note_start(pool_job_t *job, const pool_event_t *event, void *user)
+/* A stop that is not the terminal's, to a command in front of it, defeats no limit. */
+static void expect_timeout(pool_t *pool, const char *line, bool foreground)
 {
-    (void)job;
-    if (event->kind == POOL_EVENT_STARTED)
-        atomic_fetch_add((atomic_int *)user, 1);
+    const char *argv[] = {"/bin/sh", "-c", line, NULL};
+    const pool_command_t command = {.argv = argv, .foreground = foreground};
+    const pool_job_options_t options = {.timeout_ms = 200};
+    pool_job_t *job;
+    support_expect(run(pool, &command, &options, &job), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    pool_job_release(job);
 }
 
-/* Its deadline does not run while it is stopped: it is still there long after, and ends when it goes on. */
-static void test_command_deadline_pauses_while_it_is_stopped(void **state)
+static int stop_itself(pool_call_t *call)
+{
+    (void)call;
+    raise(SIGSTOP);
+    return pause();
+}
+
+static void test_command_stopping_itself_has_its_timeout(void **state)
 {
     (void)state;
-    atomic_int starts = 0;
-    int ends[2], pid;
-    support_pipe(ends);
-    const char *argv[] = {"/bin/sh", "-c", "echo $$ >&3; exec sleep 1000", NULL};
-    const pool_command_t command = {.argv = argv};
-    const pool_job_options_t options = {
-        .timeout_ms = 2 * SETUP_MS, .fds = &ends[1], .fd_count = 1, .on_event = note_start, .user = &starts};
-    pool_job_t *job;
+    const pool_job_options_t options = {.timeout_ms = 200};
     pool_t *pool = support_open(1, 0);
-    assert_int_equal(pool_submit_command(pool, &command, &options, &job), 0);
-    FILE *said = fdopen(ends[0], "r");
-    assert_int_equal(fscanf(said, "%d", &pid), 1);
-    assert_int_equal(kill(pid, SIGSTOP), 0);
-    assert_int_equal(pool_job_wait(job, 3 * SETUP_MS), -ETIMEDOUT);
-    assert_int_equal(kill(pid, SIGCONT), 0);
-    const pool_result_t *result = support_wait(job);
-    support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
-    assert_true(result->usage.wall_seconds >= 3);
+    expect_timeout(pool, "kill -STOP $$", false);
+    expect_timeout(pool, "kill -STOP $$", true);
+    expect_timeout(pool, "kill -TSTP $$", false);
+    expect_timeout(pool, "kill -TTIN $$", false);
+    pool_job_t *job = support_submit(pool, stop_itself, NULL, 0, &options);
+    support_expect(support_wait(job), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
     pool_job_release(job);
     pool_free(pool);
-    fclose(said);
-    close(ends[1]);
+}
+
+/* ---- asked to end ------------------------------------------------------------------------------------------------ */
+
+/* Each process writes a letter to 3 when SIGTERM comes, and stays until SIGKILL does. */
+#define STAY(letter) "trap 'echo " letter " >&3' TERM; echo ready >&3; while :; do read x <&4; done"
+
+/* Reads as many lines; 0: all until end-of-file. */
+static void count_letters(int fd, int counts[26], size_t most)
+{
+    for (size_t lines = 0; most == 0 || lines < most;) {
+        const int byte = support_await_byte(fd);
+        if (byte < 0)
+            return;
+        if (byte >= 'A' && byte <= 'Z')
+            counts[byte - 'A']++;
+        lines += byte == '\n';
+    }
+}
+
+/* The command, its child, a grandchild in a session of its own and an orphan each get one SIGTERM. */
+static void expect_all_asked(bool foreground)
+{
+    pool_t *pool = support_open(1, 0);
+    int said[2], never[2], counts[26] = {0};
+    support_pipe(said);
+    support_pipe(never);
+    const int fds[] = {said[1], never[0]};
+    const char *argv[] = {
+        "/bin/sh", "-c",
+        "sh -c \"" STAY("B") "\" & setsid sh -c \"" STAY("C") "\" & (sh -c \"" STAY("D") "\" &) ; " STAY("A"), NULL};
+    const pool_command_t command = {.argv = argv, .foreground = foreground};
+    const pool_job_options_t options = {.fds = fds, .fd_count = 2, .kill_after_ms = 60000};
+    pool_job_t *job;
+    assert_int_equal(pool_submit_command(pool, &command, &options, &job), 0);
+    close(said[1]);
+    count_letters(said[0], counts, 4);
+    assert_int_equal(pool_job_cancel(job), 0);
+    count_letters(said[0], counts, 4);
+    pool_free(pool);
+    support_expect(support_wait(job), POOL_CANCELLED, POOL_CAUSE_CANCELLED);
+    count_letters(said[0], counts, 0);
+    for (int letter = 0; letter < 4; letter++)
+        assert_int_equal(counts[letter], 1);
+    pool_job_release(job);
+    close(said[0]);
+    close(never[0]);
+    close(never[1]);
+}
+
+static void test_command_ends_with_all_of_its_tree_asked_once(void **state)
+{
+    (void)state;
+    expect_all_asked(false);
+    expect_all_asked(true);
+}
+
+/* A shell that has set a trap runs it when what it waits for has ended, too: at once, for that has been asked as well.
+ */
+static void test_command_in_front_cleans_up_at_its_timeout(void **state)
+{
+    (void)state;
+    const char *argv[] = {"/bin/sh", "-c", "trap 'echo cleanup; exit 3' TERM; sleep 1000; echo late", NULL};
+    const pool_command_t command = {.argv = argv, .foreground = true, .stdout_mode = POOL_STREAM_CAPTURE};
+    const pool_job_options_t options = {.timeout_ms = 300, .kill_after_ms = 60000};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run(pool, &command, &options, &job);
+    support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    assert_string_equal(result->out, "cleanup\n");
+    assert_int_equal(result->code, 3);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+/* A function's process and what it has started, in sessions of their own, too. */
+static int word_fd;
+
+static void say_term(int signal_number)
+{
+    (void)signal_number;
+    if (write(word_fd, "T\n", 2) != 2)
+        _exit(1);
+}
+
+static int fork_and_stay(pool_call_t *call)
+{
+    word_fd = pool_call_fd(call, 0);
+    signal(SIGTERM, say_term);
+    for (int i = 0; i < 2; i++)
+        if (fork() == 0) {
+            if (i == 1)
+                setsid();
+            break;
+        }
+    if (write(word_fd, "\n", 1) != 1)
+        _exit(1);
+    for (;;)
+        pause();
+}
+
+static void test_command_functions_are_asked_with_all_they_started(void **state)
+{
+    (void)state;
+    int said[2], counts[26] = {0};
+    support_pipe(said);
+    const pool_job_options_t options = {.fds = &said[1], .fd_count = 1, .kill_after_ms = 60000};
+    pool_t *pool = support_open(1, 0);
+    pool_job_t *job = support_submit(pool, fork_and_stay, NULL, 0, &options);
+    close(said[1]);
+    count_letters(said[0], counts, 3);
+    assert_int_equal(pool_job_cancel(job), 0);
+    count_letters(said[0], counts, 3);
+    pool_free(pool);
+    support_expect(support_wait(job), POOL_CANCELLED, POOL_CAUSE_CANCELLED);
+    count_letters(said[0], counts, 0);
+    assert_int_equal(counts['T' - 'A'], 3);
+    pool_job_release(job);
+    close(said[0]);
 }
 
 struct halts {
@@ -726,7 +914,9 @@ static void test_command_signals_reach_commands_and_functions(void **state)
                      0);
     assert_int_equal(support_await_byte(ends[0]), '\n');
     assert_int_equal(pool_job_signal(job, SIGKILL), -EINVAL);
-    assert_int_equal(pool_job_signal(job, SIGSEGV), -EINVAL);
+    assert_int_equal(pool_job_signal(job, SIGSTOP), -EINVAL);
+    assert_int_equal(pool_job_signal(job, SIGCHLD), -EINVAL);
+    assert_int_equal(pool_job_signal(job, SIGRTMAX + 1), -EINVAL);
     assert_int_equal(pool_job_signal(job, 0), -EINVAL);
     assert_int_equal(pool_job_signal(NULL, SIGUSR1), -EINVAL);
     assert_int_equal(pool_job_signal(job, SIGUSR1), 0);
@@ -749,6 +939,45 @@ static void test_command_signals_reach_commands_and_functions(void **state)
     close(ends[1]);
 }
 
+/* A shell with a trap for each of these says which came; what others send to the worker is for nobody. */
+static void test_command_gets_every_signal_that_is_sent_to_its_job(void **state)
+{
+    (void)state;
+    const int signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTRAP, SIGABRT,      SIGBUS,   SIGFPE,    SIGUSR1,  SIGUSR2,
+                           SIGPIPE, SIGALRM, SIGTERM, SIGCONT, SIGTSTP,      SIGTTIN,  SIGTTOU,   SIGURG,   SIGXCPU,
+                           SIGXFSZ, SIGPROF, SIGIO,   SIGPWR,  SIGRTMIN + 3, SIGRTMAX, SIGVTALRM, SIGWINCH, SIGSYS};
+    int ends[2], never[2];
+    char line[64];
+    support_pipe(ends);
+    support_pipe(never);
+    const char *argv[] = {"bash", "-c",
+                          "for s in {1..64}; do trap \"echo $s >&3\" $s; done 2>/dev/null; echo 0 >&3;"
+                          "while :; do read -t 0.01 -u 4; done",
+                          NULL};
+    const int fds[] = {ends[1], never[0]};
+    const pool_command_t command = {.argv = argv};
+    pool_t *pool = support_open(1, 0);
+    pool_job_t *job;
+    assert_int_equal(pool_submit_command(pool, &command, &(pool_job_options_t){.fds = fds, .fd_count = 2}, &job), 0);
+    FILE *said = fdopen(ends[0], "r");
+    assert_non_null(fgets(line, sizeof line, said));
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        assert_int_equal(pool_job_signal(job, signals[i]), 0);
+        do {
+            assert_non_null(fgets(line, sizeof line, said));
+        } while (atoi(line) == SIGCHLD);
+        assert_int_equal(atoi(line), signals[i]);
+    }
+    assert_int_equal(pool_job_cancel(job), 0);
+    pool_job_wait(job, -1);
+    pool_job_release(job);
+    pool_free(pool);
+    fclose(said);
+    close(ends[1]);
+    close(never[0]);
+    close(never[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -767,6 +996,8 @@ int main(void)
         SUPPORT_TEST(test_command_streams_to_descriptors_and_nowhere),
         SUPPORT_TEST(test_command_large_output),
         SUPPORT_TEST(test_command_gets_descriptors_from_three),
+        SUPPORT_TEST(test_command_gets_descriptors_at_their_numbers),
+        SUPPORT_TEST(test_command_starts_in_a_directory_that_was_removed),
         SUPPORT_TEST(test_command_has_the_hosts_mask_and_ignored_signals),
         SUPPORT_TEST(test_command_timeout_ends_what_it_daemonised),
         SUPPORT_TEST(test_command_leaves_nothing_behind_when_it_is_done),
@@ -774,12 +1005,16 @@ int main(void)
         SUPPORT_TEST(test_command_early_tells_why_it_died),
         SUPPORT_TEST(test_command_exiting_on_sigterm_is_still_the_timeout),
         SUPPORT_TEST(test_command_cpu_limit),
-        SUPPORT_TEST(test_command_deadline_pauses_while_it_is_stopped),
+        SUPPORT_TEST(test_command_stopping_itself_has_its_timeout),
+        SUPPORT_TEST(test_command_ends_with_all_of_its_tree_asked_once),
+        SUPPORT_TEST(test_command_in_front_cleans_up_at_its_timeout),
+        SUPPORT_TEST(test_command_functions_are_asked_with_all_they_started),
         SUPPORT_TEST(test_command_tells_that_it_is_stopped),
         SUPPORT_TEST(test_command_streams_closed),
         SUPPORT_TEST(test_command_attempts_read_stdin_from_the_start),
         SUPPORT_TEST(test_command_many_at_once),
         SUPPORT_TEST(test_command_signals_reach_commands_and_functions),
+        SUPPORT_TEST(test_command_gets_every_signal_that_is_sent_to_its_job),
     };
     return cmocka_run_group_tests_name("command", tests, NULL, NULL);
 }

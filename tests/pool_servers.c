@@ -551,6 +551,56 @@ static void test_servers_host_that_execs_takes_all_with_it(void **state)
     end_host(HOST_EXECS);
 }
 
+/* ---- signals to all of them ---------------------------------------------------------------------------------------
+ */
+
+/* A job that lets no signal end it: it is there for as long as its gate is closed. */
+static int hold_signals(pool_call_t *call)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    gate_pass(call);
+    return 0;
+}
+
+/* What is sent to each process of the tree, keeper and fork server among them, ends no job that can stand it, and none
+ * that waits; idle workers may die of it. The host, which gets it as well, is the one to decide. */
+static void test_servers_signals_to_the_whole_tree_lose_nothing(void **state)
+{
+    const int signals[] = {SIGTERM, SIGINT,  SIGQUIT, SIGUSR1,      SIGUSR2, SIGHUP, SIGALRM,
+                           SIGABRT, SIGXCPU, SIGPIPE, SIGRTMIN + 1, SIGPWR,  SIGPROF};
+    enum { WORKERS = 16, WAITING = 40 };
+    pool_job_t *waiting[WAITING];
+    struct gate gate;
+    (void)state;
+    gate_open(&gate);
+    pool_t *pool = support_open(WORKERS, WORKERS);
+    const pool_stats_t before = stats_of(pool);
+    const pool_job_options_t options = gate_options(&gate);
+    pool_job_t *job = support_submit(pool, hold_signals, NULL, 0, &options);
+    gate_await(&gate);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        assert_true(support_signal_descendants(getpid(), signals[i]) >= 3);
+        for (size_t j = 0; j < WAITING; j++)
+            waiting[j] = support_submit(pool, tell_runs, NULL, 0, NULL);
+        for (size_t j = 0; j < WAITING; j++) {
+            support_expect(support_wait(waiting[j]), POOL_DONE, POOL_CAUSE_EXITED);
+            pool_job_release(waiting[j]);
+        }
+    }
+    gate_release(&gate, 1);
+    support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
+    assert_true(pool_job_result(job)->usage.memory_method != POOL_MEMORY_UNMEASURED);
+    const pool_stats_t after = stats_of(pool);
+    assert_int_equal(after.fork_servers_lost, 0);
+    assert_int_equal(after.keeper_pid, before.keeper_pid);
+    assert_int_equal(after.fork_server_pid, before.fork_server_pid);
+    pool_job_release(job);
+    pool_free(pool);
+    gate_close(&gate);
+}
+
 /* ---- on_start --------------------------------------------------------------------------------------------------- */
 
 static int start_refuses(void *arg, pool_error_t *error)
@@ -766,6 +816,7 @@ int main(void)
         SUPPORT_TEST(test_servers_host_killed_takes_all_with_it),
         SUPPORT_TEST(test_servers_host_killed_with_its_descriptors_held),
         SUPPORT_TEST(test_servers_host_that_execs_takes_all_with_it),
+        SUPPORT_TEST(test_servers_signals_to_the_whole_tree_lose_nothing),
         SUPPORT_TEST(test_servers_on_start_failing_fails_open),
         SUPPORT_TEST(test_servers_on_start_failing_later_ends_in_an_error),
     };

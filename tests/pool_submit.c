@@ -695,7 +695,7 @@ static void test_submit_refuses_bad_job_options(void **state)
         {"nice", -EINVAL, {.nice = 41}},
         {"output", -EINVAL, {.output = (pool_output_t)7}},
         {"huge_pages", -EINVAL, {.huge_pages = true}},
-        {"fd_count", -EINVAL, {.fds = &closed, .fd_count = 65}},
+        {"fd_count", -EINVAL, {.fds = &closed, .fd_count = 241}},
         {"fds", -EINVAL, {.fd_count = 1}},
         {"fds[0]", -EBADF, {.fds = &closed, .fd_count = 1}},
         {"retry_on", -EINVAL, {.retry_on = POOL_RETRY_ON(POOL_DONE)}},

@@ -130,12 +130,31 @@ static void test_births_success_ends_the_failures(void **state)
     assert_int_equal(failures.not_before, first);
 }
 
+/* However many were killed while they waited, nobody is told that none can be born; the next comes a moment later. */
+static void test_births_idle_deaths_are_no_failures(void **state)
+{
+    (void)state;
+    struct births_failures failures = {0};
+    for (int i = 0; i < 100; i++)
+        births_died_idle(&failures, 1000);
+    assert_int_equal(failures.count, 0);
+    assert_true(failures.not_before > 1000 && failures.not_before <= 1100);
+    births_failed(&failures, 5000);
+    const int64_t later = failures.not_before;
+    births_died_idle(&failures, 1000);
+    assert_int_equal(failures.not_before, later);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_births_wanted_table),      SUPPORT_TEST(test_births_wanted_random_views),
-        SUPPORT_TEST(test_births_surplus),           SUPPORT_TEST(test_births_process_max),
-        SUPPORT_TEST(test_births_failures_back_off), SUPPORT_TEST(test_births_success_ends_the_failures),
+        SUPPORT_TEST(test_births_wanted_table),
+        SUPPORT_TEST(test_births_wanted_random_views),
+        SUPPORT_TEST(test_births_surplus),
+        SUPPORT_TEST(test_births_process_max),
+        SUPPORT_TEST(test_births_failures_back_off),
+        SUPPORT_TEST(test_births_success_ends_the_failures),
+        SUPPORT_TEST(test_births_idle_deaths_are_no_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,7 +189,7 @@ static const struct job_row {
     {{.output = (pool_output_t)-1}, false, -EINVAL, "output is"},
     {{.output = POOL_OUTPUT_CAPTURE}, true, -EINVAL, "output is for function jobs"},
     {{.huge_pages = true}, false, -EINVAL, "huge_pages"},
-    {{.fd_count = OPTIONS_FDS_MAX + 1}, false, -EINVAL, "fd_count is 65"},
+    {{.fd_count = OPTIONS_FDS_MAX + 1}, false, -EINVAL, "fd_count is 241"},
     {{.fd_count = SIZE_MAX}, false, -EINVAL, "fd_count is"},
     {{.fd_count = 1}, false, -EINVAL, "fds is NULL"},
     {{.retry_on = POOL_RETRY_ON(POOL_PENDING)}, false, -EINVAL, "retry_on is 0x1:"},
@@ -243,6 +243,7 @@ static void test_options_command(void **state)
     (void)state;
     static const char *const argv[] = {"true", NULL};
     static const char *const nothing[] = {NULL};
+    static const int32_t to_a_stream[] = {3, 2}, negative[] = {-1, 3}, twice[] = {9, 9}, good[] = {9, 3};
     static const struct {
         pool_command_t command;
         const char *name;
@@ -254,22 +255,29 @@ static void test_options_command(void **state)
         {{.argv = argv, .stdin_mode = POOL_STDIN_BYTES, .stdin_bytes = {NULL, 3}}, "stdin_bytes.data is NULL"},
         {{.argv = argv, .stdout_mode = (pool_stream_t)5}, "stdout_mode is 5"},
         {{.argv = argv, .stderr_mode = (pool_stream_t)-1}, "stderr_mode is"},
+        {{.argv = argv, .fd_numbers = to_a_stream}, "fd_numbers[1] is 2"},
+        {{.argv = argv, .fd_numbers = negative}, "fd_numbers[0] is -1"},
+        {{.argv = argv, .fd_numbers = twice}, "fd_numbers[0] and [1] are both 9"},
         {{.argv = argv, .reserved = {[7] = 1}}, "pool_command_t.reserved"},
     };
-    assert_refused(options_command(NULL), -EINVAL, "argv[0]");
+    assert_refused(options_command(NULL, 0), -EINVAL, "argv[0]");
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        assert_refused(options_command(&table[i].command), -EINVAL, table[i].name);
-    assert_int_equal(options_command(&(pool_command_t){.argv = argv}), 0);
-    assert_int_equal(options_command(&(pool_command_t){.argv = argv, .stdin_mode = POOL_STDIN_BYTES}), 0);
+        assert_refused(options_command(&table[i].command, 2), -EINVAL, table[i].name);
+    assert_int_equal(options_command(&(pool_command_t){.argv = argv}, 0), 0);
+    assert_int_equal(options_command(&(pool_command_t){.argv = argv, .fd_numbers = good}, 2), 0);
+    assert_int_equal(options_command(&(pool_command_t){.argv = argv, .fd_numbers = twice}, 1), 0);
+    assert_int_equal(options_command(&(pool_command_t){.argv = argv, .stdin_mode = POOL_STDIN_BYTES}, 0), 0);
     assert_int_equal(options_command(&(pool_command_t){.argv = argv,
                                                        .stdin_mode = POOL_STDIN_INHERIT,
                                                        .stdout_mode = POOL_STREAM_DISCARD,
-                                                       .stderr_mode = POOL_STREAM_CAPTURE}),
+                                                       .stderr_mode = POOL_STREAM_CAPTURE},
+                                     0),
                      0);
     assert_int_equal(options_command(&(pool_command_t){.argv = argv,
                                                        .stdin_mode = POOL_STDIN_CLOSED,
                                                        .stdout_mode = POOL_STREAM_CLOSED,
-                                                       .stderr_mode = POOL_STREAM_CLOSED}),
+                                                       .stderr_mode = POOL_STREAM_CLOSED},
+                                     0),
                      0);
 }
 

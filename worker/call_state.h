@@ -22,7 +22,7 @@ struct pool_call {
     bool widened; /* the result pipe is, for partial results */
     const void *arg;
     size_t arg_size;
-    int fds[DESCRIPTOR_MAX];
+    const int *fds; /* *borrowed* */
     size_t fd_count;
     pthread_mutex_t arena_lock;
     struct arena arena;

@@ -17,10 +17,6 @@
 #define LOOK_FIRST_MS 1
 #define LOOK_LAST_MS  64
 
-/* Signals that are the command's when its worker gets them. */
-static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
-                                SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT};
-
 /* Where a child may fail before it execs. */
 enum step { STEP_EXEC, STEP_DIRECTORY, STEP_PREPARE };
 
@@ -44,25 +40,78 @@ static char **split(const struct message_slice *slice)
     return vector;
 }
 
-/* Puts the descriptors at 0 to 2 and 3, 4, ... They are all numbered above where they go. */
+/* Where a descriptor is, and the number that it is to have. */
+struct place {
+    int from, to;
+};
+
+static int number_of(const struct command *command, size_t index)
+{
+    int32_t number;
+    if (command->spec.numbers.size == 0)
+        return 3 + (int)index;
+    memcpy(&number, (const char *)command->spec.numbers.data + index * sizeof number, sizeof number);
+    return number;
+}
+
+/* Moves out of the way whatever is still to be placed and stands where another is to go. */
+static int make_way(struct place *places, size_t count, int number)
+{
+    for (size_t i = 0; i < count; i++)
+        if (places[i].from == number && places[i].to != number &&
+            (places[i].from = fcntl(number, F_DUPFD_CLOEXEC, 3)) < 0)
+            return -errno;
+    return 0;
+}
+
+static int place(struct place *places, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int rc = make_way(places + i + 1, count - i - 1, places[i].to);
+        if (rc < 0)
+            return rc;
+        if (places[i].from != places[i].to ? dup2(places[i].from, places[i].to) < 0
+                                           : fcntl(places[i].to, F_SETFD, 0) < 0)
+            return -errno;
+        places[i].from = places[i].to;
+    }
+    return 0;
+}
+
+/* A number may be above the soft limit on them, which is the command's all the same. */
+static int place_high(struct place *places, size_t count)
+{
+    struct rlimit before, files;
+    if (getrlimit(RLIMIT_NOFILE, &before) < 0)
+        return -errno;
+    files = before;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+        return -errno;
+    const int rc = place(places, count);
+    setrlimit(RLIMIT_NOFILE, &before);
+    return rc;
+}
+
+/* Puts every descriptor of the command at its number, and closes all others. */
 static int place_descriptors(const struct command *command)
 {
-    const int first_free = 3 + (int)command->fd_count;
-    int lifted[3 + DESCRIPTOR_MAX];
-    const int count = 3 + (int)command->fd_count;
-    for (int i = 0; i < count; i++) {
-        const int from = i < 3 ? command->streams[i] : command->fds[i - 3];
-        lifted[i] = from < 0 ? -1 : fcntl(from, F_DUPFD_CLOEXEC, first_free);
-        if (from >= 0 && lifted[i] < 0)
-            return -errno;
-    }
-    for (int i = 0; i < count; i++)
-        if (lifted[i] >= 0 && dup2(lifted[i], i) < 0)
-            return -errno;
+    struct place places[3 + DESCRIPTOR_MAX];
+    int *kept[3 + DESCRIPTOR_MAX];
+    size_t count = 0;
     for (int i = 0; i < 3; i++)
-        if (command->streams[i] == COMMAND_CLOSED)
-            close(i);
-    descriptor_close_range((unsigned)first_free, ~0U);
+        if (command->streams[i] != COMMAND_CLOSED)
+            places[count++] = (struct place){command->streams[i] < 0 ? i : command->streams[i], i};
+    for (size_t i = 0; i < command->fd_count; i++)
+        places[count++] = (struct place){command->fds[i], number_of(command, i)};
+    int rc = place(places, count);
+    if (rc == -EBADF)
+        rc = place_high(places, count);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        kept[i] = &places[i].to;
+    process_descriptors_close_but(0, kept, (unsigned)count);
     return 0;
 }
 
@@ -97,6 +146,13 @@ static void exec_found(char **argv)
     }
 }
 
+static void set_limit(int resource, int64_t value)
+{
+    const struct rlimit limit = {(rlim_t)value, (rlim_t)value};
+    if (value >= 0)
+        setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
 _Noreturn static void exec_child(const struct command *command, char **argv, pid_t worker)
 {
     const char *cwd = command->spec.cwd.data;
@@ -104,15 +160,13 @@ _Noreturn static void exec_child(const struct command *command, char **argv, pid
         _exit(127);
     if (setpgid(0, (pid_t)command->spec.group) < 0)
         fail_exec(command, STEP_PREPARE, errno);
+    if (command->spec.cwd.size > 0 ? chdir(cwd) < 0 : command->cwd >= 0 && fchdir(command->cwd) < 0)
+        fail_exec(command, STEP_DIRECTORY, errno);
     const int rc = place_descriptors(command);
     if (rc < 0)
         fail_exec(command, STEP_PREPARE, -rc);
-    if (command->spec.cwd.size > 0 && chdir(cwd) < 0)
-        fail_exec(command, STEP_DIRECTORY, errno);
-    if (command->data_limit >= 0) {
-        const struct rlimit limit = {(rlim_t)command->data_limit, (rlim_t)command->data_limit};
-        setrlimit(RLIMIT_DATA, &limit);
-    }
+    set_limit(RLIMIT_DATA, command->data_limit);
+    set_limit(RLIMIT_NOFILE, command->nofile); /* not before: a descriptor may stand above it */
     process_signals_restore(command->origin);
     exec_found(argv);
     execvp(argv[0], argv);
@@ -161,8 +215,21 @@ struct watch {
     pid_t pid;
     uint64_t floor; /* what the child may have inherited: wait4 tells no less */
     uint64_t seen;  /* VmHWM as last looked at */
-    bool over;
+    bool stopped, over;
 };
+
+/* Whether the terminal's job control has stopped a command that is in front: whoever waits at the terminal has it in
+ * hand. Any other stop is the command's own doing, or somebody else's, and its time goes on. */
+static bool is_stopped_by_terminal(const struct command *command, int signal)
+{
+    if (command->spec.group == 0 || (signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU))
+        return false;
+    const int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const bool is_in_front = terminal >= 0 && tcgetpgrp(terminal) == (pid_t)command->spec.group;
+    if (terminal >= 0)
+        close(terminal);
+    return is_in_front;
+}
 
 static void note_stop(struct page *page, bool stopped)
 {
@@ -208,7 +275,9 @@ static void reap(struct watch *watch)
         if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
             if (pid != watch->pid)
                 continue;
-            note_stop(watch->command->page, WIFSTOPPED(status));
+            watch->stopped = WIFSTOPPED(status);
+            note_stop(watch->command->page,
+                      WIFSTOPPED(status) && is_stopped_by_terminal(watch->command, WSTOPSIG(status)));
             tell_halted(watch, WIFSTOPPED(status) ? WSTOPSIG(status) : 0);
         } else if (pid == watch->pid) {
             note_end(watch, status, &usage);
@@ -218,16 +287,12 @@ static void reap(struct watch *watch)
     }
 }
 
-/* In a group of its own the whole group gets it; in the caller's only the command itself. A stopped one has to be awake
- * to end. */
+/* In a group of its own the whole group gets it; in the caller's only the command itself. */
 static void forward(const struct watch *watch, int signal)
 {
-    const bool own_group = watch->command->spec.group == 0;
-    const pid_t target = own_group ? -watch->pid : watch->pid;
-    if (signal == SIGCONT && !own_group && atomic_load(&watch->command->page->stopped_since_ms) == 0)
-        return; /* a shell's fg went to the whole group, and once is enough */
+    const pid_t target = watch->command->spec.group == 0 ? -watch->pid : watch->pid;
     kill(target, signal);
-    if (signal == SIGTERM || signal == SIGHUP)
+    if (watch->stopped && (signal == SIGTERM || signal == SIGHUP)) /* it has to be awake to end */
         kill(target, SIGCONT);
 }
 
@@ -248,9 +313,10 @@ static void wait_for_end(struct watch *watch, const sigset_t *signals)
     int wait_ms = look(watch, LOOK_FIRST_MS); /* it may be over before the next */
     while (!watch->over) {
         const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
-        const int got = wait_ms < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &wait);
+        siginfo_t info;
+        const int got = wait_ms < 0 ? sigwaitinfo(signals, &info) : sigtimedwait(signals, &info, &wait);
         reap(watch);
-        if (got > 0 && got != SIGCHLD && !watch->over)
+        if (got > 0 && got != SIGCHLD && info.si_pid == watch->command->server && !watch->over)
             forward(watch, got);
         if (got < 0 && errno == EAGAIN && !watch->over)
             wait_ms = look(watch, wait_ms);
@@ -265,6 +331,8 @@ static void drop_descriptors(const struct command *command)
             close(command->streams[i]);
     for (size_t i = 0; i < command->fd_count; i++)
         close(command->fds[i]);
+    if (command->cwd >= 0)
+        close(command->cwd);
 }
 
 /* What the kernel's counter for the child begins with. */
@@ -278,10 +346,7 @@ static void run(const struct command *command, char **argv, char **envp, struct 
 {
     struct watch watch = {.command = command, .result = result, .floor = high_water_mark()};
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    for (size_t i = 0; i < sizeof forwarded / sizeof forwarded[0]; i++)
-        sigaddset(&signals, forwarded[i]);
+    sigfillset(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     watch.pid = start_child(command, argv, envp);
@@ -290,6 +355,7 @@ static void run(const struct command *command, char **argv, char **envp, struct 
         put_text(result, "cannot start", argv[0], errno);
         return;
     }
+    atomic_store(&command->page->command_pid, watch.pid);
     drop_descriptors(command);
     result->processes = 1;
     wait_for_end(&watch, &signals);

@@ -13,7 +13,6 @@
 #define WALK_SHARE      50    /* one part in this of the time */
 #define WALK_NEAR_SHARE 4     /* near its limit */
 #define WALK_LEAST      ((uint64_t)1 << 20) /* so little that may have changed is not worth one */
-#define ADOPTED_MAX     256
 
 static int prepare(struct server *server, struct slot *slot)
 {
@@ -25,9 +24,9 @@ static int prepare(struct server *server, struct slot *slot)
 static bool meet(struct server *server, struct slot *slot)
 {
     struct tree *tree = &slot->meter.tree;
-    pid_t adopted[ADOPTED_MAX];
+    pid_t adopted[REAPER_ADOPTED_MAX];
     const unsigned met = tree->met;
-    tree_walk(tree, adopted, reaper_adopted(server, slot->serial, adopted, ADOPTED_MAX));
+    tree_walk(tree, adopted, reaper_adopted(server, slot->serial, adopted, REAPER_ADOPTED_MAX));
     return tree->met != met;
 }
 

@@ -18,15 +18,16 @@ struct page {
     _Atomic uint32_t phase;
     _Atomic uint32_t guard; /* whether the fork server has this job's limits: page_guard_await() */
     uint32_t is_command;
-    uint64_t baseline;        /* resident bytes when the job began */
-    uint64_t inherited;       /* anonymous bytes among them: copy-on-write, so that rewriting them does not show */
-    _Atomic uint64_t written; /* bytes written into a memfd of the job's value: in no process's resident set */
-    uint64_t charged;         /* bytes charged to its cgroup when the job began */
-    uint64_t file;            /* file pages resident when a function has returned, if it grew at all; else 0 */
-    uint32_t command_signal;  /* that the command died of; 0: none */
-    uint32_t exec_step;       /* at which the command's child failed before it was the command */
-    int32_t exec_error;       /* and why; 0: it did not */
-    _Atomic int64_t stopped_since_ms; /* CLOCK_MONOTONIC; 0: the command is not stopped */
+    uint64_t baseline;           /* resident bytes when the job began */
+    uint64_t inherited;          /* anonymous bytes among them: copy-on-write, so that rewriting them does not show */
+    _Atomic uint64_t written;    /* bytes written into a memfd of the job's value: in no process's resident set */
+    uint64_t charged;            /* bytes charged to its cgroup when the job began */
+    uint64_t file;               /* file pages resident when a function has returned, if it grew at all; else 0 */
+    _Atomic int32_t command_pid; /* 0: it has not been started yet */
+    uint32_t command_signal;     /* that the command died of; 0: none */
+    uint32_t exec_step;          /* at which the command's child failed before it was the command */
+    int32_t exec_error;          /* and why; 0: it did not */
+    _Atomic int64_t stopped_since_ms; /* CLOCK_MONOTONIC; 0: the terminal has not stopped the command */
     _Atomic int64_t stopped_ms;       /* in all, before that */
 
     uint32_t crash_signal;

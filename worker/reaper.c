@@ -14,6 +14,8 @@
 
 #define GIVE_UP_MS     5000 /* what SIGKILL has not ended by then is called unkillable */
 #define SWEEP_AGAIN_MS 2
+#define SWEEP_PAUSE_MS 64 /* at most, between two tries to end what does not */
+#define ASK_MS         50 /* for finding and asking all processes of a job to end */
 #define CUT_MOST       16 /* bytes that a pid takes, and more */
 #define COUNT_MS       10
 #define COUNT_SHARE    20                  /* counting takes at most one part in this of the time */
@@ -67,43 +69,60 @@ static bool serial_is_live(const struct server *server, uint64_t serial)
     return slot != NULL && slot->state == SLOT_ALIVE;
 }
 
-/* Whether a child is nobody to worry about: a worker, or a known stranger that a live job owns or that cannot be
- * killed. */
-static bool child_is_accounted(const struct server *server, pid_t pid)
+/* What a child of ours is that is no worker, worst last. */
+enum child { CHILD_FINE, CHILD_LEFT, CHILD_UNKNOWN };
+
+/* A known stranger that a live job owns, or that cannot be killed, is nobody to worry about. What a job has left that
+ * is over counts for its slot; of what has no owner nobody knows whose it is. */
+static enum child child_account(const struct server *server, pid_t pid)
 {
     if (slot_find_pid(&server->table, pid) != NULL)
-        return true;
+        return CHILD_FINE;
     const struct reaper_stranger *stranger = stranger_find(&server->reaper.known, pid);
-    return stranger != NULL && (stranger->ignored || serial_is_live(server, stranger->serial));
+    if (stranger != NULL && (stranger->ignored || serial_is_live(server, stranger->serial)))
+        return CHILD_FINE;
+    struct slot *slot = stranger == NULL || stranger->serial == 0 ? NULL : slot_find(&server->table, stranger->serial);
+    if (slot == NULL || slot->state != SLOT_REAPED)
+        return CHILD_UNKNOWN;
+    slot->left++;
+    return CHILD_LEFT;
+}
+
+static enum child worse(enum child a, enum child b)
+{
+    return a > b ? a : b;
 }
 
 /* Where the kernel has no children files (CONFIG_PROC_CHILDREN): the same from all of /proc. */
-static bool scan_is_accounted(struct server *server)
+static enum child scan_account(struct server *server)
 {
     const struct proc_list *list = &server->reaper.list;
+    enum child worst = CHILD_FINE;
     if (proc_list_read(&server->reaper.list) < 0)
-        return false;
+        return CHILD_UNKNOWN;
     for (size_t i = 0; i < list->count; i++)
-        if (list->entries[i].parent == server->pid && !child_is_accounted(server, list->entries[i].pid))
-            return false;
-    return true;
+        if (list->entries[i].parent == server->pid)
+            worst = worse(worst, child_account(server, list->entries[i].pid));
+    return worst;
 }
 
-/* The cheap look after a reap: one read of our own children file. */
-static bool strangers_are_accounted(struct server *server)
+/* What our children are, at worst; and in each slot of a job that is over how many of them it has left. */
+static enum child children_account(struct server *server)
 {
     char *text = server->children;
+    enum child worst = CHILD_FINE;
+    for (size_t i = 0; i < server->table.count; i++)
+        server->table.slots[i].left = 0;
     if (server->reaper.children < 0)
-        return scan_is_accounted(server);
+        return scan_account(server);
     const ssize_t got = proc_children_text(server->reaper.children, text, sizeof server->children);
     if (got < 0 || got > (ssize_t)sizeof server->children - CUT_MOST) /* there may be more of them */
-        return false;
+        return CHILD_UNKNOWN;
     for (char *at = text, *end;; at = end) {
         const long pid = strtol(at, &end, 10);
         if (end == at)
-            return true;
-        if (!child_is_accounted(server, (pid_t)pid))
-            return false;
+            return worst;
+        worst = worse(worst, child_account(server, (pid_t)pid));
     }
 }
 
@@ -123,6 +142,8 @@ static void reap_worker(struct server *server, struct slot *slot, int64_t now)
     slot->status = status;
     slot->state = SLOT_REAPED;
     slot->give_up_at = now + GIVE_UP_MS;
+    server->reaper.sweep_at = LADDER_NEVER; /* at once */
+    server->reaper.sweep_pause = SWEEP_AGAIN_MS;
 }
 
 /* Somebody that a job left, and that has ended: what it used is the job's. */
@@ -286,50 +307,75 @@ static void kill_leftovers(struct server *server)
             server->metering.mechanism->kill(server, &server->table.slots[i]);
 }
 
+/* Ends what jobs have left that are over. Of whom nobody knows whose it is that is found out at once, others are tried
+ * again ever less often. A pass over /proc may miss who is forked meanwhile; our own children cannot be missed: they
+ * leave their list only when we reap them. */
+static enum child sweep_children(struct server *server, enum child worst, int64_t now)
+{
+    struct reaper *reaper = &server->reaper;
+    if (worst == CHILD_FINE || (worst == CHILD_LEFT && reaper->sweep_at != LADDER_NEVER && now < reaper->sweep_at))
+        return worst;
+    sweep_pass(server);
+    kill_leftovers(server);
+    reaper->sweep_pause = reaper->sweep_pause < SWEEP_PAUSE_MS ? reaper->sweep_pause * 2 : SWEEP_PAUSE_MS;
+    reaper->sweep_at = now + reaper->sweep_pause;
+    return children_account(server);
+}
+
 /* Jobs whose worker is reaped: gone when nothing of theirs is left. */
 static void settle_reaped(struct server *server, int64_t now)
 {
     bool waiting = false;
     for (size_t i = 0; i < server->table.count; i++)
         waiting = waiting || server->table.slots[i].state == SLOT_REAPED;
-    server->reaper.sweep_at = LADDER_NEVER;
-    if (!waiting)
-        return;
-    for (size_t i = 0; i < server->table.count; i++)
-        server->table.slots[i].members = 0;
-    bool accounted = strangers_are_accounted(server);
-    if (!accounted) {
-        sweep_pass(server);
-        kill_leftovers(server);
-        /* A pass over /proc may miss who is forked meanwhile. Our own children cannot be missed: they leave their list
-         * only when we reap them. */
-        accounted = strangers_are_accounted(server);
-    }
+    const enum child worst = waiting ? sweep_children(server, children_account(server), now) : CHILD_FINE;
+    waiting = false;
     for (size_t i = 0; i < server->table.count; i++) {
         struct slot *slot = &server->table.slots[i];
         if (slot->state != SLOT_REAPED)
             continue;
-        if (slot->members == 0 && accounted) {
+        if (slot->left == 0 && worst != CHILD_UNKNOWN) {
             slot->state = SLOT_GONE;
             meter_end(server, slot);
         } else if (now >= slot->give_up_at) {
             give_up(server, slot);
         } else {
-            server->reaper.sweep_at = now + SWEEP_AGAIN_MS;
+            waiting = true;
         }
     }
+    if (!waiting)
+        server->reaper.sweep_at = LADDER_NEVER;
+    else if (server->reaper.sweep_at == LADDER_NEVER || worst == CHILD_UNKNOWN)
+        server->reaper.sweep_at = now + SWEEP_AGAIN_MS;
 }
 
 /* ---- killing --------------------------------------------------------------------------------------------------- */
 
+/* Asks all processes of a job to end, each once: in passes, until nobody is new. A command's worker is none of them; it
+ * passes the signal on where its command has not been started yet. */
+static void ask_slot(struct server *server, struct slot *slot, int64_t now)
+{
+    pid_t adopted[REAPER_ADOPTED_MAX];
+    struct tree tree = {0};
+    const bool is_command = slot->page->is_command != 0;
+    const bool has_begun = atomic_load(&slot->page->phase) == PAGE_BEGUN;
+    if (!has_begun || (is_command && atomic_load(&slot->page->command_pid) == 0) ||
+        tree_init(&tree, slot->pid, 0, 0) < 0) {
+        kill(slot->pid, SIGTERM);
+        kill(slot->pid, SIGCONT);
+        return;
+    }
+    reaper_look_around(server, now);
+    do {
+        tree_walk(&tree, adopted, reaper_adopted(server, slot->serial, adopted, REAPER_ADOPTED_MAX));
+    } while (tree_ask(&tree, is_command ? 1 : 0) > 0 && process_now_ms() - now < ASK_MS);
+    tree_deinit(&tree);
+}
+
 static void kill_slot(struct server *server, struct slot *slot, enum ladder_action action, int64_t now)
 {
     if (action == LADDER_TERM) {
-        /* A function and what it forked are one group, once it has made it; a command's worker passes the signal on. */
-        const bool group = slot->page->is_command == 0 && atomic_load(&slot->page->phase) != PAGE_BORN;
-        const pid_t target = group ? -slot->pid : slot->pid;
-        kill(target, SIGTERM);
-        kill(target, SIGCONT);
+        ask_slot(server, slot, now);
         return;
     }
     if (server->metering.mechanism->method == POOL_MEMORY_CGROUP)
@@ -391,7 +437,7 @@ size_t reaper_adopted(struct server *server, uint64_t serial, pid_t *pids, size_
 
 void reaper_look_around(struct server *server, int64_t now)
 {
-    if (now < server->reaper.look_around_at || strangers_are_accounted(server))
+    if (now < server->reaper.look_around_at || children_account(server) == CHILD_FINE)
         return;
     const int64_t start = process_cpu_us();
     sweep_pass(server);

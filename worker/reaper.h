@@ -4,6 +4,8 @@
 
 #include "server.h"
 
+#define REAPER_ADOPTED_MAX 256 /* of one job that are looked at */
+
 int reaper_init(struct reaper *reaper);
 
 /* Does all that is due now; reap: a SIGCHLD has come. Slots of which nothing is left become SLOT_GONE. */

@@ -30,6 +30,7 @@ struct reaper {
     struct proc_list list; /* reused by every sweep */
     struct reaper_strangers known, before; /* as of the last sweep, and of the one before */
     int64_t sweep_at;                      /* when to look again; LADDER_NEVER: not needed */
+    int64_t sweep_pause;                   /* ms, after the next sweep that leaves somebody */
     int64_t count_at;                      /* when to count processes for `pids` limits */
     int64_t look_around_at;                /* whose new strangers are is not looked at before */
 };

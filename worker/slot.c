@@ -155,6 +155,7 @@ void slot_report(const struct slot *slot, const struct metering *metering, char 
         .serial = slot->serial,
         .status = slot->status,
         .verdict = slot->ladder.verdict,
+        .ready = atomic_load(&page->phase) != PAGE_BORN,
         .begun = atomic_load(&page->phase) == PAGE_BEGUN,
         .user_us = microseconds(&slot->usage.ru_utime) + slot->left_user_us,
         .system_us = microseconds(&slot->usage.ru_stime) + slot->left_system_us,

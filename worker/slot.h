@@ -44,6 +44,7 @@ struct slot {
     uint64_t left_peak;                    /* the largest of those */
     uint64_t processes, killed;            /* seen beside the worker; ended by a sweep */
     uint64_t members;                      /* in the last sweep: processes there */
+    uint64_t left;                         /* of a job that is over: children of ours that it has left */
     bool unkillable;
     bool pausable; /* what the page says of being stopped counts: a function's page is the job's to scribble on */
 };

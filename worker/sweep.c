@@ -29,8 +29,13 @@ uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn look
 
 bool sweep_kill(const struct proc_entry *entry, pid_t self)
 {
+    return sweep_signal(entry, self, SIGKILL);
+}
+
+bool sweep_signal(const struct proc_entry *entry, pid_t self, int signal)
+{
     if (entry->parent == self)
-        return kill(entry->pid, SIGKILL) == 0;
+        return kill(entry->pid, signal) == 0;
     const int pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
     struct proc_entry now;
     bool sent = false;
@@ -38,9 +43,9 @@ bool sweep_kill(const struct proc_entry *entry, pid_t self)
         return false;
     if (proc_entry_read(entry->pid, &now) == 0 && now.start == entry->start) {
         if (pidfd >= 0)
-            sent = syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0;
+            sent = syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0;
         else /* no pidfds here: the look just taken is all there is */
-            sent = kill(entry->pid, SIGKILL) == 0;
+            sent = kill(entry->pid, signal) == 0;
     }
     if (pidfd >= 0)
         close(pidfd);

@@ -29,9 +29,10 @@ typedef enum sweep_owner (*sweep_lookup_fn)(uint64_t serial, void *context);
 /* Pure: the serial of the job that a process belongs to; 0: nobody's, an orphan of no known job. */
 uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn lookup, void *context);
 
-/* SIGKILL for one process below the caller: by pid for an unreaped child of the caller, else through a pidfd after
+/* A signal for one process below the caller: by pid for an unreaped child of the caller, else through a pidfd after
  * looking again that it is the same process. True when the signal was sent. */
-bool sweep_kill(const struct proc_entry *entry, pid_t self);
+bool sweep_signal(const struct proc_entry *entry, pid_t self, int signal);
+bool sweep_kill(const struct proc_entry *entry, pid_t self); /* SIGKILL */
 
 /* For who is nobody's ancestor: passes over all processes, with SIGKILL for each whose tag is ours, until one finds
  * none or there have been `passes`, pause_ms apart. How many the last one found. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -431,10 +432,30 @@ bool tree_has(const struct tree *tree, pid_t pid, uint64_t start)
     return process != NULL && process->start == start;
 }
 
+/* As nobody's child: one that was ours may be reaped by now. */
+static void process_signal(const struct tree_process *process, int signal)
+{
+    const struct proc_entry entry = {.pid = process->pid, .parent = -1, .start = process->start};
+    sweep_signal(&entry, getpid(), signal);
+}
+
 void tree_kill(const struct tree *tree)
 {
-    for (size_t i = 0; i < tree->count; i++) { /* as nobody's child: one that was ours may be reaped by now */
-        const struct proc_entry entry = {.pid = tree->all[i].pid, .parent = -1, .start = tree->all[i].start};
-        sweep_kill(&entry, getpid());
+    for (size_t i = 0; i < tree->count; i++)
+        process_signal(&tree->all[i], SIGKILL);
+}
+
+size_t tree_ask(struct tree *tree, size_t first)
+{
+    size_t count = 0;
+    for (size_t i = first; i < tree->count; i++) {
+        struct tree_process *process = &tree->all[i];
+        if (process->asked)
+            continue;
+        process->asked = true;
+        process_signal(process, SIGTERM);
+        process_signal(process, SIGCONT);
+        count++;
     }
+    return count;
 }

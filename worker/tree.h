@@ -26,6 +26,7 @@ struct tree_process {
     pid_t sharer;                     /* has the same memory as this one, which counts it: after vfork(2) until it has
                                          exec'ed; 0: nobody */
     bool found;                       /* by the walk under way */
+    bool asked;                       /* to end: tree_ask */
 };
 
 struct tree {
@@ -64,5 +65,9 @@ bool tree_has(const struct tree *tree, pid_t pid, uint64_t start);
 
 /* SIGKILL for all of them. */
 void tree_kill(const struct tree *tree);
+
+/* SIGTERM for each from the index first on (1: not the worker) that has not had it from here, and SIGCONT, so that a
+ * stopped one hears of it. Returns how many. */
+size_t tree_ask(struct tree *tree, size_t first);
 
 #endif

@@ -36,7 +36,6 @@ struct task {
 static int settle_in(const struct worker_birth *birth, struct channel *channel, int *leaf)
 {
     int task = birth->task, result = birth->result;
-    const sigset_t none = {0}; /* as sigemptyset makes it, without a page fault for that */
     *leaf = birth->leaf;
     int rc = process_die_with(birth->parent);
     if (rc == 0)
@@ -56,7 +55,6 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     process_descriptors_close_but(birth->gap_end, (int *[]){&task, &result, leaf}, 3);
     sweep_tag(birth->serial);
     crash_note_in(birth->page);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     return channel_init(channel, task, result, birth->page);
 }
 
@@ -183,7 +181,7 @@ static void apply_limits(const struct message_task *task)
         const uint64_t seconds = ((uint64_t)task->cpu_ms + 999) / 1000;
         limit(RLIMIT_CPU, seconds, seconds + 2);
     }
-    if (task->nofile >= 0)
+    if (task->nofile >= 0 && task->function != 0)
         limit(RLIMIT_NOFILE, (uint64_t)task->nofile, (uint64_t)task->nofile);
     if (task->nice != 0) {
         errno = 0;
@@ -254,8 +252,8 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     call.events = task->message.events != 0;
     call.arg = task->arg;
     call.arg_size = (size_t)task->message.size;
+    call.fds = task->descriptors.fds;
     call.fd_count = task->descriptors.count;
-    memcpy(call.fds, task->descriptors.fds, sizeof call.fds[0] * call.fd_count);
     take_baseline(channel->page, leaf);
     atomic_store(&channel->page->phase, PAGE_BEGUN);
 
@@ -277,18 +275,23 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     return rc;
 }
 
-static int run_command(struct task *task, struct channel *channel, const struct process_origin *origin, int leaf)
+static int run_command(struct task *task, struct channel *channel, const struct worker_birth *birth, int leaf)
 {
     uint8_t storage[1024];
-    struct command command = {.fds = NULL, .origin = origin, .page = channel->page};
+    struct command command = {.origin = birth->origin, .page = channel->page, .server = birth->parent, .cwd = -1};
     struct message_result result = {0};
     struct frame_buffer frame;
     if (message_unpack(MESSAGE_COMMAND, task->arg, (size_t)task->message.size, &command.spec) < 0)
         return -EBADMSG;
     take_streams(task, command.streams);
+    if ((task->message.streams & TASK_CWD) != 0)
+        command.cwd = descriptor_set_take(&task->descriptors);
     command.fds = task->descriptors.fds;
     command.fd_count = task->descriptors.count;
+    if (command.spec.numbers.size != 0 && command.spec.numbers.size != command.fd_count * sizeof(int32_t))
+        return -EBADMSG;
     command.events = task->message.events != 0 ? channel : NULL;
+    command.nofile = task->message.nofile;
     command.data_limit = task->message.backstop != 0 ? task->message.memory_limit : -1;
     channel->page->is_command = 1;
     take_baseline(channel->page, leaf);
@@ -304,10 +307,12 @@ void worker_main(const struct worker_birth *birth)
     struct task task;
     task.arg = NULL;
     struct channel channel;
+    const sigset_t none = {0}; /* as sigemptyset makes it, without a page fault for that */
     int leaf;
     if (settle_in(birth, &channel, &leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
     atomic_store(&birth->page->phase, PAGE_READY);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     const int got = receive_task(channel.task, &task);
     if (got == 0)
         _exit(0);
@@ -318,7 +323,7 @@ void worker_main(const struct worker_birth *birth)
     apply_limits(&task.message);
     if (task.message.memory_limit >= 0 && leaf < 0)
         page_guard_await(birth->page);
-    const int rc = task.message.function != 0 ? run_function(&task, &channel, leaf)
-                                              : run_command(&task, &channel, birth->origin, leaf);
+    const int rc =
+        task.message.function != 0 ? run_function(&task, &channel, leaf) : run_command(&task, &channel, birth, leaf);
     _exit(rc == 0 ? 0 : WORKER_EXIT_CHANNEL);
 }

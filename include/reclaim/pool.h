@@ -218,7 +218,8 @@ typedef enum pool_event_kind {
     POOL_EVENT_PARTIAL,     /* data, size: a partial result, in the order of the emits */
     POOL_EVENT_MEMORY,      /* memory: bytes the job uses now, at `time`; see memory_every_ms */
     POOL_EVENT_RETRIED,     /* the attempt ended as `outcome` and the job will run again; memory: its next limit */
-    POOL_EVENT_STOPPED,     /* a command was stopped by `signal`, of whoever's: its time does not run */
+    POOL_EVENT_STOPPED,     /* a command was stopped by `signal`, of whoever's. Its time runs on, unless it is in the
+                               foreground and the terminal's job control has stopped it there */
     POOL_EVENT_CONTINUED    /* and goes on; not told of one that ends at once */
 } pool_event_kind_t;
 
@@ -247,7 +248,7 @@ typedef void (*pool_release_fn)(void *user);
 typedef struct pool_job_options {
     const char *name;      /* *copied*; default: the function's symbol, else object+offset; a command: argv[0] */
     int32_t priority;      /* higher runs first; equal ones in the order of submission */
-    int64_t timeout_ms;    /* per attempt, from RUNNING; default: none */
+    int64_t timeout_ms;    /* per attempt, from RUNNING; default: none. Then each process of the job gets SIGTERM */
     int64_t kill_after_ms; /* between SIGTERM and SIGKILL; default 2000; POOL_NONE: SIGKILL at once */
     int64_t deadline_ms;   /* from submit, queueing and retries included; default: none */
     int64_t cpu_ms;        /* CPU time of one process (RLIMIT_CPU, rounded up to seconds); default: none */
@@ -267,8 +268,9 @@ typedef struct pool_job_options {
                              DONE, with truncated */
     bool huge_pages;      /* commands: glibc's malloc uses huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1) */
     bool memory_backstop; /* beyond memory_limit the allocations of each single process fail as well (RLIMIT_DATA) */
-    const int *fds;       /* descriptors for the job: pool_call_fd(), in a command 3, 4, ...; *copied* (dup) */
-    size_t fd_count;      /* at most 64 */
+    const int *fds;       /* descriptors for the job: pool_call_fd(), in a command 3, 4, ... or as its fd_numbers say;
+                           *copied* (dup) */
+    size_t fd_count;      /* at most 240 */
     int32_t retries;      /* further attempts, only after the outcomes in retry_on */
     uint32_t retry_on;    /* POOL_RETRY_ON bits; default: crashed, timed out, lost */
     int64_t retry_delay_ms; /* before each further attempt; default: at once */
@@ -325,12 +327,15 @@ typedef struct pool_command {
     int stderr_fd;
     bool foreground; /* in the host's process group, so that the terminal's Ctrl-C, Ctrl-Z and fg act on it; else in a
                         group of its own */
+    const int32_t *fd_numbers; /* *copied*: options.fds[i] has the number fd_numbers[i] in the command, each above 2 and
+                                  no two alike; NULL: 3, 4, ... */
     uint64_t reserved[8];
 } pool_command_t;
 
 /* The same for a program: it runs as the only child of a worker, with the signal mask and dispositions that the host
- * had when the pool was opened. command is *copied*. A command that cannot be executed settles as FAILED, code 127
- * (NOT_FOUND) or 126 (NOT_EXECUTABLE). Errors: as pool_submit, and -E2BIG (argv and envp above 4 MiB, too). */
+ * had when the pool was opened. Without cwd it starts in the host's directory, also where that has been removed.
+ * command is *copied*. A command that cannot be executed settles as FAILED, code 127 (NOT_FOUND) or 126
+ * (NOT_EXECUTABLE). Errors: as pool_submit, and -E2BIG (argv and envp above 4 MiB, too). */
 POOL_API int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
                                  pool_job_t **job);
 
@@ -371,10 +376,9 @@ POOL_API const char *pool_job_name(const pool_job_t *job); /* *borrowed*, as the
 POOL_API int pool_job_cancel(pool_job_t *job);
 
 /* Sends a signal to a running job: to its command (and the group that this leads, unless it is in the foreground), or
- * to the process of its function. What it does to the job shows in its result. Commands: SIGHUP, SIGINT, SIGQUIT,
- * SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT (one in the foreground: only while it is stopped);
- * functions: any but SIGKILL and SIGSTOP (see pool_job_cancel). 0 means requested. Errors: -ESRCH (it does not run
- * now), -EINVAL (not one of these). */
+ * to the process of its function. What it does to the job shows in its result. Any signal but SIGKILL and SIGSTOP (see
+ * pool_job_cancel), and for a command SIGCHLD. 0 means requested. Errors: -ESRCH (it does not run now), -EINVAL (not
+ * one of these). */
 POOL_API int pool_job_signal(pool_job_t *job, int signal);
 
 /* Adds a reference; returns job. */

@@ -149,17 +149,26 @@ static bool descends(pid_t pid, pid_t root)
     return false;
 }
 
-size_t support_descendants(pid_t root)
+size_t support_signal_descendants(pid_t root, int signal_number)
 {
     size_t count = 0;
     DIR *dir = opendir("/proc");
     assert_non_null(dir);
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        count += pid > 1 && descends(pid, root);
+        if (pid <= 1 || !descends(pid, root))
+            continue;
+        count++;
+        if (signal_number != 0)
+            kill(pid, signal_number);
     }
     closedir(dir);
     return count;
+}
+
+size_t support_descendants(pid_t root)
+{
+    return support_signal_descendants(root, 0);
 }
 
 bool support_alive(pid_t pid)

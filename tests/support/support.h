@@ -54,8 +54,9 @@ uint64_t support_rss(void);
 size_t support_fds(void);
 size_t support_threads(void);
 
-/* Processes that descend from root, zombies included, root not. */
+/* Processes that descend from root, zombies included, root not; and a signal for each of them. */
 size_t support_descendants(pid_t root);
+size_t support_signal_descendants(pid_t root, int signal_number);
 
 /* Whether a process is there and no zombie. */
 bool support_alive(pid_t pid);

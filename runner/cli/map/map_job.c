@@ -245,7 +245,10 @@ int map_job_submit(struct map_job *job, const struct map_options *options, pool_
                                         .stdout_mode = POOL_STREAM_FD,
                                         .stdout_fd = job->streams[0].relay.for_command,
                                         .stderr_mode = POOL_STREAM_FD,
-                                        .stderr_fd = job->streams[1].relay.for_command};
+                                        .stderr_fd = job->streams[1].relay.for_command,
+                                        .fd_numbers = options->inherited.numbers};
+        job_options.fds = options->inherited.numbers;
+        job_options.fd_count = options->inherited.count;
         job->owns_timeout = options->timeout_percent > 0 && timeout_ms == 0;
         if (timeout_ms > 0)
             job_options.timeout_ms = timeout_ms;

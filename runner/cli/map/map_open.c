@@ -31,13 +31,14 @@ static void fit_files(struct map *map, rlim_t most)
 {
     struct map_options *options = &map->options;
     const int64_t files = most > FILES_OF_OURS ? (int64_t)(most - FILES_OF_OURS) : 0;
-    const int64_t jobs = files / FILES_PER_JOB > 0 ? files / FILES_PER_JOB : 1;
+    const int64_t per_job = FILES_PER_JOB + (int64_t)options->inherited.count;
+    const int64_t jobs = files / per_job > 0 ? files / per_job : 1;
     if (jobs < options->jobs) {
         map_say(map, "no more than %lld at once: open files are limited (ulimit -n %llu)", (long long)jobs,
                 (unsigned long long)most);
         options->jobs = jobs;
     }
-    const int64_t left = (files - options->jobs * FILES_PER_JOB) / 2;
+    const int64_t left = (files - options->jobs * per_job) / 2;
     const int64_t wanted = AHEAD_LEAST + AHEAD_PER_JOB * options->jobs;
     map->ahead = left <= 0 ? 0 : (size_t)(left < wanted ? left : wanted);
 }
@@ -48,6 +49,7 @@ static int open_pool(struct map *map)
     struct rlimit files;
     if (options->dry_run)
         return 0;
+    inherited_find(&map->options.inherited, "map");
     const bool known = getrlimit(RLIMIT_NOFILE, &files) == 0;
     if (known)
         fit_files(map, files.rlim_max);
@@ -184,10 +186,16 @@ int map_begin_files(struct map *map)
 
 int map_begin(struct map *map)
 {
-    static const int taken[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t ignored, taken;
     if (map->options.dry_run)
         return 0;
-    map->signals = signals_take(taken, sizeof taken / sizeof taken[0]);
+    signals_ignored(&ignored);
+    sigemptyset(&taken);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (sigismember(&ignored, numbers[i]) == 0) /* nohup */
+            sigaddset(&taken, numbers[i]);
+    map->signals = signals_take(&taken);
     if (map->signals < 0) {
         map_say(map, "%s", strerror(-map->signals));
         return -1;

@@ -3,6 +3,7 @@
 #define MAP_OPTIONS_H
 
 #include "halt.h"
+#include "inherited.h"
 #include "inputs.h"
 #include "limit.h"
 
@@ -26,6 +27,7 @@ struct map_options {
     bool replaces, tells;     /* see struct replace_use */
     bool from_stdin;          /* no other source of inputs was named */
     struct inputs inputs;     /* not opened yet */
+    struct inherited inherited;
 };
 
 /* Reads the command line; argv is *borrowed*, and its ::: become NULL. 0; -1 after it has said what is wrong; -2: help

@@ -1,6 +1,7 @@
 /* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
 #include "closed.h"
 #include "curve.h"
+#include "inherited.h"
 #include "limit.h"
 #include "outcome.h"
 #include "outfile.h"
@@ -41,10 +42,11 @@ struct run {
     pool_t *pool;
     pool_job_t *job;
     struct terminal terminal;
-    int settled;         /* eventfd */
-    int signals;         /* signalfd */
-    atomic_bool ended;   /* by a signal from outside: no further attempt */
-    atomic_bool stopped; /* the command is */
+    struct inherited inherited;
+    int settled;       /* eventfd */
+    int signals;       /* signalfd */
+    sigset_t ignored;  /* when we started: no end of ours */
+    atomic_bool ended; /* by a signal from outside: no further attempt */
 };
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
@@ -149,9 +151,8 @@ static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
 }
 
 /* The command was stopped, and we are as it is: that is what a shell sees. */
-static void stop_with(struct run *run, pool_job_t *job, int signal_number)
+static void stop_with(pool_job_t *job, int signal_number)
 {
-    run->stopped = true;
     if (signal_number != SIGSTOP && terminal_is_unwatched())
         pool_job_signal(job, SIGCONT); /* without us in between the terminal would not have stopped it */
     else
@@ -166,9 +167,7 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
     else if (event->kind == POOL_EVENT_RETRIED && run->ended)
         pool_job_cancel(job);
     else if (event->kind == POOL_EVENT_STOPPED)
-        stop_with(run, job, event->signal);
-    else if (event->kind == POOL_EVENT_CONTINUED)
-        run->stopped = false;
+        stop_with(job, event->signal);
 }
 
 static pool_stream_t stream_mode(const struct run *run, int fd)
@@ -188,8 +187,11 @@ static int submit(struct run *run)
         .stderr_mode = stream_mode(run, STDERR_FILENO),
         .stderr_fd = run->relays[1].for_command,
         .foreground = true,
+        .fd_numbers = run->inherited.numbers,
     };
     pool_job_options_t options = run->limits.job;
+    options.fds = run->inherited.numbers;
+    options.fd_count = run->inherited.count;
     options.on_settled = on_settled;
     options.on_event = on_event;
     options.user = run;
@@ -204,35 +206,50 @@ static int submit(struct run *run)
 /* The pool is opened before signals are blocked: commands get the mask and the dispositions of that moment. */
 static int start(struct run *run)
 {
-    static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT};
     const pool_options_t options = {.workers = 1, .warm = POOL_NONE};
     pool_error_t error;
-    sigset_t held;
+    sigset_t all;
+    inherited_find(&run->inherited, "run");
     run->settled = eventfd(0, EFD_CLOEXEC);
     if (run->settled < 0 || pool_open(&run->pool, &options, &error) < 0) {
         say("run", "%s", run->settled < 0 ? strerror(errno) : error.message);
         return -1;
     }
-    run->signals = signals_take(taken, sizeof taken / sizeof taken[0]);
-    sigemptyset(&held);
-    sigaddset(&held, SIGTTIN); /* we stop when the command has: stop_with() */
-    sigaddset(&held, SIGTTOU);
-    sigprocmask(SIG_BLOCK, &held, NULL);
+    signals_ignored(&run->ignored);
+    signals_all(&all); /* also those that stop: we stop when the command has, see stop_with() */
+    run->signals = signals_take(&all);
     return submit(run);
 }
 
 /* Whether the command has not got it as well. What the terminal sends, its whole foreground group gets, but for the end
- * of the line: of that it tells the session's leader alone. An editor stops with its whole group, and the shell's fg
- * and bg are for the whole group: passed on late, a SIGCONT would undo the next Ctrl-Z. */
-static bool is_for_us_alone(const struct run *run, const struct signalfd_siginfo *info)
+ * of the line: of that it tells the session's leader alone. Timers and limits of ours are nobody else's. An editor
+ * stops with its whole group, and the shell's fg and bg are for the whole group: passed on late, a SIGCONT would undo
+ * the next Ctrl-Z. */
+static bool is_for_us_alone(const struct signalfd_siginfo *info)
 {
-    if (info->ssi_code > 0)
-        return info->ssi_signo == SIGHUP && getsid(0) == getpid();
-    if (info->ssi_signo == SIGTSTP)
-        return getpgid((pid_t)info->ssi_pid) != getpgrp();
-    if (info->ssi_signo == SIGCONT)
-        return run->stopped && !terminal_is_shell((pid_t)info->ssi_pid);
-    return true;
+    switch ((int)info->ssi_signo) {
+    case SIGINT:
+    case SIGQUIT:
+    case SIGWINCH:
+    case SIGTTIN:
+    case SIGTTOU:
+        return info->ssi_code <= 0;
+    case SIGHUP:
+        return info->ssi_code <= 0 || getsid(0) == getpid();
+    case SIGTSTP:
+        return info->ssi_code <= 0 && getpgid((pid_t)info->ssi_pid) != getpgrp();
+    case SIGCONT:
+        return info->ssi_code <= 0 && !terminal_is_shell((pid_t)info->ssi_pid);
+    default:
+        return !signals_is_own((int)info->ssi_signo, (pid_t)info->ssi_pid);
+    }
+}
+
+/* No further attempt follows. One that was ignored when we started is for the command alone to think about. */
+static bool is_end(const struct run *run, int number)
+{
+    return (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) &&
+           sigismember(&run->ignored, number) == 0;
 }
 
 /* Whether it does not run yet, or may run again; else it is about to end by itself, and is to be let. */
@@ -247,9 +264,9 @@ static void pass_signals(struct run *run)
     struct signalfd_siginfo info;
     while (read(run->signals, &info, sizeof info) == sizeof info) {
         const int number = (int)info.ssi_signo;
-        if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT)
+        if (is_end(run, number))
             run->ended = true;
-        if (is_for_us_alone(run, &info) && pool_job_signal(run->job, number) < 0 && run->ended && has_runs_ahead(run))
+        if (is_for_us_alone(&info) && pool_job_signal(run->job, number) < 0 && run->ended && has_runs_ahead(run))
             pool_job_cancel(run->job);
     }
 }

@@ -1,0 +1,33 @@
+#include "inherited.h"
+
+#include "say.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+void inherited_find(struct inherited *inherited, const char *verb)
+{
+    struct rlimit files = {.rlim_max = RLIM_INFINITY};
+    DIR *dir = opendir("/proc/self/fd");
+    inherited->count = inherited->left_out = 0;
+    if (dir == NULL)
+        return;
+    getrlimit(RLIMIT_NOFILE, &files);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        const int fd = (int)strtol(entry->d_name, NULL, 10); /* "." and "..": 0 */
+        const int flags = fd <= STDERR_FILENO ? FD_CLOEXEC : fcntl(fd, F_GETFD);
+        if (flags < 0 || (flags & FD_CLOEXEC) != 0)
+            continue;
+        if (inherited->count < INHERITED_MAX && (rlim_t)fd < files.rlim_max)
+            inherited->numbers[inherited->count++] = fd;
+        else
+            inherited->left_out++;
+    }
+    closedir(dir);
+    if (inherited->left_out > 0)
+        say(verb, "%zu open files do not reach the command: %d do at most, and none that is numbered above ulimit -Hn",
+            inherited->left_out, INHERITED_MAX);
+}
