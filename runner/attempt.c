@@ -77,6 +77,7 @@ static void describe_ending(const struct peer *peer, const struct message_gone *
         .value_bad = peer->value_bad,
         .host_error = peer->host_error,
         .lost = gone == NULL,
+        .unkillable = gone != NULL && gone->unkillable != 0,
         .status = gone == NULL ? 0 : (int)gone->status,
         .verdict = gone == NULL ? VERDICT_NONE : gone->verdict,
         .is_command = peer->job->kind->is_command,
@@ -193,7 +194,8 @@ static void run_again(struct peer *peer, enum verdict_next next, const struct ve
 static bool is_lesson(const struct verdict *verdict)
 {
     return verdict->outcome == POOL_DONE || verdict->cause == POOL_CAUSE_MEMORY_LIMIT ||
-           (verdict->outcome == POOL_FAILED && verdict->cause == POOL_CAUSE_EXITED);
+           (verdict->outcome == POOL_FAILED &&
+            (verdict->cause == POOL_CAUSE_EXITED || verdict->cause == POOL_CAUSE_UNKILLABLE));
 }
 
 void attempt_conclude(struct peer *peer, const struct message_gone *gone)

@@ -23,6 +23,7 @@ static const char *const causes[POOL_CAUSE_COUNT_] = {
     [POOL_CAUSE_NOT_EXECUTABLE] = "not-executable",
     [POOL_CAUSE_PROTOCOL] = "protocol",
     [POOL_CAUSE_LOST] = "lost",
+    [POOL_CAUSE_UNKILLABLE] = "unkillable",
 };
 
 static const char *const methods[] = {

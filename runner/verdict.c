@@ -146,7 +146,17 @@ static void say_exit(const struct verdict_ending *ending, struct verdict *verdic
         say(verdict, POOL_CRASHED, POOL_CAUSE_EXITED, "exited %d before its result was whole", code);
 }
 
-void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict)
+/* Whatever became of the job itself: done does not mean gone. */
+static void add_unkillable(struct verdict *verdict)
+{
+    const size_t length = strlen(verdict->message);
+    snprintf(verdict->message + length, sizeof verdict->message - length,
+             "; what it left cannot be killed, and may still be there");
+    if (verdict->cause == POOL_CAUSE_EXITED)
+        verdict->cause = POOL_CAUSE_UNKILLABLE;
+}
+
+static void decide(const struct verdict_ending *ending, struct verdict *verdict)
 {
     const bool left_well = WIFEXITED(ending->status) && WEXITSTATUS(ending->status) == 0;
     *verdict = (struct verdict){0};
@@ -178,6 +188,13 @@ void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict
         say_signal(ending, verdict, WTERMSIG(ending->status));
     else
         say_exit(ending, verdict);
+}
+
+void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    decide(ending, verdict);
+    if (ending->unkillable)
+        add_unkillable(verdict);
 }
 
 enum verdict_next verdict_next(const struct verdict_retry *retry)

@@ -17,6 +17,7 @@ struct verdict_ending {
     bool value_bad;      /* the result's memfd was not what the frame said */
     int host_error;      /* errno: the host had no room for what it sent; 0: none */
     bool lost;           /* the fork server died: status and verdict are unknown */
+    bool unkillable;     /* what it left could not be killed */
     int status;          /* as wait(2) */
     uint64_t verdict;    /* enum message_verdict */
     bool is_command;

@@ -672,8 +672,100 @@ static void test_containment_workers_draw_different_numbers(void **state)
     pool_free(pool);
 }
 
-int main(void)
+/* ---- what cannot be killed ----------------------------------------------------------------------------------------
+ */
+
+#define UNTOUCHABLE "untouchable" /* as its first argument: this program is to be that */
+
+/* Another user's process altogether, as a job can start one through a setuid program: nobody may kill it. It tells its
+ * pid at 3, and stays until 4 ends. */
+static int be_untouchable(void)
 {
+    const pid_t pid = getpid();
+    char byte;
+    if (setresuid(0, 0, 0) < 0 || write(3, &pid, sizeof pid) != sizeof pid)
+        return 1;
+    return read(4, &byte, 1) == 0 ? 0 : 1;
+}
+
+/* A copy of this program that is root's, whoever starts it. */
+static void install_untouchable(char path[64])
+{
+    char line[512], self[128];
+    const ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(size > 0);
+    self[size] = '\0';
+    snprintf(path, 64, "/tmp/pool_containmentXXXXXX");
+    assert_non_null(mkdtemp(path));
+    snprintf(line, sizeof line, "chmod 755 %s && cp %s %s/helper && chmod 4755 %s/helper", path, self, path, path);
+    assert_int_equal(system(line), 0);
+}
+
+struct untouchable {
+    char directory[64];
+    int said[2], never[2];
+};
+
+/* Its job is told of with a word of its own, after a bound; others' ends do not wait for that, with something left
+ * behind or not. */
+static int leave_untouchable(void *arg)
+{
+    const struct untouchable *untouchable = arg;
+    char line[128];
+    pid_t pid;
+    pool_t *pool;
+    pool_job_t *stuck, *job;
+    const int fds[] = {untouchable->said[1], untouchable->never[0]};
+    snprintf(line, sizeof line, "%s/helper " UNTOUCHABLE " &", untouchable->directory);
+    const char *argv[] = {"/bin/sh", "-c", line, NULL}, *leaving[] = {"/bin/sh", "-c", "setsid sleep 1000 &", NULL};
+    const pool_command_t command = {.argv = argv}, other = {.argv = leaving};
+    const pool_job_options_t options = {.fds = fds, .fd_count = 2};
+    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 2}, NULL) == 0);
+    CHILD_CHECK(pool_submit_command(pool, &command, &options, &stuck) == 0);
+    if (read(untouchable->said[0], &pid, sizeof pid) != sizeof pid)
+        return 1;
+    for (int i = 0; i < 20; i++) {
+        CHILD_CHECK(pool_submit_command(pool, &other, NULL, &job) == 0 && pool_job_wait(job, -1) == 0);
+        CHILD_CHECK(pool_job_result(job)->outcome == POOL_DONE && !pool_job_result(job)->usage.unkillable);
+        CHILD_CHECK(pool_job_result(job)->usage.processes_killed <= 1);
+        CHILD_CHECK(pool_job_state(stuck) != POOL_STATE_SETTLED);
+        pool_job_release(job);
+    }
+    CHILD_CHECK(pool_job_wait(stuck, -1) == 0);
+    const pool_result_t *result = pool_job_result(stuck);
+    CHILD_CHECK(result->outcome == POOL_DONE && result->cause == POOL_CAUSE_UNKILLABLE && result->usage.unkillable);
+    CHILD_CHECK(strstr(result->message, "cannot be killed") != NULL);
+    CHILD_CHECK(support_alive(pid));
+    pool_job_release(stuck);
+    pool_free(pool);
+    return 0;
+}
+
+static void test_containment_unkillable_delays_its_own_job_alone(void **state)
+{
+    struct untouchable untouchable;
+    char line[128];
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    install_untouchable(untouchable.directory);
+    support_pipe(untouchable.said);
+    support_pipe(untouchable.never);
+    child_run(true, leave_untouchable, &untouchable);
+    close(untouchable.said[1]);
+    close(untouchable.never[0]);
+    close(untouchable.never[1]); /* it ends, and with it the last writer */
+    while (support_await_byte(untouchable.said[0]) >= 0)
+        ;
+    close(untouchable.said[0]);
+    snprintf(line, sizeof line, "rm -r %s", untouchable.directory);
+    assert_int_equal(system(line), 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], UNTOUCHABLE) == 0)
+        return be_untouchable();
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_containment_helpers_belong_to_their_own_job),
         SUPPORT_TEST(test_containment_helper_without_its_first_thread),
@@ -689,6 +781,7 @@ int main(void)
         SUPPORT_TEST(test_containment_stale_stdout_is_flushed_by_the_host_alone),
         SUPPORT_TEST(test_containment_preloaded_state_is_each_jobs_own),
         SUPPORT_TEST(test_containment_workers_draw_different_numbers),
+        SUPPORT_TEST(test_containment_unkillable_delays_its_own_job_alone),
     };
     return cmocka_run_group_tests_name("containment", tests, NULL, NULL);
 }

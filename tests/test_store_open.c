@@ -195,6 +195,30 @@ static void test_store_open_of_a_newer_version_after_a_crash(void **state)
     free(log.data);
 }
 
+/* What a reclaimd before this one has left is all there, and goes on. */
+static void test_store_open_of_the_first_version(void **state)
+{
+    (void)state;
+    bool wanted[JOBS_MOST] = {true, true, true};
+    struct record record;
+    struct store *store = jobs_open();
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(jobs_insert(store, i, 10), 0);
+    assert_int_equal(store_commit(store), 0);
+    store_close(store);
+    run_sql(STORE_PAGES_VFS, "ALTER TABLE job DROP COLUMN unkillable; PRAGMA user_version = 1");
+    store = jobs_open();
+    jobs_expect(store, wanted);
+    assert_int_equal(store_job_read(store, 1, &record), 0);
+    assert_false(record.end.unkillable);
+    record.end.unkillable = true;
+    assert_int_equal(store_job_update(store, &record), 0);
+    assert_int_equal(store_commit(store), 0);
+    assert_int_equal(store_job_read(store, 1, &record), 0);
+    assert_true(record.end.unkillable);
+    store_close(store);
+}
+
 static void test_store_open_row_of_a_missing_job(void **state)
 {
     (void)state;
@@ -457,6 +481,7 @@ int main(void)
         DIRECTORY_TEST(test_store_open_of_a_newer_version),
         DIRECTORY_TEST(test_store_open_of_a_newer_version_after_a_crash),
         DIRECTORY_TEST(test_store_open_row_of_a_missing_job),
+        DIRECTORY_TEST(test_store_open_of_the_first_version),
         DIRECTORY_TEST(test_store_open_migrates_whole_or_not),
         DIRECTORY_TEST(test_store_open_torn_tail),
         DIRECTORY_TEST(test_store_open_flipped_bits_in_pages),

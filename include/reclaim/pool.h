@@ -93,6 +93,8 @@ typedef enum pool_cause {
     POOL_CAUSE_NOT_EXECUTABLE, /* the command exists and cannot be executed */
     POOL_CAUSE_PROTOCOL,       /* what came out of the worker was no legal message */
     POOL_CAUSE_LOST,           /* the fork server died, or no worker could be started */
+    POOL_CAUSE_UNKILLABLE,     /* as EXITED, and what the job has left could not be killed (usage.unkillable): it may
+                                  still be there */
     POOL_CAUSE_COUNT_
 } pool_cause_t;
 
@@ -131,7 +133,8 @@ typedef struct pool_usage {
                               room, or (rerunnable) when the fork server died */
     double started, ended; /* seconds since the epoch (CLOCK_REALTIME), last attempt; 0: never started */
     bool complete;         /* false while an `early` job's process is still being reaped: see early */
-    bool unkillable;       /* a process of the job could not be killed: it may still be there */
+    bool unkillable;       /* a process of the job could not be killed (another user's, or it hangs in the kernel): it
+                              may still be there. No other job waits for it */
     uint64_t reserved[8];
 } pool_usage_t;
 

@@ -75,6 +75,7 @@ int report_write_json(FILE *file, const char *const *argv, const pool_result_t *
                         number_or_null(usage->memory_limit > 0, (json_int_t)usage->memory_limit));
     json_object_set_new(report, "processes", json_integer(usage->processes));
     json_object_set_new(report, "killed_processes", json_integer(usage->processes_killed));
+    json_object_set_new(report, "unkillable", json_boolean(usage->unkillable));
     json_object_set_new(report, "attempt", json_integer(usage->attempt));
     json_object_set_new(report, "started_at", time_of(usage->started));
     json_object_set_new(report, "ended_at", time_of(usage->ended));
@@ -117,6 +118,8 @@ void report_print(FILE *file, const char *const *argv, const pool_result_t *resu
     fprintf(file, "  processes  %u", usage->processes);
     if (usage->processes_killed > 0)
         fprintf(file, ", of which %u had to be ended", usage->processes_killed);
+    if (usage->unkillable)
+        fputs("; what is left cannot be killed, and may still be there", file);
     if (usage->attempt > 1)
         fprintf(file, "\n  runs       %u", usage->attempt);
     fputc('\n', file);

@@ -35,7 +35,7 @@ void ends_encode(char message[RECORD_MESSAGE_MAX])
 
 static bool has_succeeded(const struct record_end *end)
 {
-    return end->cause == POOL_CAUSE_EXITED && end->exit_code == 0;
+    return (end->cause == POOL_CAUSE_EXITED || end->cause == POOL_CAUSE_UNKILLABLE) && end->exit_code == 0;
 }
 
 static enum record_state final_state(const struct record_end *end)

@@ -43,6 +43,7 @@ struct record_end {
     uint32_t processes, killed_processes;
     uint64_t result_size, stdout_size, stderr_size;
     bool truncated;
+    bool unkillable; /* something that it left may still be there */
 };
 
 struct record {

@@ -37,6 +37,7 @@ static void fill(const pool_result_t *result, struct record_end *end)
         .memory_method = (int32_t)usage->memory_method,
         .processes = usage->processes,
         .killed_processes = usage->processes_killed,
+        .unkillable = usage->unkillable,
         .result_size = result->size,
     };
     snprintf(end->message, sizeof end->message, "%s", result->message);

@@ -38,6 +38,7 @@ int store_row_bind_state(sqlite3_stmt *statement, int at, const struct record *r
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)end->stdout_size);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)end->stderr_size);
     sqlite3_bind_int(statement, at++, end->truncated);
+    sqlite3_bind_int(statement, at++, end->unkillable);
     return at;
 }
 
@@ -71,6 +72,7 @@ static int read_end(sqlite3_stmt *statement, int at, struct record_end *end)
     end->stdout_size = (uint64_t)sqlite3_column_int64(statement, at++);
     end->stderr_size = (uint64_t)sqlite3_column_int64(statement, at++);
     end->truncated = sqlite3_column_int(statement, at++) != 0;
+    end->unkillable = sqlite3_column_int(statement, at++) != 0;
     return at;
 }
 

@@ -10,9 +10,9 @@
     "group_name, priority, state, cancelling, requeue, after_any, start_at, keep_seconds, attempt, failures, " \
     "oom_retries, interruptions, evictions, cause, code, signal, exit_code, message, started_at, ended_at, "   \
     "wall_seconds, user_seconds, system_seconds, peak_memory, memory_limit, memory_method, processes, "        \
-    "killed_processes, result_size, stdout_size, stderr_size, truncated"
+    "killed_processes, result_size, stdout_size, stderr_size, truncated, unkillable"
 #define STORE_ROW_STATE_VALUES \
-    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 #define STORE_ROW STORE_ROW_FIXED ", " STORE_ROW_STATE
 
 /* Binds STORE_ROW_STATE from parameter `at` on (*borrows* until the statement is reset). Gives the next parameter. */

@@ -77,7 +77,9 @@ static const char version_1[] =
     ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
-const char *const store_steps[STORE_VERSION] = {version_1};
+static const char version_2[] = "ALTER TABLE job ADD COLUMN unkillable INTEGER NOT NULL DEFAULT 0;";
+
+const char *const store_steps[STORE_VERSION] = {version_1, version_2};
 
 static int step_to(sqlite3 *db, const char *step, int version)
 {

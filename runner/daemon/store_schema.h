@@ -5,7 +5,7 @@
 #include <sqlite3.h>
 
 #define STORE_APPLICATION 0x52434c4d /* PRAGMA application_id: "RCLM" */
-#define STORE_VERSION     1          /* PRAGMA user_version */
+#define STORE_VERSION     2          /* PRAGMA user_version */
 
 /* Step i makes version i + 1 of version i; 0 is an empty database. Steps are only ever added. */
 extern const char *const store_steps[STORE_VERSION];

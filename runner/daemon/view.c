@@ -79,6 +79,12 @@ static void add_state(const struct daemon *daemon, struct view *view, const stru
         add_word(view, "waits", waits_for(daemon, job));
 }
 
+static void add_true(struct view *view, const char *name)
+{
+    rpc_pack_named_bool(&view->packer, name, true);
+    view->fields++;
+}
+
 static void add_end(struct view *view, const struct record *record)
 {
     const struct record_end *end = &record->end;
@@ -103,10 +109,10 @@ static void add_end(struct view *view, const struct record *record)
     add_uint(view, "result_size", end->result_size);
     add_uint(view, "stdout_size", end->stdout_size);
     add_uint(view, "stderr_size", end->stderr_size);
-    if (end->truncated) {
-        rpc_pack_named_bool(&view->packer, "truncated", true);
-        view->fields++;
-    }
+    if (end->unkillable)
+        add_true(view, "unkillable");
+    if (end->truncated)
+        add_true(view, "truncated");
 }
 
 static void add_command(struct view *view, const msgpack_object *command, bool whole)
@@ -123,10 +129,8 @@ static void add_command(struct view *view, const msgpack_object *command, bool w
     for (uint32_t i = 0; i < count; i++)
         msgpack_pack_object(&view->packer, command->via.array.ptr[i]);
     view->fields++;
-    if (count < command->via.array.size) {
-        rpc_pack_named_bool(&view->packer, "command_cut", true);
-        view->fields++;
-    }
+    if (count < command->via.array.size)
+        add_true(view, "command_cut");
 }
 
 /* What it was given beside what is told of any job; not what may be large: its environment, input and argument. */

@@ -47,6 +47,7 @@ int outcome_exit_code(const pool_result_t *result)
         return 128 + signal_number;
     switch (result->cause) {
     case POOL_CAUSE_EXITED:
+    case POOL_CAUSE_UNKILLABLE: /* what it was started for it has done, or not */
         return result->outcome == POOL_CRASHED ? OUTCOME_OWN_FAILURE : result->code;
     case POOL_CAUSE_TIMEOUT:
         return result->signal == SIGKILL ? 128 + SIGKILL : 124;
@@ -72,6 +73,7 @@ int outcome_is_ours(const pool_result_t *result)
     case POOL_CAUSE_PROTOCOL:
     case POOL_CAUSE_NOT_FOUND:
     case POOL_CAUSE_NOT_EXECUTABLE:
+    case POOL_CAUSE_UNKILLABLE:
         return 1;
     default:
         return is_over_limit(result);

@@ -188,6 +188,12 @@ static void print_counts(FILE *file, const msgpack_object *job)
     }
 }
 
+static void print_left(FILE *file, const msgpack_object *job)
+{
+    if (answer_bool(job, "unkillable"))
+        fprintf(file, "  left       a process that cannot be killed, and may still be there\n");
+}
+
 static void print_after(FILE *file, const msgpack_object *job)
 {
     const msgpack_object_array *after = answer_array(job, "after");
@@ -222,6 +228,7 @@ void jobview_print(FILE *file, const msgpack_object *job)
         fprintf(file, "  exit code  %lld\n", (long long)answer_int(job, "exit_code"));
     print_usage(file, job);
     print_counts(file, job);
+    print_left(file, job);
     if (answer_bool(job, "truncated"))
         fprintf(file, "  truncated  output was dropped\n");
     print_times(file, job);
