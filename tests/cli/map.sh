@@ -7,6 +7,8 @@ set -u
 
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
+reclaim=$(realpath "$reclaim")
+cd "$work" || exit 1 # so that nothing is left behind, whatever is made
 
 tab=$(printf '\t')
 started="" # processes of ours, for the trap
@@ -85,6 +87,31 @@ cp "$work/sorted" "$work/out"
 same out "1
 2"
 check "no inputs" 0 map echo ::: && same out ""
+
+# Six jobs that run at once or never end, and six of which each has the only place.
+at_once() {
+    rm -rf "$work/at-once"
+    mkdir "$work/at-once"
+    # shellcheck disable=SC2016 # for the inner shell
+    check "-j $1" 0 map -j "$1" --shell ": >$work/at-once/{}; "'until [ $(ls '"$work/at-once"' | wc -l) = 6 ]; do sleep 0.05; done' \
+        ::: 1 2 3 4 5 6
+}
+one_by_one() {
+    check "-j $1" 0 map -j "$1" --shell 'echo {%}; sleep 0.1 # {}' ::: 1 2 3 && same out "1
+1
+1"
+}
+at_once +1000
+at_once 0 && silent
+one_by_one -1000
+one_by_one 1%
+if [ "$(nproc)" -gt 1 ] && command -v taskset >/dev/null; then
+    one=$(taskset -cp $$ | sed 's/.*[ ,]//; s/-.*//')
+    check "of the processors that it may run on" 0 taskset -c "$one" timeout 60 "$reclaim" map --shell 'echo {%}; sleep 0.1 # {}' ::: 1 2 3 &&
+        same out "1
+1
+1"
+fi
 check "a dry run" 0 map --dry-run -k --joblog "$work/none" touch "$work/x{}" ::: 1 "2 3" &&
     same out "touch $work/x1
 touch '$work/x2 3'"
@@ -193,6 +220,20 @@ check "are told apart" 0 map -j1 -k --joblog "$work/log4" --resume echo "{/}" "{
 check "and go on" 0 map -j1 --joblog "$work/log4" --resume echo "{/}" ::: z/a x/a && same out a
 check "by number only" 0 map --joblog "$work/log5" echo "{#}" ::: a b
 check "by number only, resumed" 0 map --joblog "$work/log5" --resume echo "{#}" ::: c b && same out 1
+
+# +FILE: rows stay, and a header stands where there is none.
+check "a joblog that is added to" 0 map --joblog "+$work/log10" echo ::: a
+check "and again" 0 map --joblog "+$work/log10" echo ::: a b
+cut -f1,9 "$work/log10" | sort >"$work/out"
+same out "1${tab}echo a
+1${tab}echo a
+2${tab}echo b
+Seq${tab}Command"
+check "resumed, and added to" 0 map --joblog "+$work/log10" --resume echo ::: a b c a && same out c
+check "a dry run adds nothing" 0 map --joblog "+$work/log10" --dry-run echo ::: z && counts log10 5
+check "./+FILE is a file of that name" 0 map --joblog ./+log10 true ::: a && counts "+log10" 2
+check "a directory whose name looks like a table's" 0 map --results "$work/out.csv/" echo ::: a && [ -s "$work/out.csv/1/a/stdout" ] ||
+    { failed=$((failed + 1)) && echo "not so: $name"; }
 
 # A torn last line.
 printf '9\t:\t17.0\t0.1\t0\t0\t0\t0\techo torn1' >>"$log"
@@ -410,7 +451,17 @@ bad "--memory 12Q" --report "$work/kept" -m 12Q
 bad "--memory 10K" -m 10K
 bad "--timeout soon" -t soon
 bad "--timeout x%" -t x%
-bad "--jobs 0" -j 0
+bad "--jobs 0%" -j 0%
+bad "--jobs +50%: give a number, +N or -N" -j +50%
+bad "--jobs 10001" -j 10001
+bad "--joblog -:" --joblog -
+bad "--joblog +:" --joblog +
+bad "--results out.csv: no table is written" --results out.csv
+bad "--results -.JSON: no table is written" --results -.JSON
+bad "--results o-{}.txt: give one directory" --results "o-{}.txt"
+bad "--results {1}/: give one directory" --results "{1}/"
+bad "--results {= 1 =}: give one directory" --results "{= 1 =}"
+bad "--joblog $work/kept" --joblog "+$work/kept"
 bad "--delay never" --delay never
 bad "--halt now" --halt now
 bad "--retries 0" --retries 0
@@ -455,6 +506,12 @@ bad "TMPDIR /no/such/place"
 unset TMPDIR
 bad "did you mean --joblog?" --jobolg x
 check "an input that there is not" 255 map touch "$work/run-a" "{5}" ::: a ::: b && says err "{5}: there are only 2 sources"
+check "a Perl expression" 255 map touch "$work/run-a" '{= $_++ =}' ::: a && says err "{=...=}: no Perl is run here"
+check "a Perl expression in several words" 255 map touch "$work/run-a" '{=' '$_++' '=}' ::: a && says err "{=...=}: no Perl"
+check "a padded number" 255 map touch "$work/run-a" '{0#}' ::: a && says err "{0#}: {#} and {%} take no number"
+name="which ran nothing"
+count=$((count + 1))
+[ ! -e "$work/run-a" ] || failed=$((failed + 1))
 check "no command" 255 map ::: a && says err "no command"
 check "linked inputs" 255 map echo ::: a :::+ b && says err ":::+"
 check "linked inputs first" 255 map echo :::+ a ::: b && says err ":::+"

@@ -33,8 +33,9 @@ static void fit_files(struct map *map, rlim_t most)
     const int64_t files = most > FILES_OF_OURS ? (int64_t)(most - FILES_OF_OURS) : 0;
     const int64_t jobs = files / FILES_PER_JOB > 0 ? files / FILES_PER_JOB : 1;
     if (jobs < options->jobs) {
-        map_say(map, "no more than %lld at once: open files are limited (ulimit -n %llu)", (long long)jobs,
-                (unsigned long long)most);
+        if (!options->jobs_many)
+            map_say(map, "no more than %lld at once: open files are limited (ulimit -n %llu)", (long long)jobs,
+                    (unsigned long long)most);
         options->jobs = jobs;
     }
     const int64_t left = (files - options->jobs * FILES_PER_JOB) / 2;
@@ -171,11 +172,11 @@ int map_open_all(struct map *map)
 
 int map_begin_files(struct map *map)
 {
-    const bool resumes = map->options.resume || map->options.resume_failed;
+    const bool keeps = map->options.resume || map->options.resume_failed || map->options.joblog_appends;
     if (map->begun || map->options.dry_run)
         return 0;
     map->begun = true;
-    int rc = joblog_begin(&map->joblog, resumes);
+    int rc = joblog_begin(&map->joblog, keeps);
     if (rc < 0)
         return table_fail("joblog", map->options.joblog, strerror(-rc));
     rc = map->report == NULL ? 0 : outfile_empty(map->options.report, map->report);

@@ -1,11 +1,13 @@
 #include "results.h"
 
+#include "replace.h"
 #include "write_all.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +45,23 @@ static void put_name(struct text *path, const char *value)
         return;
     path->size = start + NAME_MOST - HASH_SIZE;
     text_printf(path, "-%016llx", (unsigned long long)hash(value));
+}
+
+const char *results_refuse(const char *directory)
+{
+    static const char *const tables[] = {".csv", ".tsv", ".json"};
+    struct replace_use use;
+    const size_t size = strlen(directory);
+    replace_inspect((const char *const[]){directory, NULL}, SIZE_MAX, &use);
+    if (use.any || use.problem != REPLACE_FINE)
+        return "give one directory without replacement strings: DIR gets a directory 1/INPUT for each job";
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const size_t end = strlen(tables[i]);
+        if (size >= end && strcasecmp(directory + size - end, tables[i]) == 0)
+            return "no table is written: give a directory (one of this name with a / at its end), and --joblog or "
+                   "--report for a line a job";
+    }
+    return NULL;
 }
 
 void results_path(struct text *path, const char *directory, const char *const *values, size_t count)
