@@ -313,6 +313,16 @@ count=$((count + 1))
 awk -F '\t' 'NR > 1 { if (NR > 2 && $3 - last < 0.08) bad = 1; last = $3 } END { exit bad }' "$work/log7" ||
     failed=$((failed + 1))
 
+# Nobody waits after the last start, wherever the inputs come from, and whatever a resume skips.
+check "no pause" 0 map --delay 0 true ::: 1 2
+check "a pause after none" 0 map --delay 1h --joblog "$work/log11" true ::: 1
+check "a pause after the last line" 0 feed '1\n' --delay 1h true
+echo 1 >"$work/one"
+check "a pause after the last of a file" 0 map --delay 1h -a "$work/one" echo ::: 1 && same out "1 1"
+check "a pause after the last of a file that comes second" 0 map --delay 1h echo ::: 1 :::: "$work/one" && same out "1 1"
+check "a pause before what is skipped" 0 map --delay 1h --joblog "$work/log11" --resume true ::: 2 1 && counts log11 3
+check "a pause behind what is skipped" 0 map --delay 1h --joblog "$work/log11" --resume true ::: 1 2 3 && counts log11 4
+
 # ---- bounds
 
 # While the first job waits, others run ahead of it, but not without end; then all come out in order.
@@ -339,6 +349,38 @@ seq 1000 | cmp -s - "$work/out" || {
     echo "FAILED: $name: not all came out in order"
     failed=$((failed + 1))
 }
+
+# Nor is anything read ahead then: as many have ended as may wait, and the pipe that was waited for has plenty.
+name="reads no more than it can start"
+rm -f "$work/ran"
+mkfifo "$work/wide"
+# shellcheck disable=SC2016 # for the inner shell
+"$reclaim" map -j3 -k sh -c 'test $PARALLEL_SEQ = 1 && cat "$0"; echo >>"$1"' "$work/first" "$work/ran" <"$work/wide" >"$work/out" 2>&1 &
+pid=$!
+started="$started $pid"
+exec 9>"$work/wide"
+seq 71 >&9
+wait_for has_lines "$work/ran" 70
+echo 72 >&9
+wait_for has_lines "$work/ran" 71
+yes "$(head -c 100000 /dev/zero | tr '\0' x)" | head -c 80000000 >&9 &
+started="$started $!"
+resident() {
+    sed -n 's/VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status"
+}
+last=0
+until [ "$(resident)" = "$last" ]; do
+    last=$(resident)
+    sleep 0.3
+done
+count=$((count + 1))
+[ "$last" -lt 50000 ] || {
+    echo "FAILED: $name: it has $last KiB"
+    failed=$((failed + 1))
+}
+kill -TERM $pid
+exec 9>&-
+wait $pid
 
 # An input that is there does not wait for one that is not.
 name="a pipe that is slow"
@@ -589,5 +631,18 @@ interrupt "SIGTERM ends what runs"
 kill -TERM $pid
 ended_with 255
 [ ! -e "$work/ended" ] || failed=$((failed + 1))
+interrupt_in_pause() {
+    name="SIG$1 while the next one waits"
+    rm -f "$work/log9"
+    $deaf "$reclaim" map --delay 1h --joblog "$work/log9" true ::: 1 2 2>"$work/err" &
+    pid=$!
+    started="$started $pid"
+    wait_for has_lines "$work/log9" 2
+    kill -"$1" $pid
+    ended_with 255
+    counts log9 2
+}
+interrupt_in_pause INT
+interrupt_in_pause TERM
 
 finish

@@ -132,7 +132,7 @@ static void loop(struct map *map)
     for (;;) {
         map_give_turns(map); /* first: what waits for its turn may be what keeps others from starting */
         map_start_ready(map);
-        if ((map->stopping || map->options.inputs.ended) && map->held == 0)
+        if (map->held == 0 && (map->stopping || (map->options.inputs.ended && map->next == NULL)))
             return;
         if (progress_view_due(&map->view, map_now()) == 0)
             draw_progress(map, map_now());
@@ -147,7 +147,7 @@ static void loop(struct map *map)
 static bool is_complete(const struct map *map)
 {
     const struct inputs *inputs = &map->options.inputs;
-    return !map->withdrew && (inputs->ended || (inputs->total > 0 && map->seq >= inputs->total));
+    return !map->withdrew && map->next == NULL && (inputs->ended || (inputs->total > 0 && map->seq >= inputs->total));
 }
 
 static int exit_code(const struct map *map)
@@ -185,6 +185,7 @@ static void end(struct map *map)
 
 static void deinit(struct map *map)
 {
+    map_job_free(map->next);
     pool_free(map->pool);
     joblog_close(&map->joblog);
     resume_deinit(&map->resume);

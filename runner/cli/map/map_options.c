@@ -59,7 +59,7 @@ static int set_arg_file(void *context, const char *text)
 static int set_delay(void *context, const char *text)
 {
     struct map_options *options = context;
-    return values_duration("delay", text, &options->delay_ms);
+    return values_delay("delay", text, &options->delay_ms);
 }
 
 static int set_halt(void *context, const char *text)

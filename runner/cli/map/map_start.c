@@ -14,16 +14,10 @@ static uint32_t take_slot(struct map *map)
     return slot + 1;
 }
 
-static bool may_start(struct map *map)
+/* For one more job. */
+static bool has_room(const struct map *map)
 {
-    const size_t at_once = (size_t)map->options.jobs;
-    map->waits_to_start = false;
-    if (map->stopping || map->options.inputs.ended || map->running >= at_once)
-        return false;
-    if (map->held - map->running > map->ahead)
-        return false;
-    map->waits_to_start = map_now() < map->next_start;
-    return !map->waits_to_start;
+    return !map->stopping && map->running < (size_t)map->options.jobs && map->held - map->running <= map->ahead;
 }
 
 void map_say_bad_input(struct map *map, int rc)
@@ -101,39 +95,54 @@ static void start_job(struct map *map, struct map_job *job)
     map->next_start = map_now() + (double)map->options.delay_ms / 1000;
 }
 
-/* Takes one input; false: there is none now. */
-static bool start_next(struct map *map)
+/* The job of the next input; NULL: there is none now. */
+static struct map_job *read_job(struct map *map)
 {
     const char *const *values;
-    struct map_job *job;
-    uint32_t earlier;
+    struct map_job *job = NULL;
     int rc = inputs_next(&map->options.inputs, &values);
     map->wants_input = rc == -EAGAIN;
     if (rc == 0 || rc == -EAGAIN)
-        return false;
+        return NULL;
     if (rc < 0) {
         map_say_bad_input(map, rc);
         map_fail(map, MAP_OWN_FAILURE);
-        return false;
+        return NULL;
     }
     rc = map_job_new(&job, &map->options, values, map->options.inputs.count, ++map->seq);
     if (rc < 0) {
         map_say(map, "input %llu: %s", (unsigned long long)map->seq, strerror(-rc));
         map_fail(map, MAP_OWN_FAILURE);
-        return false;
     }
-    if (resume_take(&map->resume, job->command.data, job->command.size, map->options.resume_failed, &earlier)) {
-        map->summary.skipped++;
-        map_job_free(job);
-        return true;
+    return job;
+}
+
+/* Makes map->next of the next input that is to run; false: there is none now. */
+static bool find_next(struct map *map)
+{
+    while (map->next == NULL) {
+        struct map_job *job = read_job(map);
+        if (job == NULL)
+            return false;
+        if (resume_take(&map->resume, job->command.data, job->command.size, map->options.resume_failed,
+                        &job->earlier)) {
+            map->summary.skipped++;
+            map_job_free(job);
+        } else
+            map->next = job;
     }
-    job->earlier = earlier;
-    start_job(map, job);
     return true;
 }
 
 void map_start_ready(struct map *map)
 {
-    while (may_start(map) && start_next(map))
-        ;
+    map->wants_input = map->waits_to_start = false;
+    while (has_room(map) && find_next(map)) {
+        map->waits_to_start = map_now() < map->next_start;
+        if (map->waits_to_start)
+            return;
+        struct map_job *job = map->next;
+        map->next = NULL;
+        start_job(map, job);
+    }
 }

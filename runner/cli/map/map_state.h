@@ -33,6 +33,7 @@ struct map {
     bool begun; /* the joblog and the report are ours: see map_begin_files() */
 
     struct map_jobs jobs; /* in the order of their inputs, until their output is out */
+    struct map_job *next; /* waits for --delay, not yet in the list; NULL: none */
     uint64_t seq;         /* of the latest input */
     size_t running, held; /* jobs in the pool; in the list */
     size_t ahead;         /* as many that have ended may wait for their turn (-k) */
@@ -44,7 +45,7 @@ struct map {
     bool withdrew; /* a job was ended, or not started, in a stop */
     int code;      /* of a map that was stopped: by a failure of ours, by --halt; -1: it was not */
     double started, next_start;
-    bool waits_to_start; /* --delay */
+    bool waits_to_start; /* map->next does, until next_start */
 
     struct halt_counts counts;
     struct median median;
