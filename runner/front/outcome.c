@@ -53,7 +53,7 @@ int outcome_exit_code(const pool_result_t *result)
     case POOL_CAUSE_NOT_FOUND:
         return 127;
     case POOL_CAUSE_NOT_EXECUTABLE:
-        return 126;
+        return OUTCOME_NOT_EXECUTABLE;
     default:
         return OUTCOME_OWN_FAILURE;
     }

@@ -5,7 +5,8 @@
 #include <reclaim/pool.h>
 #include <stddef.h>
 
-#define OUTCOME_OWN_FAILURE 125 /* the wrapper's own */
+#define OUTCOME_OWN_FAILURE    125 /* the wrapper's own */
+#define OUTCOME_NOT_EXECUTABLE 126
 
 /* The word in a report: exited, signalled, timeout, ... */
 const char *outcome_word(const pool_result_t *result);

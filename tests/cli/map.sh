@@ -275,6 +275,70 @@ for kill_at in 3 50 150; do
     fi
 done
 
+# ---- inputs that no argument can be: their job has failed, as if exec had, and all others run
+
+x100k=$(head -c 100000 /dev/zero | tr '\0' x)
+{
+    echo a
+    head -c 1000000 /dev/zero | tr '\0' x
+    printf '\nb\nc\0d\n'
+    head -c 131072 /dev/zero | tr '\0' y
+} >"$work/unfit"
+x1m="$(head -c 64 /dev/zero | tr '\0' x)...(1000000 bytes, "
+check "unfit" 3 map -k --tag --joblog "$work/log12" --report "$work/report2" --results "$work/kept4" -v -a "$work/unfit" echo &&
+    same out "a${tab}a
+b${tab}b"
+says err "input 2 is longer than an argument may be (131071 bytes)"
+says err "input 4 has a NUL in its line, as no argument can: inputs that end in a NUL need --null"
+says err "input 5 is longer than an argument may be (131071 bytes)"
+says err "failed     3 (3 not-executable)"
+cut -f1,7,8,12,13 "$work/log12" >"$work/out"
+same out "Seq${tab}Exitval${tab}Signal${tab}Outcome${tab}Attempt
+1${tab}0${tab}0${tab}exited${tab}1
+2${tab}126${tab}0${tab}not-executable${tab}1
+3${tab}0${tab}0${tab}exited${tab}1
+4${tab}126${tab}0${tab}not-executable${tab}1
+5${tab}126${tab}0${tab}not-executable${tab}1"
+says log12 "echo '$x1m"
+grep -F '"exit_code":126' "$work/report2" >"$work/out"
+counts out 3
+says out "\"command\":[\"echo\",\"$x1m"
+says out '"message":"input 2 is longer than an argument may be'
+name="unfit, and kept"
+cat "$work/kept4/1/$x1m"*/seq "$work/kept4/1/$x1m"*/stdout "$work/kept4/1/$x1m"*/stderr >"$work/out"
+same out 2
+check "unfit, resumed" 0 map --joblog "$work/log12" --resume -a "$work/unfit" echo && silent && counts log12 6
+check "unfit, failed again" 3 map --joblog "$work/log12" --resume-failed -a "$work/unfit" echo && counts log12 9
+tail -n 3 "$work/log12" | cut -f7,12,13 | sort -u >"$work/out"
+same out "126${tab}not-executable${tab}2"
+check "unfit, from a pipe" 3 sh -c "cat '$work/unfit' | timeout 60 '$reclaim' map -k --line-buffer echo" && same out "a
+b"
+check "unfit, and dry" 3 map --dry-run --joblog "$work/log13" -a "$work/unfit" echo && same out "echo a
+echo b" && says err "input 4 has a NUL" && [ ! -e "$work/log13" ]
+check "unfit, which stops it" 126 map -j1 --halt now,fail=1 -a "$work/unfit" echo && same out a &&
+    says err "this job failed, and --halt says to stop now"
+check "unfit, and again and again" 1 map --retries 3 --joblog "$work/log13" echo "{}{}" ::: "$x100k" &&
+    says err "input 1 makes an argument of 200000 bytes: the system takes no more than 131071"
+cut -f7,13 "$work/log13" | tail -n 1 >"$work/out"
+same out "126${tab}1"
+check "unfit together" 6 map -k echo ::: 1 2 :::: "$work/unfit" && same out "1 a
+1 b
+2 a
+2 b" && says err "input 7 is longer than"
+check "unfit for a shell" 1 map -k --shell "echo {} {} | wc -c" ::: "$x100k" b && same out 4
+# shellcheck disable=SC2046
+check "too many words" 1 map -k echo $(seq 100 | sed 's/.*/{}/') ::: "$x100k" x &&
+    says err "input 1 makes a command of 10" && says err "the system takes no more than"
+cut -d ' ' -f 1,100 "$work/out" >"$work/words"
+same words "x x"
+# shellcheck disable=SC2016 # for the inner shell
+if sh -c 'ulimit -s unlimited' 2>/dev/null; then
+    check "more words than the pool takes" 1 sh -c 'ulimit -s unlimited; reclaim=$1; shift; timeout 60 "$reclaim" map -k echo $(seq 100 | sed "s/.*/{}/") ::: "$@"' \
+        sh "$reclaim" "$x100k" x && says err "input 1 "
+    cut -d ' ' -f 1,100 "$work/out" >"$work/words"
+    same words "x x"
+fi
+
 # ---- limits
 
 check "over memory" 1 map -m 64M --joblog "$work/log4" dd if=/dev/zero of=/dev/null count=1 "bs={}" ::: 1G 1M &&
@@ -525,10 +589,6 @@ check "a log to keep" 0 map --joblog "$work/kept2" --report "$work/kept3" true :
 cp "$work/kept2" "$work/kept2.copy"
 cp "$work/kept3" "$work/kept3.copy"
 bad "--retry-oom 2: there is no limit to raise" --joblog "$work/kept2" --report "$work/kept3" --retry-oom 2
-check "too long, and a log" 255 map --joblog "$work/kept2" --report "$work/kept3" touch "$work/run-a" "{}{}" \
-    ::: "$(head -c 100000 /dev/zero | tr '\0' x)" a && says err "longer than the system takes"
-head -c 131072 /dev/zero | tr '\0' x >"$work/long"
-check "too long a line, and a log" 255 map --joblog "$work/kept2" --report "$work/kept3" -a "$work/long" echo
 name="nothing ran, and logs stay"
 count=$((count + 1))
 [ ! -e "$work/run-a" ] && cmp -s "$work/kept2" "$work/kept2.copy" && cmp -s "$work/kept3" "$work/kept3.copy" ||
@@ -557,10 +617,6 @@ count=$((count + 1))
 check "no command" 255 map ::: a && says err "no command"
 check "linked inputs" 255 map echo ::: a :::+ b && says err ":::+"
 check "linked inputs first" 255 map echo :::+ a ::: b && says err ":::+"
-check "too long" 255 map echo "{}{}" ::: "$(head -c 100000 /dev/zero | tr '\0' x)" && says err "longer than the system takes"
-check "a line too long" 255 sh -c "head -c 1000000 /dev/zero | tr '\0' x | timeout 60 '$reclaim' map echo" &&
-    says err "input 1 is longer than an argument may be"
-check "a NUL in a line" 255 feed 'a\0b\n' echo && says err "--null"
 cp "$work/kept" "$work/out"
 name="nothing is overwritten"
 same out kept

@@ -106,7 +106,7 @@ static void wait_for_events(struct map *map)
         if (map->fds[2].revents != 0) {
             const int rc = inputs_fill(&map->options.inputs);
             if (rc < 0) {
-                map_say_bad_input(map, rc);
+                map_say(map, "the inputs cannot be read: %s", strerror(-rc));
                 map_fail(map, MAP_OWN_FAILURE);
             }
         }
@@ -131,7 +131,8 @@ static void loop(struct map *map)
 {
     for (;;) {
         map_give_turns(map); /* first: what waits for its turn may be what keeps others from starting */
-        map_start_ready(map);
+        if (map_start_ready(map))
+            continue;
         if (map->held == 0 && (map->stopping || (map->options.inputs.ended && map->next == NULL)))
             return;
         if (progress_view_due(&map->view, map_now()) == 0)

@@ -54,11 +54,8 @@ static void summarize(struct map *map, const struct map_job *job)
     text_deinit(&inputs);
 }
 
-static void settle(struct map *map, struct map_job *job)
+void map_judge(struct map *map, struct map_job *job)
 {
-    map_job_end(job, &map->options, map_timeout_seconds(map));
-    map->slots[job->slot - 1] = false;
-    map->running--;
     if (outcome_is_ours(&job->result))
         map_say(map, "%.200s: %s", job->command.data, job->result.message);
     map->withdrew = map->withdrew || is_withdrawn(job);
@@ -73,6 +70,14 @@ static void settle(struct map *map, struct map_job *job)
     if (!failed)
         median_add(&map->median, job->result.usage.wall_seconds);
     check_halt(map, job, failed);
+}
+
+static void settle(struct map *map, struct map_job *job)
+{
+    map_job_end(job, &map->options, map_timeout_seconds(map));
+    map->slots[job->slot - 1] = false;
+    map->running--;
+    map_judge(map, job);
 }
 
 static int log_job(struct map *map, const struct map_job *job)

@@ -84,15 +84,17 @@ bool map_on_wake(void *user);
 
 /* ---- map_start.c ------------------------------------------------------------------------------------------------- */
 
-/* Starts what may start now. */
-void map_start_ready(struct map *map);
-
-void map_say_bad_input(struct map *map, int rc);
+/* Starts what may start now. Whether some of it has ended already, so that there is more to do before anything is
+ * waited for. */
+bool map_start_ready(struct map *map);
 
 /* ---- map_settle.c ------------------------------------------------------------------------------------------------ */
 
 /* Takes from the pool what it has settled. */
 void map_collect(struct map *map);
+
+/* What a job's end means for the others. */
+void map_judge(struct map *map, struct map_job *job);
 
 /* Writes out and forgets the jobs that have ended and whose turn it is: anybody's, or with --keep-order the first's. */
 void map_give_turns(struct map *map);

@@ -1,5 +1,6 @@
 #include "results.h"
 
+#include "fnv.h"
 #include "replace.h"
 #include "write_all.h"
 
@@ -13,15 +14,6 @@
 
 #define NAME_MOST 255
 #define HASH_SIZE 17 /* a dash and 16 digits */
-
-/* FNV-1a. */
-static uint64_t hash(const char *value)
-{
-    uint64_t number = UINT64_C(14695981039346656037);
-    for (; *value != '\0'; value++)
-        number = (number ^ (unsigned char)*value) * UINT64_C(1099511628211);
-    return number;
-}
 
 static void put_name(struct text *path, const char *value)
 {
@@ -44,7 +36,7 @@ static void put_name(struct text *path, const char *value)
     if (path->failed || path->size - start <= NAME_MOST)
         return;
     path->size = start + NAME_MOST - HASH_SIZE;
-    text_printf(path, "-%016llx", (unsigned long long)hash(value));
+    text_printf(path, "-%016llx", (unsigned long long)fnv_add(FNV_START, value, strlen(value)));
 }
 
 const char *results_refuse(const char *directory)
