@@ -701,4 +701,84 @@ interrupt_in_pause() {
 interrupt_in_pause INT
 interrupt_in_pause TERM
 
+# What ended in a stop of everything runs again, and nothing else.
+# processes PID: it and all below it, oldest first, as "pid name"
+processes() {
+    sed -n 's/^\([0-9]*\) (\(.*\)) . \([0-9]*\) .*/\1 \3 \2/p' /proc/[0-9]*/stat 2>/dev/null | sort -n |
+        awk -v root="$1" '$1 == root || $2 in tree { tree[$1]; print $1, $3 }'
+}
+# RECLAIM_SIGNAL_EVERYTHING=1: keeper and fork server, too
+spared() {
+    if [ -n "${RECLAIM_SIGNAL_EVERYTHING-}" ]; then cat; else grep -v 'reclaim-keeper\|reclaim-server'; fi
+}
+session_is_gone() {
+    ! cut -d ')' -f 2- /proc/[0-9]*/stat 2>/dev/null | grep -q "^ [^Z] [0-9]* [0-9]* $1 "
+}
+# The jobs that run when all are told to stop wait for $work/go.
+batch() {
+    # shellcheck disable=SC2016 # for the inner shell
+    set -- sh -c 'echo "$0" >>begun; until [ -e go ]; do sleep 0.05; done; echo "$0" >>finished' ::: 1 2 3 4
+    ulimit -c 0
+    exec $unstopped "$reclaim" map -j2 --joblog "$work/log14" --resume "$@"
+}
+unstopped="$deaf"
+[ "$deaf" = env ] || unstopped="$deaf --default-signal=QUIT setsid"
+# stop_everything SIGNAL ORDER: of the signals to the oldest, or the youngest, first
+stop_everything() {
+    name="SIG$1 to everything, the $2 first"
+    rm -f "$work/begun" "$work/finished" "$work/go" "$work/log14"
+    batch 2>"$work/err" &
+    pid=$!
+    started="$started $pid"
+    wait_for has_lines "$work/begun" 2
+    if [ "$2" = oldest ]; then order=; else order=-r; fi
+    # shellcheck disable=SC2046,SC2086 # words
+    kill -"$1" $(processes $pid | spared | cut -d ' ' -f 1 | sort -n $order) 2>/dev/null
+    [ "$1" = TERM ] || [ "$1" = QUIT ] || : >"$work/go" # the others let finish what has started since
+    wait $pid
+    code=$?
+    wait_for session_is_gone $pid
+    : >"$work/go"
+    if [ "$1" != QUIT ]; then # which reclaim dies of
+        count=$((count + 1))
+        [ $code = 255 ] && [ "$(cut -f12 "$work/log14" | grep -cv 'Outcome\|exited\|cancelled\|lost')" = 0 ] || {
+            echo "FAILED: $name: exit $code, and these rows:"
+            cut -f 7,8,12 "$work/log14"
+            failed=$((failed + 1))
+        }
+    fi
+    (batch) 2>"$work/err" &
+    wait $!
+    code=$?
+    sort "$work/finished" >"$work/out"
+    same out "1
+2
+3
+4"
+    count=$((count + 1))
+    [ $code = 0 ] || {
+        echo "FAILED: $name: exit $code when resumed"
+        failed=$((failed + 1))
+    }
+}
+if [ "$deaf" != env ] && command -v setsid >/dev/null; then
+    for signal in TERM INT HUP QUIT; do
+        stop_everything $signal oldest
+        stop_everything $signal youngest
+    done
+fi
+
+# Nobody stops the batch: such a death is the job's own.
+# shellcheck disable=SC2016 # for the inner shell
+{
+    check "a job that ends itself" 1 map -j1 --joblog "$work/log15" sh -c 'test $0 = 2 || kill -TERM $$' ::: 1 2
+    cut -f1,8,12 "$work/log15" | sort >"$work/out"
+    same out "1${tab}15${tab}signalled
+2${tab}0${tab}exited
+Seq${tab}Signal${tab}Outcome"
+    check "a job that ends itself stops the batch" 143 map -j1 --halt now,fail=1 --joblog "$work/log15" sh -c 'echo >>again; kill -TERM $$' ::: 1 2 &&
+        counts log15 2
+    counts again 1
+}
+
 finish

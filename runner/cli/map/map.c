@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIME_CHECK_MS 100 /* for --timeout 200%, and for jobs that are stopped */
+#define TIME_CHECK_MS 100 /* for --timeout 200%, jobs that are stopped, and ends in doubt */
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
@@ -39,7 +39,7 @@ static int waiting_time(const struct map *map)
     int wait = map->running > 0 ? progress_view_due(&map->view, now) : -1;
     if (map->waits_to_start)
         wait = sooner(wait, map->next_start > now ? (int)((map->next_start - now) * 1000) + 1 : 0);
-    if (map->running > 0 && map_timeout_seconds(map) > 0)
+    if ((map->running > 0 && map_timeout_seconds(map) > 0) || map->doubtful > 0)
         wait = sooner(wait, TIME_CHECK_MS);
     return wait;
 }
@@ -130,6 +130,7 @@ static void check_times(struct map *map)
 static void loop(struct map *map)
 {
     for (;;) {
+        map_judge_doubtful(map);
         map_give_turns(map); /* first: what waits for its turn may be what keeps others from starting */
         if (map_start_ready(map))
             continue;

@@ -14,9 +14,11 @@ static uint32_t take_slot(struct map *map)
     return slot + 1;
 }
 
-/* For one more job. */
+/* For one more job. With --halt an end that is in doubt may be the one that stops the batch. */
 static bool has_room(const struct map *map)
 {
+    if (map->doubtful > 0 && map->options.halt.when != HALT_NEVER)
+        return false;
     return !map->stopping && map->running < (size_t)map->options.jobs && map->held - map->running <= map->ahead;
 }
 

@@ -36,6 +36,7 @@ struct map {
     struct map_job *next; /* waits for --delay, not yet in the list; NULL: none */
     uint64_t seq;         /* of the latest input */
     size_t running, held; /* jobs in the pool; in the list */
+    size_t doubtful;      /* of those, whose end is not judged yet */
     size_t ahead;         /* as many that have ended may wait for their turn (-k) */
     bool *slots;          /* taken, by number less 1 */
     bool wants_input;     /* the next input has to be waited for */
@@ -95,6 +96,9 @@ void map_collect(struct map *map);
 
 /* What a job's end means for the others. */
 void map_judge(struct map *map, struct map_job *job);
+
+/* The same for those that have been in doubt long enough; all of them, once the map is told to stop. */
+void map_judge_doubtful(struct map *map);
 
 /* Writes out and forgets the jobs that have ended and whose turn it is: anybody's, or with --keep-order the first's. */
 void map_give_turns(struct map *map);
