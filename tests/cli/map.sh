@@ -601,6 +601,8 @@ cmp -s "$work/kept3" "$work/kept3.copy" || { failed=$((failed + 1)) && echo "not
 check "a full disk, dry" 255 sh -c "timeout 60 '$reclaim' map --dry-run echo ::: a >/dev/full" && says err "No space left"
 check "a job that stops itself has its timeout" 1 map -t 0.5 sh -c 'kill -STOP $$' ::: a && says err "timeout"
 check "few open files" 0 sh -c "ulimit -n 40; '$reclaim' map -j 16 -k echo ::: 1 2 3" && says err "no more than 1 at once"
+check "few open files, and as many jobs as can be" 0 sh -c "ulimit -n 40; '$reclaim' map -j 0 -k echo ::: 1 2 3" && silent
+check "few open files, and many jobs" 0 sh -c "ulimit -n 40; '$reclaim' map -j 10000 echo ::: 1" && says err "no more than 1 at once"
 check "too few open files" 255 sh -c "ulimit -n 12; '$reclaim' map echo ::: 1" && says err "ulimit -n"
 TMPDIR=/no/such/place
 export TMPDIR

@@ -34,8 +34,6 @@ int jobcount_parse(const char *text, int64_t processors, int64_t *jobs)
         number = processors - number > 1 ? processors - number : 1;
     else if (sign == '+')
         number += processors;
-    else if (number == 0)
-        number = JOBCOUNT_MOST;
     if (number > JOBCOUNT_MOST)
         return -ERANGE;
     *jobs = number;

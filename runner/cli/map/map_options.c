@@ -41,7 +41,9 @@ static int set_jobs(void *context, const char *text)
 {
     struct map_options *options = context;
     const int rc = jobcount_parse(text, processors(), &options->jobs);
-    options->jobs_many = options->jobs == JOBCOUNT_MOST;
+    options->jobs_many = options->jobs == 0;
+    if (options->jobs_many)
+        options->jobs = JOBCOUNT_MOST;
     if (rc == -ERANGE)
         return table_fail("jobs", text, "comes to none, or to more than 10000");
     return rc < 0 ? table_fail("jobs", text,
@@ -145,7 +147,7 @@ static int set_null(void *context, const char *text)
 }
 
 static const struct table_option own_table[] = {
-    {"jobs", 'j', "N", "at once: N, +N or -N processors, N% of them, 0 many", set_jobs},
+    {"jobs", 'j', "N", "at once (default: processors), +N, -N, N%; 0: many", set_jobs},
     {"arg-file", 'a', "FILE", "a line an input (several: every combination)", set_arg_file},
     {"null", '0', NULL, "inputs end in a NUL, not in a newline", set_null},
     {"keep-order", 'k', NULL, "output in the order of the inputs", set_keep_order},
