@@ -101,7 +101,6 @@ static void test_inputs_files(void **state)
 static void test_inputs_errors(void **state)
 {
     (void)state;
-    char text[64];
     const char *at;
     struct inputs inputs;
     inputs_init(&inputs);
@@ -113,42 +112,91 @@ static void test_inputs_errors(void **state)
     inputs_add_file(&inputs, "/");
     assert_int_equal(inputs_open(&inputs, &at), -EISDIR);
     inputs_deinit(&inputs);
-    file_write("ok\na\0b\n", 7);
+}
+
+/* What stands for a value of so many x, by hand. */
+static const char *stand_in(size_t size)
+{
+    static char text[128];
+    uint64_t number = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++)
+        number = (number ^ 'x') * UINT64_C(0x100000001b3);
+    snprintf(text, sizeof text, "%.64s...(%zu bytes, %016llx)",
+             "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", size, (unsigned long long)number);
+    return text;
+}
+
+/* Values of one length between two that are short, the last of them without an end: each comes, in order; nothing much
+ * is ever held. */
+static void expect_length(size_t size, bool fits)
+{
+    const char *const *values;
+    const char *at;
+    char *data = malloc(2 * size + 5);
+    assert_non_null(data);
+    memset(data, 'x', 2 * size + 5);
+    memcpy(data, "a\n", 2);              /* NOLINT(bugprone-not-null-terminated-result) */
+    memcpy(data + 2 + size, "\nb\n", 3); /* NOLINT(bugprone-not-null-terminated-result) */
+    file_write(data, 2 * size + 5);
+    struct inputs inputs;
     inputs_init(&inputs);
     inputs_add_file(&inputs, file_path);
     assert_int_equal(inputs_open(&inputs, &at), 0);
-    assert_int_equal(next(&inputs, text, sizeof text), 1);
-    assert_int_equal(next(&inputs, text, sizeof text), -EILSEQ);
-    assert_int_equal(inputs.number, 2);
+    for (int i = 0; i < 4; i++) {
+        int rc;
+        while ((rc = inputs_next(&inputs, &values)) == -EAGAIN) {
+            assert_int_equal(inputs_fill(&inputs), 0);
+            assert_true(inputs.buffer.size <= (size_t)2 * UNFIT_SIZE_MOST);
+        }
+        assert_int_equal(rc, 1);
+        assert_int_equal(inputs.reason, i % 2 == 1 && !fits ? UNFIT_LONG : UNFIT_NOT);
+        if (i % 2 == 0)
+            assert_string_equal(values[0], i == 0 ? "a" : "b");
+        else if (fits)
+            assert_int_equal(strlen(values[0]), size);
+        else
+            assert_string_equal(values[0], stand_in(size));
+    }
+    assert_int_equal(inputs_next(&inputs, &values), 0);
+    assert_int_equal(inputs.total, 4);
     inputs_deinit(&inputs);
+    free(data);
 }
 
-/* The longest that is allowed, and one byte more; neither is ever held many times over. */
 static void test_inputs_long_values(void **state)
 {
     (void)state;
-    const char *const *values;
+    expect_length(UNFIT_SIZE_MOST, true);
+    expect_length(UNFIT_SIZE_MOST + 1, false);
+    expect_length((size_t)2 * UNFIT_SIZE_MOST, false);
+    expect_length(3000000, false);
+}
+
+/* Unfit values of several sources: each combination says what it has. */
+static void test_inputs_unfit_in_combinations(void **state)
+{
+    (void)state;
+    static const char *const list[] = {"x", "y"};
+    static const enum unfit_reason reasons[] = {UNFIT_NOT, UNFIT_NUL, UNFIT_NOT, UNFIT_NOT, UNFIT_NUL, UNFIT_NOT};
+    char text[128];
     const char *at;
-    for (int more = 0; more <= 1; more++) {
-        const size_t size = INPUTS_VALUE_MOST + (size_t)more;
-        char *data = malloc(10 * size);
-        assert_non_null(data);
-        memset(data, 'x', 10 * size);
-        if (more == 0)
-            data[size] = '\n';
-        file_write(data, 10 * size);
-        free(data);
+    for (int first = 0; first <= 1; first++) {
         struct inputs inputs;
-        int rc;
+        file_write("ok\na\0b\nend\n", 11);
         inputs_init(&inputs);
+        if (first == 0)
+            inputs_add_list(&inputs, list, 2);
         inputs_add_file(&inputs, file_path);
+        if (first == 1)
+            inputs_add_list(&inputs, list, 2);
         assert_int_equal(inputs_open(&inputs, &at), 0);
-        while ((rc = inputs_next(&inputs, &values)) == -EAGAIN)
-            assert_int_equal(inputs_fill(&inputs), 0);
-        assert_int_equal(rc, more == 0 ? 1 : -E2BIG);
-        assert_true(inputs.buffer.size <= 2 * INPUTS_VALUE_MOST);
-        if (more == 0)
-            assert_int_equal(strlen(values[0]), size);
+        for (size_t i = 0; i < 6; i++) {
+            assert_int_equal(next(&inputs, text, sizeof text), 1);
+            assert_int_equal(inputs.reason, reasons[first == 0 ? i : (i % 2) * 3 + i / 2]);
+            if (inputs.reason == UNFIT_NUL)
+                assert_non_null(strstr(text, "a...(3 bytes, "));
+        }
+        assert_int_equal(next(&inputs, text, sizeof text), 0);
         inputs_deinit(&inputs);
     }
 }
@@ -185,8 +233,10 @@ static void test_inputs_come_lazily(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_inputs_lists), FILE_TEST(test_inputs_totals),      FILE_TEST(test_inputs_files),
-        FILE_TEST(test_inputs_errors),   FILE_TEST(test_inputs_long_values), SUPPORT_TEST(test_inputs_come_lazily),
+        SUPPORT_TEST(test_inputs_lists),       FILE_TEST(test_inputs_totals),
+        FILE_TEST(test_inputs_files),          FILE_TEST(test_inputs_errors),
+        FILE_TEST(test_inputs_long_values),    FILE_TEST(test_inputs_unfit_in_combinations),
+        SUPPORT_TEST(test_inputs_come_lazily),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

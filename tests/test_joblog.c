@@ -292,6 +292,23 @@ static void test_resume_cancelled_runs_again(void **state)
     resume_deinit(&resume);
 }
 
+/* What no job is to blame for: the fork server died, or no worker could be made. */
+static void test_resume_lost_runs_again(void **state)
+{
+    (void)state;
+    struct resume resume = {0};
+    uint32_t attempts;
+    add(&resume, "a", "lost", 125, 1);
+    add(&resume, "a", "exited", 1, 1);
+    assert_true(resume_take(&resume, "a", 1, false, &attempts));
+    assert_false(resume_take(&resume, "a", 1, false, &attempts));
+    assert_int_equal(attempts, 1);
+    add(&resume, "b", "lost", 125, 2);
+    add(&resume, "b", "exited", 0, 3);
+    assert_int_equal(skipped(&resume, "b", 2, false), 1);
+    resume_deinit(&resume);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +323,7 @@ int main(void)
         SUPPORT_TEST(test_resume_failed),
         SUPPORT_TEST(test_resume_further_runs),
         SUPPORT_TEST(test_resume_cancelled_runs_again),
+        SUPPORT_TEST(test_resume_lost_runs_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

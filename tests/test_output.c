@@ -244,6 +244,51 @@ static void test_output_parallels_codes(void **state)
     }
 }
 
+/* Deaths that may be part of a stop of everything: by a signal that asks for an end, and that is not ours. */
+static void test_output_stop_signals(void **state)
+{
+    (void)state;
+    static const struct {
+        pool_cause_t cause;
+        int code, signal, expected;
+    } table[] = {
+        {POOL_CAUSE_SIGNALLED, 0, SIGTERM, SIGTERM},
+        {POOL_CAUSE_SIGNALLED, 0, SIGINT, SIGINT},
+        {POOL_CAUSE_SIGNALLED, 0, SIGHUP, SIGHUP},
+        {POOL_CAUSE_SIGNALLED, 0, SIGQUIT, SIGQUIT},
+        {POOL_CAUSE_SIGNALLED, 0, SIGSEGV, 0},
+        {POOL_CAUSE_SIGNALLED, 0, SIGUSR1, 0},
+        {POOL_CAUSE_KILLED, 0, SIGKILL, 0},
+        {POOL_CAUSE_EXITED, 128 + SIGTERM, 0, SIGTERM},
+        {POOL_CAUSE_EXITED, 128 + SIGINT, 0, SIGINT},
+        {POOL_CAUSE_EXITED, 128 + SIGKILL, 0, 0},
+        {POOL_CAUSE_EXITED, SIGTERM, 0, 0},
+        {POOL_CAUSE_EXITED, 128, 0, 0},
+        {POOL_CAUSE_EXITED, 0, 0, 0},
+        {POOL_CAUSE_TIMEOUT, 0, SIGTERM, 0},
+        {POOL_CAUSE_TIMEOUT, 128 + SIGTERM, 0, 0},
+        {POOL_CAUSE_MEMORY_LIMIT, 0, SIGTERM, 0},
+        {POOL_CAUSE_CANCELLED, 0, SIGTERM, 0},
+        {POOL_CAUSE_LOST, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const pool_result_t result = {.outcome = POOL_FAILED,
+                                      .cause = table[i].cause,
+                                      .code = table[i].code,
+                                      .signal = table[i].signal,
+                                      .usage = {.attempt = 2}};
+        if (outcome_stop_signal(&result) != table[i].expected)
+            fail_msg("row %zu: %d", i, outcome_stop_signal(&result));
+    }
+    const pool_result_t result = {.cause = POOL_CAUSE_SIGNALLED, .signal = SIGHUP, .usage = {.attempt = 2}},
+                        withdrawn = outcome_withdrawn(&result);
+    assert_string_equal(outcome_word(&withdrawn), "cancelled");
+    assert_int_equal(withdrawn.outcome, POOL_CANCELLED);
+    assert_int_equal(outcome_exit_code(&withdrawn), 128 + SIGHUP);
+    assert_int_equal(withdrawn.usage.attempt, 2);
+    assert_int_equal(outcome_stop_signal(&withdrawn), 0);
+}
+
 static void test_output_summary(void **state)
 {
     (void)state;
@@ -280,7 +325,7 @@ int main(void)
         SUPPORT_TEST(test_output_tags),          SUPPORT_TEST(test_output_can_be_interrupted),
         SUPPORT_TEST(test_output_streams),       SUPPORT_TEST(test_output_results_paths),
         SUPPORT_TEST(test_output_progress_line), SUPPORT_TEST(test_output_parallels_codes),
-        SUPPORT_TEST(test_output_summary),
+        SUPPORT_TEST(test_output_stop_signals),  SUPPORT_TEST(test_output_summary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,14 +61,20 @@ static void test_replace_several_inputs(void **state)
     expect("{-1}{-2.}", values, 2, "c dx/a");
     expect("{1/.}-{#}-{%}", values, 2, "a-7-2");
     expect("_{/}", values, 2, "_a.b c d");
+    expect("_{0}", values, 2, "_x/a.b c d");
+    expect("_{0/.}", values, 2, "_a c d");
 }
 
 static void test_replace_what_is_none_stays(void **state)
 {
     (void)state;
     static const char *const values[] = {"v"};
-    static const char *const same[] = {"{",    "}",     "{x}", "{ }",   "{1",    "{1#}", "{0}", "{-}", "{...}",
-                                       "${y}", "{/./}", "{=}", "{--1}", "{1,2}", "",     "a{b", "{1 }"};
+    static const char *const same[] = {"{",      "}",           "{x}",    "{ }",        "{1",     "{-}",    "{...}",
+                                       "${y}",   "{/./}",       "{=}",    "{--1}",      "{1,2}",  "",       "a{b",
+                                       "{1 }",   "{-0}",        "{+1}",   "{##}",       "{+/}",   "{+.}",   "{..}",
+                                       "{/..}",  "{1=s/a/b/=}", "{2..}",  "{choose_k}", "{uniq}", "{slot}", "{seq}",
+                                       "{host}", "{sshlogin}",  "{hgrp}", "{agrp}",     "{:-x}",  "{:2}",   "{:2:3}",
+                                       "{#x}",   "{##x}",       "{%x}",   "{%%x}",      "{/a/b}", "{^a}",   "{,a}"};
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
         expect(same[i], values, 1, same[i]);
     expect("{{}}", values, 1, "{v}");
@@ -77,25 +83,46 @@ static void test_replace_what_is_none_stays(void **state)
     expect("{}", recursive, 1, "{1}{}");
 }
 
+static void expect_problem(const char *first, const char *second, enum replace_problem problem, const char *at)
+{
+    struct replace_use use;
+    replace_inspect((const char *const[]){"echo", first, second, NULL}, 2, &use);
+    if (use.problem != problem)
+        fail_msg("%s %s: problem %d instead of %d", first, second, (int)use.problem, (int)problem);
+    if (at == NULL)
+        return;
+    assert_int_equal(use.problem_size, strlen(at));
+    assert_memory_equal(use.problem_at, at, strlen(at));
+}
+
 static void test_replace_inspects(void **state)
 {
     (void)state;
     struct replace_use use;
     replace_inspect((const char *const[]){"echo", "a", NULL}, 1, &use);
     assert_false(use.any);
-    assert_null(use.missing);
+    assert_int_equal(use.problem, REPLACE_FINE);
     assert_true(use.tells);
     replace_inspect((const char *const[]){"echo", "{%}", NULL}, 1, &use);
     assert_false(use.tells);
     assert_true(use.any);
-    replace_inspect((const char *const[]){"echo", "{1}x{3.}", "{4}", NULL}, 2, &use);
-    assert_true(use.any);
-    assert_int_equal(use.missing_size, 4);
-    assert_memory_equal(use.missing, "{3.}", 4);
-    replace_inspect((const char *const[]){"{-3}", NULL}, 2, &use);
-    assert_non_null(use.missing);
-    replace_inspect((const char *const[]){"{-2}{2}", NULL}, 2, &use);
-    assert_null(use.missing);
+    expect_problem("{1}x{3.}", "{4}", REPLACE_MISSING, "{3.}");
+    expect_problem("{-3}", "", REPLACE_MISSING, "{-3}");
+    expect_problem("{-2}{2}", "{#}{%}{0}", REPLACE_FINE, NULL);
+}
+
+/* What GNU parallel would replace, and nobody here: never taken as text. */
+static void test_replace_refuses(void **state)
+{
+    (void)state;
+    expect_problem("x{1#}", "{3}", REPLACE_NUMBERED, "{1#}");
+    expect_problem("{0%}", "", REPLACE_NUMBERED, "{0%}");
+    expect_problem("{-2#}", "", REPLACE_NUMBERED, "{-2#}");
+    expect_problem("x{= $_++ =}y", "", REPLACE_EXPRESSION, NULL);
+    expect_problem("{==}", "{3}", REPLACE_EXPRESSION, NULL);
+    expect_problem("{=1", "s/a/b/ =}", REPLACE_EXPRESSION, NULL);
+    expect_problem("=} {=", "=", REPLACE_FINE, NULL);
+    expect_problem("{=}", "{= x", REPLACE_FINE, NULL);
 }
 
 static void test_replace_words_and_lines(void **state)
@@ -199,6 +226,7 @@ int main(void)
         SUPPORT_TEST(test_replace_several_inputs),
         SUPPORT_TEST(test_replace_what_is_none_stays),
         SUPPORT_TEST(test_replace_inspects),
+        SUPPORT_TEST(test_replace_refuses),
         SUPPORT_TEST(test_replace_tells),
         SUPPORT_TEST(test_replace_words_and_lines),
         SUPPORT_TEST(test_quote_is_read_back),

@@ -58,6 +58,15 @@ void text_printf(struct text *text, const char *format, ...)
     }
 }
 
+const char **text_list(const struct text *text, size_t count)
+{
+    const char **list = calloc(count + 1, sizeof *list);
+    const char *at = text->data;
+    for (size_t i = 0; list != NULL && i < count; i++, at += strlen(at) + 1)
+        list[i] = at;
+    return list;
+}
+
 void text_drop(struct text *text, size_t size)
 {
     if (size == 0)

@@ -16,6 +16,9 @@ void text_put(struct text *text, const char *data, size_t size);
 void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Pointers to the first so many strings in it, each ended by a NUL, and a NULL. To be freed; NULL: no memory. */
+const char **text_list(const struct text *text, size_t count);
+
 /* Removes the first `size` bytes. */
 void text_drop(struct text *text, size_t size);
 

@@ -54,7 +54,7 @@ int outcome_exit_code(const pool_result_t *result)
     case POOL_CAUSE_NOT_FOUND:
         return 127;
     case POOL_CAUSE_NOT_EXECUTABLE:
-        return 126;
+        return OUTCOME_NOT_EXECUTABLE;
     default:
         return OUTCOME_OWN_FAILURE;
     }
@@ -63,6 +63,22 @@ int outcome_exit_code(const pool_result_t *result)
 int outcome_own_signal(const pool_result_t *result)
 {
     return result->cause == POOL_CAUSE_SIGNALLED || result->cause == POOL_CAUSE_KILLED ? result->signal : 0;
+}
+
+int outcome_stop_signal(const pool_result_t *result)
+{
+    const bool says = result->cause == POOL_CAUSE_EXITED && result->code > 128;
+    const int number = says ? result->code - 128 : outcome_own_signal(result);
+    return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM ? number : 0;
+}
+
+pool_result_t outcome_withdrawn(const pool_result_t *result)
+{
+    pool_result_t withdrawn = *result;
+    withdrawn.outcome = POOL_CANCELLED;
+    withdrawn.cause = POOL_CAUSE_CANCELLED;
+    withdrawn.message = "ended by the signal that stopped reclaim";
+    return withdrawn;
 }
 
 int outcome_is_ours(const pool_result_t *result)

@@ -11,6 +11,7 @@
 
 #define OPTIONS_MOST 64
 #define FIRST_ID     256
+#define VERSION_ID   (FIRST_ID + OPTIONS_MOST)
 #define HELP_COLUMN  27
 
 static const struct table *reading; /* for table_fail: one verb is read at a time */
@@ -63,35 +64,73 @@ static void print_help(const struct table *table)
         printf("\n%s\n", table->more);
 }
 
-/* getopt_long does not say which option it did not know. */
-static int say_unknown(const struct table *table, const struct option *longs, const char *word, int letter)
+/* ---- what is wrong ----------------------------------------------------------------------------------------------- */
+
+/* The long option that getopt_long(3) means by the value of its row; NULL: it means a letter. */
+static const char *find_long(const struct option *longs, int id)
+{
+    while (longs->name != NULL && longs->val != id)
+        longs++;
+    return longs->name;
+}
+
+/* Whether the name begins several; says which. */
+static bool say_ambiguous(const struct table *table, const struct option *longs, const char *name)
+{
+    char list[256] = "";
+    size_t count = 0, used = 0;
+    for (; longs->name != NULL; longs++)
+        if (strncmp(longs->name, name, strlen(name)) == 0 && used < sizeof list) {
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s--%s", count > 0 ? ", " : "", longs->name);
+            count++;
+        }
+    if (count < 2)
+        return false;
+    say(table->verb, "--%s may be any of %s: write it out", name, list);
+    return true;
+}
+
+static void say_unknown_letter(const struct table *table, int letter)
+{
+    if (letter > ' ' && letter < 0x7f)
+        say(table->verb, "there is no option -%c; %s --help lists them", letter, full_name(table));
+    else
+        say(table->verb, "there is no option -\\x%02x; %s --help lists them", letter & 0xff, full_name(table));
+}
+
+static void say_unknown_name(const struct table *table, const struct option *longs, const char *word)
 {
     const char *names[OPTIONS_MOST + 3];
     size_t count = 0;
-    if (letter != 0 && strncmp(word, "--", 2) != 0) {
-        say(table->verb, "there is no option -%c; %s --help lists them", letter, full_name(table));
-        return -1;
-    }
+    char given[64];
+    snprintf(given, sizeof given, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    if (given[0] != '\0' && say_ambiguous(table, longs, given))
+        return;
     for (; longs[count].name != NULL; count++)
         names[count] = longs[count].name;
     names[count] = NULL;
-    char given[64];
-    snprintf(given, sizeof given, "%.*s", (int)strcspn(word + 2, "="), word + 2);
     const char *near = suggest_word(given, names);
-    if (near != NULL && strcmp(near, given) == 0) {
-        say(table->verb, "--%s takes no value", given);
-        return -1;
-    }
     if (near != NULL)
         say(table->verb, "there is no option --%s; did you mean --%s?", given, near);
     else
         say(table->verb, "there is no option --%s; %s --help lists them", given, full_name(table));
-    return -1;
 }
 
-static int say_missing(const struct table *table, const char *word)
+/* What getopt_long(3) has refused: optopt is a letter, or the value of a long option's row, or 0 for a name that it
+ * does not know. Only then is the word the one before optind; a letter's is not where more letters follow it. */
+static int say_refused(const struct table *table, const struct option *longs, int id, char **argv)
 {
-    say(table->verb, "%s needs a value", word);
+    const char *name = find_long(longs, optopt);
+    if (id == ':' && name != NULL && optopt >= FIRST_ID)
+        say(table->verb, "--%s needs a value", name);
+    else if (id == ':')
+        say(table->verb, "-%c needs a value", optopt);
+    else if (name != NULL)
+        say(table->verb, "--%s takes no value", name);
+    else if (optopt != 0)
+        say_unknown_letter(table, optopt);
+    else
+        say_unknown_name(table, longs, argv[optind - 1]);
     return -1;
 }
 
@@ -112,7 +151,7 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
     }
     *at = '\0';
     longs[count] = (struct option){"help", no_argument, NULL, 'h'};
-    longs[count + 1] = (struct option){"version", no_argument, NULL, 1};
+    longs[count + 1] = (struct option){"version", no_argument, NULL, VERSION_ID};
     longs[count + 2] = (struct option){0};
     reading = table;
     optind = 0; /* glibc: from the start, and the first word is skipped */
@@ -122,14 +161,12 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
             print_help(table);
             return -2;
         }
-        if (id == 1) {
+        if (id == VERSION_ID) {
             printf("%s %s\n", say_program, pool_version());
             return -2;
         }
-        if (id == '?' || id == ':') {
-            const char *word = argv[optind - 1];
-            return id == ':' ? say_missing(table, word) : say_unknown(table, longs, word, optopt);
-        }
+        if (id == '?' || id == ':')
+            return say_refused(table, longs, id, argv);
         const struct table_option *row = NULL;
         for (size_t i = 0; i < count; i++)
             if (id == FIRST_ID + (int)i || id == rows[i]->letter)

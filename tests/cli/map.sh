@@ -7,6 +7,8 @@ set -u
 
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
+reclaim=$(realpath "$reclaim")
+cd "$work" || exit 1 # so that nothing is left behind, whatever is made
 
 tab=$(printf '\t')
 started="" # processes of ours, for the trap
@@ -85,6 +87,31 @@ cp "$work/sorted" "$work/out"
 same out "1
 2"
 check "no inputs" 0 map echo ::: && same out ""
+
+# Six jobs that run at once or never end, and six of which each has the only place.
+at_once() {
+    rm -rf "$work/at-once"
+    mkdir "$work/at-once"
+    # shellcheck disable=SC2016 # for the inner shell
+    check "-j $1" 0 map -j "$1" --shell ": >$work/at-once/{}; "'until [ $(ls '"$work/at-once"' | wc -l) = 6 ]; do sleep 0.05; done' \
+        ::: 1 2 3 4 5 6
+}
+one_by_one() {
+    check "-j $1" 0 map -j "$1" --shell 'echo {%}; sleep 0.1 # {}' ::: 1 2 3 && same out "1
+1
+1"
+}
+at_once +1000
+at_once 0 && silent
+one_by_one -1000
+one_by_one 1%
+if [ "$(nproc)" -gt 1 ] && command -v taskset >/dev/null; then
+    one=$(taskset -cp $$ | sed 's/.*[ ,]//; s/-.*//')
+    check "of the processors that it may run on" 0 taskset -c "$one" timeout 60 "$reclaim" map --shell 'echo {%}; sleep 0.1 # {}' ::: 1 2 3 &&
+        same out "1
+1
+1"
+fi
 check "a dry run" 0 map --dry-run -k --joblog "$work/none" touch "$work/x{}" ::: 1 "2 3" &&
     same out "touch $work/x1
 touch '$work/x2 3'"
@@ -194,6 +221,20 @@ check "and go on" 0 map -j1 --joblog "$work/log4" --resume echo "{/}" ::: z/a x/
 check "by number only" 0 map --joblog "$work/log5" echo "{#}" ::: a b
 check "by number only, resumed" 0 map --joblog "$work/log5" --resume echo "{#}" ::: c b && same out 1
 
+# +FILE: rows stay, and a header stands where there is none.
+check "a joblog that is added to" 0 map --joblog "+$work/log10" echo ::: a
+check "and again" 0 map --joblog "+$work/log10" echo ::: a b
+cut -f1,9 "$work/log10" | sort >"$work/out"
+same out "1${tab}echo a
+1${tab}echo a
+2${tab}echo b
+Seq${tab}Command"
+check "resumed, and added to" 0 map --joblog "+$work/log10" --resume echo ::: a b c a && same out c
+check "a dry run adds nothing" 0 map --joblog "+$work/log10" --dry-run echo ::: z && counts log10 5
+check "./+FILE is a file of that name" 0 map --joblog ./+log10 true ::: a && counts "+log10" 2
+check "a directory whose name looks like a table's" 0 map --results "$work/out.csv/" echo ::: a && [ -s "$work/out.csv/1/a/stdout" ] ||
+    { failed=$((failed + 1)) && echo "not so: $name"; }
+
 # A torn last line.
 printf '9\t:\t17.0\t0.1\t0\t0\t0\t0\techo torn1' >>"$log"
 check "a torn line" 0 map --joblog "$log" --resume --shell "echo {} >>$work/ran; test {} != bad" ::: torn
@@ -234,6 +275,70 @@ for kill_at in 3 50 150; do
     fi
 done
 
+# ---- inputs that no argument can be: their job has failed, as if exec had, and all others run
+
+x100k=$(head -c 100000 /dev/zero | tr '\0' x)
+{
+    echo a
+    head -c 1000000 /dev/zero | tr '\0' x
+    printf '\nb\nc\0d\n'
+    head -c 131072 /dev/zero | tr '\0' y
+} >"$work/unfit"
+x1m="$(head -c 64 /dev/zero | tr '\0' x)...(1000000 bytes, "
+check "unfit" 3 map -k --tag --joblog "$work/log12" --report "$work/report2" --results "$work/kept4" -v -a "$work/unfit" echo &&
+    same out "a${tab}a
+b${tab}b"
+says err "input 2 is longer than an argument may be (131071 bytes)"
+says err "input 4 has a NUL in its line, as no argument can: inputs that end in a NUL need --null"
+says err "input 5 is longer than an argument may be (131071 bytes)"
+says err "failed     3 (3 not-executable)"
+cut -f1,7,8,12,13 "$work/log12" >"$work/out"
+same out "Seq${tab}Exitval${tab}Signal${tab}Outcome${tab}Attempt
+1${tab}0${tab}0${tab}exited${tab}1
+2${tab}126${tab}0${tab}not-executable${tab}1
+3${tab}0${tab}0${tab}exited${tab}1
+4${tab}126${tab}0${tab}not-executable${tab}1
+5${tab}126${tab}0${tab}not-executable${tab}1"
+says log12 "echo '$x1m"
+grep -F '"exit_code":126' "$work/report2" >"$work/out"
+counts out 3
+says out "\"command\":[\"echo\",\"$x1m"
+says out '"message":"input 2 is longer than an argument may be'
+name="unfit, and kept"
+cat "$work/kept4/1/$x1m"*/seq "$work/kept4/1/$x1m"*/stdout "$work/kept4/1/$x1m"*/stderr >"$work/out"
+same out 2
+check "unfit, resumed" 0 map --joblog "$work/log12" --resume -a "$work/unfit" echo && silent && counts log12 6
+check "unfit, failed again" 3 map --joblog "$work/log12" --resume-failed -a "$work/unfit" echo && counts log12 9
+tail -n 3 "$work/log12" | cut -f7,12,13 | sort -u >"$work/out"
+same out "126${tab}not-executable${tab}2"
+check "unfit, from a pipe" 3 sh -c "cat '$work/unfit' | timeout 60 '$reclaim' map -k --line-buffer echo" && same out "a
+b"
+check "unfit, and dry" 3 map --dry-run --joblog "$work/log13" -a "$work/unfit" echo && same out "echo a
+echo b" && says err "input 4 has a NUL" && [ ! -e "$work/log13" ]
+check "unfit, which stops it" 126 map -j1 --halt now,fail=1 -a "$work/unfit" echo && same out a &&
+    says err "this job failed, and --halt says to stop now"
+check "unfit, and again and again" 1 map --retries 3 --joblog "$work/log13" echo "{}{}" ::: "$x100k" &&
+    says err "input 1 makes an argument of 200000 bytes: the system takes no more than 131071"
+cut -f7,13 "$work/log13" | tail -n 1 >"$work/out"
+same out "126${tab}1"
+check "unfit together" 6 map -k echo ::: 1 2 :::: "$work/unfit" && same out "1 a
+1 b
+2 a
+2 b" && says err "input 7 is longer than"
+check "unfit for a shell" 1 map -k --shell "echo {} {} | wc -c" ::: "$x100k" b && same out 4
+# shellcheck disable=SC2046
+check "too many words" 1 map -k echo $(seq 100 | sed 's/.*/{}/') ::: "$x100k" x &&
+    says err "input 1 makes a command of 10" && says err "the system takes no more than"
+cut -d ' ' -f 1,100 "$work/out" >"$work/words"
+same words "x x"
+# shellcheck disable=SC2016 # for the inner shell
+if sh -c 'ulimit -s unlimited' 2>/dev/null; then
+    check "more words than the pool takes" 1 sh -c 'ulimit -s unlimited; reclaim=$1; shift; timeout 60 "$reclaim" map -k echo $(seq 100 | sed "s/.*/{}/") ::: "$@"' \
+        sh "$reclaim" "$x100k" x && says err "input 1 "
+    cut -d ' ' -f 1,100 "$work/out" >"$work/words"
+    same words "x x"
+fi
+
 # ---- limits
 
 check "over memory" 1 map -m 64M --joblog "$work/log4" dd if=/dev/zero of=/dev/null count=1 "bs={}" ::: 1G 1M &&
@@ -272,6 +377,16 @@ count=$((count + 1))
 awk -F '\t' 'NR > 1 { if (NR > 2 && $3 - last < 0.08) bad = 1; last = $3 } END { exit bad }' "$work/log7" ||
     failed=$((failed + 1))
 
+# Nobody waits after the last start, wherever the inputs come from, and whatever a resume skips.
+check "no pause" 0 map --delay 0 true ::: 1 2
+check "a pause after none" 0 map --delay 1h --joblog "$work/log11" true ::: 1
+check "a pause after the last line" 0 feed '1\n' --delay 1h true
+echo 1 >"$work/one"
+check "a pause after the last of a file" 0 map --delay 1h -a "$work/one" echo ::: 1 && same out "1 1"
+check "a pause after the last of a file that comes second" 0 map --delay 1h echo ::: 1 :::: "$work/one" && same out "1 1"
+check "a pause before what is skipped" 0 map --delay 1h --joblog "$work/log11" --resume true ::: 2 1 && counts log11 3
+check "a pause behind what is skipped" 0 map --delay 1h --joblog "$work/log11" --resume true ::: 1 2 3 && counts log11 4
+
 # ---- bounds
 
 # While the first job waits, others run ahead of it, but not without end; then all come out in order.
@@ -298,6 +413,38 @@ seq 1000 | cmp -s - "$work/out" || {
     echo "FAILED: $name: not all came out in order"
     failed=$((failed + 1))
 }
+
+# Nor is anything read ahead then: as many have ended as may wait, and the pipe that was waited for has plenty.
+name="reads no more than it can start"
+rm -f "$work/ran"
+mkfifo "$work/wide"
+# shellcheck disable=SC2016 # for the inner shell
+"$reclaim" map -j3 -k sh -c 'test $PARALLEL_SEQ = 1 && cat "$0"; echo >>"$1"' "$work/first" "$work/ran" <"$work/wide" >"$work/out" 2>&1 &
+pid=$!
+started="$started $pid"
+exec 9>"$work/wide"
+seq 71 >&9
+wait_for has_lines "$work/ran" 70
+echo 72 >&9
+wait_for has_lines "$work/ran" 71
+yes "$(head -c 100000 /dev/zero | tr '\0' x)" | head -c 80000000 >&9 &
+started="$started $!"
+resident() {
+    sed -n 's/VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status"
+}
+last=0
+until [ "$(resident)" = "$last" ]; do
+    last=$(resident)
+    sleep 0.3
+done
+count=$((count + 1))
+[ "$last" -lt 50000 ] || {
+    echo "FAILED: $name: it has $last KiB"
+    failed=$((failed + 1))
+}
+kill -TERM $pid
+exec 9>&-
+wait $pid
 
 # An input that is there does not wait for one that is not.
 name="a pipe that is slow"
@@ -410,7 +557,17 @@ bad "--memory 12Q" --report "$work/kept" -m 12Q
 bad "--memory 10K" -m 10K
 bad "--timeout soon" -t soon
 bad "--timeout x%" -t x%
-bad "--jobs 0" -j 0
+bad "--jobs 0%" -j 0%
+bad "--jobs +50%: give a number, +N or -N" -j +50%
+bad "--jobs 10001" -j 10001
+bad "--joblog -:" --joblog -
+bad "--joblog +:" --joblog +
+bad "--results out.csv: no table is written" --results out.csv
+bad "--results -.JSON: no table is written" --results -.JSON
+bad "--results o-{}.txt: give one directory" --results "o-{}.txt"
+bad "--results {1}/: give one directory" --results "{1}/"
+bad "--results {= 1 =}: give one directory" --results "{= 1 =}"
+bad "--joblog $work/kept" --joblog "+$work/kept"
 bad "--delay never" --delay never
 bad "--halt now" --halt now
 bad "--retries 0" --retries 0
@@ -432,10 +589,6 @@ check "a log to keep" 0 map --joblog "$work/kept2" --report "$work/kept3" true :
 cp "$work/kept2" "$work/kept2.copy"
 cp "$work/kept3" "$work/kept3.copy"
 bad "--retry-oom 2: there is no limit to raise" --joblog "$work/kept2" --report "$work/kept3" --retry-oom 2
-check "too long, and a log" 255 map --joblog "$work/kept2" --report "$work/kept3" touch "$work/run-a" "{}{}" \
-    ::: "$(head -c 100000 /dev/zero | tr '\0' x)" a && says err "longer than the system takes"
-head -c 131072 /dev/zero | tr '\0' x >"$work/long"
-check "too long a line, and a log" 255 map --joblog "$work/kept2" --report "$work/kept3" -a "$work/long" echo
 name="nothing ran, and logs stay"
 count=$((count + 1))
 [ ! -e "$work/run-a" ] && cmp -s "$work/kept2" "$work/kept2.copy" && cmp -s "$work/kept3" "$work/kept3.copy" ||
@@ -448,6 +601,8 @@ cmp -s "$work/kept3" "$work/kept3.copy" || { failed=$((failed + 1)) && echo "not
 check "a full disk, dry" 255 sh -c "timeout 60 '$reclaim' map --dry-run echo ::: a >/dev/full" && says err "No space left"
 check "a job that stops itself has its timeout" 1 map -t 0.5 sh -c 'kill -STOP $$' ::: a && says err "timeout"
 check "few open files" 0 sh -c "ulimit -n 40; '$reclaim' map -j 16 -k echo ::: 1 2 3" && says err "no more than 1 at once"
+check "few open files, and as many jobs as can be" 0 sh -c "ulimit -n 40; '$reclaim' map -j 0 -k echo ::: 1 2 3" && silent
+check "few open files, and many jobs" 0 sh -c "ulimit -n 40; '$reclaim' map -j 10000 echo ::: 1" && says err "no more than 1 at once"
 check "too few open files" 255 sh -c "ulimit -n 12; '$reclaim' map echo ::: 1" && says err "ulimit -n"
 TMPDIR=/no/such/place
 export TMPDIR
@@ -455,13 +610,15 @@ bad "TMPDIR /no/such/place"
 unset TMPDIR
 bad "did you mean --joblog?" --jobolg x
 check "an input that there is not" 255 map touch "$work/run-a" "{5}" ::: a ::: b && says err "{5}: there are only 2 sources"
+check "a Perl expression" 255 map touch "$work/run-a" '{= $_++ =}' ::: a && says err "{=...=}: no Perl is run here"
+check "a Perl expression in several words" 255 map touch "$work/run-a" '{=' '$_++' '=}' ::: a && says err "{=...=}: no Perl"
+check "a padded number" 255 map touch "$work/run-a" '{0#}' ::: a && says err "{0#}: {#} and {%} take no number"
+name="which ran nothing"
+count=$((count + 1))
+[ ! -e "$work/run-a" ] || failed=$((failed + 1))
 check "no command" 255 map ::: a && says err "no command"
 check "linked inputs" 255 map echo ::: a :::+ b && says err ":::+"
 check "linked inputs first" 255 map echo :::+ a ::: b && says err ":::+"
-check "too long" 255 map echo "{}{}" ::: "$(head -c 100000 /dev/zero | tr '\0' x)" && says err "longer than the system takes"
-check "a line too long" 255 sh -c "head -c 1000000 /dev/zero | tr '\0' x | timeout 60 '$reclaim' map echo" &&
-    says err "input 1 is longer than an argument may be"
-check "a NUL in a line" 255 feed 'a\0b\n' echo && says err "--null"
 cp "$work/kept" "$work/out"
 name="nothing is overwritten"
 same out kept
@@ -532,5 +689,98 @@ interrupt "SIGTERM ends what runs"
 kill -TERM $pid
 ended_with 255
 [ ! -e "$work/ended" ] || failed=$((failed + 1))
+interrupt_in_pause() {
+    name="SIG$1 while the next one waits"
+    rm -f "$work/log9"
+    $deaf "$reclaim" map --delay 1h --joblog "$work/log9" true ::: 1 2 2>"$work/err" &
+    pid=$!
+    started="$started $pid"
+    wait_for has_lines "$work/log9" 2
+    kill -"$1" $pid
+    ended_with 255
+    counts log9 2
+}
+interrupt_in_pause INT
+interrupt_in_pause TERM
+
+# What ended in a stop of everything runs again, and nothing else.
+# processes PID: it and all below it, oldest first, as "pid name"
+processes() {
+    sed -n 's/^\([0-9]*\) (\(.*\)) . \([0-9]*\) .*/\1 \3 \2/p' /proc/[0-9]*/stat 2>/dev/null | sort -n |
+        awk -v root="$1" '$1 == root || $2 in tree { tree[$1]; print $1, $3 }'
+}
+# RECLAIM_SIGNAL_EVERYTHING=1: keeper and fork server, too
+spared() {
+    if [ -n "${RECLAIM_SIGNAL_EVERYTHING-}" ]; then cat; else grep -v 'reclaim-keeper\|reclaim-server'; fi
+}
+session_is_gone() {
+    ! cut -d ')' -f 2- /proc/[0-9]*/stat 2>/dev/null | grep -q "^ [^Z] [0-9]* [0-9]* $1 "
+}
+# The jobs that run when all are told to stop wait for $work/go.
+batch() {
+    # shellcheck disable=SC2016 # for the inner shell
+    set -- sh -c 'echo "$0" >>begun; until [ -e go ]; do sleep 0.05; done; echo "$0" >>finished' ::: 1 2 3 4
+    ulimit -c 0
+    exec $unstopped "$reclaim" map -j2 --joblog "$work/log14" --resume "$@"
+}
+unstopped="$deaf"
+[ "$deaf" = env ] || unstopped="$deaf --default-signal=QUIT setsid"
+# stop_everything SIGNAL ORDER: of the signals to the oldest, or the youngest, first
+stop_everything() {
+    name="SIG$1 to everything, the $2 first"
+    rm -f "$work/begun" "$work/finished" "$work/go" "$work/log14"
+    batch 2>"$work/err" &
+    pid=$!
+    started="$started $pid"
+    wait_for has_lines "$work/begun" 2
+    if [ "$2" = oldest ]; then order=; else order=-r; fi
+    # shellcheck disable=SC2046,SC2086 # words
+    kill -"$1" $(processes $pid | spared | cut -d ' ' -f 1 | sort -n $order) 2>/dev/null
+    [ "$1" = TERM ] || [ "$1" = QUIT ] || : >"$work/go" # the others let finish what has started since
+    wait $pid
+    code=$?
+    wait_for session_is_gone $pid
+    : >"$work/go"
+    if [ "$1" != QUIT ]; then # which reclaim dies of
+        count=$((count + 1))
+        [ $code = 255 ] && [ "$(cut -f12 "$work/log14" | grep -cv 'Outcome\|exited\|cancelled\|lost')" = 0 ] || {
+            echo "FAILED: $name: exit $code, and these rows:"
+            cut -f 7,8,12 "$work/log14"
+            failed=$((failed + 1))
+        }
+    fi
+    (batch) 2>"$work/err" &
+    wait $!
+    code=$?
+    sort "$work/finished" >"$work/out"
+    same out "1
+2
+3
+4"
+    count=$((count + 1))
+    [ $code = 0 ] || {
+        echo "FAILED: $name: exit $code when resumed"
+        failed=$((failed + 1))
+    }
+}
+if [ "$deaf" != env ] && command -v setsid >/dev/null; then
+    for signal in TERM INT HUP QUIT; do
+        stop_everything $signal oldest
+        stop_everything $signal youngest
+    done
+fi
+
+# Nobody stops the batch: such a death is the job's own.
+# shellcheck disable=SC2016 # for the inner shell
+{
+    check "a job that ends itself" 1 map -j1 --joblog "$work/log15" sh -c 'test $0 = 2 || kill -TERM $$' ::: 1 2
+    cut -f1,8,12 "$work/log15" | sort >"$work/out"
+    same out "1${tab}15${tab}signalled
+2${tab}0${tab}exited
+Seq${tab}Signal${tab}Outcome"
+    check "a job that ends itself stops the batch" 143 map -j1 --halt now,fail=1 --joblog "$work/log15" sh -c 'echo >>again; kill -TERM $$' ::: 1 2 &&
+        counts log15 2
+    counts again 1
+}
 
 finish

@@ -53,29 +53,44 @@ int inputs_fill(struct inputs *inputs)
     return inputs->buffer.failed ? -ENOMEM : 0;
 }
 
-/* 1: *value is the next one, until the next inputs_fill. */
+/* The whole value, or its rest. */
+static const char *finish_value(struct inputs *inputs, char *start, size_t size)
+{
+    if (inputs->unfit.size == 0 && size <= UNFIT_SIZE_MOST && memchr(start, '\0', size) == NULL) {
+        start[size] = '\0';
+        return start;
+    }
+    unfit_add(&inputs->unfit, start, size);
+    inputs->first_reason = inputs->unfit.has_nul ? UNFIT_NUL : UNFIT_LONG;
+    return unfit_end(&inputs->unfit);
+}
+
+/* 1: *value is the next one, until the next call. */
 static int next_of_file(struct inputs *inputs, const char **value)
 {
     struct text *buffer = &inputs->buffer;
+    if (inputs->first_reason != UNFIT_NOT)
+        unfit_clear(&inputs->unfit);
+    inputs->first_reason = UNFIT_NOT;
     char *start = buffer->data + inputs->used;
     const size_t left = buffer->size - inputs->used;
     char *end =
         left == 0 ? NULL : memchr(buffer->data + inputs->looked, inputs->separator, buffer->size - inputs->looked);
     inputs->looked = buffer->size;
-    if (end == NULL && !inputs->at_end)
-        return left > INPUTS_VALUE_MOST ? -E2BIG : -EAGAIN;
-    if (left == 0)
+    if (end == NULL && !inputs->at_end) {
+        if (left > UNFIT_SIZE_MOST) { /* it is unfit whatever follows: kept is what stands for it */
+            unfit_add(&inputs->unfit, start, left);
+            inputs->used += left;
+        }
+        return -EAGAIN;
+    }
+    if (left == 0 && inputs->unfit.size == 0)
         return 0;
     const size_t size = end != NULL ? (size_t)(end - start) : left; /* the last may lack its end: a NUL follows */
-    if (size > INPUTS_VALUE_MOST)
-        return -E2BIG;
-    if (inputs->separator != '\0' && memchr(start, '\0', size) != NULL)
-        return -EILSEQ;
-    start[size] = '\0';
+    *value = finish_value(inputs, start, size);
     inputs->used += end != NULL ? size + 1 : size;
     inputs->looked = inputs->used;
-    *value = start;
-    return 1;
+    return *value != NULL ? 1 : -ENOMEM;
 }
 
 static int next_of_first(struct inputs *inputs)
@@ -88,8 +103,7 @@ static int next_of_first(struct inputs *inputs)
         inputs->values[0] = source->list[inputs->number];
         rc = 1;
     }
-    if (rc != -EAGAIN && rc != 0)
-        inputs->number++;
+    inputs->number += rc == 1;
     return rc;
 }
 
@@ -127,8 +141,13 @@ int inputs_next(struct inputs *inputs, const char *const **values)
             return rc;
         inputs->has_first = true;
     }
-    for (size_t i = 1; i < inputs->count; i++)
-        inputs->values[i] = inputs->sources[i].list[inputs->turns[i]];
+    inputs->reason = inputs->first_reason;
+    for (size_t i = 1; i < inputs->count; i++) {
+        const struct inputs_source *source = &inputs->sources[i];
+        inputs->values[i] = source->list[inputs->turns[i]];
+        if (inputs->reason == UNFIT_NOT && source->reasons.size > 0)
+            inputs->reason = (enum unfit_reason)source->reasons.data[inputs->turns[i]];
+    }
     return 1;
 }
 
@@ -158,20 +177,20 @@ static int load(struct inputs *inputs, struct inputs_source *source)
     while (rc >= 0 && (rc = next_of_file(&one, &value)) != 0)
         if (rc == 1) {
             text_put(&source->loaded, value, strlen(value) + 1);
+            text_put(&source->reasons, &(const char){(char)one.first_reason}, 1);
             count++;
         } else if (rc == -EAGAIN)
             rc = inputs_fill(&one);
-    const char **list = rc < 0 ? NULL : calloc(count + 1, sizeof *list);
-    if (rc == 0 && (list == NULL || source->loaded.failed))
+    if (rc == 0 && (source->loaded.failed || source->reasons.failed))
         rc = -ENOMEM;
-    const char *at = source->loaded.data;
-    for (size_t i = 0; rc == 0 && i < count; i++, at += strlen(at) + 1)
-        list[i] = at;
-    source->list = list;
+    source->list = rc < 0 ? NULL : text_list(&source->loaded, count);
+    if (rc == 0 && source->list == NULL)
+        rc = -ENOMEM;
     source->count = count;
     if (one.fd >= 0)
         close(one.fd);
     text_deinit(&one.buffer);
+    unfit_deinit(&one.unfit);
     return rc;
 }
 
@@ -233,10 +252,12 @@ void inputs_deinit(struct inputs *inputs)
         if (inputs->sources[i].path != NULL) {
             free((void *)inputs->sources[i].list); /* NOLINT(bugprone-multi-level-implicit-pointer-conversion) */
             text_deinit(&inputs->sources[i].loaded);
+            text_deinit(&inputs->sources[i].reasons);
         }
     if (inputs->fd >= 0)
         close(inputs->fd);
     text_deinit(&inputs->buffer);
+    unfit_deinit(&inputs->unfit);
     free(inputs->sources);
     free(inputs->values);
     free(inputs->turns);

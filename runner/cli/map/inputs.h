@@ -5,18 +5,18 @@
 #define INPUTS_H
 
 #include "text.h"
+#include "unfit.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define INPUTS_VALUE_MOST 131071 /* bytes: what Linux lets one argument have (MAX_ARG_STRLEN, less its NUL) */
 
 struct inputs_source {
     const char *path;        /* of a file, "-" for standard input; NULL: a list */
     const char *const *list; /* *borrowed*, or into `loaded` */
     size_t count;
     struct text loaded;
+    struct text reasons; /* a byte for each value of a file: an enum unfit_reason */
 };
 
 struct inputs {
@@ -26,13 +26,15 @@ struct inputs {
     uint64_t total; /* jobs; 0: not known until the end */
     bool ended;
 
-    int fd;              /* the first source, where it is a file */
-    bool at_end;         /* nothing more comes from it */
-    struct text buffer;  /* read and not yet used; starts with the value that `values` shows */
-    size_t used, looked; /* bytes of it that are, and that contain no separator */
-    uint64_t number;     /* of the first source's value */
-    const char **values; /* one for each source */
-    size_t *turns;       /* which of each further source is next */
+    int fd;                                 /* the first source, where it is a file */
+    bool at_end;                            /* nothing more comes from it */
+    struct text buffer;                     /* read and not yet used; starts with the value that `values` shows */
+    size_t used, looked;                    /* bytes of it that are, and that contain no separator */
+    size_t number;                          /* values that the first source has given */
+    const char **values;                    /* one for each source; what stands for it where it is unfit */
+    enum unfit_reason reason, first_reason; /* of the first of them that is; of the first source's */
+    struct unfit unfit;                     /* that one, or as much of the next as has come */
+    size_t *turns;                          /* which of each further source is next */
     bool has_first;
 };
 
@@ -42,12 +44,11 @@ void inputs_init(struct inputs *inputs);
 int inputs_add_list(struct inputs *inputs, const char *const *list, size_t count);
 int inputs_add_file(struct inputs *inputs, const char *path);
 
-/* Opens all sources; *path is the one that failed. Negative errno; -E2BIG and -EILSEQ as inputs_next. */
+/* Opens all sources; *path is the one that failed. Negative errno. */
 int inputs_open(struct inputs *inputs, const char **path);
 
-/* 1: *values has a value for each source, until the next call. 0: there are no more. -EAGAIN: wait until inputs->fd is
- * readable, then inputs_fill(). Errors: -E2BIG (a value is longer than an argument may be), -EILSEQ (a NUL in a line),
- * -ENOMEM; for both, inputs->number is the value's. */
+/* 1: *values has a value for each source, until the next call, and inputs->reason says whether one of them is unfit to
+ * be an argument. 0: there are no more. -EAGAIN: wait until inputs->fd is readable, then inputs_fill(). -ENOMEM. */
 int inputs_next(struct inputs *inputs, const char *const **values);
 
 /* One read(2). Negative errno. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIME_CHECK_MS 100 /* for --timeout 200%, and for jobs that are stopped */
+#define TIME_CHECK_MS 100 /* for --timeout 200%, jobs that are stopped, and ends in doubt */
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
@@ -39,7 +39,7 @@ static int waiting_time(const struct map *map)
     int wait = map->running > 0 ? progress_view_due(&map->view, now) : -1;
     if (map->waits_to_start)
         wait = sooner(wait, map->next_start > now ? (int)((map->next_start - now) * 1000) + 1 : 0);
-    if (map->running > 0 && map_timeout_seconds(map) > 0)
+    if ((map->running > 0 && map_timeout_seconds(map) > 0) || map->doubtful > 0)
         wait = sooner(wait, TIME_CHECK_MS);
     return wait;
 }
@@ -106,7 +106,7 @@ static void wait_for_events(struct map *map)
         if (map->fds[2].revents != 0) {
             const int rc = inputs_fill(&map->options.inputs);
             if (rc < 0) {
-                map_say_bad_input(map, rc);
+                map_say(map, "the inputs cannot be read: %s", strerror(-rc));
                 map_fail(map, MAP_OWN_FAILURE);
             }
         }
@@ -130,9 +130,11 @@ static void check_times(struct map *map)
 static void loop(struct map *map)
 {
     for (;;) {
+        map_judge_doubtful(map);
         map_give_turns(map); /* first: what waits for its turn may be what keeps others from starting */
-        map_start_ready(map);
-        if ((map->stopping || map->options.inputs.ended) && map->held == 0)
+        if (map_start_ready(map))
+            continue;
+        if (map->held == 0 && (map->stopping || (map->options.inputs.ended && map->next == NULL)))
             return;
         if (progress_view_due(&map->view, map_now()) == 0)
             draw_progress(map, map_now());
@@ -147,7 +149,7 @@ static void loop(struct map *map)
 static bool is_complete(const struct map *map)
 {
     const struct inputs *inputs = &map->options.inputs;
-    return !map->withdrew && (inputs->ended || (inputs->total > 0 && map->seq >= inputs->total));
+    return !map->withdrew && map->next == NULL && (inputs->ended || (inputs->total > 0 && map->seq >= inputs->total));
 }
 
 static int exit_code(const struct map *map)
@@ -185,6 +187,7 @@ static void end(struct map *map)
 
 static void deinit(struct map *map)
 {
+    map_job_free(map->next);
     pool_free(map->pool);
     joblog_close(&map->joblog);
     resume_deinit(&map->resume);

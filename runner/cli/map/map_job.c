@@ -1,17 +1,14 @@
 #include "map_job.h"
 
 #include "outcome.h"
-#include "quote.h"
-#include "replace.h"
 #include "results.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#define ARGUMENTS_SPARE 4096 /* what the kernel and a shell keep of ARG_MAX: xargs leaves 2048 */
 
 double map_now(void)
 {
@@ -20,73 +17,16 @@ double map_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- its command ------------------------------------------------------------------------------------------------- */
-
-/* Pointers to strings that stand one after the other, and a NULL. */
-static const char **list_of(const struct text *text, size_t count)
+int map_job_new(struct map_job **made, const struct map_options *options, const char *const *values, uint64_t seq)
 {
-    const char **list = calloc(count + 1, sizeof *list);
-    const char *at = text->data;
-    for (size_t i = 0; list != NULL && i < count; i++, at += strlen(at) + 1)
-        list[i] = at;
-    return list;
-}
-
-static bool has_control(const struct text *text)
-{
-    for (size_t i = 0; i < text->size; i++)
-        if ((unsigned char)text->data[i] < 0x20 || text->data[i] == 0x7f)
-            return true;
-    return false;
-}
-
-/* A line for sh is logged as it is, where it is one line. */
-static void describe_line(const struct map_options *options, const struct replace_input *input, struct text *command)
-{
-    replace_line(options->words, options->replaces, input, command);
-    if (command->failed || !has_control(command))
-        return;
-    struct text quoted = {0};
-    text_puts(&quoted, "sh -c ");
-    quote_line(&quoted, command->data, command->size);
-    text_deinit(command);
-    *command = quoted;
-}
-
-static void describe_words(const struct map_options *options, const struct replace_input *input, struct text *command)
-{
-    struct text words = {0};
-    const size_t count = replace_words(options->words, options->replaces, input, &words);
-    const char **argv = words.failed ? NULL : list_of(&words, count);
-    if (argv != NULL)
-        quote_command(command, argv);
-    else
-        command->failed = true;
-    free(argv);
-    text_deinit(&words);
-}
-
-/* A resume goes by this, so that it has to differ where inputs do. To a shell it is a comment. */
-static void add_inputs(const struct map_job *job, struct text *command)
-{
-    const char **values = list_of(&job->inputs, job->input_count);
-    text_puts(command, " # ");
-    if (values != NULL)
-        quote_command(command, values);
-    else
-        command->failed = true;
-    free(values);
-}
-
-int map_job_new(struct map_job **made, const struct map_options *options, const char *const *values, size_t count,
-                uint64_t seq)
-{
+    const size_t count = options->inputs.count;
     struct map_job *job = calloc(1, sizeof *job);
     *made = NULL;
     if (job == NULL)
         return -ENOMEM;
     job->seq = seq;
     job->input_count = count;
+    job->unfit = options->inputs.reason;
     pthread_mutex_init(&job->lock, NULL);
     for (int i = 0; i < 2; i++) {
         job->streams[i] = (struct stream){.results = -1, .relay = {.from = -1, .for_command = -1}};
@@ -98,57 +38,14 @@ int map_job_new(struct map_job **made, const struct map_options *options, const 
             text_puts(&job->tag, " ");
         text_puts(&job->tag, values[i]);
     }
-    const struct replace_input input = {.values = values, .count = count, .unnumbered = true};
-    (options->shell ? describe_line : describe_words)(options, &input, &job->command);
-    if (!options->tells && !job->inputs.failed)
-        add_inputs(job, &job->command);
+    if (!job->inputs.failed)
+        map_job_describe(job, options, values);
     if (job->inputs.failed || job->tag.failed || job->command.failed) {
         map_job_free(job);
         return -ENOMEM;
     }
     *made = job;
     return 0;
-}
-
-static size_t environment_size(void)
-{
-    size_t size = 0;
-    for (char **at = environ; *at != NULL; at++)
-        size += strlen(*at) + 1 + sizeof *at;
-    return size;
-}
-
-static int check_size(const char *const *argv)
-{
-    size_t size = environment_size() + ARGUMENTS_SPARE;
-    for (; *argv != NULL; argv++) {
-        const size_t length = strlen(*argv);
-        if (length > INPUTS_VALUE_MOST)
-            return -E2BIG;
-        size += length + 1 + sizeof *argv;
-    }
-    return size > (size_t)sysconf(_SC_ARG_MAX) ? -E2BIG : 0;
-}
-
-int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot)
-{
-    static const char shell[] = "sh\0-c";
-    const char **values = list_of(&job->inputs, job->input_count);
-    size_t count;
-    job->slot = slot;
-    if (values == NULL)
-        return -ENOMEM;
-    const struct replace_input input = {
-        .values = values, .count = job->input_count, .seq = job->seq, .slot = job->slot};
-    if (options->shell) {
-        text_put(&job->words, shell, sizeof shell);
-        replace_line(options->words, options->replaces, &input, &job->words);
-        count = 3;
-    } else
-        count = replace_words(options->words, options->replaces, &input, &job->words);
-    free(values);
-    job->argv = job->words.failed ? NULL : list_of(&job->words, count);
-    return job->argv == NULL ? -ENOMEM : check_size(job->argv);
 }
 
 /* ---- running it -------------------------------------------------------------------------------------------------- */
@@ -211,7 +108,7 @@ static int open_streams(struct map_job *job, const struct map_options *options, 
     int kept[2] = {-1, -1}, rc = 0;
     if (options->results != NULL) {
         struct text path = {0};
-        const char **values = list_of(&job->inputs, job->input_count);
+        const char **values = text_list(&job->inputs, job->input_count);
         if (values != NULL)
             results_path(&path, options->results, values, job->input_count);
         rc = values == NULL || path.failed ? -ENOMEM : results_open(path.data, job->seq, kept);
@@ -227,17 +124,14 @@ static int open_streams(struct map_job *job, const struct map_options *options, 
     return rc;
 }
 
-int map_job_submit(struct map_job *job, const struct map_options *options, pool_t *pool, struct outlet outlets[2],
-                   int64_t timeout_ms, bool *by_pool)
+static int submit_command(struct map_job *job, const struct map_options *options, pool_t *pool, int64_t timeout_ms,
+                          bool *by_pool)
 {
     struct text added = {0}, name = {0};
     pool_job_options_t job_options = options->limits.job;
-    *by_pool = false;
-    int rc = open_streams(job, options, outlets);
     const char **envp = environment_of(job, &added);
     put_name(options, &name);
-    if (rc == 0 && (envp == NULL || name.failed))
-        rc = -ENOMEM;
+    int rc = envp == NULL || name.failed ? -ENOMEM : 0;
     if (rc == 0) {
         const pool_command_t command = {.argv = job->argv,
                                         .envp = envp,
@@ -259,11 +153,43 @@ int map_job_submit(struct map_job *job, const struct map_options *options, pool_
         rc = pool_submit_command(pool, &command, &job_options, &job->job);
         *by_pool = rc < 0;
     }
-    for (int i = 0; i < 2; i++)
-        relay_handed_over(&job->streams[i].relay);
     free(envp);
     text_deinit(&added);
     text_deinit(&name);
+    return rc;
+}
+
+static void end_refused(struct map_job *job)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    for (int i = 0; i < 2; i++)
+        stream_end(&job->streams[i]);
+    job->result = (pool_result_t){.outcome = POOL_FAILED,
+                                  .cause = POOL_CAUSE_NOT_EXECUTABLE,
+                                  .code = OUTCOME_NOT_EXECUTABLE,
+                                  .message = job->message,
+                                  .usage = {.attempt = 1, .started = seconds, .ended = seconds}};
+    job->settled = true;
+}
+
+int map_job_submit(struct map_job *job, const struct map_options *options, pool_t *pool, struct outlet outlets[2],
+                   int64_t timeout_ms, bool *by_pool)
+{
+    *by_pool = false;
+    int rc = open_streams(job, options, outlets);
+    if (rc == 0 && !job->refused)
+        rc = submit_command(job, options, pool, timeout_ms, by_pool);
+    if (rc == -E2BIG && *by_pool) {
+        snprintf(job->message, sizeof job->message, "input %llu: %s", (unsigned long long)job->seq, pool_message());
+        job->refused = true;
+        rc = 0;
+    }
+    for (int i = 0; i < 2; i++)
+        relay_handed_over(&job->streams[i].relay);
+    if (rc == 0 && job->refused)
+        end_refused(job);
     return rc;
 }
 

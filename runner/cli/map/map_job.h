@@ -19,8 +19,9 @@ struct map_job {
     uint32_t earlier;   /* runs in earlier sessions, as the joblog has it */
     struct text inputs; /* one after the other, a NUL after each */
     size_t input_count;
-    struct text tag;     /* its inputs, as --tag shows them */
-    struct text command; /* as it is logged: the key of a resume */
+    enum unfit_reason unfit; /* one of its inputs is */
+    struct text tag;         /* its inputs, as --tag shows them */
+    struct text command;     /* as it is logged: the key of a resume */
     struct text words;
     const char **argv; /* into words */
 
@@ -31,21 +32,22 @@ struct map_job {
     bool stopped;            /* by a signal: its timeout does not run, and nobody is there to let it go on */
     bool owns_timeout;       /* its timeout was not known yet when it was submitted */
     bool timed_out, settled; /* by that; result is there */
+    bool refused;            /* it cannot be executed: message says why */
+    double doubtful_until;   /* map_now() at which it counts as failed: see map_settle.c; 0: it is judged, or runs */
 
     pool_job_t *job;
     pool_result_t result;
-    char message[128]; /* for a result that says something else than the pool's */
+    char message[160]; /* for a result that says something else than the pool's */
 };
 
-/* What its inputs make of it; values are *copied*. *job is NULL on failure: -ENOMEM. */
-int map_job_new(struct map_job **job, const struct map_options *options, const char *const *values, size_t count,
-                uint64_t seq);
-
-/* Its argv, once the slot is known. Errors: -ENOMEM, -E2BIG (the kernel would not take it). */
-int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot);
+/* A job of these inputs, which are *copied*; the ones that inputs_next() has given last. *job is NULL on failure:
+ * -ENOMEM.
+ */
+int map_job_new(struct map_job **job, const struct map_options *options, const char *const *values, uint64_t seq);
 
 /* Opens its streams (outlets: of standard output and error, *borrowed*) and submits it. timeout_ms replaces that of the
- * options where it is above 0. Negative errno; what pool_message() says, where *by_pool. */
+ * options where it is above 0. 1: it is refused, and has ended with that: exit code 126, as if exec had failed.
+ * Negative errno; what pool_message() says, where *by_pool. */
 int map_job_submit(struct map_job *job, const struct map_options *options, pool_t *pool, struct outlet outlets[2],
                    int64_t timeout_ms, bool *by_pool);
 
@@ -75,5 +77,14 @@ void map_job_free(struct map_job *job);
 
 /* Seconds, CLOCK_MONOTONIC. */
 double map_now(void);
+
+/* ---- map_command.c ----------------------------------------------------------------------------------------------- */
+
+/* Its command as it is logged, of these inputs of its own. No memory: command.failed. */
+void map_job_describe(struct map_job *job, const struct map_options *options, const char *const *values);
+
+/* Its argv, once the slot is known, and whether it is refused: since the kernel would not take it, or one of its
+ * inputs. -ENOMEM. */
+int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot);
 
 #endif

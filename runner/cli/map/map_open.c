@@ -34,8 +34,9 @@ static void fit_files(struct map *map, rlim_t most)
     const int64_t per_job = FILES_PER_JOB + (int64_t)options->inherited.count;
     const int64_t jobs = files / per_job > 0 ? files / per_job : 1;
     if (jobs < options->jobs) {
-        map_say(map, "no more than %lld at once: open files are limited (ulimit -n %llu)", (long long)jobs,
-                (unsigned long long)most);
+        if (!options->jobs_many)
+            map_say(map, "no more than %lld at once: open files are limited (ulimit -n %llu)", (long long)jobs,
+                    (unsigned long long)most);
         options->jobs = jobs;
     }
     const int64_t left = (files - options->jobs * per_job) / 2;
@@ -85,49 +86,6 @@ static int open_inputs(struct map *map)
     return 0;
 }
 
-/* NULL: it has none, or what it has is not known yet, as of a first file. */
-static const char *longest_of(const struct inputs_source *source)
-{
-    const char *longest = NULL;
-    for (size_t i = 0; source->list != NULL && i < source->count; i++)
-        if (longest == NULL || strlen(source->list[i]) > strlen(longest))
-            longest = source->list[i];
-    return longest;
-}
-
-/* The command of these inputs, which is not run. */
-static int check_command(struct map *map, const char *const *values, size_t count)
-{
-    struct map_job *job;
-    int rc = map_job_new(&job, &map->options, values, count, 1);
-    if (rc == 0)
-        rc = map_job_place(job, &map->options, 1);
-    if (rc == -E2BIG)
-        map_say(map, "input %.40s... makes a command that is longer than the system takes (an argument: %d bytes)",
-                values[0], INPUTS_VALUE_MOST);
-    else if (rc < 0)
-        map_say(map, "%s", strerror(-rc));
-    map_job_free(job);
-    return rc;
-}
-
-/* The longest of each source come together in some job. */
-static int check_longest(struct map *map)
-{
-    const struct inputs *inputs = &map->options.inputs;
-    const char **values = calloc(inputs->count + 1, sizeof *values);
-    if (values == NULL) {
-        map_say(map, "%s", strerror(ENOMEM));
-        return -1;
-    }
-    size_t known = 0;
-    while (known < inputs->count && (values[known] = longest_of(&inputs->sources[known])) != NULL)
-        known++;
-    const int rc = known == inputs->count ? check_command(map, values, known) : 0;
-    free(values);
-    return rc;
-}
-
 static int open_joblog(struct map *map)
 {
     char problem[160];
@@ -153,7 +111,7 @@ static int check_files(struct map *map)
 
 int map_open_all(struct map *map)
 {
-    if (open_pool(map) < 0 || open_inputs(map) < 0 || check_longest(map) < 0 || open_joblog(map) < 0)
+    if (open_pool(map) < 0 || open_inputs(map) < 0 || open_joblog(map) < 0)
         return -1;
     if (map->options.dry_run)
         return 0;
@@ -173,11 +131,11 @@ int map_open_all(struct map *map)
 
 int map_begin_files(struct map *map)
 {
-    const bool resumes = map->options.resume || map->options.resume_failed;
+    const bool keeps = map->options.resume || map->options.resume_failed || map->options.joblog_appends;
     if (map->begun || map->options.dry_run)
         return 0;
     map->begun = true;
-    int rc = joblog_begin(&map->joblog, resumes);
+    int rc = joblog_begin(&map->joblog, keeps);
     if (rc < 0)
         return table_fail("joblog", map->options.joblog, strerror(-rc));
     rc = map->report == NULL ? 0 : outfile_empty(map->options.report, map->report);

@@ -1,17 +1,18 @@
 #include "map_options.h"
 
+#include "jobcount.h"
 #include "replace.h"
+#include "results.h"
 #include "say.h"
 #include "table.h"
 #include "values.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define JOBS_MOST 10000
 
 /* ---- options with a value ---------------------------------------------------------------------------------------- */
 
@@ -27,17 +28,28 @@ static int set_timeout(void *context, const char *text)
                : 0;
 }
 
+/* That this process may run on, as nproc(1) counts them. */
+static int64_t processors(void)
+{
+    cpu_set_t set;
+    const int count =
+        sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? count : 1;
+}
+
 static int set_jobs(void *context, const char *text)
 {
     struct map_options *options = context;
-    double percent;
-    if (!values_is_percent(text))
-        return values_number("jobs", text, 1, JOBS_MOST, &options->jobs, "must lie between 1 and 10000");
-    if (values_parse_percent(text, 1e5, &percent) < 0)
-        return table_fail("jobs", text, "not a percentage of the processors: give 50%");
-    const double jobs = (double)sysconf(_SC_NPROCESSORS_ONLN) * percent / 100;
-    options->jobs = jobs < 1 ? 1 : jobs > JOBS_MOST ? JOBS_MOST : (int64_t)jobs;
-    return 0;
+    const int rc = jobcount_parse(text, processors(), &options->jobs);
+    options->jobs_many = options->jobs == 0;
+    if (options->jobs_many)
+        options->jobs = JOBCOUNT_MOST;
+    if (rc == -ERANGE)
+        return table_fail("jobs", text, "comes to none, or to more than 10000");
+    return rc < 0 ? table_fail("jobs", text,
+                               "give a number, +N or -N for more or fewer than the processors, N% of those, or 0 for "
+                               "as many as can be")
+                  : 0;
 }
 
 static int set_arg_file(void *context, const char *text)
@@ -49,7 +61,7 @@ static int set_arg_file(void *context, const char *text)
 static int set_delay(void *context, const char *text)
 {
     struct map_options *options = context;
-    return values_duration("delay", text, &options->delay_ms);
+    return values_delay("delay", text, &options->delay_ms);
 }
 
 static int set_halt(void *context, const char *text)
@@ -81,13 +93,22 @@ static int set_memfree(void *context, const char *text)
 
 static int set_results(void *context, const char *text)
 {
+    const char *problem = results_refuse(text);
+    if (problem != NULL)
+        return table_fail("results", text, problem);
     ((struct map_options *)context)->results = text;
     return 0;
 }
 
 static int set_joblog(void *context, const char *text)
 {
-    ((struct map_options *)context)->joblog = text;
+    struct map_options *options = context;
+    const bool appends = text[0] == '+';
+    const char *path = appends ? text + 1 : text;
+    if (path[0] == '\0' || strcmp(path, "-") == 0)
+        return table_fail("joblog", text, "names no file; ./- is one that is called -");
+    options->joblog = path;
+    options->joblog_appends = appends;
     return 0;
 }
 
@@ -126,7 +147,7 @@ static int set_null(void *context, const char *text)
 }
 
 static const struct table_option own_table[] = {
-    {"jobs", 'j', "N", "at once (default: processors), or N% of those", set_jobs},
+    {"jobs", 'j', "N", "at once (default: processors), +N, -N, N%; 0: many", set_jobs},
     {"arg-file", 'a', "FILE", "a line an input (several: every combination)", set_arg_file},
     {"null", '0', NULL, "inputs end in a NUL, not in a newline", set_null},
     {"keep-order", 'k', NULL, "output in the order of the inputs", set_keep_order},
@@ -140,7 +161,7 @@ static const struct table_option own_table[] = {
     {"memory-budget", 0, "SIZE", "of all jobs together, or N% of the machine's", set_memory_budget},
     {"memfree", 0, "SIZE", "start nothing that would leave less", set_memfree},
     {"rerunnable", 0, NULL, "jobs may be stopped and run again to free memory", set_rerunnable},
-    {"joblog", 0, "FILE", "a line for each job that has ended", set_joblog},
+    {"joblog", 0, "FILE", "a line for each job that has ended; +FILE adds", set_joblog},
     {"resume", 0, NULL, "skip inputs that the joblog has", set_resume},
     {"resume-failed", 0, NULL, "skip those that succeeded", set_resume_failed},
     {"bar", 0, NULL, "progress, also when this is no terminal", set_bar},
@@ -214,14 +235,25 @@ static int read_sources(struct map_options *options, int argc, char **argv, int 
 static int check_replacements(struct map_options *options)
 {
     struct replace_use use;
-    replace_inspect(options->words, options->inputs.count, &use);
+    const size_t count = options->inputs.count;
+    replace_inspect(options->words, count, &use);
     options->replaces = use.any;
     options->tells = use.tells;
-    if (use.missing == NULL)
-        return 0;
-    say("map", "%.*s: there %s only %zu source%s of inputs", (int)use.missing_size, use.missing,
-        options->inputs.count == 1 ? "is" : "are", options->inputs.count, options->inputs.count == 1 ? "" : "s");
-    return -1;
+    switch (use.problem) {
+    case REPLACE_EXPRESSION:
+        return complain(
+            "{=...=}: no Perl is run here; let the command work it out, as in sh -c 'echo $(($1 + 1))' sh {}");
+    case REPLACE_NUMBERED:
+        say("map", "%.*s: {#} and {%%} take no number", (int)use.problem_size, use.problem_at);
+        return -1;
+    case REPLACE_MISSING:
+        say("map", "%.*s: there %s only %zu source%s of inputs", (int)use.problem_size, use.problem_at,
+            count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
+        return -1;
+    case REPLACE_FINE:
+        break;
+    }
+    return 0;
 }
 
 static int read_command(struct map_options *options, int argc, char **argv, int first)
@@ -244,7 +276,7 @@ static int read_command(struct map_options *options, int argc, char **argv, int 
 
 int map_options_read(struct map_options *options, int argc, char **argv)
 {
-    *options = (struct map_options){.jobs = sysconf(_SC_NPROCESSORS_ONLN)};
+    *options = (struct map_options){.jobs = processors()};
     limits_init(&options->limits);
     inputs_init(&options->inputs);
     const int first = table_read(&table, argc, argv, options);

@@ -15,7 +15,8 @@ struct map_options {
     struct limits limits;   /* the first: see limit.h */
     double timeout_percent; /* of the median; 0: none */
 
-    int64_t jobs; /* that run at once */
+    int64_t jobs;                   /* that run at once */
+    bool jobs_many, joblog_appends; /* as many jobs as can be; the joblog's rows stay */
     bool keep_order, tag, line_buffer, shell, dry_run, verbose, bar, rerunnable;
     bool resume, resume_failed;
     int64_t delay_ms;                    /* between starts */

@@ -7,6 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
+/* Where every process of a tree is told to stop, a job's death may be seen before our own signal comes: so long it is
+ * not said to have failed, in which nothing but its own row and turn waits. */
+#define DOUBT_SECONDS 0.5
+
 uint64_t map_total_jobs(const struct map *map)
 {
     const uint64_t total = map->options.inputs.ended ? map->seq : map->options.inputs.total;
@@ -54,11 +58,10 @@ static void summarize(struct map *map, const struct map_job *job)
     text_deinit(&inputs);
 }
 
-static void settle(struct map *map, struct map_job *job)
+void map_judge(struct map *map, struct map_job *job)
 {
-    map_job_end(job, &map->options, map_timeout_seconds(map));
-    map->slots[job->slot - 1] = false;
-    map->running--;
+    if (map->interrupted && outcome_stop_signal(&job->result) != 0)
+        job->result = outcome_withdrawn(&job->result);
     if (outcome_is_ours(&job->result))
         map_say(map, "%.200s: %s", job->command.data, job->result.message);
     map->withdrew = map->withdrew || is_withdrawn(job);
@@ -73,6 +76,33 @@ static void settle(struct map *map, struct map_job *job)
     if (!failed)
         median_add(&map->median, job->result.usage.wall_seconds);
     check_halt(map, job, failed);
+}
+
+static void settle(struct map *map, struct map_job *job)
+{
+    map_job_end(job, &map->options, map_timeout_seconds(map));
+    map->slots[job->slot - 1] = false;
+    map->running--;
+    if (outcome_stop_signal(&job->result) != 0)
+        map_handle_signals(map); /* ours may be here, and not seen yet */
+    if (outcome_stop_signal(&job->result) == 0 || map->interrupted) {
+        map_judge(map, job);
+        return;
+    }
+    job->doubtful_until = map_now() + DOUBT_SECONDS;
+    map->doubtful++;
+}
+
+void map_judge_doubtful(struct map *map)
+{
+    struct map_job *job;
+    const double now = map_now();
+    TAILQ_FOREACH(job, &map->jobs, entry)
+        if (job->doubtful_until > 0 && (map->interrupted || now >= job->doubtful_until)) {
+            job->doubtful_until = 0;
+            map->doubtful--;
+            map_judge(map, job);
+        }
 }
 
 static int log_job(struct map *map, const struct map_job *job)
@@ -138,7 +168,7 @@ void map_give_turns(struct map *map)
         next = TAILQ_NEXT(job, entry);
         if (map->options.line_buffer && !job->streams[0].live)
             map_job_go_live(job);
-        if (job->settled)
+        if (job->settled && job->doubtful_until <= 0)
             finish_job(map, job);
         else if (map->options.keep_order)
             break;

@@ -33,8 +33,10 @@ struct map {
     bool begun; /* the joblog and the report are ours: see map_begin_files() */
 
     struct map_jobs jobs; /* in the order of their inputs, until their output is out */
+    struct map_job *next; /* waits for --delay, not yet in the list; NULL: none */
     uint64_t seq;         /* of the latest input */
     size_t running, held; /* jobs in the pool; in the list */
+    size_t doubtful;      /* of those, whose end is not judged yet */
     size_t ahead;         /* as many that have ended may wait for their turn (-k) */
     bool *slots;          /* taken, by number less 1 */
     bool wants_input;     /* the next input has to be waited for */
@@ -44,7 +46,7 @@ struct map {
     bool withdrew; /* a job was ended, or not started, in a stop */
     int code;      /* of a map that was stopped: by a failure of ours, by --halt; -1: it was not */
     double started, next_start;
-    bool waits_to_start; /* --delay */
+    bool waits_to_start; /* map->next does, until next_start */
 
     struct halt_counts counts;
     struct median median;
@@ -83,15 +85,20 @@ bool map_on_wake(void *user);
 
 /* ---- map_start.c ------------------------------------------------------------------------------------------------- */
 
-/* Starts what may start now. */
-void map_start_ready(struct map *map);
-
-void map_say_bad_input(struct map *map, int rc);
+/* Starts what may start now. Whether some of it has ended already, so that there is more to do before anything is
+ * waited for. */
+bool map_start_ready(struct map *map);
 
 /* ---- map_settle.c ------------------------------------------------------------------------------------------------ */
 
 /* Takes from the pool what it has settled. */
 void map_collect(struct map *map);
+
+/* What a job's end means for the others. */
+void map_judge(struct map *map, struct map_job *job);
+
+/* The same for those that have been in doubt long enough; all of them, once the map is told to stop. */
+void map_judge_doubtful(struct map *map);
 
 /* Writes out and forgets the jobs that have ended and whose turn it is: anybody's, or with --keep-order the first's. */
 void map_give_turns(struct map *map);

@@ -10,8 +10,9 @@ enum operation { WHOLE, NO_EXTENSION, BASE, DIRECTORY, BASE_NO_EXTENSION, SEQ, S
 
 struct piece {
     enum operation operation;
-    int position; /* 0: all inputs */
-    size_t size;  /* of the replacement string itself */
+    int position;  /* 0: all inputs */
+    bool numbered; /* a number stands in it, be it 0 */
+    size_t size;   /* of the replacement string itself */
 };
 
 struct slice {
@@ -40,13 +41,13 @@ static bool parse(const char *at, struct piece *piece)
     for (; *next >= '0' && *next <= '9' && position < POSITION_MOST; next++)
         position = position * 10 + (*next - '0');
     const bool numbered = next > digits;
-    if ((numbered && position == 0) || (!numbered && sign < 0))
+    if (sign < 0 && position == 0)
         return false;
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         const size_t size = strlen(operations[i].text);
-        if (strncmp(next, operations[i].text, size) != 0 || (numbered && operations[i].operation >= SEQ))
+        if (strncmp(next, operations[i].text, size) != 0)
             continue;
-        *piece = (struct piece){operations[i].operation, sign * position, (size_t)(next - at) + size};
+        *piece = (struct piece){operations[i].operation, sign * position, numbered, (size_t)(next - at) + size};
         return true;
     }
     return false;
@@ -182,19 +183,42 @@ static bool are_told(const char *const *words, size_t inputs)
     return true;
 }
 
+/* Whether {= stands in them and =} behind it. */
+static bool has_expression(const char *const *words)
+{
+    bool open = false;
+    for (; *words != NULL; words++) {
+        const char *start = open ? *words : strstr(*words, "{=");
+        if (start != NULL && strstr(open ? start : start + 2, "=}") != NULL)
+            return true;
+        open = open || start != NULL;
+    }
+    return false;
+}
+
+static enum replace_problem problem_of(const struct piece *piece, size_t inputs)
+{
+    if (piece->operation >= SEQ)
+        return piece->numbered ? REPLACE_NUMBERED : REPLACE_FINE;
+    return piece->position != 0 && index_of(piece->position, inputs) == inputs ? REPLACE_MISSING : REPLACE_FINE;
+}
+
 void replace_inspect(const char *const *words, size_t inputs, struct replace_use *use)
 {
     struct piece piece;
     *use = (struct replace_use){.tells = are_told(words, inputs)};
+    if (has_expression(words))
+        use->problem = REPLACE_EXPRESSION;
     for (; *words != NULL; words++)
         for (const char *at = strchr(*words, '{'); at != NULL; at = strchr(at + 1, '{')) {
             if (!parse(at, &piece))
                 continue;
             use->any = true;
-            if (use->missing == NULL && piece.position != 0 && index_of(piece.position, inputs) == inputs) {
-                use->missing = at;
-                use->missing_size = piece.size;
-            }
+            if (use->problem != REPLACE_FINE)
+                continue;
+            use->problem = problem_of(&piece, inputs);
+            use->problem_at = at;
+            use->problem_size = piece.size;
         }
     use->tells = use->tells || !use->any; /* they follow at the end */
 }

@@ -1,5 +1,6 @@
 /* replace.h - GNU parallel's replacement strings: {} {.} {/} {//} {/.} {#} {%}, and {N} {N.} {N/} {N//} {N/.} for the
- * Nth input (-1: the last). Pure. */
+ * Nth input (-1: the last; 0: all, as {}). What parallel knows with --plus alone is text, as it is there without. Pure.
+ */
 #ifndef REPLACE_H
 #define REPLACE_H
 
@@ -18,12 +19,21 @@ struct replace_input {
     bool unnumbered; /* {#} and {%} stay as they are: what remains is the same whenever and wherever it runs */
 };
 
+/* What GNU parallel would make something of, and nobody here. */
+enum replace_problem {
+    REPLACE_FINE = 0,
+    REPLACE_MISSING,   /* {3} names an input that there is not */
+    REPLACE_NUMBERED,  /* {1#}, {0%} */
+    REPLACE_EXPRESSION /* {= Perl =}, perhaps across several words */
+};
+
 /* What a command asks for. */
 struct replace_use {
-    bool any;            /* a replacement string is in it */
-    bool tells;          /* the command that comes of it tells what its inputs were: with {/} alone it would not */
-    const char *missing; /* the first that names an input that there is not, NULL: none */
-    size_t missing_size;
+    bool any;   /* a replacement string is in it */
+    bool tells; /* the command that comes of it tells what its inputs were: with {/} alone it would not */
+    enum replace_problem problem; /* the first that there is, */
+    const char *problem_at;       /* where, into a word, */
+    size_t problem_size;          /* and of how many bytes; not told of an expression */
 };
 
 /* Looks through a command (words end in NULL) that is to be given so many inputs. */

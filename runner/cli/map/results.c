@@ -1,25 +1,19 @@
 #include "results.h"
 
+#include "fnv.h"
+#include "replace.h"
 #include "write_all.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NAME_MOST 255
 #define HASH_SIZE 17 /* a dash and 16 digits */
-
-/* FNV-1a. */
-static uint64_t hash(const char *value)
-{
-    uint64_t number = UINT64_C(14695981039346656037);
-    for (; *value != '\0'; value++)
-        number = (number ^ (unsigned char)*value) * UINT64_C(1099511628211);
-    return number;
-}
 
 static void put_name(struct text *path, const char *value)
 {
@@ -42,7 +36,24 @@ static void put_name(struct text *path, const char *value)
     if (path->failed || path->size - start <= NAME_MOST)
         return;
     path->size = start + NAME_MOST - HASH_SIZE;
-    text_printf(path, "-%016llx", (unsigned long long)hash(value));
+    text_printf(path, "-%016llx", (unsigned long long)fnv_add(FNV_START, value, strlen(value)));
+}
+
+const char *results_refuse(const char *directory)
+{
+    static const char *const tables[] = {".csv", ".tsv", ".json"};
+    struct replace_use use;
+    const size_t size = strlen(directory);
+    replace_inspect((const char *const[]){directory, NULL}, SIZE_MAX, &use);
+    if (use.any || use.problem != REPLACE_FINE)
+        return "give one directory without replacement strings: DIR gets a directory 1/INPUT for each job";
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const size_t end = strlen(tables[i]);
+        if (size >= end && strcasecmp(directory + size - end, tables[i]) == 0)
+            return "no table is written: give a directory (one of this name with a / at its end), and --joblog or "
+                   "--report for a line a job";
+    }
+    return NULL;
 }
 
 void results_path(struct text *path, const char *directory, const char *const *values, size_t count)

@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* NULL: may be DIR. Else why not, a sentence: to GNU parallel it is no directory but a table (x.csv) or a pattern of
+ * names (x-{}). With a slash at its end a name is a directory's to both. Pure. */
+const char *results_refuse(const char *directory);
+
 /* The directory of one job. In an input / becomes \_, a TAB \t, a backslash two; "", "." and ".." become \0, \. and
  * \.., since they are no names; one that is too long for a name is cut, and a number made of all of it follows. Pure.
  */

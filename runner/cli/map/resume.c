@@ -8,7 +8,7 @@
 /* Inputs that are to run again, or might be. */
 struct unfinished {
     uint32_t attempt;
-    bool cancelled;
+    bool failed; /* else nobody knows what would have become of it: cancelled, or lost */
 };
 
 struct resume_entry {
@@ -77,15 +77,16 @@ int resume_add(struct resume *resume, const struct joblog_row *row)
     if (list == NULL)
         return -ENOMEM;
     entry->unfinished = list;
-    list[entry->unfinished_count++] = (struct unfinished){row->attempt, is_outcome(row, "cancelled")};
+    const bool failed = !is_outcome(row, "cancelled") && !is_outcome(row, "lost");
+    list[entry->unfinished_count++] = (struct unfinished){row->attempt, failed};
     return 0;
 }
 
 /* The index of the first, or the count. */
-static size_t find_unfinished(const struct resume_entry *entry, bool cancelled)
+static size_t find_unfinished(const struct resume_entry *entry, bool failed)
 {
     size_t i = 0;
-    while (i < entry->unfinished_count && entry->unfinished[i].cancelled != cancelled)
+    while (i < entry->unfinished_count && entry->unfinished[i].failed != failed)
         i++;
     return i;
 }
@@ -100,13 +101,13 @@ bool resume_take(struct resume *resume, const char *command, size_t size, bool f
         entry->succeeded--;
         return true;
     }
-    size_t index = find_unfinished(entry, false);
+    size_t index = find_unfinished(entry, true);
     if (index < entry->unfinished_count && !failed_too) {
         drop(entry, index);
         return true;
     }
     if (index == entry->unfinished_count)
-        index = find_unfinished(entry, true);
+        index = find_unfinished(entry, false);
     if (index < entry->unfinished_count)
         *attempts = drop(entry, index).attempt;
     return false;

@@ -2,8 +2,8 @@
  *
  * The key is the command with its inputs in it, {#} and {%} left as they are: not the line number, so inputs may be
  * reordered and added. An input that stands twice is two: the log is a multiset. A row whose attempt is above that of
- * an earlier row of its key that failed, or was cancelled, is a further run of the same input and takes that row's
- * place. */
+ * an earlier row of its key that failed, or was cancelled or lost, is a further run of the same input and takes that
+ * row's place. */
 #ifndef RESUME_H
 #define RESUME_H
 
@@ -21,7 +21,7 @@ struct resume {
 int resume_add(struct resume *resume, const struct joblog_row *row);
 
 /* Takes one input out. True: it ran, and is to be skipped. False: it is to run, and has had *attempts runs so far. One
- * that was cancelled always runs again, one that failed only with failed_too. */
+ * that was cancelled or lost always runs again, one that failed only with failed_too. */
 bool resume_take(struct resume *resume, const char *command, size_t size, bool failed_too, uint32_t *attempts);
 
 void resume_deinit(struct resume *resume);

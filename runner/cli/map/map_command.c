@@ -1,0 +1,131 @@
+/* map_command.c - what its inputs make of a job's command: as it is logged, and as it is executed. */
+#include "map_job.h"
+#include "quote.h"
+#include "replace.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARGUMENTS_SPARE 4096 /* what the kernel and a shell keep of ARG_MAX: xargs leaves 2048 */
+
+/* ---- as it is logged --------------------------------------------------------------------------------------------- */
+
+static bool has_control(const struct text *text)
+{
+    for (size_t i = 0; i < text->size; i++)
+        if ((unsigned char)text->data[i] < 0x20 || text->data[i] == 0x7f)
+            return true;
+    return false;
+}
+
+/* A line for sh is logged as it is, where it is one line. */
+static void describe_line(const struct map_options *options, const struct replace_input *input, struct text *command)
+{
+    replace_line(options->words, options->replaces, input, command);
+    if (command->failed || !has_control(command))
+        return;
+    struct text quoted = {0};
+    text_puts(&quoted, "sh -c ");
+    quote_line(&quoted, command->data, command->size);
+    text_deinit(command);
+    *command = quoted;
+}
+
+static void describe_words(const struct map_options *options, const struct replace_input *input, struct text *command)
+{
+    struct text words = {0};
+    const size_t count = replace_words(options->words, options->replaces, input, &words);
+    const char **argv = words.failed ? NULL : text_list(&words, count);
+    if (argv != NULL)
+        quote_command(command, argv);
+    else
+        command->failed = true;
+    free(argv);
+    text_deinit(&words);
+}
+
+/* A resume goes by this, so that it has to differ where inputs do. To a shell it is a comment. */
+static void add_inputs(const struct map_job *job, struct text *command)
+{
+    const char **values = text_list(&job->inputs, job->input_count);
+    text_puts(command, " # ");
+    if (values != NULL)
+        quote_command(command, values);
+    else
+        command->failed = true;
+    free(values);
+}
+
+void map_job_describe(struct map_job *job, const struct map_options *options, const char *const *values)
+{
+    const struct replace_input input = {.values = values, .count = job->input_count, .unnumbered = true};
+    (options->shell ? describe_line : describe_words)(options, &input, &job->command);
+    if (!options->tells)
+        add_inputs(job, &job->command);
+}
+
+/* ---- as it is executed ------------------------------------------------------------------------------------------- */
+
+static size_t environment_size(void)
+{
+    size_t size = 0;
+    for (char **at = environ; *at != NULL; at++)
+        size += strlen(*at) + 1 + sizeof *at;
+    return size;
+}
+
+/* Refuses what the kernel would, or what is no longer what was to be an argument. */
+static void check_words(struct map_job *job)
+{
+    const size_t most = (size_t)sysconf(_SC_ARG_MAX), room = sizeof job->message;
+    const unsigned long long seq = job->seq;
+    char *message = job->message;
+    size_t size = environment_size() + ARGUMENTS_SPARE, longest = 0;
+    for (const char *const *argv = job->argv; *argv != NULL; argv++) {
+        const size_t length = strlen(*argv);
+        longest = length > longest ? length : longest;
+        size += length + 1 + sizeof *argv;
+    }
+    job->refused = true;
+    if (job->unfit == UNFIT_NUL)
+        snprintf(message, room,
+                 "input %llu has a NUL in its line, as no argument can: inputs that end in a NUL need --null", seq);
+    else if (job->unfit == UNFIT_LONG)
+        snprintf(message, room, "input %llu is longer than an argument may be (%d bytes)", seq, UNFIT_SIZE_MOST);
+    else if (longest > UNFIT_SIZE_MOST)
+        snprintf(message, room, "input %llu makes an argument of %zu bytes: the system takes no more than %d", seq,
+                 longest, UNFIT_SIZE_MOST);
+    else if (size > most)
+        snprintf(message, room,
+                 "input %llu makes a command of %zu bytes with its environment: the system takes no more than %zu", seq,
+                 size, most);
+    else
+        job->refused = false;
+}
+
+int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot)
+{
+    static const char shell[] = "sh\0-c";
+    const char **values = text_list(&job->inputs, job->input_count);
+    size_t count;
+    job->slot = slot;
+    if (values == NULL)
+        return -ENOMEM;
+    const struct replace_input input = {
+        .values = values, .count = job->input_count, .seq = job->seq, .slot = job->slot};
+    if (options->shell) {
+        text_put(&job->words, shell, sizeof shell);
+        replace_line(options->words, options->replaces, &input, &job->words);
+        count = 3;
+    } else
+        count = replace_words(options->words, options->replaces, &input, &job->words);
+    free(values);
+    job->argv = job->words.failed ? NULL : text_list(&job->words, count);
+    if (job->argv == NULL)
+        return -ENOMEM;
+    check_words(job);
+    return 0;
+}
