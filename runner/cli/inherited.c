@@ -28,6 +28,6 @@ void inherited_find(struct inherited *inherited, const char *verb)
     }
     closedir(dir);
     if (inherited->left_out > 0)
-        say(verb, "%zu open files do not reach the command: %d do at most, and none that is numbered above ulimit -Hn",
+        say(verb, "not passed on to the command: %zu open files (at most %d are, and none numbered above ulimit -Hn)",
             inherited->left_out, INHERITED_MAX);
 }

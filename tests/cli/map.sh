@@ -601,7 +601,7 @@ cmp -s "$work/kept3" "$work/kept3.copy" || { failed=$((failed + 1)) && echo "not
 check "a full disk, dry" 255 sh -c "timeout 60 '$reclaim' map --dry-run echo ::: a >/dev/full" && says err "No space left"
 check "a job that stops itself has its timeout" 1 map -t 0.5 sh -c 'kill -STOP $$' ::: a && says err "timeout"
 check "few open files" 0 sh -c "ulimit -n 40; '$reclaim' map -j 16 -k echo ::: 1 2 3" && says err "no more than 1 at once"
-check "few open files, and as many jobs as can be" 0 sh -c "ulimit -n 40; '$reclaim' map -j 0 -k echo ::: 1 2 3" && silent
+check "few open files, and as many jobs as can be" 0 sh -c "ulimit -n 40; '$reclaim' map -j 0 -k echo ::: 1 2 3" && lacks err "at once"
 check "few open files, and many jobs" 0 sh -c "ulimit -n 40; '$reclaim' map -j 10000 echo ::: 1" && says err "no more than 1 at once"
 check "too few open files" 255 sh -c "ulimit -n 12; '$reclaim' map echo ::: 1" && says err "ulimit -n"
 TMPDIR=/no/such/place
@@ -704,14 +704,10 @@ interrupt_in_pause INT
 interrupt_in_pause TERM
 
 # What ended in a stop of everything runs again, and nothing else.
-# processes PID: it and all below it, oldest first, as "pid name"
+# processes PID: it and all below it, keeper and fork server, too; oldest first, as "pid name"
 processes() {
     sed -n 's/^\([0-9]*\) (\(.*\)) . \([0-9]*\) .*/\1 \3 \2/p' /proc/[0-9]*/stat 2>/dev/null | sort -n |
         awk -v root="$1" '$1 == root || $2 in tree { tree[$1]; print $1, $3 }'
-}
-# RECLAIM_SIGNAL_EVERYTHING=1: keeper and fork server, too
-spared() {
-    if [ -n "${RECLAIM_SIGNAL_EVERYTHING-}" ]; then cat; else grep -v 'reclaim-keeper\|reclaim-server'; fi
 }
 session_is_gone() {
     ! cut -d ')' -f 2- /proc/[0-9]*/stat 2>/dev/null | grep -q "^ [^Z] [0-9]* [0-9]* $1 "
@@ -735,7 +731,7 @@ stop_everything() {
     wait_for has_lines "$work/begun" 2
     if [ "$2" = oldest ]; then order=; else order=-r; fi
     # shellcheck disable=SC2046,SC2086 # words
-    kill -"$1" $(processes $pid | spared | cut -d ' ' -f 1 | sort -n $order) 2>/dev/null
+    kill -"$1" $(processes $pid | cut -d ' ' -f 1 | sort -n $order) 2>/dev/null
     [ "$1" = TERM ] || [ "$1" = QUIT ] || : >"$work/go" # the others let finish what has started since
     wait $pid
     code=$?

@@ -51,6 +51,52 @@ check "retries" 0 "$reclaim" run --retries 3 sh -c "echo x >>$work/tries; [ \$(w
 check "more memory" 0 "$reclaim" run -v -m 32M --retry-oom 4 dd if=/dev/zero of=/dev/null bs=60M count=30 &&
     says err "runs       2"
 
+# What is open, is known by its number, and is no stream of the command's.
+# shellcheck disable=SC2016 # for the inner shells
+{
+    echo "from 9" >"$work/nine"
+    check "a file at 9" 0 sh -c 'exec 9<"$2"; exec "$1" run sh -c "cat <&9"' sh "$reclaim" "$work/nine" && same out "from 9"
+    check "process substitution" 1 bash -c '"$1" run diff <(echo a) <(echo b)' bash "$reclaim" && says out "> b"
+    check "a lock that is held" 1 bash -c 'exec 9>"$2"; flock 9; "$1" run flock -n "$2" true' bash "$reclaim" "$work/lock"
+    check "a lock that is handed on" 0 bash -c 'exec 9>"$2"; flock 9; "$1" run flock -n 9' bash "$reclaim" "$work/lock"
+    check "files at the worker's own numbers" 0 bash -c 'for n in 3 4 32 33 39 40 41 42 63 200; do eval "exec $n<<<is_$n"; done
+        "$1" run bash -c "for n in 3 4 32 33 39 40 41 42 63 200; do read x <&\$n; [ \$x = is_\$n ] || exit 9; done"' bash "$reclaim"
+    check "no others" 0 bash -c 'exec 7</dev/zero; for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ $fd -le 2 ] || [ $fd = 7 ] || eval "exec $fd<&-"; done 2>/dev/null
+        "$1" run ls /proc/self/fd' bash "$reclaim" && same out "0
+1
+2
+3
+7" # 3 is the directory that ls reads
+    check "a number above the limit for the command" 0 bash -c 'exec 63<<<high; "$1" run --nofile 16 bash -c "read x <&63; [ \$x = high ] && ulimit -n"' bash "$reclaim" &&
+        same out 16
+    check "many files" 0 bash -c 'for ((n = 10; n < 210; n++)); do eval "exec $n</dev/zero"; done; "$1" run bash -c "[ -e /proc/self/fd/209 ]"' bash "$reclaim"
+    check "more than can be passed on" 0 bash -c 'for ((n = 10; n < 310; n++)); do eval "exec $n</dev/zero"; done; "$1" run true' bash "$reclaim" &&
+        says err "not passed on"
+    printf 'all: a b\n\t+@"%s" run sh -c "echo jobs >&2; make -s -f inner -j2"\na b:\n\t@:\n' "$reclaim" >"$work/outer"
+    printf 'all: x y\nx y:\n\t@:\n' >"$work/inner"
+    check "make's jobserver" 0 make -s -C "$work" -f outer -j2 && lacks err "jobserver unavailable"
+    check "a directory that was removed" 0 sh -c 'mkdir "$2" && cd "$2" && rmdir "$2" && exec "$1" run true' sh "$reclaim" "$work/removed"
+}
+
+# Every signal that can be caught reaches the command; in a shell's background INT and QUIT are ignored at the start.
+cat >"$work/trap.py" <<'END'
+import os, signal, sys
+number = int(sys.argv[1])
+signal.signal(number, lambda *_: os._exit(5))
+os.close(os.open(sys.argv[2], os.O_WRONLY))
+while True:
+    signal.pause()
+END
+mkfifo "$work/ready"
+numbers=$(python3 -c 'import signal as s; print(*sorted(s.valid_signals() - {s.SIGKILL, s.SIGSTOP, s.SIGCHLD}))')
+for number in $numbers; do
+    "$reclaim" run python3 "$work/trap.py" "$number" "$work/ready" &
+    pid=$!
+    : <"$work/ready"
+    kill -s "$number" $pid
+    check "signal $number is the command's" 5 wait $pid
+done
+
 check "for a person" 3 "$reclaim" run -v sh -c 'exit 3' && says err "exited 3" && says err "peak"
 check "for a program" 0 "$reclaim" run --report "$work/report" true
 cp "$work/report" "$work/out"

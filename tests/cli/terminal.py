@@ -340,6 +340,34 @@ def case_shell_stop(work):
     leave(terminal, 0)
 
 
+def case_shell_stop_and_time(work):
+    """While Ctrl-Z has stopped it its time stands still."""
+    terminal = shell(work)
+    yield terminal
+    terminal.line("$RECLAIM run -t 1.5 sh -c 'echo rea\"\"dy; read line; echo got $line'")
+    terminal.expect("ready")
+    terminal.send("\x1a")
+    terminal.expect("Stopped")
+    time.sleep(2)  # what is tested: this much does not count
+    terminal.line("fg")
+    terminal.expect("run")
+    terminal.line("it")
+    terminal.expect("got it")
+    leave(terminal, 0)
+
+
+def case_shell_stops_itself_and_time(work):
+    """A stop that is not the terminal's does not keep the time from running."""
+    terminal = shell(work)
+    yield terminal
+    terminal.line("$RECLAIM run -t 1 sh -c 'kill -STOP $$'")
+    terminal.expect("Stopped")
+    until(lambda: "sh" not in map(comm, terminal.processes()), lambda: "the command ended")
+    terminal.line("fg")
+    terminal.expect("over its timeout")
+    leave(terminal, 124)
+
+
 def case_shell_background(work):
     """Ctrl-Z and bg: it goes on, without the terminal."""
     os.mkfifo(os.path.join(work, "go"))

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIME_CHECK_MS 100 /* for --timeout 200%, jobs that are stopped, and ends in doubt */
+#define TIME_CHECK_MS 100 /* for --timeout 200%, and ends in doubt */
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
@@ -39,7 +39,7 @@ static int waiting_time(const struct map *map)
     int wait = map->running > 0 ? progress_view_due(&map->view, now) : -1;
     if (map->waits_to_start)
         wait = sooner(wait, map->next_start > now ? (int)((map->next_start - now) * 1000) + 1 : 0);
-    if ((map->running > 0 && map_timeout_seconds(map) > 0) || map->doubtful > 0)
+    if ((map->running > 0 && map->options.timeout_percent > 0) || map->doubtful > 0)
         wait = sooner(wait, TIME_CHECK_MS);
     return wait;
 }

@@ -89,10 +89,7 @@ static void on_event(pool_job_t *pool_job, const pool_event_t *event, void *user
     pthread_mutex_lock(&job->lock);
     if (event->kind == POOL_EVENT_STARTED)
         job->running_since = map_now();
-    else if (event->kind == POOL_EVENT_STOPPED || event->kind == POOL_EVENT_CONTINUED)
-        job->stopped = event->kind == POOL_EVENT_STOPPED;
     else if (event->kind == POOL_EVENT_RETRIED) {
-        job->stopped = false;
         job->running_since = 0;
         for (int i = 0; i < 2; i++)
             if (!job->streams[i].live)
@@ -247,8 +244,7 @@ void map_job_let_finish(struct map_job *job)
 void map_job_check_time(struct map_job *job, double now, double seconds)
 {
     pthread_mutex_lock(&job->lock);
-    const bool over =
-        (job->owns_timeout || job->stopped) && job->running_since > 0 && now - job->running_since > seconds;
+    const bool over = job->owns_timeout && job->running_since > 0 && now - job->running_since > seconds;
     pthread_mutex_unlock(&job->lock);
     if (!over || job->settled || job->timed_out)
         return;

@@ -29,7 +29,6 @@ struct map_job {
     pthread_mutex_t lock;    /* the streams while they are not live, and the next two */
     double running_since;    /* seconds (CLOCK_MONOTONIC); 0: it does not run */
     bool give_up;            /* no further run */
-    bool stopped;            /* by a signal: its timeout does not run, and nobody is there to let it go on */
     bool owns_timeout;       /* its timeout was not known yet when it was submitted */
     bool timed_out, settled; /* by that; result is there */
     bool refused;            /* it cannot be executed: message says why */
@@ -66,7 +65,7 @@ void map_job_cancel(struct map_job *job);
 /* As that, but one that runs now may go on. */
 void map_job_let_finish(struct map_job *job);
 
-/* Ends a job that was submitted without a timeout, or is stopped, when it has run for so many seconds; it is not run
+/* Ends a job that was submitted without a timeout when it has run for so many seconds; it is not run
  * again. */
 void map_job_check_time(struct map_job *job, double now, double seconds);
 

@@ -69,7 +69,8 @@ int resume_add(struct resume *resume, const struct joblog_row *row)
         return -ENOMEM;
     if (row->attempt > 1)
         supersede(entry, row->attempt);
-    if (is_outcome(row, "exited") && row->exit_value == 0 && row->signal == 0) {
+    const bool ended = is_outcome(row, "exited") || is_outcome(row, "unkillable");
+    if (ended && row->exit_value == 0 && row->signal == 0) {
         entry->succeeded++;
         return 0;
     }

@@ -222,9 +222,8 @@ static int start(struct run *run)
 }
 
 /* Whether the command has not got it as well. What the terminal sends, its whole foreground group gets, but for the end
- * of the line: of that it tells the session's leader alone. Timers and limits of ours are nobody else's. An editor
- * stops with its whole group, and the shell's fg and bg are for the whole group: passed on late, a SIGCONT would undo
- * the next Ctrl-Z. */
+ * of the line: of that it tells the session's leader alone. An editor stops its whole group, and us with it; the
+ * shell's fg and bg are for the whole group: passed on late, a SIGCONT would undo the next Ctrl-Z. */
 static bool is_for_us_alone(const struct signalfd_siginfo *info)
 {
     switch ((int)info->ssi_signo) {
@@ -237,7 +236,7 @@ static bool is_for_us_alone(const struct signalfd_siginfo *info)
     case SIGHUP:
         return info->ssi_code <= 0 || getsid(0) == getpid();
     case SIGTSTP:
-        return info->ssi_code <= 0 && getpgid((pid_t)info->ssi_pid) != getpgrp();
+        return info->ssi_code <= 0 && !terminal_is_below((pid_t)info->ssi_pid);
     case SIGCONT:
         return info->ssi_code <= 0 && !terminal_is_shell((pid_t)info->ssi_pid);
     default:

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 void terminal_open(struct terminal *terminal)
@@ -38,6 +40,30 @@ void terminal_close(struct terminal *terminal)
 bool terminal_is_shell(pid_t pid)
 {
     return pid == getppid() && getsid(pid) == getsid(0) && getpgid(pid) != getpgrp();
+}
+
+/* 0: it is gone. */
+static pid_t parent_of(pid_t pid)
+{
+    char path[64], text[512] = "";
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    const size_t size = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[size] = '\0';
+    const char *name_end = strrchr(text, ')'); /* a name may hold anything */
+    return name_end != NULL && sscanf(name_end + 1, " %*c %d", &parent) == 1 ? (pid_t)parent : 0;
+}
+
+bool terminal_is_below(pid_t pid)
+{
+    const pid_t self = getpid();
+    while (pid > 1 && pid != self)
+        pid = parent_of(pid);
+    return pid == self;
 }
 
 bool terminal_is_unwatched(void)

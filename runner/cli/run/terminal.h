@@ -24,6 +24,9 @@ void terminal_close(struct terminal *terminal);
 /* Whether a process is the shell whose job we are. */
 bool terminal_is_shell(pid_t pid);
 
+/* Whether a process descends from this one: it is the command, or was started by it. */
+bool terminal_is_below(pid_t pid);
+
 /* Whether no shell could say fg. Such a group is not stopped by the terminal: setpgid(2), orphaned process groups. */
 bool terminal_is_unwatched(void);
 
