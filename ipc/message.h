@@ -57,7 +57,9 @@ struct message_server_lost {
 /* What is not as it should be in a fork server that is ready, a bit each: for the log hook. */
 enum message_note {
     NOTE_RANDOM_HELD = 1 << 0, /* a thread of the host held the lock of random(3) when the pool was opened */
-    NOTE_EXIT_HELD = 1 << 1    /* the same of exit(3) */
+    NOTE_EXIT_HELD = 1 << 1,   /* the same of exit(3) */
+    NOTE_NO_PIDS = 1 << 2,     /* there are cgroups without a pids controller: processes are counted instead */
+    NOTE_NO_CPU = 1 << 3       /* the same of the cpu controller: there is no cpu_weight */
 };
 
 /* The fork server is ready, or on_start failed: code is not 0, and message says why. */
@@ -125,7 +127,12 @@ struct message_memory {
 };
 
 /* Who ran out of memory, by the kernel's own counters. */
-enum message_oom { OOM_NONE = 0, OOM_LIMIT /* the job's own limit */, OOM_MACHINE /* any other */ };
+enum message_oom {
+    OOM_NONE = 0,
+    OOM_LIMIT,   /* the job's own limit */
+    OOM_MACHINE, /* any other */
+    OOM_BELOW    /* in a cgroup that the job has made: for a limit there, or for any other; Linux before 5.17 */
+};
 
 /* A worker and all that it left are reaped. */
 struct message_gone {

@@ -153,7 +153,7 @@ static int choose_method(pool_t *pool, pool_error_t *error)
         return 0;
     const char *named = options->cgroup;
     const int rc = cgroup_find(named, &loop->config.cgroups, why, sizeof why);
-    pool->has_cpu_weight = rc == 0 && loop->config.cgroups.cpu;
+    atomic_store(&pool->has_cpu_weight, rc == 0 && loop->config.cgroups.cpu);
     pool->options.cgroup = NULL; /* the caller's */
     if (rc < 0 && required)
         return say(error, named == NULL ? -ENOTSUP : rc, why);

@@ -58,7 +58,7 @@ struct pool {
     pthread_cond_t phase_changed, room, collect_changed;
     pool_stats_t stats;
     _Atomic pool_memory_method_t method; /* how jobs are measured and limited */
-    bool has_cpu_weight;
+    atomic_bool has_cpu_weight;
     atomic_ullong held; /* bytes of arguments not yet dropped and results not yet released */
 };
 

@@ -34,7 +34,7 @@ static int check_caller(const pool_t *pool)
 static int check_means(const pool_t *pool, const pool_job_options_t *options)
 {
     const uint64_t budget = pool->loop->room.admission.rules.budget;
-    if (options->cpu_weight >= 0 && !pool->has_cpu_weight)
+    if (options->cpu_weight >= 0 && !atomic_load(&pool->has_cpu_weight))
         return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller",
                        options->cpu_weight);
     if (budget > 0 && options->memory_expected > 0 && (uint64_t)options->memory_expected > budget)

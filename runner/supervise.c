@@ -238,6 +238,9 @@ static void log_notes(const struct loop *loop, uint64_t notes)
         {NOTE_EXIT_HELD,
          "another thread was inside atexit() or exit() when the pool was opened: a job that calls exit() "
          "hangs; open the pool before other threads start"},
+        {NOTE_NO_PIDS,
+         "the cgroup has no pids controller (give it Delegate=memory pids): a limit on processes is kept by "
+         "counting them, every 10 ms"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if ((notes & lines[i].note) != 0)
@@ -249,6 +252,8 @@ static void on_hello(struct loop *loop, const struct message_hello *hello)
     char message[256];
     if (hello->code == 0) {
         log_notes(loop, hello->notes);
+        if ((hello->notes & NOTE_NO_CPU) != 0)
+            atomic_store(&loop->pool->has_cpu_weight, false);
         set_method(loop, hello);
         set_ready(loop);
         return;

@@ -66,17 +66,18 @@ static void say_memory_limit(const struct verdict_ending *ending, struct verdict
         (double)ending->peak / MIB, ending->method);
 }
 
-/* A SIGKILL that nobody here has sent, and an OOM killer's count that has grown. */
+/* A SIGKILL that nobody here has sent, and an OOM killer's count that has grown. False: it may have been somebody else.
+ */
 static bool say_oom(const struct verdict_ending *ending, struct verdict *verdict)
 {
     if (ending->oom == OOM_LIMIT && ending->memory_limit >= 0)
         say_memory_limit(ending, verdict);
-    else if (ending->oom != OOM_NONE)
+    else if (ending->oom == OOM_LIMIT || ending->oom == OOM_MACHINE)
         say(verdict, POOL_OUT_OF_MEMORY, POOL_CAUSE_MACHINE_OOM,
             "killed by the kernel for want of memory on the machine or in an enclosing cgroup, not for a limit of its "
             "own (peak %.1f MiB, %s)",
             (double)ending->peak / MIB, ending->method);
-    return ending->oom != OOM_NONE;
+    return ending->oom == OOM_LIMIT || ending->oom == OOM_MACHINE;
 }
 
 /* The fork server ended it, for a reason, or the kernel at a limit of ours. False: neither did. */
@@ -130,7 +131,10 @@ static void say_signal(const struct verdict_ending *ending, struct verdict *verd
     if (signal == SIGKILL && say_oom(ending, verdict))
         return;
     if (signal == SIGKILL)
-        say(verdict, POOL_CRASHED, POOL_CAUSE_KILLED, "%s was killed by someone else (signal 9)", who);
+        say(verdict, POOL_CRASHED, POOL_CAUSE_KILLED, "%s was killed by someone else (signal 9)%s", who,
+            ending->oom == OOM_BELOW ? ", or by the kernel for want of memory: in the cgroups that the job has made "
+                                       "something was, and Linux before 5.17 does not say more"
+                                     : "");
     else
         say(verdict, POOL_CRASHED, POOL_CAUSE_SIGNALLED, "%s died of signal %d (%s)", who, signal, strsignal(signal));
 }

@@ -303,7 +303,7 @@ static void test_cgroup_hand_down_only_once(void **state)
 static void test_cgroup_current_of_nothing(void **state)
 {
     (void)state;
-    struct cgroup_usage usage = {1, 1, 1, 1};
+    struct cgroup_usage usage = {.oom_kill = 1};
     assert_int_equal(cgroup_current(-1), 0);
     assert_true(cgroup_leaf_open_current(-1) < 0);
     assert_false(cgroup_leaf_is_populated(-1));
@@ -321,6 +321,40 @@ static void test_cgroup_current_of_nothing(void **state)
     char why[CGROUP_WHY_MAX] = "";
     assert_int_equal(cgroup_pool_open(&nowhere, &pool, why, sizeof why), -ENOENT);
     assert_true(pool.dir == -1 && pool.base == -1 && why[0] != '\0');
+}
+
+static void write_file(int dir, const char *name, const char *text)
+{
+    const int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+/* As kernels of three ages have it: 5.17 and later count kills of the whole leaf; before, kills below it show in the
+ * sum alone; before 5.2 there is nothing but the sum. */
+static void test_cgroup_leaf_read_by_the_kernels_age(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_cgroupXXXXXX";
+    struct cgroup_usage usage;
+    assert_non_null(mkdtemp(path));
+    const int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    write_file(dir, "memory.current", "4096\n");
+    write_file(dir, "memory.events", "low 0\noom 7\noom_kill 5\n");
+    write_file(dir, "memory.events.local", "low 0\noom 3\noom_kill 0\noom_group_kill 2\n");
+    assert_int_equal(cgroup_leaf_read(dir, &usage), 0);
+    assert_true(usage.oom == 3 && usage.oom_kill == 0 && usage.group_kill == 2 && usage.below == 0);
+    write_file(dir, "memory.events.local", "low 0\noom 3\noom_kill 1\n");
+    assert_int_equal(cgroup_leaf_read(dir, &usage), 0);
+    assert_true(usage.oom == 3 && usage.oom_kill == 1 && usage.group_kill == 0 && usage.below == 5);
+    unlinkat(dir, "memory.events.local", 0);
+    assert_int_equal(cgroup_leaf_read(dir, &usage), 0);
+    assert_true(usage.oom == 7 && usage.oom_kill == 5 && usage.below == 5);
+    unlinkat(dir, "memory.events", 0);
+    unlinkat(dir, "memory.current", 0);
+    close(dir);
+    rmdir(path);
 }
 
 static const struct {
@@ -423,6 +457,7 @@ int main(void)
         SUPPORT_TEST(test_cgroup_current_of_nothing),
         SUPPORT_TEST(test_cgroup_find_named_and_refused),
         SUPPORT_TEST(test_cgroup_find_named_and_long),
+        SUPPORT_TEST(test_cgroup_leaf_read_by_the_kernels_age),
         SUPPORT_TEST(test_cgroup_find_where_memory_is_v1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,7 @@ static const struct row {
      0,
      SIGKILL,
      ""},
+    {{.status = KILLED(SIGKILL), .oom = OOM_BELOW}, POOL_CRASHED, POOL_CAUSE_KILLED, 0, SIGKILL, "before 5.17"},
     {{.has_result = true, .unkillable = true}, POOL_DONE, POOL_CAUSE_UNKILLABLE, 0, 0, "returned 0; what it left"},
     {{.has_result = true, .code = 3, .unkillable = true}, POOL_FAILED, POOL_CAUSE_UNKILLABLE, 3, 0, "cannot be killed"},
     {{.status = KILLED(SIGKILL), .verdict = VERDICT_TIMEOUT, .unkillable = true},

@@ -48,9 +48,11 @@ void birth_fork(struct server *server, struct slot *slot)
 {
     const struct worker_birth birth = {
         /* the child has neither server nor slot */
-        .serial = slot->serial,   .task = slot->worker_ends[0], .result = slot->worker_ends[1],
-        .page = slot->page,       .origin = server->origin,     .parent = server->pid,
-        .leaf = slot->meter.leaf, .gap_end = server->gap_end,   .seeds = server->seeds,
+        .serial = slot->serial,         .task = slot->worker_ends[0],
+        .result = slot->worker_ends[1], .page = slot->page,
+        .origin = server->origin,       .parent = server->pid,
+        .leaf = slot->meter.leaf,       .gap_end = server->gap_end,
+        .seeds = server->seeds,         .has_pids = server->metering.cgroup.pids,
     };
     slot->page->inherited = server->inherited;
     slot_page_share(slot, true);

@@ -254,6 +254,9 @@ int cgroup_leaf_read(int leaf, struct cgroup_usage *usage)
         return (int)got;
     usage->oom = cgroup_keyed_number(text, "oom");
     usage->oom_kill = cgroup_keyed_number(text, "oom_kill");
+    usage->group_kill = cgroup_keyed_number(text, "oom_group_kill");
+    if (strstr(text, "oom_group_kill ") == NULL && cgroup_file_read(leaf, "memory.events", text, sizeof text) > 0)
+        usage->below = cgroup_keyed_number(text, "oom_kill");
     return 0;
 }
 

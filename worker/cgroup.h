@@ -79,9 +79,12 @@ struct cgroup_usage {
     uint64_t current, peak; /* bytes; peak 0: this kernel has no memory.peak */
     uint64_t oom;           /* times the leaf's own limit was hit and nothing could be freed */
     uint64_t oom_kill;      /* kills in it by any OOM killer; oom.group counts its first victim twice */
+    uint64_t group_kill;    /* times it was killed as a whole, also for a victim below it */
+    uint64_t below; /* kills in it and in cgroups that the job has made below it, where group_kill is not told */
 };
 
-/* What the kernel has counted, from the leaf's own events only (memory.events.local). */
+/* What the kernel has counted, from the leaf's own events (memory.events.local). Before Linux 5.17 they do not tell
+ * group_kill (oom_group_kill), and `below` is counted instead. */
 int cgroup_leaf_read(int leaf, struct cgroup_usage *usage);
 
 /* SIGKILL for all in it, racing forks included. How many processes were there, zombies not counted. Without cgroup.kill

@@ -59,6 +59,10 @@ static int prepare(struct server *server, const struct forkserver_config *config
         return rc;
     }
     rc = meter_open(server, &config->cgroups, error->message, sizeof error->message);
+    if (server->metering.mechanism->method == POOL_MEMORY_CGROUP) {
+        server->notes |= server->metering.cgroup.pids ? 0 : NOTE_NO_PIDS;
+        server->notes |= server->metering.cgroup.cpu ? 0 : NOTE_NO_CPU;
+    }
     return error->code = config->cgroups_required ? rc : 0;
 }
 

@@ -50,7 +50,14 @@ static size_t kill_all(struct server *server, struct slot *slot)
 }
 
 /* Its own limit has two counters, any killer one: what was killed without that limit having been hit, the machine has
- * killed, or a limit above. */
+ * killed, or a limit above. A job that has handed the controller on has its victims counted below its leaf. */
+static enum message_oom find_oom(const struct cgroup_usage *usage)
+{
+    if (usage->oom_kill > 0 || usage->group_kill > 0 || (usage->below > 0 && usage->oom > 0))
+        return usage->oom > 0 ? OOM_LIMIT : OOM_MACHINE;
+    return usage->below > 0 ? OOM_BELOW : OOM_NONE;
+}
+
 static void end(struct server *server, struct slot *slot)
 {
     struct cgroup_usage usage;
@@ -61,8 +68,7 @@ static void end(struct server *server, struct slot *slot)
     if (peak > slot->meter.most)
         slot->meter.most = peak;
     slot->meter.looks++;
-    if (usage.oom_kill > 0)
-        slot->meter.oom = usage.oom > 0 ? OOM_LIMIT : OOM_MACHINE;
+    slot->meter.oom = find_oom(&usage);
 }
 
 static void release(struct server *server, struct slot *slot)

@@ -161,11 +161,11 @@ static void limit_data(int64_t more)
 }
 
 /* The limits that its cgroup enforces: 0, or a negative errno. */
-static int apply_cgroup_limits(const struct message_task *task, int leaf)
+static int apply_cgroup_limits(const struct message_task *task, bool has_pids, int leaf)
 {
     const struct cgroup_limits limits = {
         .memory = task->memory_limit,
-        .pids = task->pids >= 0 ? task->pids + 1 : -1, /* it counts the worker */
+        .pids = has_pids && task->pids >= 0 ? task->pids + 1 : -1, /* it counts the worker */
         .cpu_weight = task->cpu_weight,
     };
     if (leaf < 0 || (limits.memory < 0 && limits.pids < 0 && limits.cpu_weight < 0))
@@ -318,7 +318,7 @@ void worker_main(const struct worker_birth *birth)
         _exit(0);
     if (got > 0 && task.message.function != 0 && birth->seeds)
         process_seed();
-    if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task.message, leaf) < 0)
+    if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task.message, birth->has_pids, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
     apply_limits(&task.message);
     if (task.message.memory_limit >= 0 && leaf < 0)

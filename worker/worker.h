@@ -18,6 +18,7 @@ struct worker_birth {
     int leaf;         /* directory of its cgroup, -1: none */
     unsigned gap_end; /* see process_gap_end */
     bool seeds;       /* the lock of random(3) is free */
+    bool has_pids;    /* the cgroup limits processes; else the fork server counts them */
     struct page *page;
     const struct process_origin *origin;
     pid_t parent;

@@ -1159,11 +1159,165 @@ static void test_pools_leave_each_other_alone(void **state)
     expect_pools(0);
 }
 
+/* ---- cgroups that a job makes below its own ------------------------------------------------------------------------
+ */
+
+static bool put(const char *directory, const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+/* Hands the memory controller on to a cgroup below, and goes there, as a pool in a job does: then the kernel counts its
+ * kills there. limit: of that one; NULL: none. */
+static bool go_below(const char *limit)
+{
+    char line[256] = "", own[300], inner[320];
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    const bool read = file != NULL && fgets(line, sizeof line, file) != NULL && strncmp(line, "0::", 3) == 0;
+    if (file != NULL)
+        fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    snprintf(own, sizeof own, "/sys/fs/cgroup%s", line + 3);
+    snprintf(inner, sizeof inner, "%s/inner", own);
+    return read && mkdir(inner, 0755) == 0 && put(inner, "cgroup.procs", "0") &&
+           put(own, "cgroup.subtree_control", "+memory") && (limit == NULL || put(inner, "memory.max", limit));
+}
+
+static int be_greedy_below(pool_call_t *call)
+{
+    return !go_below(NULL) ? pool_call_fail(call, 2, "%s", strerror(errno)) : hog(GREED) ? 0 : 1;
+}
+
+static void test_below_the_limit_is_the_jobs(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.memory_limit = LIMIT};
+    pool_t *pool = open_pool((pool_options_t){0});
+    for (int i = 0; i < 3; i++) {
+        pool_job_t *job = support_submit(pool, be_greedy_below, NULL, 0, &options);
+        expect_at_limit(support_wait(job));
+        pool_job_release(job);
+    }
+    pool_free(pool);
+}
+
+static void test_below_the_limit_around_is_the_machines(void **state)
+{
+    (void)state;
+    pool_t *pool = open_pool(without_admission(POOL_MEMORY_CGROUP));
+    pool_job_t *job = support_submit(pool, be_greedy_below, NULL, 0, NULL);
+    support_expect(support_wait(job), POOL_OUT_OF_MEMORY, POOL_CAUSE_MACHINE_OOM);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+/* A limit of its own making has killed a child of it; its own end is another matter. */
+static int outlive_a_child(pool_call_t *call)
+{
+    int status = 0;
+    if (!go_below("16M"))
+        return pool_call_fail(call, 2, "%s", strerror(errno));
+    const pid_t pid = fork();
+    if (pid == 0) {
+        put("/proc/self", "oom_score_adj", "1000");
+        _exit(hog(GREED) ? 0 : 1);
+    }
+    if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        return pool_call_fail(call, 3, "the child had status %x", (unsigned)status);
+    if (*(const int *)pool_call_arg(call, NULL) != 0)
+        raise(SIGKILL);
+    return 0;
+}
+
+static void test_below_another_limit_is_not_the_jobs(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.memory_limit = LIMIT};
+    pool_t *pool = open_pool((pool_options_t){0});
+    for (int dies = 0; dies < 2; dies++) {
+        pool_job_t *job = support_submit(pool, outlive_a_child, &dies, sizeof dies, &options);
+        support_expect(support_wait(job), dies ? POOL_CRASHED : POOL_DONE,
+                       dies ? POOL_CAUSE_KILLED : POOL_CAUSE_EXITED);
+        pool_job_release(job);
+    }
+    pool_free(pool);
+}
+
+/* A pool in a job makes its cgroups below that job's, where those are its user's. */
+static int open_a_pool_inside(pool_call_t *call)
+{
+    pool_t *pool;
+    pool_job_t *job;
+    pool_error_t error;
+    const uint64_t size = GREED;
+    const pool_options_t options = {.workers = 1, .memory_method = POOL_MEMORY_CGROUP, .memory_budget = POOL_NONE};
+    if (pool_open(&pool, &options, &error) < 0)
+        return pool_call_fail(call, 2, "%s", error.message);
+    if (pool_submit(pool, be_greedy, &size, sizeof size, NULL, &job) < 0)
+        return pool_call_fail(call, 3, "%s", pool_message());
+    pool_job_wait(job, -1);
+    return pool_call_fail(call, 4, "the job outlived its limit: %s", pool_job_result(job)->message);
+}
+
+static void test_below_a_pool_in_a_job(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.memory_limit = LIMIT};
+    pool_t *pool = open_pool((pool_options_t){0});
+    pool_job_t *job = support_submit(pool, open_a_pool_inside, NULL, 0, &options);
+    expect_at_limit(support_wait(job));
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+/* ---- without a pids controller --------------------------------------------------------------------------------------
+ */
+
+static void note_fallback(const char *line, void *user)
+{
+    if (strstr(line, "no pids controller") != NULL)
+        atomic_fetch_add((atomic_int *)user, 1);
+}
+
+static int fork_and_stay(pool_call_t *call)
+{
+    (void)call;
+    for (int i = 0; i < 2 * PIDS; i++)
+        if (fork() == 0)
+            break;
+    return pause();
+}
+
+static void test_pids_without_their_controller_are_counted(void **state)
+{
+    (void)state;
+    atomic_int said = 0;
+    const pool_job_options_t options = {.pids = PIDS};
+    pool_t *pool =
+        open_pool((pool_options_t){.memory_method = POOL_MEMORY_CGROUP, .log = note_fallback, .log_user = &said});
+    assert_int_equal(atomic_load(&said), 1);
+    pool_job_t *job = support_submit(pool, nothing, NULL, 0, &options);
+    expect_done(support_wait(job));
+    expect_method(pool_job_result(job), POOL_MEMORY_CGROUP);
+    pool_job_release(job);
+    job = support_submit(pool, fork_and_stay, NULL, 0, &options);
+    support_expect(support_wait(job), POOL_FAILED, POOL_CAUSE_PROCESS_LIMIT);
+    pool_job_release(job);
+    assert_int_equal(pool_submit(pool, nothing, NULL, 0, &(pool_job_options_t){.cpu_weight = 50}, &job), -ENOTSUP);
+    pool_free(pool);
+}
+
 /* ---- which case where ---------------------------------------------------------------------------------------------
  */
 
 static const char *const settings[] = {"root-leaf",  "root-direct", "user-leaf", "user-direct",
-                                       "user-plain", "enclosed",    "machine"};
+                                       "user-plain", "enclosed",    "machine",   "memory-only"};
 enum {
     ROOT_LEAF = 1 << 0,
     ROOT_DIRECT = 1 << 1,
@@ -1172,6 +1326,7 @@ enum {
     USER_PLAIN = 1 << 4,
     ENCLOSED = 1 << 5,
     MACHINE = 1 << 6,
+    MEMORY_ONLY = 1 << 7, /* no other controller was handed down */
     DELEGATED = ROOT_LEAF | ROOT_DIRECT | USER_LEAF | USER_DIRECT
 };
 
@@ -1224,6 +1379,12 @@ static const struct {
     CASE(pressure_evicts_sampled, USER_PLAIN),
     CASE(oom_around, ENCLOSED),
     CASE(oom_around_sampled, ENCLOSED),
+    CASE(below_the_limit_is_the_jobs, DELEGATED),
+    CASE(below_another_limit_is_not_the_jobs, DELEGATED),
+    CASE(below_a_pool_in_a_job, USER_LEAF | USER_DIRECT),
+    CASE(below_the_limit_around_is_the_machines, ENCLOSED),
+    CASE(pids_without_their_controller_are_counted, MEMORY_ONLY),
+    CASE(limit_of_a_function, MEMORY_ONLY),
     CASE(oom_of_the_machine_sampled, MACHINE),
     CASE(oom_of_the_machine, MACHINE),
 };
