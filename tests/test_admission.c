@@ -134,6 +134,9 @@ static void test_admission_expectation_table(void **state)
         {"unknown, default budget", {.name = "new"}, false, 250},
         {"unknown, given budget", {.name = "new"}, true, 500},
         {"unknown, with a limit", {.name = "new", .limit = 30 * MIB}, true, 30},
+        {"unknown, with a larger limit", {.name = "new", .limit = 800 * MIB}, true, 800},
+        {"unknown, with a limit above the budget", {.name = "new", .limit = 7000 * MIB}, true, 1000},
+        {"unknown, with a limit, default budget", {.name = "new", .limit = 800 * MIB}, false, 250},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct admission admission;
@@ -329,6 +332,67 @@ static void test_admission_first_of_a_name_teaches_those_that_run(void **state)
     for (int i = 0; i < 10; i++)
         admission_end(&admission, &tickets[5], (uint64_t)MIB, true, 1040); /* another name */
     assert_true(tickets[3].reserved == before);
+    admission_deinit(&admission);
+}
+
+/* A budget that was given is kept where limits alone tell: however long they run, and whatever others needed. */
+static void test_admission_limits_alone_keep_a_given_budget(void **state)
+{
+    (void)state;
+    struct admission admission;
+    make(&admission, 500, true, 0, 8);
+    struct admission_ticket tickets[4];
+    char names[LEARNED_NEWCOMERS_MIN][8];
+    for (int i = 0; i < 4; i++)
+        tickets[i] = (struct admission_ticket){.name = "n", .limit = (uint64_t)(450 * MIB)};
+    for (int i = 0; i < LEARNED_NEWCOMERS_MIN; i++) { /* small ones of other names */
+        snprintf(names[i], sizeof names[i], "n%u", (unsigned)i & 0xff);
+        learned_note(&admission.learned, names[i], (uint64_t)MIB);
+    }
+    assert_int_equal(start_all(&admission, tickets, 4, 1000), 1);
+    expect_reserved(&admission, 450);
+    admission_used(&admission, &tickets[0], (uint64_t)(100 * MIB), 1100);
+    assert_int_equal(start_all(&admission, tickets, 4, 1100 + 10 * ADMISSION_YOUNG_MS), 0);
+    expect_reserved(&admission, 450);
+    struct admission_ticket small = said(50);
+    assert_true(try_one(&admission, &small, 5000));
+    admission_end(&admission, &small, 0, false, 5000);
+    admission_end(&admission, &tickets[0], (uint64_t)(400 * MIB), true, 5000);
+    assert_int_equal(start_all(&admission, tickets + 1, 3, 5000), 1); /* 400 and a margin */
+    admission_deinit(&admission);
+}
+
+/* What the first of a name has shown counts for those that run with their limits reserved. */
+static void test_admission_learning_lowers_what_limits_reserve(void **state)
+{
+    (void)state;
+    struct admission admission;
+    make(&admission, 1000, true, 0, 8);
+    struct admission_ticket tickets[4];
+    for (int i = 0; i < 4; i++)
+        tickets[i] = (struct admission_ticket){.name = "n", .limit = (uint64_t)(400 * MIB)};
+    assert_int_equal(start_all(&admission, tickets, 4, 1000), 2);
+    admission_used(&admission, &tickets[1], (uint64_t)(150 * MIB), 1005);
+    expect_reserved(&admission, 800);
+    admission_end(&admission, &tickets[0], (uint64_t)(80 * MIB), true, 1010);
+    expect_reserved(&admission, 150); /* 100, but it has used more */
+    assert_int_equal(start_all(&admission, &tickets[2], 2, 1010), 2);
+    expect_reserved(&admission, 350);
+    admission_deinit(&admission);
+}
+
+/* By the machine, too: a limit is expected to be needed. */
+static void test_admission_limits_count_for_the_machine(void **state)
+{
+    (void)state;
+    struct admission admission;
+    make(&admission, 10000, true, 100, 4);
+    struct admission_ticket one = {.name = "n", .limit = (uint64_t)(400 * MIB)}, two = one;
+    admission.available = (uint64_t)(899 * MIB);
+    assert_true(try_one(&admission, &one, 1));
+    assert_false(try_one(&admission, &two, 1));
+    admission.available = (uint64_t)(900 * MIB);
+    assert_true(try_one(&admission, &two, 1));
     admission_deinit(&admission);
 }
 
@@ -547,6 +611,7 @@ static void test_admission_sums_hold_at_random(void **state)
         if (!ticket->is_running) {
             *ticket = (struct admission_ticket){.name = names[random() % 4], .rerunnable = random() % 2 == 0};
             ticket->said = random() % 3 == 0 ? random() % 300 * MIB : 0;
+            ticket->limit = random() % 3 == 0 ? (uint64_t)(1 + random() % 500) * (uint64_t)MIB : 0;
             if (try_one(&admission, ticket, now))
                 assert_true(admission_reserved(&admission) <= admission.rules.budget ||
                             admission_reserved(&admission) == ticket->reserved);
@@ -591,6 +656,9 @@ int main(void)
         SUPPORT_TEST(test_admission_unknown_jobs_that_wait_for_each_other_all_start),
         SUPPORT_TEST(test_admission_unknown_jobs_stay_young_while_they_grow),
         SUPPORT_TEST(test_admission_first_of_a_name_teaches_those_that_run),
+        SUPPORT_TEST(test_admission_limits_alone_keep_a_given_budget),
+        SUPPORT_TEST(test_admission_learning_lowers_what_limits_reserve),
+        SUPPORT_TEST(test_admission_limits_count_for_the_machine),
         SUPPORT_TEST(test_admission_ever_new_names_are_not_held_up_for_ever),
         SUPPORT_TEST(test_admission_small_ones_pass_a_bounded_number_of_times),
         SUPPORT_TEST(test_admission_small_ones_pass_for_a_bounded_time),

@@ -168,8 +168,9 @@ typedef struct pool_options {
     int64_t memory_budget; /* bytes that running jobs may be expected to use together, at least 1 MiB; default: 80 % of
                               what the machine or an enclosing cgroup can give; POOL_NONE: jobs start without regard to
                               it. With the default a job of a name never seen counts for budget / workers, so that such
-                              jobs alone fill all workers. With a budget that is given they start two by two, at some
-                              200 ms, until they have shown what they use, or the first of the name has ended */
+                              jobs alone fill all workers. A budget that is given is kept: such a job counts for its
+                              memory_limit; those without one start two by two, at some 200 ms, until they have shown
+                              what they use. Either way until the first of the name has ended */
     int64_t memory_floor; /* bytes of the machine's available memory: nothing starts that would leave less, and below it
                              the youngest running rerunnable job is requeued; default: 5 % of what there is;
                              POOL_NONE: no floor */
@@ -253,7 +254,7 @@ typedef struct pool_job_options {
     int64_t memory_limit;  /* bytes the job may add, its whole tree together; beyond, it is killed: OUT_OF_MEMORY, cause
                               MEMORY_LIMIT; at least 1 MiB; default: none */
     int64_t memory_expected; /* bytes it will need, for admission; default: learned from finished jobs of its name, else
-                                a fair share of the budget; POOL_NONE: nothing worth counting */
+                                as memory_budget says; POOL_NONE: nothing worth counting */
     int32_t pids;         /* processes the job may have at once, its worker not counted; default: no limit. In a cgroup
                              threads count, and the fork fails; else the job is killed: PROCESS_LIMIT */
     int32_t cpu_weight;   /* share of the CPU under contention, 1 to 10,000, others have 100 (cgroup's cpu.weight);
