@@ -262,6 +262,7 @@ void admission_scan(struct admission *admission, int64_t now, struct admission_s
     ripen(admission, now);
     scan->admission = admission;
     scan->now = now;
+    scan->only_looks = false;
     scan->count = 0;
 }
 
@@ -281,6 +282,8 @@ enum admission_answer admission_try(struct admission_scan *scan, struct admissio
     const struct learned_guess guess = expect(admission, ticket, &basis);
     if (fits_budget(admission, &guess) &&
         fits_machine(admission, ticket, guess.center + guess.spread, basis, scan->now)) {
+        if (scan->only_looks)
+            return ADMISSION_START;
         for (size_t i = 0; i < scan->count; i++)
             scan->passed[i]->passed++;
         ticket->held_since = 0;
@@ -309,6 +312,23 @@ void admission_give_back(struct admission *admission, struct admission_ticket *t
     ticket->reserved = ticket->spread = 0;
 }
 
+static void put_young_last(struct admission *admission, struct admission_ticket *ticket, int64_t now)
+{
+    ticket->grown_at = now;
+    if (!ticket->is_young)
+        return;
+    TAILQ_REMOVE(&admission->young, ticket, young);
+    TAILQ_INSERT_TAIL(&admission->young, ticket, young);
+}
+
+void admission_begin(struct admission *admission, struct admission_ticket *ticket, bool rerunnable, int64_t now)
+{
+    uncount(admission, ticket);
+    ticket->rerunnable = ticket->is_evictable = rerunnable;
+    count(admission, ticket);
+    put_young_last(admission, ticket, now);
+}
+
 void admission_used(struct admission *admission, struct admission_ticket *ticket, uint64_t bytes, int64_t now)
 {
     if (!ticket->is_running || bytes <= ticket->most)
@@ -317,11 +337,7 @@ void admission_used(struct admission *admission, struct admission_ticket *ticket
         admission->available = above(admission->available, bytes - ticket->most);
     uncount(admission, ticket);
     ticket->most = bytes;
-    ticket->grown_at = now;
-    if (ticket->is_young) {
-        TAILQ_REMOVE(&admission->young, ticket, young);
-        TAILQ_INSERT_TAIL(&admission->young, ticket, young);
-    }
+    put_young_last(admission, ticket, now);
     const uint64_t sure = most(ticket->reserved - ticket->spread, bytes);
     ticket->reserved = most(ticket->reserved, bytes);
     ticket->spread = ticket->reserved - sure;

@@ -110,6 +110,7 @@ uint64_t admission_reserved(const struct admission *admission);
 struct admission_scan {
     struct admission *admission;
     int64_t now;
+    bool only_looks; /* ADMISSION_START then says that it could */
     size_t count;
     struct admission_ticket *passed[ADMISSION_LOOKAHEAD];
 };
@@ -125,6 +126,9 @@ enum admission_answer admission_try(struct admission_scan *scan, struct admissio
 
 /* It did not start after all. Nothing, for one that holds no reservation. */
 void admission_give_back(struct admission *admission, struct admission_ticket *ticket);
+
+/* It holds a reservation, and now it begins. */
+void admission_begin(struct admission *admission, struct admission_ticket *ticket, bool rerunnable, int64_t now);
 
 /* Its highest use so far. */
 void admission_used(struct admission *admission, struct admission_ticket *ticket, uint64_t most, int64_t now);

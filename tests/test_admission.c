@@ -190,6 +190,50 @@ static void test_admission_given_back(void **state)
     admission_deinit(&admission);
 }
 
+/* Who only looks changes nothing but whose turn it is. */
+static void test_admission_only_looks(void **state)
+{
+    (void)state;
+    struct admission admission;
+    struct admission_scan scan;
+    make(&admission, 1000, true, 0, 8);
+    struct admission_ticket first = said(500), large = said(800), small = said(100);
+    assert_true(try_one(&admission, &first, 1));
+    admission_scan(&admission, 2, &scan);
+    scan.only_looks = true;
+    assert_int_equal(admission_try(&scan, &large), ADMISSION_PASS);
+    assert_int_equal(admission_try(&scan, &small), ADMISSION_START);
+    assert_true(!small.is_running && large.passed == 0 && large.held_since == 2);
+    expect_reserved(&admission, 500);
+    scan.only_looks = false; /* the rest of the scan: who starts in it passes those that were looked at */
+    assert_int_equal(admission_try(&scan, &small), ADMISSION_START);
+    assert_int_equal(large.passed, 1);
+    admission_deinit(&admission);
+}
+
+/* What holds a reservation for a job that comes later is not evicted before, and is young from its beginning on. */
+static void test_admission_begins_later(void **state)
+{
+    (void)state;
+    struct admission admission;
+    make(&admission, 1000, true, 100, 8);
+    struct admission_ticket one = named("new");
+    assert_true(try_one(&admission, &one, 1000));
+    admission.available = 0;
+    assert_null(admission_victim(&admission, 1001));
+    admission_begin(&admission, &one, true, 1000 + ADMISSION_YOUNG_MS - 1);
+    assert_ptr_equal(admission_victim(&admission, 2000), &one);
+    assert_true(admission_is_watching(&admission));
+    struct admission_scan scan;
+    admission_scan(&admission, 1000 + ADMISSION_YOUNG_MS, &scan);
+    assert_true(one.is_young);
+    admission_scan(&admission, 1000 + 2 * ADMISSION_YOUNG_MS, &scan);
+    assert_false(one.is_young);
+    admission_end(&admission, &one, 0, false, 5000);
+    assert_int_equal(admission.evictable_count, 0);
+    admission_deinit(&admission);
+}
+
 static void test_admission_none_admits_all(void **state)
 {
     (void)state;
@@ -650,6 +694,8 @@ int main(void)
         SUPPORT_TEST(test_admission_expectation_table),
         SUPPORT_TEST(test_admission_use_raises_a_reservation),
         SUPPORT_TEST(test_admission_given_back),
+        SUPPORT_TEST(test_admission_only_looks),
+        SUPPORT_TEST(test_admission_begins_later),
         SUPPORT_TEST(test_admission_none_admits_all),
         SUPPORT_TEST(test_admission_spreads_add_up_as_errors_do),
         SUPPORT_TEST(test_admission_default_budget_starts_all_unknown_jobs),

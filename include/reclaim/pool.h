@@ -43,9 +43,10 @@ extern "C" {
 /* Really none, or at once, where zero stands for a default. */
 #define POOL_NONE (-1)
 
-typedef struct pool pool_t;           /* a queue, a fork server and its workers */
-typedef struct pool_job pool_job_t;   /* one submitted job: a future, reference counted */
-typedef struct pool_call pool_call_t; /* the job as its own process sees it: reclaim/call.h */
+typedef struct pool pool_t;                         /* a queue, a fork server and its workers */
+typedef struct pool_job pool_job_t;                 /* one submitted job: a future, reference counted */
+typedef struct pool_call pool_call_t;               /* the job as its own process sees it: reclaim/call.h */
+typedef struct pool_reservation pool_reservation_t; /* what a job holds that is not in the pool yet: pool_reserve */
 
 typedef struct pool_bytes {
     const void *data;
@@ -280,6 +281,8 @@ typedef struct pool_job_options {
     bool early;              /* settled when the value is whole, before the worker is reaped: outcome and value are
                                 final, usage.complete is false and the rest of usage stays as it is */
     bool collect;            /* pool_next hands it out */
+    pool_reservation_t *reservation; /* *taken*: pool_reserve has reserved for this job, which starts at once. Of the
+                                        same pool, memory_expected and memory_limit; not for pool_map */
     pool_settled_fn on_settled;
     pool_event_fn on_event;
     pool_release_fn on_release;
@@ -339,6 +342,28 @@ POOL_API int pool_submit_command(pool_t *pool, const pool_command_t *command, co
 POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count,
                       const pool_job_options_t *options, pool_job_t **jobs);
 
+/* ---- reserving: for a host that has a queue of its own, and is to know that a job may start before it hands it over
+ */
+
+/* A job that waits elsewhere: its turn, and once pool_reserve has found that it may start, memory and a worker for it.
+ * Of options (*copies*) count name (required: what jobs of it have needed is known), memory_expected and memory_limit:
+ * those of the job. On failure *reservation is NULL. Errors: -EINVAL, -E2BIG (as pool_submit), -EPERM, -ENOMEM. */
+POOL_API int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_reservation_t **reservation);
+
+/* Reserves for the first of these (*borrows*; NULL entries are skipped), in the order of their turn, that may start
+ * now: *which says which one. One that may not is passed by others behind it, so often and for so long as in the pool's
+ * queue, whose jobs come before all of these: so give all that wait, 64 are looked at. What is reserved nobody else
+ * gets: submit the job with it, or free it. -EAGAIN: none may start now; ask again when a job has ended, and after
+ * *again_ms at the latest (-1: there is no worker before one has ended). Any of the two may be NULL. Errors: -EINVAL
+ * (no reservation, another pool's, one that holds something already), -ESHUTDOWN, -EIO, -EPERM, -ENOMEM, -EDEADLK (in a
+ * callback). */
+POOL_API int pool_reserve(pool_t *pool, pool_reservation_t *const *reservations, size_t count, size_t *which,
+                          int64_t *again_ms);
+
+/* Gives back what it holds, and frees it (*takes*; NULL is fine). Also after pool_free; in a forked child it does
+ * nothing. */
+POOL_API void pool_reservation_free(pool_reservation_t *reservation);
+
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
 /* Waits until the job is settled. 0, or -ETIMEDOUT and the job goes on; timeout_ms -1 waits for ever, 0 only looks.
@@ -390,7 +415,7 @@ typedef struct pool_memory {
     uint64_t fork_server;        /* resident in the fork server, most of it shared with host and workers */
     uint64_t workers;            /* anonymous and shared memory resident in workers and not inherited */
     uint64_t results;            /* held in settled results not yet released, and in arguments not yet run */
-    uint64_t reserved_for_jobs;  /* admission: what running jobs are expected to use */
+    uint64_t reserved_for_jobs;  /* admission: what running jobs are expected to use, and reservations hold */
     uint64_t budget;             /* admission: memory_budget in force; 0: none */
     uint64_t floor;              /* admission: memory_floor in force; 0: none */
     uint64_t available;          /* what can be had without swapping: MemAvailable (proc(5)), or less in a cgroup */
@@ -400,7 +425,7 @@ typedef struct pool_memory {
 } pool_memory_t;
 
 typedef struct pool_stats {
-    uint64_t queued, running;            /* now; running includes what is being started or reaped */
+    uint64_t queued, running;            /* now; running includes what is being started or reaped, and reservations */
     uint64_t warm;                       /* idle workers now */
     uint64_t submitted;                  /* since pool_open */
     uint64_t settled[16];                /* by outcome, indexed by pool_outcome_t */
@@ -424,7 +449,8 @@ typedef enum pool_close {
 
 /* Refuses new work, ends the rest as `how` says, and returns when every process of the pool is gone. May be called from
  * any thread, also again with a harder how while another call waits. Submits that block give -ESHUTDOWN, and so does
- * pool_next when nothing is left; settled jobs can still be fetched. Errors: -EDEADLK in a callback, -EINVAL. */
+ * pool_next when nothing is left; settled jobs can still be fetched. What reservations hold is given back. Errors:
+ * -EDEADLK in a callback, -EINVAL. */
 POOL_API int pool_close(pool_t *pool, pool_close_t how);
 
 /* Says that no more work will come: what was submitted runs as under POOL_CLOSE_WAIT, and the pool's processes leave
