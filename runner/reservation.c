@@ -10,6 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What credentials the caller has is asked when the job comes. */
+static int check_pool(const pool_t *pool)
+{
+    if (pool == NULL)
+        return failure(-EINVAL, "pool is NULL");
+    if (pool_is_foreign(pool))
+        return failure(-EPERM, "this pool belongs to process %d: a forked child opens its own", (int)pool->owner);
+    return 0;
+}
+
 /* ---- making and freeing ---------------------------------------------------------------------------------------- */
 
 static pool_reservation_t *make(pool_t *pool, const char *name, const pool_job_options_t *full)
@@ -35,7 +45,7 @@ int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_r
     if (reservation == NULL)
         return failure(-EINVAL, "reservation is NULL: it is where the new one goes");
     *reservation = NULL;
-    int rc = submit_check_caller(pool);
+    int rc = check_pool(pool);
     if (rc < 0)
         return rc;
     if (options == NULL || options->name == NULL)
@@ -187,7 +197,7 @@ int pool_reserve(pool_t *pool, pool_reservation_t *const *reservations, size_t c
 {
     size_t first;
     int64_t again;
-    int rc = submit_check_caller(pool);
+    int rc = check_pool(pool);
     if (rc < 0)
         return rc;
     if (reservations == NULL)

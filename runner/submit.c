@@ -20,7 +20,8 @@
 
 /* ---- whether the pool takes it --------------------------------------------------------------------------------- */
 
-int submit_check_caller(const pool_t *pool)
+/* What can be told before any work is done for it. */
+static int check_caller(const pool_t *pool)
 {
     if (pool == NULL)
         return failure(-EINVAL, "pool is NULL");
@@ -274,7 +275,7 @@ static int refuse_function(pool_t *pool, pool_fn fn)
 /* Checks that fn can run in a worker, and the rest. */
 static int find_function_kind(pool_t *pool, pool_fn fn, const pool_job_options_t *given, struct kind **kind)
 {
-    int rc = submit_check_caller(pool);
+    int rc = check_caller(pool);
     if (rc < 0)
         return rc;
     if (fn == NULL) {
@@ -510,7 +511,7 @@ static int submit_command(pool_t *pool, const pool_command_t *command, const poo
     pool_job_t *made = NULL;
     if (job != NULL)
         *job = NULL;
-    int rc = submit_check_caller(pool);
+    int rc = check_caller(pool);
     if (rc < 0 || (rc = options_command(command)) < 0)
         return rc;
     struct kind like = {.is_command = true,

@@ -1,12 +1,9 @@
-/* submit.h - whether a pool takes work of this caller, for those that ask for it. All give a negative errno, with a
+/* submit.h - whether a pool takes work of this caller, for those that ask for it. Both give a negative errno, with a
  * message. */
 #ifndef SUBMIT_H
 #define SUBMIT_H
 
 #include <reclaim/pool.h>
-
-/* What can be told before any work is done for it: -EINVAL, -EPERM. */
-int submit_check_caller(const pool_t *pool);
 
 /* What only some pools have, and what could never start, of full options: -ENOTSUP, -E2BIG. */
 int submit_check_means(const pool_t *pool, const pool_job_options_t *options);
