@@ -342,10 +342,10 @@ POOL_API int pool_submit_command(pool_t *pool, const pool_command_t *command, co
 POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count,
                       const pool_job_options_t *options, pool_job_t **jobs);
 
-/* ---- reserving: for a host that has a queue of its own, and is to know that a job may start before it hands it over
- */
+/* ---- reserving -------------------------------------------------------------------------------------------------- */
 
-/* A job that waits elsewhere: its turn, and once pool_reserve has found that it may start, memory and a worker for it.
+/* For a host that has a queue of its own, and is to know that a job may start before it hands it over. A reservation is
+ * the turn of one job that waits there, and once pool_reserve has found that it may start, memory and a worker for it.
  * Of options (*copies*) count name (required: what jobs of it have needed is known), memory_expected and memory_limit:
  * those of the job. On failure *reservation is NULL. Errors: -EINVAL, -E2BIG (as pool_submit), -EPERM, -ENOMEM. */
 POOL_API int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_reservation_t **reservation);

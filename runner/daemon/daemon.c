@@ -83,6 +83,7 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
         ending->value = pool_job_result(job)->data;
     }
     STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);
+    daemon->look_at = 0; /* its memory is back, though its end may not be written yet */
 }
 
 static void on_started(void *user, uint64_t id)
