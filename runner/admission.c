@@ -93,12 +93,14 @@ static uint64_t first_share(const struct admission *admission)
 }
 
 static struct learned_guess expect(const struct admission *admission, const struct admission_ticket *ticket,
-                                   bool *unknown)
+                                   enum admission_basis *basis)
 {
     struct learned_guess guess = {.center = ticket->said > 0 ? (uint64_t)ticket->said : 0};
-    *unknown = ticket->said == 0 && !learned_expect(&admission->learned, ticket->name, &guess);
-    if (*unknown)
-        guess.center = first_share(admission);
+    *basis = ADMISSION_KNOWN;
+    if (ticket->said == 0 && !learned_expect(&admission->learned, ticket->name, &guess)) {
+        *basis = admission->rules.budget_is_given && ticket->limit > 0 ? ADMISSION_LIMIT : ADMISSION_UNKNOWN;
+        guess.center = *basis == ADMISSION_LIMIT ? ticket->limit : first_share(admission);
+    }
     return bounded_guess(admission, ticket, &guess, 0);
 }
 
@@ -136,19 +138,24 @@ uint64_t admission_reserved(const struct admission *admission)
     return together(admission->sure, admission->squares);
 }
 
+static bool is_unknown(const struct admission_ticket *ticket)
+{
+    return ticket->basis == ADMISSION_UNKNOWN;
+}
+
 /* Around every change to a ticket that runs: taken out of the sums before, put back after. */
 static void uncount(struct admission *admission, const struct admission_ticket *ticket)
 {
     const uint64_t unused = above(ticket->reserved, ticket->most);
     admission->sure -= ticket->reserved - ticket->spread;
     admission->squares -= square_of(ticket->spread);
-    if (ticket->is_unknown)
+    if (is_unknown(ticket))
         admission->unused_unknown -= unused;
     else
         admission->unused_known -= unused;
     if (ticket->is_young)
         admission->young_reserved -= ticket->reserved;
-    admission->unknown_count -= ticket->is_unknown;
+    admission->unknown_count -= is_unknown(ticket);
     admission->young_count -= ticket->is_young;
     admission->leaving_count -= ticket->is_leaving;
     admission->evictable_count -= ticket->is_evictable;
@@ -159,13 +166,13 @@ static void count(struct admission *admission, const struct admission_ticket *ti
     const uint64_t unused = above(ticket->reserved, ticket->most);
     admission->sure += ticket->reserved - ticket->spread;
     admission->squares += square_of(ticket->spread);
-    if (ticket->is_unknown)
+    if (is_unknown(ticket))
         admission->unused_unknown += unused;
     else
         admission->unused_known += unused;
     if (ticket->is_young)
         admission->young_reserved += ticket->reserved;
-    admission->unknown_count += ticket->is_unknown;
+    admission->unknown_count += is_unknown(ticket);
     admission->young_count += ticket->is_young;
     admission->leaving_count += ticket->is_leaving;
     admission->evictable_count += ticket->is_evictable;
@@ -215,7 +222,7 @@ static bool fits_budget(const struct admission *admission, const struct learned_
 }
 
 static bool fits_machine(const struct admission *admission, const struct admission_ticket *ticket, uint64_t bytes,
-                         bool unknown, int64_t now)
+                         enum admission_basis basis, int64_t now)
 {
     const struct admission_rules *rules = &admission->rules;
     if (rules->floor == 0 || admission->available == UINT64_MAX || bytes == 0)
@@ -226,17 +233,17 @@ static bool fits_machine(const struct admission *admission, const struct admissi
     const uint64_t share = spare / rules->workers;
     const uint64_t growth =
         admission->unused_known + least(admission->unused_unknown, share * admission->unknown_count);
-    if (unknown)
+    if (basis == ADMISSION_UNKNOWN)
         bytes = most(least(bytes, share), least(bytes, ticket->least));
     return bytes <= above(spare, growth);
 }
 
 static void start(struct admission *admission, struct admission_ticket *ticket, const struct learned_guess *guess,
-                  bool unknown, int64_t now)
+                  enum admission_basis basis, int64_t now)
 {
     ticket->is_running = true;
-    ticket->is_unknown = unknown;
-    ticket->is_young = unknown && admission->rules.budget_is_given;
+    ticket->basis = basis;
+    ticket->is_young = is_unknown(ticket) && admission->rules.budget_is_given;
     ticket->is_leaving = false;
     ticket->is_evictable = ticket->rerunnable;
     ticket->reserved = guess->center + guess->spread;
@@ -255,6 +262,7 @@ void admission_scan(struct admission *admission, int64_t now, struct admission_s
     ripen(admission, now);
     scan->admission = admission;
     scan->now = now;
+    scan->only_looks = false;
     scan->count = 0;
 }
 
@@ -268,17 +276,19 @@ static bool is_due(const struct admission *admission, const struct admission_tic
 enum admission_answer admission_try(struct admission_scan *scan, struct admission_ticket *ticket)
 {
     struct admission *admission = scan->admission;
-    bool unknown;
+    enum admission_basis basis;
     if (admission_is_on(admission) && admission_is_held(admission))
         return ADMISSION_STOP;
-    const struct learned_guess guess = expect(admission, ticket, &unknown);
+    const struct learned_guess guess = expect(admission, ticket, &basis);
     if (fits_budget(admission, &guess) &&
-        fits_machine(admission, ticket, guess.center + guess.spread, unknown, scan->now)) {
+        fits_machine(admission, ticket, guess.center + guess.spread, basis, scan->now)) {
+        if (scan->only_looks)
+            return ADMISSION_START;
         for (size_t i = 0; i < scan->count; i++)
             scan->passed[i]->passed++;
         ticket->held_since = 0;
         ticket->passed = 0;
-        start(admission, ticket, &guess, unknown, scan->now);
+        start(admission, ticket, &guess, basis, scan->now);
         return ADMISSION_START;
     }
     if (ticket->held_since == 0)
@@ -298,8 +308,25 @@ void admission_give_back(struct admission *admission, struct admission_ticket *t
     uncount(admission, ticket);
     leave_young(admission, ticket);
     TAILQ_REMOVE(&admission->running, ticket, running);
-    ticket->is_running = ticket->is_unknown = ticket->is_leaving = ticket->is_evictable = false;
+    ticket->is_running = ticket->is_leaving = ticket->is_evictable = false;
     ticket->reserved = ticket->spread = 0;
+}
+
+static void put_young_last(struct admission *admission, struct admission_ticket *ticket, int64_t now)
+{
+    ticket->grown_at = now;
+    if (!ticket->is_young)
+        return;
+    TAILQ_REMOVE(&admission->young, ticket, young);
+    TAILQ_INSERT_TAIL(&admission->young, ticket, young);
+}
+
+void admission_begin(struct admission *admission, struct admission_ticket *ticket, bool rerunnable, int64_t now)
+{
+    uncount(admission, ticket);
+    ticket->rerunnable = ticket->is_evictable = rerunnable;
+    count(admission, ticket);
+    put_young_last(admission, ticket, now);
 }
 
 void admission_used(struct admission *admission, struct admission_ticket *ticket, uint64_t bytes, int64_t now)
@@ -310,20 +337,17 @@ void admission_used(struct admission *admission, struct admission_ticket *ticket
         admission->available = above(admission->available, bytes - ticket->most);
     uncount(admission, ticket);
     ticket->most = bytes;
-    ticket->grown_at = now;
-    if (ticket->is_young) {
-        TAILQ_REMOVE(&admission->young, ticket, young);
-        TAILQ_INSERT_TAIL(&admission->young, ticket, young);
-    }
+    put_young_last(admission, ticket, now);
     const uint64_t sure = most(ticket->reserved - ticket->spread, bytes);
     ticket->reserved = most(ticket->reserved, bytes);
     ticket->spread = ticket->reserved - sure;
-    if (ticket->is_unknown)
+    if (is_unknown(ticket))
         ticket->reserved = most(ticket->reserved, kept_share(admission, ticket));
     count(admission, ticket);
 }
 
-/* What is known of a name counts for those that run, too. It lowers nobody's reservation but the unknown ones'. */
+/* What is known of a name counts for those that run, too. It lowers nobody's reservation of whom something was known
+ * before. */
 static void teach(struct admission *admission, const char *name, const struct learned_guess *learned)
 {
     struct admission_ticket *ticket;
@@ -331,11 +355,11 @@ static void teach(struct admission *admission, const char *name, const struct le
         if (ticket->said != 0 || strcmp(ticket->name, name) != 0)
             continue;
         const struct learned_guess guess = bounded_guess(admission, ticket, learned, ticket->most);
-        if (!ticket->is_unknown && guess.center + guess.spread <= ticket->reserved)
+        if (ticket->basis == ADMISSION_KNOWN && guess.center + guess.spread <= ticket->reserved)
             continue;
         uncount(admission, ticket);
         leave_young(admission, ticket);
-        ticket->is_unknown = false;
+        ticket->basis = ADMISSION_KNOWN;
         ticket->reserved = guess.center + guess.spread;
         ticket->spread = guess.spread;
         count(admission, ticket);

@@ -9,7 +9,8 @@
  * all of its expectation.
  *
  * Unknown jobs reserve a fair share, budget / workers, so that as many as there are workers run at once. Where the
- * caller has given the budget they are taken for larger at first: as many are *young* at a time as there are others
+ * caller has given the budget it is kept: those that have a limit reserve that, and no less until something is learned.
+ * Those without are taken for larger than a fair share at first: as many are *young* at a time as there are others
  * that have shown what they use, two at least, and they divide what the others leave. When one has not grown for
  * ADMISSION_YOUNG_MS it keeps a fair share, or half as much again as it was seen to use; so jobs that wait for each
  * other all start soon. When the first job of a name has ended, what was learned counts for those that still run.
@@ -34,6 +35,13 @@
 #define ADMISSION_ALONE_MS          10000
 #define ADMISSION_SPREAD_UNIT       (UINT64_C(1) << 16) /* so that the squares of 4,096 jobs of a TiB are a number */
 
+/* What an expectation rests on. */
+enum admission_basis {
+    ADMISSION_KNOWN = 0, /* said or learned */
+    ADMISSION_LIMIT,     /* its limit, and a budget that was given: what is learned may lower it */
+    ADMISSION_UNKNOWN
+};
+
 /* One job's part: embedded in it, zero-initialised. */
 struct admission_ticket {
     const char *name; /* *borrows* */
@@ -49,7 +57,8 @@ struct admission_ticket {
 
     /* ours: while it runs */
     TAILQ_ENTRY(admission_ticket) running, young;
-    bool is_running, is_unknown, is_young, is_evictable, is_leaving;
+    bool is_running, is_young, is_evictable, is_leaving;
+    enum admission_basis basis;
     uint64_t reserved, spread; /* spread: the part of reserved that is chance */
     uint64_t share;            /* what it keeps when it is young no more */
     uint64_t most;             /* highest use that was told */
@@ -101,6 +110,7 @@ uint64_t admission_reserved(const struct admission *admission);
 struct admission_scan {
     struct admission *admission;
     int64_t now;
+    bool only_looks; /* ADMISSION_START then says that it could */
     size_t count;
     struct admission_ticket *passed[ADMISSION_LOOKAHEAD];
 };
@@ -116,6 +126,9 @@ enum admission_answer admission_try(struct admission_scan *scan, struct admissio
 
 /* It did not start after all. Nothing, for one that holds no reservation. */
 void admission_give_back(struct admission *admission, struct admission_ticket *ticket);
+
+/* It holds a reservation, and now it begins. */
+void admission_begin(struct admission *admission, struct admission_ticket *ticket, bool rerunnable, int64_t now);
 
 /* Its highest use so far. */
 void admission_used(struct admission *admission, struct admission_ticket *ticket, uint64_t most, int64_t now);

@@ -235,7 +235,6 @@ static void kick(const struct drive *drive)
 /* What the pool's thread sleeps past it is told of. */
 static void tell_time(struct loop *loop)
 {
-    atomic_store(&loop->drive.is_stirred, true);
     if (atomic_load(&loop->next_at) < atomic_load(&loop->drive.sleeps_until))
         kick(&loop->drive);
 }
@@ -245,6 +244,7 @@ static void give_turn(struct loop *loop)
     struct drive *drive = &loop->drive;
     if (loop->has_news)
         run_through(loop);
+    atomic_store(&drive->is_stirred, true);
     tell_time(loop);
     if (!uv_loop_alive(&loop->uv))
         kick(drive);
@@ -259,6 +259,19 @@ bool drive_begin(struct loop *loop)
 void drive_end(struct loop *loop)
 {
     give_turn(loop);
+}
+
+void drive_take(struct loop *loop)
+{
+    drive_claim(loop);
+    pthread_mutex_lock(&loop->drive.turn);
+}
+
+void drive_give(struct loop *loop)
+{
+    tell_time(loop);
+    pthread_mutex_unlock(&loop->drive.turn);
+    drive_unclaim(loop);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
@@ -299,6 +312,7 @@ void drive_leave(struct loop *loop, int cancel_state)
 enum drive_answer drive_turn(struct loop *loop)
 {
     struct drive *drive = &loop->drive;
+    atomic_store(&drive->is_stirred, true);
     tell_time(loop);
     const int alive = uv_run(&loop->uv, UV_RUN_ONCE);
     if (atomic_load(&drive->claims) > 0 || alive == 0)

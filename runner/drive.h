@@ -63,6 +63,11 @@ void drive_unclaim(struct loop *loop);
 bool drive_begin(struct loop *loop);
 void drive_end(struct loop *loop);
 
+/* Takes the turn, whoever has it. For what is of the loop but neither libuv's nor calls back. Not in a callback, not by
+ * who holds a lock that a callback takes, or the pool's. */
+void drive_take(struct loop *loop);
+void drive_give(struct loop *loop);
+
 /* Takes the loop over to wait. False: it is not to be had, wait otherwise. Between the two the thread cannot be
  * cancelled (pthreads(7)). timeout_ms -1: for ever. */
 bool drive_enter(struct loop *loop, int64_t timeout_ms, int *cancel_state);

@@ -95,6 +95,18 @@ int job_set_payload(pool_job_t *job, const void *data, size_t size)
     return 0;
 }
 
+struct job_record *job_record_new(const char *name, int64_t memory_limit)
+{
+    const size_t size = name == NULL ? 0 : strlen(name) + 1;
+    struct job_record *record = calloc(1, sizeof *record + size);
+    if (record == NULL)
+        return NULL;
+    if (name != NULL)
+        memcpy(record->name, name, size);
+    record->memory_limit = memory_limit;
+    return record;
+}
+
 int job_prepare(pool_job_t *job)
 {
     struct timetable *times = &job->pool->times;
@@ -103,12 +115,10 @@ int job_prepare(pool_job_t *job)
     job->has_time = true;
     if (job->record != NULL)
         return 0;
-    struct job_record *record = calloc(1, sizeof *record);
-    if (record == NULL)
+    job->record = job_record_new(NULL, job_options(job)->memory_limit);
+    if (job->record == NULL)
         return -ENOMEM;
-    record->job = job;
-    record->memory_limit = job_options(job)->memory_limit;
-    job->record = record;
+    job->record->job = job;
     return 0;
 }
 

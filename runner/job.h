@@ -63,6 +63,8 @@ struct job_record {
     size_t value_mapped;              /* 0: value_data is from malloc */
     struct capture_bytes captured[2]; /* standard output and error */
     bool captured_streams[2];
+
+    char name[]; /* of a reservation: its ticket's until the job begins */
 };
 
 /* The one list of the pool's that it is in. */
@@ -92,6 +94,7 @@ struct pool_job {
     struct peer *peer; /* the worker that runs it: the loop's */
     uint8_t list;      /* enum job_list */
     bool has_time;     /* room in the timetable */
+    bool is_admitted;  /* it came with a reservation, and has no worker yet */
     bool is_delayed, cancelled_by_close;
     uint8_t unstarted; /* pool_outcome_t of one that was settled without a record */
     _Atomic bool cancel_asked;
@@ -106,6 +109,9 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
 
 /* Copies size bytes for the way down. */
 int job_set_payload(pool_job_t *job, const void *data, size_t size);
+
+/* A record for a job that may not be there yet. name is *copied*, or NULL. NULL for want of memory. */
+struct job_record *job_record_new(const char *name, int64_t memory_limit);
 
 /* Makes its record and reserves its place in the timetable, if it has none. The caller holds the pool's lock. -ENOMEM.
  */

@@ -2,6 +2,7 @@
 
 #include "descriptor.h"
 #include "process.h"
+#include "reservation.h"
 #include "settle.h"
 #include "supervise.h"
 
@@ -67,13 +68,24 @@ static int64_t later(int64_t a, int64_t b)
 static void unqueue(pool_t *pool, pool_job_t *job)
 {
     if (job->queued.level != NULL)
-        queue_remove(&pool->queue, &job->queued);
+        queue_remove(job->is_admitted ? &pool->admitted : &pool->queue, &job->queued);
     timetable_remove(&pool->times, &job->timed);
     pool->delayed_count -= job->is_delayed;
     job->is_delayed = false;
     if (job->list == JOB_WAITING)
         job_move(job, JOB_UNLISTED);
     pthread_cond_broadcast(&pool->room);
+}
+
+/* The same for one that is not going to run; what was reserved for it is given back. */
+static void take_out(struct loop *loop, pool_job_t *job)
+{
+    unqueue(loop->pool, job);
+    if (!job->is_admitted)
+        return;
+    job->is_admitted = false;
+    loop->pool->running--;
+    room_give_back(&loop->room, job->record);
 }
 
 /* A job that has just lost its worker waits for another. The caller holds the lock. */
@@ -107,7 +119,7 @@ static void requeue(pool_t *pool, pool_job_t *job)
 
 void loop_requeue(struct loop *loop, pool_job_t *job)
 {
-    room_give_back(&loop->room, job);
+    room_give_back(&loop->room, job->record);
     pthread_mutex_lock(&loop->pool->lock);
     requeue(loop->pool, job);
     pthread_mutex_unlock(&loop->pool->lock);
@@ -139,7 +151,7 @@ static void step_timed(struct loop *loop, int64_t now)
     pool_t *pool = loop->pool;
     pthread_mutex_lock(&pool->lock);
     for (pool_job_t *job; (job = find_due(pool, now)) != NULL;) {
-        unqueue(pool, job);
+        take_out(loop, job);
         if (job->deadline_at > now) {
             requeue(pool, job);
             continue;
@@ -178,7 +190,7 @@ static void cancel_one(struct loop *loop, pool_job_t *job)
         return;
     }
     pthread_mutex_lock(&loop->pool->lock);
-    unqueue(loop->pool, job);
+    take_out(loop, job);
     pthread_mutex_unlock(&loop->pool->lock);
     settle_unstarted(job, POOL_CANCELLED, NULL);
 }
@@ -230,6 +242,7 @@ static void step_close(struct loop *loop, int64_t now)
 {
     pool_t *pool = loop->pool;
     pthread_mutex_lock(&pool->lock);
+    reservation_sweep(loop);
     if (pool->phase == POOL_CLOSING && pool->close_how > loop->close_seen) {
         loop->close_seen = pool->close_how;
         mark_waiting(pool);
@@ -247,9 +260,9 @@ static void lose_waiting(struct loop *loop, const char *why)
     pool_t *pool = loop->pool;
     pool_job_t *job;
     pthread_mutex_lock(&pool->lock);
-    size_t left = pool->queue.count + pool->delayed_count;
+    size_t left = pool->queue.count + pool->admitted.count + pool->delayed_count;
     for (; left > 0 && (job = TAILQ_FIRST(&pool->waiting)) != NULL; left--) {
-        unqueue(pool, job);
+        take_out(loop, job);
         pthread_mutex_unlock(&pool->lock);
         settle_unstarted(job, POOL_LOST, why);
         pthread_mutex_lock(&pool->lock);
@@ -305,42 +318,58 @@ static void step_end(struct loop *loop)
 
 /* ---- handing out work ------------------------------------------------------------------------------------------ */
 
-/* The first waiting job that may start, by what it is expected to need; NULL: none. The caller holds the lock. -ENOMEM:
- * one could not be looked at. */
+static pool_job_t *job_of(struct queue_entry *entry)
+{
+    return (pool_job_t *)(void *)((char *)entry - offsetof(pool_job_t, queued));
+}
+
+int loop_scan_queue(struct loop *loop, struct admission_scan *scan, pool_job_t **found)
+{
+    struct queue_entry *entry = queue_first(&loop->pool->queue);
+    enum admission_answer answer = ADMISSION_PASS;
+    *found = NULL;
+    for (; entry != NULL && answer == ADMISSION_PASS; entry = queue_next(entry)) {
+        pool_job_t *job = job_of(entry);
+        if (job_prepare(job) < 0)
+            return -ENOMEM;
+        answer = room_try(&loop->room, scan, job);
+        if (answer == ADMISSION_START)
+            *found = job;
+        else
+            loop->room.look_at = admission_look_at(&loop->room.admission, scan->now);
+    }
+    return (int)answer;
+}
+
+/* The first that may start, by what it is expected to need; NULL: none. The caller holds the lock. Negative errno: one
+ * could not be looked at. */
 static int find_startable(struct loop *loop, int64_t now, pool_job_t **found)
 {
     struct admission_scan scan;
-    struct queue_entry *entry = queue_first(&loop->pool->queue);
     admission_scan(&loop->room.admission, now, &scan);
-    for (; entry != NULL; entry = queue_next(entry)) {
-        pool_job_t *job = (pool_job_t *)(void *)((char *)entry - offsetof(pool_job_t, queued));
-        if (job_prepare(job) < 0)
-            return -ENOMEM;
-        const enum admission_answer answer = room_try(&loop->room, &scan, job);
-        if (answer == ADMISSION_START) {
-            *found = job;
-            break;
-        }
-        loop->room.look_at = admission_look_at(&loop->room.admission, now);
-        if (answer == ADMISSION_STOP)
-            break;
-    }
-    return 0;
+    const int answer = loop_scan_queue(loop, &scan, found);
+    loop->pool->running += answer == ADMISSION_START;
+    return answer < 0 ? answer : 0;
 }
 
-/* Takes the next job that can start now out of the queue: as find_startable. */
+/* Takes the next job that can start now out of where it waits: as find_startable. */
 static int take_next(struct loop *loop, int64_t now, pool_job_t **job)
 {
     pool_t *pool = loop->pool;
+    struct queue_entry *admitted;
     int rc = 0;
     *job = NULL;
     pthread_mutex_lock(&pool->lock);
-    if (pool->running < (size_t)pool->options.workers)
+    if ((admitted = queue_first(&pool->admitted)) != NULL) {
+        *job = job_of(admitted);
+        room_begin(&loop->room, *job, now);
+    } else if (pool->running < (size_t)pool->options.workers) {
         rc = find_startable(loop, now, job);
+    }
     if (*job != NULL) {
         unqueue(pool, *job);
+        (*job)->is_admitted = false;
         atomic_store(&(*job)->state, POOL_STATE_STARTING);
-        pool->running++;
     }
     pthread_mutex_unlock(&pool->lock);
     return rc;
@@ -387,8 +416,8 @@ struct births_view loop_births(struct loop *loop)
     pool_t *pool = loop->pool;
     pthread_mutex_lock(&pool->lock);
     const struct births_view view = {
-        .queued = pool->queue.count,
-        .running = pool->running,
+        .queued = pool->queue.count + pool->admitted.count,
+        .running = pool->running - pool->admitted.count,
         .idle = loop->idle_count,
         .asked = loop->asked_count,
         .processes = HASH_COUNT(loop->peers) + loop->asked_count,

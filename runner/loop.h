@@ -86,6 +86,10 @@ void loop_requeue(struct loop *loop, pool_job_t *job);
 /* Requeues it for a further attempt after delay_ms. */
 void loop_retry(struct loop *loop, pool_job_t *job, int64_t delay_ms);
 
+/* Looks at the queue in a scan, which may go on behind it with ADMISSION_PASS: the answer to its last job, *found is
+ * the one that may start, or NULL. The caller has the turn and the lock. -ENOMEM: one could not be looked at. */
+int loop_scan_queue(struct loop *loop, struct admission_scan *scan, pool_job_t **found);
+
 /* The fork server says that a running job has used so much at its highest. */
 void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most);
 

@@ -63,6 +63,7 @@ void pool_release(pool_t *pool)
     descriptor_close(&pool->collect_fd);
     symbol_table_free(pool->symbols);
     queue_deinit(&pool->queue);
+    queue_deinit(&pool->admitted);
     timetable_deinit(&pool->times);
     kind_cache_deinit(&pool->kinds);
     if (pool->loop != NULL) {
@@ -90,7 +91,9 @@ static pool_t *pool_new(const pool_options_t *options)
     pool_cond_init(&pool->room);
     pool_cond_init(&pool->collect_changed);
     queue_init(&pool->queue);
+    queue_init(&pool->admitted);
     kind_cache_init(&pool->kinds);
+    TAILQ_INIT(&pool->reservations);
     TAILQ_INIT(&pool->waiting);
     TAILQ_INIT(&pool->asked);
     TAILQ_INIT(&pool->collected);

@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 
 TAILQ_HEAD(pool_jobs, pool_job);
+TAILQ_HEAD(pool_reservations, pool_reservation);
 
 enum pool_phase {
     POOL_OPENING = 0,
@@ -42,19 +43,21 @@ struct pool {
     pthread_mutex_t lock;
     enum pool_phase phase;
     pool_close_t close_how;
-    pool_error_t error;         /* why it never opened, or failed: code is not 0 */
-    struct queue queue;         /* jobs that may start now */
-    size_t running;             /* jobs that hold a worker, until that is reaped */
-    size_t unsettled_count;     /* every job not settled */
-    struct pool_jobs waiting;   /* those without a worker, but for the ones in asked */
-    struct timetable times;     /* of these: a deadline, the end of a retry delay */
-    size_t delayed_count;       /* that are not in the queue, because of a retry delay */
-    struct pool_jobs asked;     /* to be cancelled or sent a signal, for the loop */
-    struct pool_jobs collected; /* settled, for pool_next */
-    size_t collect_outstanding; /* collect jobs not settled yet */
-    size_t callers;             /* threads blocked inside a call */
-    bool is_driven;             /* by one of those in pool_next: it hears what is new by loop_wake */
-    int collect_fd;             /* eventfd: readable while collected is not empty */
+    pool_error_t error;    /* why it never opened, or failed: code is not 0 */
+    struct queue queue;    /* jobs that may start now */
+    struct queue admitted; /* jobs that start now: what they need is reserved */
+    size_t running;        /* jobs that hold a worker, until that is reaped; admitted ones, and reservations */
+    struct pool_reservations reservations; /* that hold something, and freed ones that did */
+    size_t unsettled_count;                /* every job not settled */
+    struct pool_jobs waiting;              /* those without a worker, but for the ones in asked */
+    struct timetable times;                /* of these: a deadline, the end of a retry delay */
+    size_t delayed_count;                  /* that are not in the queue, because of a retry delay */
+    struct pool_jobs asked;                /* to be cancelled or sent a signal, for the loop */
+    struct pool_jobs collected;            /* settled, for pool_next */
+    size_t collect_outstanding;            /* collect jobs not settled yet */
+    size_t callers;                        /* threads blocked inside a call */
+    bool is_driven;                        /* by one of those in pool_next: it hears what is new by loop_wake */
+    int collect_fd;                        /* eventfd: readable while collected is not empty */
     pthread_cond_t phase_changed, room, collect_changed;
     pool_stats_t stats;
     _Atomic pool_memory_method_t method; /* how jobs are measured and limited */

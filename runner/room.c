@@ -94,6 +94,14 @@ static void publish(struct room *room)
     atomic_store(&room->reserved, admission_reserved(&room->admission));
 }
 
+enum admission_answer room_try_ticket(struct room *room, struct admission_scan *scan, struct admission_ticket *ticket)
+{
+    const enum admission_answer answer = admission_try(scan, ticket);
+    if (answer == ADMISSION_START)
+        publish(room);
+    return answer;
+}
+
 enum admission_answer room_try(struct room *room, struct admission_scan *scan, pool_job_t *job)
 {
     const struct job_record *record = job->record;
@@ -104,15 +112,18 @@ enum admission_answer room_try(struct room *room, struct admission_scan *scan, p
     if (record->expected_floor > ticket->least)
         ticket->least = record->expected_floor;
     ticket->rerunnable = job_options(job)->rerunnable;
-    const enum admission_answer answer = admission_try(scan, ticket);
-    if (answer == ADMISSION_START)
-        publish(room);
-    return answer;
+    return room_try_ticket(room, scan, ticket);
 }
 
-void room_give_back(struct room *room, pool_job_t *job)
+void room_begin(struct room *room, pool_job_t *job, int64_t now)
 {
-    admission_give_back(&room->admission, &job->record->ticket);
+    job->record->ticket.name = job->kind->name;
+    admission_begin(&room->admission, &job->record->ticket, job_options(job)->rerunnable, now);
+}
+
+void room_give_back(struct room *room, struct job_record *record)
+{
+    admission_give_back(&room->admission, &record->ticket);
     publish(room);
 }
 
@@ -183,7 +194,7 @@ void room_watch(struct loop *loop, int64_t now)
 static void tell(struct loop *loop, bool held)
 {
     struct room *room = &loop->room;
-    if (held && !room->told && room->look_at != LOOP_NEVER) {
+    if (held && !room->told && (room->look_at != LOOP_NEVER || room->is_asked)) {
         room->told = true;
         loop_log(loop, "jobs wait: %s",
                  room->admission.pressure ? "tasks stall for want of memory (PSI)"
@@ -192,6 +203,7 @@ static void tell(struct loop *loop, bool held)
         room->told = false;
         loop_log(loop, "there is memory again: jobs start");
     }
+    room->is_asked = false;
 }
 
 int64_t room_next(struct loop *loop)

@@ -10,6 +10,7 @@
 #include <reclaim/pool.h>
 #include <stdatomic.h>
 
+struct job_record;
 struct loop;
 
 struct room {
@@ -21,6 +22,7 @@ struct room {
     int64_t look_at;           /* jobs wait that may not start: when that may change */
     int64_t watch_at;          /* when the floor is to be looked at */
     bool told;                 /* that nothing starts */
+    bool is_asked;             /* for a job that is not in the pool, while nothing starts */
     _Atomic uint64_t reserved; /* what jobs hold, for other threads */
 };
 
@@ -37,8 +39,14 @@ void room_look(struct loop *loop, int64_t now);
 /* Whether this job, the next in a scan's turn, may start: admission_try. It has a record. The caller holds the lock. */
 enum admission_answer room_try(struct room *room, struct admission_scan *scan, pool_job_t *job);
 
+/* The same for one that is not in the pool: by its ticket. */
+enum admission_answer room_try_ticket(struct room *room, struct admission_scan *scan, struct admission_ticket *ticket);
+
+/* What was reserved for it before it came starts now: admission_begin. */
+void room_begin(struct room *room, pool_job_t *job, int64_t now);
+
 /* It did not start after all: admission_give_back. */
-void room_give_back(struct room *room, pool_job_t *job);
+void room_give_back(struct room *room, struct job_record *record);
 
 /* Evicts a job if it has to be, and listens for pressure once the pool is a second old. */
 void room_watch(struct loop *loop, int64_t now);

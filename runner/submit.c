@@ -1,10 +1,13 @@
 /* submit.c - pool_submit, pool_submit_command, pool_map: from what a caller asks to a job in the queue. */
+#include "submit.h"
+
 #include "failure.h"
 #include "job.h"
 #include "loop.h"
 #include "options.h"
 #include "payload.h"
 #include "pool_state.h"
+#include "reservation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +33,7 @@ static int check_caller(const pool_t *pool)
     return 0;
 }
 
-/* What only some pools have, and what could never start. */
-static int check_means(const pool_t *pool, const pool_job_options_t *options)
+int submit_check_means(const pool_t *pool, const pool_job_options_t *options)
 {
     const uint64_t budget = pool->loop->room.admission.rules.budget;
     if (options->cpu_weight >= 0 && !atomic_load(&pool->has_cpu_weight))
@@ -46,8 +48,7 @@ static int check_means(const pool_t *pool, const pool_job_options_t *options)
     return 0;
 }
 
-/* The caller holds the lock. */
-static int check_phase(const pool_t *pool)
+int submit_check_phase(const pool_t *pool)
 {
     if (pool->error.code != 0)
         return failure(-EIO, "%s", pool->error.message);
@@ -73,7 +74,7 @@ static int wait_for_room(pool_t *pool, size_t count)
     if ((uint64_t)count > (uint64_t)pool->options.queue_limit + (uint64_t)pool->options.workers)
         return failure(-EINVAL, "a map of %zu jobs can never fit a queue_limit of %lld and %d workers", count,
                        (long long)pool->options.queue_limit, pool->options.workers);
-    while ((rc = check_phase(pool)) == 0 && !has_room(pool, count)) {
+    while ((rc = submit_check_phase(pool)) == 0 && !has_room(pool, count)) {
         if (pool->options.queue_full == POOL_QUEUE_REFUSE)
             return failure(-EAGAIN, "the queue is full (queue_limit %lld): try again when jobs have settled",
                            (long long)pool->options.queue_limit);
@@ -95,25 +96,32 @@ static enum news news_of(const pool_t *pool, size_t count, bool sooner)
 {
     if (pool->running >= (size_t)pool->options.workers && !sooner)
         return NEWS_NONE;
-    return pool->queue.count == count ? NEWS_NOW : NEWS_SOON;
+    return pool->queue.count <= count ? NEWS_NOW : NEWS_SOON;
+}
+
+/* Whoever has been looked at may come to wait for a retry. */
+static bool needs_time(const pool_job_t *job)
+{
+    return job->deadline_at != LOOP_NEVER || job->is_admitted;
 }
 
 /* Room for jobs of one kind in queue and timetable, all or none. The caller holds the lock. */
 static int take_places(pool_t *pool, pool_job_t **jobs, size_t count)
 {
-    const bool timed = jobs[0]->deadline_at != LOOP_NEVER;
+    const bool timed = needs_time(jobs[0]);
+    struct queue *queue = jobs[0]->is_admitted ? &pool->admitted : &pool->queue;
     size_t queued = 0;
     int rc = timed ? timetable_reserve(&pool->times, count) : 0;
     if (rc < 0)
         return failure(rc, "no memory for the deadlines of %zu jobs", count);
     while (queued < count && rc == 0) {
-        rc = queue_add(&pool->queue, &jobs[queued]->queued, job_options(jobs[queued])->priority, false);
+        rc = queue_add(queue, &jobs[queued]->queued, job_options(jobs[queued])->priority, false);
         queued += rc == 0;
     }
     if (rc == 0)
         return 0;
     while (queued > 0)
-        queue_remove(&pool->queue, &jobs[--queued]->queued);
+        queue_remove(queue, &jobs[--queued]->queued);
     if (timed)
         timetable_unreserve(&pool->times, count);
     return failure(rc, "no memory for the queue");
@@ -128,22 +136,39 @@ static void adopt(pool_t *pool, pool_job_t *job, bool keep)
         pool_job_retain(job);
         pool->collect_outstanding++;
     }
-    if (job->deadline_at != LOOP_NEVER) {
-        job->has_time = true;
+    job->has_time = needs_time(job);
+    if (job->deadline_at != LOOP_NEVER)
         timetable_add(&pool->times, &job->timed, job->deadline_at);
-    }
     job_move(job, JOB_WAITING);
 }
 
-/* The caller holds the lock. */
-static int enqueue_locked(pool_t *pool, pool_job_t **jobs, size_t count, bool keep, enum news *news)
+static pool_reservation_t *reservation_of(const pool_job_options_t *options)
 {
-    bool sooner = false;
-    int rc = wait_for_room(pool, count);
+    return options != NULL ? options->reservation : NULL;
+}
+
+/* One that has reserved what it needs does not wait. The caller holds the lock. */
+static int admit(pool_t *pool, pool_job_t *job, const pool_reservation_t *reservation)
+{
+    int rc = submit_check_phase(pool);
+    if (rc == 0)
+        rc = reservation_check(reservation, pool, job_options(job));
+    job->is_admitted = rc == 0;
+    return rc;
+}
+
+/* The caller holds the lock. */
+static int enqueue_locked(pool_t *pool, pool_job_t **jobs, size_t count, pool_reservation_t *reservation, bool keep,
+                          enum news *news)
+{
+    bool sooner = reservation != NULL;
+    int rc = reservation != NULL ? admit(pool, jobs[0], reservation) : wait_for_room(pool, count);
     if (rc == 0)
         rc = take_places(pool, jobs, count);
     if (rc < 0)
         return rc;
+    if (reservation != NULL)
+        reservation_move(reservation, jobs[0]);
     for (size_t i = 0; i < count; i++) {
         adopt(pool, jobs[i], keep);
         sooner = sooner || jobs[i]->timed.place == 1;
@@ -154,8 +179,8 @@ static int enqueue_locked(pool_t *pool, pool_job_t **jobs, size_t count, bool ke
     return 0;
 }
 
-/* Puts jobs of one kind into the queue, all or none; then they are the pool's. */
-static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
+/* Puts jobs of one kind into the queue, all or none; then they are the pool's. reservation (of one job) may be NULL. */
+static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, pool_reservation_t *reservation, bool keep)
 {
     enum news news = NEWS_NONE;
     struct loop *loop = pool->loop;
@@ -163,7 +188,7 @@ static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, bool keep)
     for (size_t i = 0; claims && i < count; i++)
         drive_claim(loop);
     pthread_mutex_lock(&pool->lock);
-    const int rc = enqueue_locked(pool, jobs, count, keep, &news);
+    const int rc = enqueue_locked(pool, jobs, count, reservation, keep, &news);
     if (news == NEWS_SOON)
         loop_wake(loop);
     pthread_mutex_unlock(&pool->lock);
@@ -214,13 +239,14 @@ static int find_kind(pool_t *pool, const pool_job_options_t *given, struct kind 
 {
     pool_job_options_t *options = &like->options;
     int rc = options_job(given, like->is_command, options);
-    if (rc < 0 || (rc = check_means(pool, options)) < 0)
+    if (rc < 0 || (rc = submit_check_means(pool, options)) < 0)
         return rc;
     if (options->name != NULL)
         like->name = options->name;
     if (!like->is_command)
         like->out = like->err = stream_of(options->output);
     options->name = NULL;
+    options->reservation = NULL;
     options->user = NULL;
     options->fds = NULL;
     options->fd_count = 0;
@@ -235,7 +261,7 @@ static int find_kind(pool_t *pool, const pool_job_options_t *given, struct kind 
 static int refuse_function(pool_t *pool, pool_fn fn)
 {
     pthread_mutex_lock(&pool->lock);
-    const int rc = check_phase(pool);
+    const int rc = submit_check_phase(pool);
     pthread_mutex_unlock(&pool->lock);
     if (rc < 0)
         return rc;
@@ -290,7 +316,7 @@ static int map_kind(pool_t *pool, struct kind *kind, const pool_job_options_t *g
         return failure(-ENOMEM, "no memory for %zu jobs", count);
     int rc = make_function_jobs(pool, kind, given, args, made, count);
     if (rc == 0) {
-        rc = enqueue(pool, made, count, jobs != NULL);
+        rc = enqueue(pool, made, count, NULL, jobs != NULL);
         for (size_t i = 0; rc < 0 && i < count; i++)
             job_discard(made[i]);
     }
@@ -306,6 +332,10 @@ int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, c
     struct kind *kind = NULL;
     for (size_t i = 0; jobs != NULL && i < count; i++)
         jobs[i] = NULL;
+    if (reservation_of(options) != NULL) {
+        pool_reservation_free(options->reservation);
+        return failure(-EINVAL, "a reservation is one job's, and none for pool_map: submit each job with its own");
+    }
     int rc = find_function_kind(pool, fn, options, &kind);
     if (rc == 0 && count > 0 && args == NULL)
         rc = failure(-EINVAL, "args is NULL and count is %zu", count);
@@ -316,11 +346,11 @@ int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, c
 }
 
 /* Queues a job that was made, or discards it. */
-static int submit(pool_t *pool, pool_job_t *made, pool_job_t **job)
+static int submit(pool_t *pool, pool_job_t *made, const pool_job_options_t *options, pool_job_t **job)
 {
     if (job != NULL)
         *job = made; /* before it can run: a callback may look at it */
-    const int rc = enqueue(pool, &made, 1, job != NULL);
+    const int rc = enqueue(pool, &made, 1, reservation_of(options), job != NULL);
     if (rc == 0)
         return 0;
     job_discard(made);
@@ -340,7 +370,10 @@ int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, cons
     int rc = find_function_kind(pool, fn, options, &kind);
     if (rc == 0)
         rc = make_function_job(pool, kind, options, &bytes, &made);
-    return rc < 0 ? rc : submit(pool, made, job);
+    if (rc == 0)
+        rc = submit(pool, made, options, job);
+    pool_reservation_free(reservation_of(options)); /* the job has what it held, or it is given back */
+    return rc;
 }
 
 /* ---- commands -------------------------------------------------------------------------------------------------- */
@@ -487,8 +520,8 @@ static int set_streams(pool_job_t *job, const pool_command_t *command)
     return rc;
 }
 
-int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
-                        pool_job_t **job)
+static int submit_command(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
+                          pool_job_t **job)
 {
     struct kind *kind = NULL;
     pool_job_t *made = NULL;
@@ -511,7 +544,15 @@ int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_
         job_discard(made);
         return rc;
     }
-    return submit(pool, made, job);
+    return submit(pool, made, options, job);
+}
+
+int pool_submit_command(pool_t *pool, const pool_command_t *command, const pool_job_options_t *options,
+                        pool_job_t **job)
+{
+    const int rc = submit_command(pool, command, options, job);
+    pool_reservation_free(reservation_of(options));
+    return rc;
 }
 
 /* ---- a submitted job --------------------------------------------------------------------------------------------- */

@@ -47,7 +47,7 @@ static int nothing(pool_call_t *call)
 /* A small job that has run proves that whoever came before it and does not run has been passed over. */
 static void run_small(pool_t *pool)
 {
-    const pool_job_options_t options = {.memory_expected = MIB, .name = "small"};
+    const pool_job_options_t options = {.memory_expected = POOL_NONE, .name = "small"};
     pool_job_t *job = support_submit(pool, nothing, NULL, 0, &options);
     support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
     pool_job_release(job);
@@ -147,6 +147,78 @@ static void test_admission_starts_all_that_wait_for_each_other(void **state)
         pool_free(pool);
         gate_close(&gate);
     }
+}
+
+/* What all that run use together, and the most that it has been. */
+struct meter {
+    atomic_llong now, most;
+};
+
+static struct meter *meter;
+
+/* Uses 40 MiB from before it comes to the gate until after it. */
+static int use_40_at_gate(pool_call_t *call)
+{
+    void *data = mmap(NULL, 40 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    const long long now = atomic_fetch_add(&meter->now, 40 * MIB) + 40 * MIB;
+    long long most = atomic_load(&meter->most);
+    while (now > most && !atomic_compare_exchange_weak(&meter->most, &most, now))
+        ;
+    gate_pass(call);
+    atomic_fetch_sub(&meter->now, 40 * MIB);
+    return data != MAP_FAILED ? 0 : 1;
+}
+
+/* Nothing is said, nothing known: their limits alone tell, and the budget is kept. */
+static void test_admission_limits_alone_keep_a_given_budget(void **state)
+{
+    (void)state;
+    enum { COUNT = 4 };
+    struct gate gate;
+    pool_job_t *jobs[COUNT];
+    gate_open(&gate);
+    meter = mmap(NULL, sizeof *meter, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(meter, MAP_FAILED);
+    pool_t *pool = open_pool((pool_options_t){.memory_budget = 50 * MIB});
+    pool_job_options_t options = gate_options(&gate);
+    options.memory_limit = 45 * MIB;
+    for (int i = 0; i < COUNT; i++)
+        jobs[i] = support_submit(pool, use_40_at_gate, NULL, 0, &options);
+    for (int i = 0; i < COUNT; i++) {
+        gate_await(&gate);
+        run_small(pool);
+        assert_int_equal(stats_of(pool).queued, COUNT - 1 - i);
+        gate_release(&gate, 1);
+    }
+    for (int i = 0; i < COUNT; i++)
+        finish(jobs[i]);
+    assert_int_equal(atomic_load(&meter->most), 40 * MIB);
+    pool_free(pool);
+    munmap(meter, sizeof *meter);
+    gate_close(&gate);
+}
+
+/* The first of a name has shown that it needs little: the others no longer wait for each other's limits. */
+static void test_admission_learns_what_limits_hide(void **state)
+{
+    (void)state;
+    struct gate gate;
+    pool_job_t *jobs[4];
+    gate_open(&gate);
+    pool_t *pool = open_pool((pool_options_t){.memory_budget = BUDGET});
+    for (int i = 0; i < 4; i++)
+        jobs[i] = gate_submit(pool, &gate, (pool_job_options_t){.memory_limit = 90 * MIB});
+    gate_await(&gate);
+    run_small(pool);
+    assert_int_equal(stats_of(pool).queued, 3);
+    gate_release(&gate, 1);
+    for (int i = 0; i < 3; i++)
+        gate_await(&gate);
+    gate_release(&gate, 3);
+    for (int i = 0; i < 4; i++)
+        finish(jobs[i]);
+    pool_free(pool);
+    gate_close(&gate);
 }
 
 static atomic_int order;
@@ -269,6 +341,8 @@ int main(void)
         SUPPORT_TEST(test_admission_never_overbooks_what_is_said),
         SUPPORT_TEST(test_admission_learns_by_name),
         SUPPORT_TEST(test_admission_starts_all_that_wait_for_each_other),
+        SUPPORT_TEST(test_admission_limits_alone_keep_a_given_budget),
+        SUPPORT_TEST(test_admission_learns_what_limits_hide),
         SUPPORT_TEST(test_admission_does_not_starve_large_jobs),
         SUPPORT_TEST(test_admission_starts_nothing_below_the_floor),
         SUPPORT_TEST(test_admission_none),

@@ -134,6 +134,9 @@ static void test_admission_expectation_table(void **state)
         {"unknown, default budget", {.name = "new"}, false, 250},
         {"unknown, given budget", {.name = "new"}, true, 500},
         {"unknown, with a limit", {.name = "new", .limit = 30 * MIB}, true, 30},
+        {"unknown, with a larger limit", {.name = "new", .limit = 800 * MIB}, true, 800},
+        {"unknown, with a limit above the budget", {.name = "new", .limit = 7000 * MIB}, true, 1000},
+        {"unknown, with a limit, default budget", {.name = "new", .limit = 800 * MIB}, false, 250},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct admission admission;
@@ -184,6 +187,50 @@ static void test_admission_given_back(void **state)
     expect_reserved(&admission, 0);
     assert_int_equal(admission.unknown_count + admission.young_count, 0);
     assert_true(TAILQ_EMPTY(&admission.running) && TAILQ_EMPTY(&admission.young));
+    admission_deinit(&admission);
+}
+
+/* Who only looks changes nothing but whose turn it is. */
+static void test_admission_only_looks(void **state)
+{
+    (void)state;
+    struct admission admission;
+    struct admission_scan scan;
+    make(&admission, 1000, true, 0, 8);
+    struct admission_ticket first = said(500), large = said(800), small = said(100);
+    assert_true(try_one(&admission, &first, 1));
+    admission_scan(&admission, 2, &scan);
+    scan.only_looks = true;
+    assert_int_equal(admission_try(&scan, &large), ADMISSION_PASS);
+    assert_int_equal(admission_try(&scan, &small), ADMISSION_START);
+    assert_true(!small.is_running && large.passed == 0 && large.held_since == 2);
+    expect_reserved(&admission, 500);
+    scan.only_looks = false; /* the rest of the scan: who starts in it passes those that were looked at */
+    assert_int_equal(admission_try(&scan, &small), ADMISSION_START);
+    assert_int_equal(large.passed, 1);
+    admission_deinit(&admission);
+}
+
+/* What holds a reservation for a job that comes later is not evicted before, and is young from its beginning on. */
+static void test_admission_begins_later(void **state)
+{
+    (void)state;
+    struct admission admission;
+    make(&admission, 1000, true, 100, 8);
+    struct admission_ticket one = named("new");
+    assert_true(try_one(&admission, &one, 1000));
+    admission.available = 0;
+    assert_null(admission_victim(&admission, 1001));
+    admission_begin(&admission, &one, true, 1000 + ADMISSION_YOUNG_MS - 1);
+    assert_ptr_equal(admission_victim(&admission, 2000), &one);
+    assert_true(admission_is_watching(&admission));
+    struct admission_scan scan;
+    admission_scan(&admission, 1000 + ADMISSION_YOUNG_MS, &scan);
+    assert_true(one.is_young);
+    admission_scan(&admission, 1000 + 2 * ADMISSION_YOUNG_MS, &scan);
+    assert_false(one.is_young);
+    admission_end(&admission, &one, 0, false, 5000);
+    assert_int_equal(admission.evictable_count, 0);
     admission_deinit(&admission);
 }
 
@@ -329,6 +376,67 @@ static void test_admission_first_of_a_name_teaches_those_that_run(void **state)
     for (int i = 0; i < 10; i++)
         admission_end(&admission, &tickets[5], (uint64_t)MIB, true, 1040); /* another name */
     assert_true(tickets[3].reserved == before);
+    admission_deinit(&admission);
+}
+
+/* A budget that was given is kept where limits alone tell: however long they run, and whatever others needed. */
+static void test_admission_limits_alone_keep_a_given_budget(void **state)
+{
+    (void)state;
+    struct admission admission;
+    make(&admission, 500, true, 0, 8);
+    struct admission_ticket tickets[4];
+    char names[LEARNED_NEWCOMERS_MIN][8];
+    for (int i = 0; i < 4; i++)
+        tickets[i] = (struct admission_ticket){.name = "n", .limit = (uint64_t)(450 * MIB)};
+    for (int i = 0; i < LEARNED_NEWCOMERS_MIN; i++) { /* small ones of other names */
+        snprintf(names[i], sizeof names[i], "n%u", (unsigned)i & 0xff);
+        learned_note(&admission.learned, names[i], (uint64_t)MIB);
+    }
+    assert_int_equal(start_all(&admission, tickets, 4, 1000), 1);
+    expect_reserved(&admission, 450);
+    admission_used(&admission, &tickets[0], (uint64_t)(100 * MIB), 1100);
+    assert_int_equal(start_all(&admission, tickets, 4, 1100 + 10 * ADMISSION_YOUNG_MS), 0);
+    expect_reserved(&admission, 450);
+    struct admission_ticket small = said(50);
+    assert_true(try_one(&admission, &small, 5000));
+    admission_end(&admission, &small, 0, false, 5000);
+    admission_end(&admission, &tickets[0], (uint64_t)(400 * MIB), true, 5000);
+    assert_int_equal(start_all(&admission, tickets + 1, 3, 5000), 1); /* 400 and a margin */
+    admission_deinit(&admission);
+}
+
+/* What the first of a name has shown counts for those that run with their limits reserved. */
+static void test_admission_learning_lowers_what_limits_reserve(void **state)
+{
+    (void)state;
+    struct admission admission;
+    make(&admission, 1000, true, 0, 8);
+    struct admission_ticket tickets[4];
+    for (int i = 0; i < 4; i++)
+        tickets[i] = (struct admission_ticket){.name = "n", .limit = (uint64_t)(400 * MIB)};
+    assert_int_equal(start_all(&admission, tickets, 4, 1000), 2);
+    admission_used(&admission, &tickets[1], (uint64_t)(150 * MIB), 1005);
+    expect_reserved(&admission, 800);
+    admission_end(&admission, &tickets[0], (uint64_t)(80 * MIB), true, 1010);
+    expect_reserved(&admission, 150); /* 100, but it has used more */
+    assert_int_equal(start_all(&admission, &tickets[2], 2, 1010), 2);
+    expect_reserved(&admission, 350);
+    admission_deinit(&admission);
+}
+
+/* By the machine, too: a limit is expected to be needed. */
+static void test_admission_limits_count_for_the_machine(void **state)
+{
+    (void)state;
+    struct admission admission;
+    make(&admission, 10000, true, 100, 4);
+    struct admission_ticket one = {.name = "n", .limit = (uint64_t)(400 * MIB)}, two = one;
+    admission.available = (uint64_t)(899 * MIB);
+    assert_true(try_one(&admission, &one, 1));
+    assert_false(try_one(&admission, &two, 1));
+    admission.available = (uint64_t)(900 * MIB);
+    assert_true(try_one(&admission, &two, 1));
     admission_deinit(&admission);
 }
 
@@ -547,6 +655,7 @@ static void test_admission_sums_hold_at_random(void **state)
         if (!ticket->is_running) {
             *ticket = (struct admission_ticket){.name = names[random() % 4], .rerunnable = random() % 2 == 0};
             ticket->said = random() % 3 == 0 ? random() % 300 * MIB : 0;
+            ticket->limit = random() % 3 == 0 ? (uint64_t)(1 + random() % 500) * (uint64_t)MIB : 0;
             if (try_one(&admission, ticket, now))
                 assert_true(admission_reserved(&admission) <= admission.rules.budget ||
                             admission_reserved(&admission) == ticket->reserved);
@@ -585,12 +694,17 @@ int main(void)
         SUPPORT_TEST(test_admission_expectation_table),
         SUPPORT_TEST(test_admission_use_raises_a_reservation),
         SUPPORT_TEST(test_admission_given_back),
+        SUPPORT_TEST(test_admission_only_looks),
+        SUPPORT_TEST(test_admission_begins_later),
         SUPPORT_TEST(test_admission_none_admits_all),
         SUPPORT_TEST(test_admission_spreads_add_up_as_errors_do),
         SUPPORT_TEST(test_admission_default_budget_starts_all_unknown_jobs),
         SUPPORT_TEST(test_admission_unknown_jobs_that_wait_for_each_other_all_start),
         SUPPORT_TEST(test_admission_unknown_jobs_stay_young_while_they_grow),
         SUPPORT_TEST(test_admission_first_of_a_name_teaches_those_that_run),
+        SUPPORT_TEST(test_admission_limits_alone_keep_a_given_budget),
+        SUPPORT_TEST(test_admission_learning_lowers_what_limits_reserve),
+        SUPPORT_TEST(test_admission_limits_count_for_the_machine),
         SUPPORT_TEST(test_admission_ever_new_names_are_not_held_up_for_ever),
         SUPPORT_TEST(test_admission_small_ones_pass_a_bounded_number_of_times),
         SUPPORT_TEST(test_admission_small_ones_pass_for_a_bounded_time),

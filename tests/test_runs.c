@@ -39,6 +39,7 @@ struct fixture {
     struct told told[IDS];
     char message[512], log[512];
     uint64_t memory_limit;    /* of the next start; 0: its specification's */
+    bool reserves;            /* what a job needs, before it is started */
     bool closed, late, again; /* again: job 1 is started anew when it has ended, once */
     struct record_end first;  /* of a run that was started again at its end */
 };
@@ -166,6 +167,20 @@ static void open_runs(struct fixture *fixture, const char *module)
         fail_msg("%s", fixture->message);
 }
 
+/* NULL where nothing is to be reserved. */
+static pool_reservation_t *reserve(struct fixture *fixture, const struct spec *spec, uint64_t limit)
+{
+    pool_reservation_t *reservation = NULL;
+    size_t which = 1;
+    if (!fixture->reserves)
+        return NULL;
+    assert_int_equal(runs_reservation_new(fixture->runs, spec, limit, &reservation), 0);
+    if (runs_reserve(fixture->runs, &reservation, 1, &which, NULL) < 0)
+        fail_msg("%s", pool_message());
+    assert_int_equal(which, 0);
+    return reservation;
+}
+
 /* Starts what the form says, and empties the form. */
 static int start(struct fixture *fixture, uint64_t id)
 {
@@ -174,7 +189,8 @@ static int start(struct fixture *fixture, uint64_t id)
     if (spec_read(form_map(&fixture->form), &spec, &error) < 0)
         fail_msg("%s", error.message);
     const uint64_t limit = fixture->memory_limit > 0 ? fixture->memory_limit : (uint64_t)spec.memory;
-    const int rc = runs_start(fixture->runs, id, 1, &spec, limit, fixture->message);
+    pool_reservation_t *reservation = reserve(fixture, &spec, limit);
+    const int rc = runs_start(fixture->runs, id, 1, &spec, limit, reservation, fixture->message);
     form_deinit(&fixture->form);
     form_init(&fixture->form);
     return rc;
@@ -496,6 +512,39 @@ static void test_runs_tasks(void **state)
     assert_true(told->value_size == (size_t)(3 * MIB) && told->value[told->value_size - 1] == 'x');
 }
 
+/* All of the budget each time: what one does not give back the next does not get. */
+static void test_runs_reserved(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit old;
+    fixture->options.memory_budget = 64 * MIB;
+    fixture->reserves = true;
+    open_runs(fixture, TEST_MODULES "/good.so");
+    form_texts(&fixture->form, "command", "echo", "one", NULL);
+    form_int(&fixture->form, "expected", 64 * MIB);
+    assert_int_equal(start(fixture, 1), 0);
+    expect_end(fixture, 1, POOL_CAUSE_EXITED, 0);
+    expect_output(fixture, 1, OUTPUT_STDOUT, "one\n");
+    for (uint64_t id = 2; id < 4; id++) {
+        form_text(&fixture->form, "task", "echo");
+        form_int(&fixture->form, "memory", 64 * MIB);
+        assert_int_equal(start(fixture, id), 0);
+        expect_end(fixture, id, POOL_CAUSE_EXITED, 0);
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    const struct rlimit none = {.rlim_cur = 3, .rlim_max = old.rlim_max};
+    form_texts(&fixture->form, "command", "true", NULL);
+    form_int(&fixture->form, "expected", 64 * MIB);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const int rc = start(fixture, 4);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(rc, -EMFILE);
+    form_texts(&fixture->form, "command", "true", NULL);
+    form_int(&fixture->form, "expected", 64 * MIB);
+    assert_int_equal(start(fixture, 4), 0);
+    expect_end(fixture, 4, POOL_CAUSE_EXITED, 0);
+}
+
 static void test_runs_task_output(void **state)
 {
     struct fixture *fixture = *state;
@@ -723,6 +772,7 @@ int main(void)
         RUNS_TEST(test_runs_output_that_cannot_be_written),
         RUNS_TEST(test_runs_again),
         RUNS_TEST(test_runs_tasks),
+        RUNS_TEST(test_runs_reserved),
         RUNS_TEST(test_runs_task_output),
         RUNS_TEST(test_runs_task_ends),
         RUNS_TEST(test_runs_modules_refused),

@@ -170,6 +170,43 @@ static void test_scarcity_in_a_map(void **state)
     pool_free(pool);
 }
 
+/* With the nth allocation of a submit with a reservation failing. What is reserved is all of the budget: what does not
+ * come back is missing the next time. */
+static bool reserve_and_submit_with(pool_t *pool, int n)
+{
+    pool_job_options_t options = {.name = "reserved", .memory_expected = 1 << 30, .deadline_ms = 1000000 + n};
+    pool_job_t *job = NULL;
+    fail_at = n;
+    int rc = pool_reservation_new(pool, &options, &options.reservation);
+    if (rc == 0) {
+        assert_int_equal(pool_reserve(pool, &options.reservation, 1, NULL, NULL), 0);
+        rc = pool_submit(pool, return_argument, "yes", 4, &options, &job);
+    }
+    fail_at = 0;
+    if (rc == 0)
+        support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
+    else
+        assert_int_equal(rc, -ENOMEM);
+    pool_job_release(job);
+    return rc == 0;
+}
+
+static void test_scarcity_in_a_reservation(void **state)
+{
+    enum { MOST = 20 };
+    pool_t *pool;
+    int submitted = 0;
+    (void)state;
+    const pool_options_t options = {.workers = 1, .memory_budget = 1 << 30, .memory_floor = POOL_NONE};
+    for (int n = 1; n <= MOST; n++) {
+        assert_int_equal(pool_open(&pool, &options, NULL), 0); /* nothing of it is there already */
+        submitted += reserve_and_submit_with(pool, n);
+        assert_true(reserve_and_submit_with(pool, 0));
+        pool_free(pool);
+    }
+    assert_in_range(submitted, 1, MOST - 5);
+}
+
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
 
 static void test_scarcity_passes_and_the_job_runs(void **state)
@@ -277,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_scarcity_in_a_submit),
         SUPPORT_TEST(test_scarcity_in_a_map),
+        SUPPORT_TEST(test_scarcity_in_a_reservation),
         SUPPORT_TEST(test_scarcity_passes_and_the_job_runs),
         SUPPORT_TEST(test_scarcity_and_a_cancel),
         SUPPORT_TEST(test_scarcity_and_a_deadline),

@@ -23,10 +23,18 @@ static void set(struct schedule_job *job, uint64_t id, int32_t priority, struct 
     job->group = group;
 }
 
+static struct schedule_job *next_of(struct schedule *schedule, double now)
+{
+    struct schedule_job *next = NULL;
+    const size_t count = schedule_look(schedule, now, &next, 1);
+    assert_int_equal(count, next != NULL);
+    return next;
+}
+
 /* Takes the next one and asserts that it is this one. */
 static void expect_next(struct schedule *schedule, struct schedule_job *job, double now)
 {
-    assert_ptr_equal(schedule_next(schedule, now), job);
+    assert_ptr_equal(next_of(schedule, now), job);
     assert_int_equal(job->state, SCHEDULE_READY);
     schedule_run(schedule, job);
     assert_int_equal(job->state, SCHEDULE_RUNNING);
@@ -48,10 +56,41 @@ static void test_schedule_priority_then_id(void **state)
     }
     for (size_t i = 0; i < 8; i++)
         expect_next(&schedule, &jobs[order[i]], 0);
-    assert_null(schedule_next(&schedule, 0));
+    assert_null(next_of(&schedule, 0));
     for (size_t i = 0; i < 8; i++)
         schedule_remove(&schedule, &jobs[i]);
     assert_int_equal(group_of(&schedule, "even")->running, 0);
+    schedule_deinit(&schedule);
+}
+
+/* All of them in their order, without running any; and no more than are asked for. */
+static void test_schedule_look_ahead(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    static struct schedule_job jobs[COUNT];
+    struct schedule_job *found[COUNT + 1];
+    struct schedule schedule;
+    schedule_init(&schedule);
+    assert_int_equal(schedule_look(&schedule, 0, found, COUNT), 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        char name[] = {(char)('a' + i % 7), '\0'};
+        set(&jobs[i], i + 1, (int32_t)(i * 31 % 17), group_of(&schedule, name));
+        schedule_add(&schedule, &jobs[i], 0);
+    }
+    for (size_t most = 1; most <= COUNT + 1; most++) {
+        found[most - 1] = NULL;
+        const size_t count = schedule_look(&schedule, 0, found, most);
+        assert_int_equal(count, most < COUNT ? most : COUNT);
+        for (size_t i = 1; i < count; i++)
+            assert_true(found[i - 1]->priority > found[i]->priority ||
+                        (found[i - 1]->priority == found[i]->priority && found[i - 1]->id < found[i]->id));
+    }
+    assert_int_equal(schedule_look(&schedule, 0, found, COUNT), COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        expect_next(&schedule, found[i], 0); /* as they run */
+    for (size_t i = 0; i < COUNT; i++)
+        schedule_remove(&schedule, &jobs[i]);
     schedule_deinit(&schedule);
 }
 
@@ -84,10 +123,10 @@ static void test_schedule_limits_and_pauses(void **state)
     expect_next(&schedule, &jobs[0], 0);
     expect_next(&schedule, &jobs[2], 0); /* a is full */
     b->paused = true;
-    assert_null(schedule_next(&schedule, 0));
+    assert_null(next_of(&schedule, 0));
     schedule_remove(&schedule, &jobs[0]);
     schedule.paused = true;
-    assert_null(schedule_next(&schedule, 0));
+    assert_null(next_of(&schedule, 0));
     schedule.paused = false;
     expect_next(&schedule, &jobs[1], 0);
     b->paused = false;
@@ -113,7 +152,7 @@ static void test_schedule_times(void **state)
         schedule_add(&schedule, &jobs[i], 5);
         assert_int_equal(jobs[i].state, SCHEDULE_LATER);
     }
-    assert_null(schedule_next(&schedule, 9.99));
+    assert_null(next_of(&schedule, 9.99));
     for (size_t i = 0; i < 4; i++) {
         const double due = times[order[i]];
         assert_true(i == 1 || schedule_wake_at(&schedule) == due); /* the second was due with the first */
@@ -136,9 +175,9 @@ static void test_schedule_clock_put_back(void **state)
         jobs[i].start_at = 100 + 100 * (double)i;
         schedule_add(&schedule, &jobs[i], 0);
     }
-    assert_ptr_equal(schedule_next(&schedule, 150), &jobs[0]);
+    assert_ptr_equal(next_of(&schedule, 150), &jobs[0]);
     expect_next(&schedule, &jobs[0], 50);
-    assert_null(schedule_next(&schedule, 50));
+    assert_null(next_of(&schedule, 50));
     assert_true(schedule_wake_at(&schedule) == 200);
     for (size_t i = 0; i < 2; i++)
         schedule_remove(&schedule, &jobs[i]);
@@ -160,7 +199,7 @@ static void test_schedule_change(void **state)
     schedule_add(&schedule, &jobs[2], 0);
     schedule_change(&schedule, &jobs[1], 1, b, 0, 0);
     assert_true(a->ready == 1 && b->ready == 1);
-    assert_ptr_equal(schedule_next(&schedule, 0), &jobs[1]);
+    assert_ptr_equal(next_of(&schedule, 0), &jobs[1]);
     schedule_change(&schedule, &jobs[1], 1, b, 50, 0);
     assert_true(jobs[1].state == SCHEDULE_LATER && b->ready == 0 && b->waiting == 1);
     schedule_change(&schedule, &jobs[2], 7, b, 0, 0);
@@ -294,7 +333,7 @@ static void test_schedule_many(void **state)
         schedule_remove(&schedule, &jobs[i]);
     const struct schedule_job *before = NULL;
     size_t count = 0;
-    for (struct schedule_job *job; (job = schedule_next(&schedule, 0)) != NULL; before = job, count++) {
+    for (struct schedule_job *job; (job = next_of(&schedule, 0)) != NULL; before = job, count++) {
         assert_true(before == NULL || before->priority > job->priority ||
                     (before->priority == job->priority && before->id < job->id));
         schedule_run(&schedule, job);
@@ -347,7 +386,13 @@ static size_t running_in(const struct model *model, int group)
     return count;
 }
 
-static struct item *model_next(struct model *model)
+static bool comes_before(const struct item *a, const struct item *b)
+{
+    return a->priority != b->priority ? a->priority > b->priority : a->job.id < b->job.id;
+}
+
+/* The best of those that come behind one (NULL: of all). */
+static struct item *model_after(struct model *model, const struct item *before)
 {
     struct item *best = NULL;
     for (size_t i = 0; i < JOBS && !model->schedule.paused; i++) {
@@ -356,8 +401,7 @@ static struct item *model_next(struct model *model)
         if (!is_ready(model, item) || group->paused ||
             (group->limit > 0 && running_in(model, item->group) >= (size_t)group->limit))
             continue;
-        if (best == NULL || item->priority > best->priority ||
-            (item->priority == best->priority && item->job.id < best->job.id))
+        if ((before == NULL || comes_before(before, item)) && (best == NULL || comes_before(item, best)))
             best = item;
     }
     return best;
@@ -377,8 +421,15 @@ static double model_wake_at(const struct model *model)
 
 static void compare(struct model *model)
 {
-    const struct item *expected = model_next(model);
-    assert_ptr_equal(schedule_next(&model->schedule, model->now), expected == NULL ? NULL : &expected->job);
+    struct schedule_job *found[JOBS];
+    const size_t most = 1 + (size_t)random() % JOBS;
+    const size_t count = schedule_look(&model->schedule, model->now, found, most);
+    const struct item *expected = NULL;
+    for (size_t i = 0; i < count; i++) {
+        expected = model_after(model, expected);
+        assert_ptr_equal(found[i], expected == NULL ? NULL : &expected->job);
+    }
+    assert_true(count == most || model_after(model, expected) == NULL);
     assert_true(schedule_wake_at(&model->schedule) == model_wake_at(model));
     for (int group = 0; group < GROUPS; group++) {
         size_t ready = 0, waiting = 0;
@@ -445,7 +496,7 @@ static void leave(struct model *model, struct item *item)
 static void do_anything(struct model *model)
 {
     struct item *item = &model->items[random() % JOBS];
-    struct item *next = model_next(model);
+    struct item *next = model_after(model, NULL);
     struct schedule_group *group = model->groups[random() % GROUPS];
     switch (random() % 8) {
     case 0:
@@ -502,6 +553,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_schedule_priority_then_id),
+        SUPPORT_TEST(test_schedule_look_ahead),
         SUPPORT_TEST(test_schedule_groups),
         SUPPORT_TEST(test_schedule_limits_and_pauses),
         SUPPORT_TEST(test_schedule_times),

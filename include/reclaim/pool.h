@@ -43,9 +43,10 @@ extern "C" {
 /* Really none, or at once, where zero stands for a default. */
 #define POOL_NONE (-1)
 
-typedef struct pool pool_t;           /* a queue, a fork server and its workers */
-typedef struct pool_job pool_job_t;   /* one submitted job: a future, reference counted */
-typedef struct pool_call pool_call_t; /* the job as its own process sees it: reclaim/call.h */
+typedef struct pool pool_t;                         /* a queue, a fork server and its workers */
+typedef struct pool_job pool_job_t;                 /* one submitted job: a future, reference counted */
+typedef struct pool_call pool_call_t;               /* the job as its own process sees it: reclaim/call.h */
+typedef struct pool_reservation pool_reservation_t; /* what a job holds that is not in the pool yet: pool_reserve */
 
 typedef struct pool_bytes {
     const void *data;
@@ -171,8 +172,9 @@ typedef struct pool_options {
     int64_t memory_budget; /* bytes that running jobs may be expected to use together, at least 1 MiB; default: 80 % of
                               what the machine or an enclosing cgroup can give; POOL_NONE: jobs start without regard to
                               it. With the default a job of a name never seen counts for budget / workers, so that such
-                              jobs alone fill all workers. With a budget that is given they start two by two, at some
-                              200 ms, until they have shown what they use, or the first of the name has ended */
+                              jobs alone fill all workers. A budget that is given is kept: such a job counts for its
+                              memory_limit; those without one start two by two, at some 200 ms, until they have shown
+                              what they use. Either way until the first of the name has ended */
     int64_t memory_floor; /* bytes of the machine's available memory: nothing starts that would leave less, and below it
                              the youngest running rerunnable job is requeued; default: 5 % of what there is;
                              POOL_NONE: no floor */
@@ -258,7 +260,7 @@ typedef struct pool_job_options {
     int64_t memory_limit;  /* bytes the job may add, its whole tree together; beyond, it is killed: OUT_OF_MEMORY, cause
                               MEMORY_LIMIT; at least 1 MiB; default: none */
     int64_t memory_expected; /* bytes it will need, for admission; default: learned from finished jobs of its name, else
-                                a fair share of the budget; POOL_NONE: nothing worth counting */
+                                as memory_budget says; POOL_NONE: nothing worth counting */
     int32_t pids;         /* processes the job may have at once, its worker not counted; default: no limit. In a cgroup
                              threads count, and the fork fails; else the job is killed: PROCESS_LIMIT */
     int32_t cpu_weight;   /* share of the CPU under contention, 1 to 10,000, others have 100 (cgroup's cpu.weight);
@@ -285,6 +287,8 @@ typedef struct pool_job_options {
     bool early;              /* settled when the value is whole, before the worker is reaped: outcome and value are
                                 final, usage.complete is false and the rest of usage stays as it is */
     bool collect;            /* pool_next hands it out */
+    pool_reservation_t *reservation; /* *taken*: pool_reserve has reserved for this job, which starts at once. Of the
+                                        same pool, memory_expected and memory_limit; not for pool_map */
     pool_settled_fn on_settled;
     pool_event_fn on_event;
     pool_release_fn on_release;
@@ -347,6 +351,28 @@ POOL_API int pool_submit_command(pool_t *pool, const pool_command_t *command, co
 POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count,
                       const pool_job_options_t *options, pool_job_t **jobs);
 
+/* ---- reserving -------------------------------------------------------------------------------------------------- */
+
+/* For a host that has a queue of its own, and is to know that a job may start before it hands it over. A reservation is
+ * the turn of one job that waits there, and once pool_reserve has found that it may start, memory and a worker for it.
+ * Of options (*copies*) count name (required: what jobs of it have needed is known), memory_expected and memory_limit:
+ * those of the job. On failure *reservation is NULL. Errors: -EINVAL, -E2BIG (as pool_submit), -EPERM, -ENOMEM. */
+POOL_API int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_reservation_t **reservation);
+
+/* Reserves for the first of these (*borrows*; NULL entries are skipped), in the order of their turn, that may start
+ * now: *which says which one. One that may not is passed by others behind it, so often and for so long as in the pool's
+ * queue, whose jobs come before all of these: so give all that wait, 64 are looked at. What is reserved nobody else
+ * gets: submit the job with it, or free it. -EAGAIN: none may start now; ask again when a job has ended, and after
+ * *again_ms at the latest (-1: there is no worker before one has ended). Any of the two may be NULL. Errors: -EINVAL
+ * (no reservation, another pool's, one that holds something already), -ESHUTDOWN, -EIO, -EPERM, -ENOMEM, -EDEADLK (in a
+ * callback). */
+POOL_API int pool_reserve(pool_t *pool, pool_reservation_t *const *reservations, size_t count, size_t *which,
+                          int64_t *again_ms);
+
+/* Gives back what it holds, and frees it (*takes*; NULL is fine). Also after pool_free; in a forked child it does
+ * nothing. */
+POOL_API void pool_reservation_free(pool_reservation_t *reservation);
+
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
 /* Waits until the job is settled. 0, or -ETIMEDOUT and the job goes on; timeout_ms -1 waits for ever, 0 only looks.
@@ -397,7 +423,7 @@ typedef struct pool_memory {
     uint64_t fork_server;        /* resident in the fork server, most of it shared with host and workers */
     uint64_t workers;            /* anonymous and shared memory resident in workers and not inherited */
     uint64_t results;            /* held in settled results not yet released, and in arguments not yet run */
-    uint64_t reserved_for_jobs;  /* admission: what running jobs are expected to use */
+    uint64_t reserved_for_jobs;  /* admission: what running jobs are expected to use, and reservations hold */
     uint64_t budget;             /* admission: memory_budget in force; 0: none */
     uint64_t floor;              /* admission: memory_floor in force; 0: none */
     uint64_t available;          /* what can be had without swapping: MemAvailable (proc(5)), or less in a cgroup */
@@ -407,7 +433,7 @@ typedef struct pool_memory {
 } pool_memory_t;
 
 typedef struct pool_stats {
-    uint64_t queued, running;            /* now; running includes what is being started or reaped */
+    uint64_t queued, running;            /* now; running includes what is being started or reaped, and reservations */
     uint64_t warm;                       /* idle workers now */
     uint64_t submitted;                  /* since pool_open */
     uint64_t settled[16];                /* by outcome, indexed by pool_outcome_t */
@@ -431,7 +457,8 @@ typedef enum pool_close {
 
 /* Refuses new work, ends the rest as `how` says, and returns when every process of the pool is gone. May be called from
  * any thread, also again with a harder how while another call waits. Submits that block give -ESHUTDOWN, and so does
- * pool_next when nothing is left; settled jobs can still be fetched. Errors: -EDEADLK in a callback, -EINVAL. */
+ * pool_next when nothing is left; settled jobs can still be fetched. What reservations hold is given back. Errors:
+ * -EDEADLK in a callback, -EINVAL. */
 POOL_API int pool_close(pool_t *pool, pool_close_t how);
 
 /* Says that no more work will come: what was submitted runs as under POOL_CLOSE_WAIT, and the pool's processes leave

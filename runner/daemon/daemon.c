@@ -83,6 +83,7 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
         ending->value = pool_job_result(job)->data;
     }
     STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);
+    daemon->look_at = 0; /* its memory is back, though its end may not be written yet */
 }
 
 static void on_started(void *user, uint64_t id)
@@ -145,6 +146,8 @@ void daemon_arm(struct daemon *daemon)
         delay = sooner(delay, until(daemon->probe_at));
     else
         delay = sooner(delay, has_endings(daemon) ? 1 : until(daemon->expire_at));
+    if (daemon->phase == DAEMON_SERVING && daemon->read_only[0] == '\0' && daemon->look_at > 0)
+        delay = sooner(delay, daemon->look_at > now ? daemon->look_at - now : 1);
     if (daemon->phase == DAEMON_STOPPING)
         delay = sooner(delay, daemon->kill_at > now ? daemon->kill_at - now : 1);
     uv_timer_start(&daemon->timer, on_timer, (uint64_t)delay, 0);

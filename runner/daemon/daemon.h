@@ -25,14 +25,15 @@
 /* A job that has not ended. */
 struct job {
     struct schedule_job schedule;
-    uint64_t client;   /* the session that submitted it; 0: one of another life */
-    uint32_t attempt;  /* runs begun */
-    bool after_any;    /* runs also when one that it needs has failed */
-    bool retrying;     /* its time is a retry's */
-    bool relative;     /* its time was told as a delay: it does not follow a clock that is set */
-    bool falling;      /* it is being ended, since one that it needs has failed */
-    bool started;      /* RUNNING: a worker has it; else it waits in the pool */
-    UT_hash_handle hh; /* by schedule.id */
+    uint64_t client;                 /* the session that submitted it; 0: one of another life */
+    uint32_t attempt;                /* runs begun */
+    bool after_any;                  /* runs also when one that it needs has failed */
+    bool retrying;                   /* its time is a retry's */
+    bool relative;                   /* its time was told as a delay: it does not follow a clock that is set */
+    bool falling;                    /* it is being ended, since one that it needs has failed */
+    bool started;                    /* RUNNING: a worker has it; else one is about to */
+    pool_reservation_t *reservation; /* it has been looked at; in a turn that starts it, what it needs */
+    UT_hash_handle hh;               /* by schedule.id */
 };
 
 /* A connection. */
@@ -119,6 +120,7 @@ struct daemon {
     bool recovered; /* what ran when a daemon died is seen to, and that is on disk */
     bool draining;
     enum daemon_phase phase;
+    int64_t look_at;    /* uv_now: jobs wait for memory, and are looked at again; 0: none does */
     int64_t kill_at;    /* uv_now, STOPPING: when what runs is ended */
     uint64_t opened_ms; /* uv_now */
     int exit_code;

@@ -1,4 +1,5 @@
-/* launch.c - starting jobs: chosen and written down as running within a turn, handed to the pool after its commit. */
+/* launch.c - starting jobs: chosen and written down as running within a turn, handed to the pool after its commit. What
+ * a job needs is reserved before it is written down; one that has to wait for memory stays queued. */
 #include "daemon.h"
 
 #include "retry.h"
@@ -6,6 +7,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LOOK_AHEAD 64   /* jobs that may be passed by others, as in the pool's own queue */
+#define LATER_MS   1000 /* when the pool does not say when to look again */
+
+/* What a job is to do, as the store has it. The caller destroys unpacked, and spec borrows from it and from record. */
+static int read_job(struct daemon *daemon, uint64_t id, struct record *record, struct spec *spec,
+                    msgpack_unpacked *unpacked)
+{
+    msgpack_unpacked_init(unpacked);
+    const int error = store_job_read(daemon->store, id, record);
+    return error < 0 ? error : spec_decode(record->spec.data, record->spec.size, spec, unpacked);
+}
 
 static int write_running(struct daemon *daemon, struct job *job)
 {
@@ -37,30 +50,6 @@ static int note_tag(struct daemon *daemon)
     return error;
 }
 
-void launch_pick(struct daemon *daemon)
-{
-    struct schedule_job *next;
-    if (daemon->phase != DAEMON_SERVING)
-        return;
-    size_t running = runs_count(daemon->runs);
-    if (running < daemon->workers && note_tag(daemon) < 0)
-        return;
-    while (running < daemon->workers && (next = schedule_next(&daemon->schedule, daemon_now())) != NULL) {
-        struct job *job = (struct job *)next; /* its first member */
-        const int error = write_running(daemon, job);
-        if (error < 0) {
-            turn_fail(daemon, error, NULL);
-            return;
-        }
-        schedule_run(&daemon->schedule, next);
-        job->started = true; /* for the event, which comes when it is handed over */
-        turn_event(daemon, "started", next->id);
-        job->started = false;
-        turn_start(daemon, next->id);
-        running++;
-    }
-}
-
 /* A pool whose keeper was killed starts nothing any more. The next daemon has a new one, and all jobs. */
 static void stop_without_pool(struct daemon *daemon)
 {
@@ -72,6 +61,99 @@ static void stop_without_pool(struct daemon *daemon)
               log_text("message", "its keeper process was killed: the daemon ends, start it again"));
     daemon->exit_code = 1;
     daemon_stop(daemon, 0);
+}
+
+/* ---- who may start --------------------------------------------------------------------------------------------- */
+
+static int make_reservation(struct daemon *daemon, struct job *job)
+{
+    struct record record;
+    struct spec spec;
+    msgpack_unpacked unpacked;
+    if (job->reservation != NULL)
+        return 0;
+    int error = read_job(daemon, job->schedule.id, &record, &spec, &unpacked);
+    if (error == 0)
+        error = runs_reservation_new(daemon->runs, &spec, retry_memory(&spec, record.oom_retries, daemon->budget),
+                                     &job->reservation);
+    msgpack_unpacked_destroy(&unpacked);
+    return error;
+}
+
+/* Which of the jobs that are next may start; NULL: none, and look_at says when to look again. What it needs is reserved
+ * then, but for one with which the pool will have nothing to do: it says so itself when it is handed over. */
+static struct job *look(struct daemon *daemon, struct schedule_job *const *jobs, size_t count)
+{
+    pool_reservation_t *reservations[LOOK_AHEAD];
+    size_t which;
+    int64_t again_ms = -1;
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = (struct job *)jobs[i]; /* its first member */
+        if (make_reservation(daemon, job) < 0)
+            return job;
+        reservations[i] = job->reservation;
+    }
+    const int error = runs_reserve(daemon->runs, reservations, count, &which, &again_ms);
+    if (error == 0)
+        return (struct job *)jobs[which];
+    if (error != -EAGAIN)
+        log_event(daemon->log, LOG_LEVEL_WARNING, "pool", log_text("message", pool_message()));
+    if (error != -EAGAIN)
+        stop_without_pool(daemon);
+    daemon->look_at = (int64_t)uv_now(daemon->loop) + (again_ms >= 0 ? again_ms : LATER_MS);
+    return NULL;
+}
+
+/* The next job to start. The first one most often may: then the others need no look. */
+static struct job *find_next(struct daemon *daemon)
+{
+    struct schedule_job *jobs[LOOK_AHEAD];
+    struct job *next = NULL;
+    daemon->look_at = 0;
+    if (schedule_look(&daemon->schedule, daemon_now(), jobs, 1) == 1)
+        next = look(daemon, jobs, 1);
+    if (next != NULL || daemon->look_at == 0)
+        return next;
+    const size_t count = schedule_look(&daemon->schedule, daemon_now(), jobs, LOOK_AHEAD);
+    return count > 1 ? look(daemon, jobs, count) : NULL;
+}
+
+/* Jobs wait for memory, and nothing has happened since that may let one start. */
+static bool is_waiting(const struct daemon *daemon)
+{
+    const double wake_at = schedule_wake_at(&daemon->schedule);
+    return daemon->look_at > (int64_t)uv_now(daemon->loop) && !store_is_dirty(daemon->store) &&
+           (wake_at == 0 || wake_at > daemon_now());
+}
+
+/* ---- starting -------------------------------------------------------------------------------------------------- */
+
+static int pick(struct daemon *daemon, struct job *job)
+{
+    const uint64_t id = job->schedule.id;
+    const int error = write_running(daemon, job);
+    if (error < 0)
+        return turn_fail(daemon, error, NULL);
+    schedule_run(&daemon->schedule, &job->schedule);
+    job->started = true; /* for the event, which comes when it is handed over */
+    turn_event(daemon, "started", id);
+    job->started = false;
+    turn_start(daemon, id);
+    return 0;
+}
+
+void launch_pick(struct daemon *daemon)
+{
+    struct job *next;
+    if (daemon->phase != DAEMON_SERVING || is_waiting(daemon))
+        return;
+    size_t running = runs_count(daemon->runs);
+    daemon->look_at = 0;
+    if (running < daemon->workers && note_tag(daemon) < 0)
+        return;
+    for (; running < daemon->workers && (next = find_next(daemon)) != NULL; running++)
+        if (pick(daemon, next) < 0)
+            return;
 }
 
 /* What could not be started is as one that has ended: for the next turn. */
@@ -97,13 +179,16 @@ void launch_start(struct daemon *daemon, uint64_t id)
     struct spec spec;
     msgpack_unpacked unpacked;
     char message[512] = "its specification cannot be read";
-    msgpack_unpacked_init(&unpacked);
-    int error = store_job_read(daemon->store, id, &record);
-    if (error == 0)
-        error = spec_decode(record.spec.data, record.spec.size, &spec, &unpacked);
+    struct job *job = live_find(daemon, id);
+    pool_reservation_t *reservation = job == NULL ? NULL : job->reservation;
+    if (job != NULL)
+        job->reservation = NULL;
+    int error = read_job(daemon, id, &record, &spec, &unpacked);
     if (error == 0)
         error = runs_start(daemon->runs, id, record.attempt, &spec,
-                           retry_memory(&spec, record.oom_retries, daemon->budget), message);
+                           retry_memory(&spec, record.oom_retries, daemon->budget), reservation, message);
+    else
+        pool_reservation_free(reservation);
     msgpack_unpacked_destroy(&unpacked);
     if (error < 0)
         give_back(daemon, id, error, message);

@@ -57,6 +57,7 @@ void live_drop(struct daemon *daemon, struct job *job)
         client->jobs--;
     schedule_remove(&daemon->schedule, &job->schedule);
     HASH_DEL(daemon->jobs, job);
+    pool_reservation_free(job->reservation);
     free(job);
 }
 

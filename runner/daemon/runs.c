@@ -141,6 +141,12 @@ void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *us
     stop_if_due(runs, kill);
 }
 
+int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,
+                 int64_t *again_ms)
+{
+    return pool_reserve(runs->pool, reservations, count, which, again_ms);
+}
+
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 int32_t runs_workers(const struct runs *runs)

@@ -46,14 +46,23 @@ const char *const *runs_tasks(const struct runs *runs);
 bool runs_has_task(const struct runs *runs, struct rpc_text name);
 const pool_t *runs_pool(const struct runs *runs); /* for pool_stats, pool_memory */
 
+/* What a job waits with, and then holds, that has not been started: reclaim/pool.h. memory_limit: of its next run, 0:
+ * none. spec is *borrowed* during the call. As pool_reservation_new: -E2BIG, it could never start; -ENOMEM. */
+int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t memory_limit,
+                         pool_reservation_t **reservation);
+/* As pool_reserve; pool_message tells. */
+int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,
+                 int64_t *again_ms);
+
 /* Starts one, which must not run already: removes the files of an earlier run, hands it to the pool. What it writes to
  * standard output and error goes into files of its own as it comes; beyond output_limit the job is ended, else beyond
  * output_max the rest is dropped; both are `truncated`, and so is what could not be written, which the log is told.
- * memory_limit: of this run, 0: none; attempt: 1 for the first. spec is *borrowed* during the call. Negative errno
+ * memory_limit: of this run, 0: none; attempt: 1 for the first. spec is *borrowed* during the call; reservation is
+ * *taken*: what runs_reserve has reserved for it, or NULL, and then it may wait in the pool for memory. Negative errno
  * where it could not be (message says why): then no on_end comes. -E2BIG: it is expected to need more than the budget;
  * -EMFILE; -ESHUTDOWN. */
 int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
-               char message[512]);
+               pool_reservation_t *reservation, char message[512]);
 /* Asks for its end: SIGTERM, after kill_after SIGKILL. -ESRCH: it does not run. */
 int runs_cancel(struct runs *runs, uint64_t id);
 

@@ -86,6 +86,7 @@ void run_drop(struct run *run)
             uv_close((uv_handle_t *)&run->streams[i].poll, on_handle_closed);
         runs_output_close(&run->streams[i].output);
     }
+    pool_reservation_free(run->reservation);
     pool_job_release(run->job);
     if (!has_handles) {
         runs_unref(run->runs);
@@ -110,13 +111,17 @@ static int open_stream(struct run *run, int which, uint64_t most)
     return uv_poll_start(&stream->poll, UV_READABLE, on_readable);
 }
 
-static struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec)
+/* reservation is *taken*, in case of failure, too. */
+static struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec, pool_reservation_t *reservation)
 {
     struct run *run = calloc(1, sizeof *run);
-    if (run == NULL)
+    if (run == NULL) {
+        pool_reservation_free(reservation);
         return NULL;
+    }
     run->runs = runs;
     run->id = id;
+    run->reservation = reservation;
     run->is_limited = is_given(spec, SPEC_OUTPUT_LIMIT);
     run->output_limit = spec->output_limit;
     for (int i = 0; i < 2; i++)
@@ -161,7 +166,28 @@ static void fill_options(struct run *run, const struct spec *spec, uint64_t memo
     };
 }
 
-static int submit_command(struct run *run, uint32_t attempt, const struct spec *spec, const pool_job_options_t *options)
+int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t memory_limit,
+                         pool_reservation_t **reservation)
+{
+    pool_job_options_t options;
+    char *name = strndup(spec->name.data, spec->name.size);
+    *reservation = NULL;
+    if (name == NULL)
+        return -ENOMEM;
+    fill_options(NULL, spec, memory_limit, name, &options);
+    const int rc = pool_reservation_new(runs->pool, &options, reservation);
+    free(name);
+    return rc;
+}
+
+/* The submit that comes now takes it. */
+static void hand_over_reservation(struct run *run, pool_job_options_t *options)
+{
+    options->reservation = run->reservation;
+    run->reservation = NULL;
+}
+
+static int submit_command(struct run *run, uint32_t attempt, const struct spec *spec, pool_job_options_t *options)
 {
     struct runs_command made;
     int rc = runs_command_make(&made, spec, run->id, attempt);
@@ -170,6 +196,7 @@ static int submit_command(struct run *run, uint32_t attempt, const struct spec *
     made.command.stdout_mode = made.command.stderr_mode = POOL_STREAM_FD;
     made.command.stdout_fd = run->streams[0].output.for_job;
     made.command.stderr_fd = run->streams[1].output.for_job;
+    hand_over_reservation(run, options);
     rc = pool_submit_command(run->runs->pool, &made.command, options, &run->job);
     runs_command_free(&made);
     return rc;
@@ -189,8 +216,10 @@ static int submit_task(struct run *run, uint32_t attempt, const struct spec *spe
                                       .task = spec->task,
                                       .argument = is_given(spec, SPEC_ARGUMENT) ? spec->argument : NULL};
     int rc = modules_pack(&made, &argument);
-    if (rc == 0)
+    if (rc == 0) {
+        hand_over_reservation(run, &options);
         rc = pool_submit(run->runs->pool, modules_run, argument.data, argument.size, &options, &run->job);
+    }
     msgpack_sbuffer_destroy(&argument);
     return rc;
 }
@@ -228,13 +257,14 @@ static int open_streams(struct run *run, char message[512])
 }
 
 int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
-               char message[512])
+               pool_reservation_t *reservation, char message[512])
 {
     if (runs->is_closing) {
+        pool_reservation_free(reservation);
         snprintf(message, 512, "job %" PRIu64 ": nothing is started any more", id);
         return -ESHUTDOWN;
     }
-    struct run *run = run_new(runs, id, spec);
+    struct run *run = run_new(runs, id, spec, reservation);
     if (run == NULL) {
         snprintf(message, 512, "job %" PRIu64 ": %s", id, strerror(ENOMEM));
         return -ENOMEM;

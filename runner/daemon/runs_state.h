@@ -25,9 +25,10 @@ struct run {
     struct runs *runs;
     uint64_t id;
     pool_job_t *job;
-    bool is_limited;  /* beyond output_limit it is ended */
-    bool is_over;     /* and was */
-    bool was_started; /* on_started has been told */
+    pool_reservation_t *reservation; /* until it is submitted */
+    bool is_limited;                 /* beyond output_limit it is ended */
+    bool is_over;                    /* and was */
+    bool was_started;                /* on_started has been told */
     int64_t output_limit;
     struct run_stream streams[2];
     int handles; /* that are not closed yet; with the last one it is freed */

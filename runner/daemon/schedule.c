@@ -142,19 +142,50 @@ static bool is_open(const struct schedule_group *group)
     return !group->paused && group->heap != NULL && (group->limit == 0 || group->running < (uint64_t)group->limit);
 }
 
-struct schedule_job *schedule_next(struct schedule *schedule, double now)
+/* The next jobs in their order. Who stands here may be followed by those below it in its heap, and by nobody else that
+ * is not here. */
+struct front {
+    struct schedule_job **jobs;
+    size_t count, most;
+    size_t passed; /* those before this one are settled */
+};
+
+/* To its place; beyond `most` whoever is last falls out. job may be NULL. */
+static void put(struct front *front, struct schedule_job *job)
 {
-    struct schedule_job *next = NULL;
+    size_t low = front->passed, high = front->count;
+    while (job != NULL && low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (runs_before(front->jobs[middle], job))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (job == NULL || low == front->most)
+        return;
+    const size_t kept = front->count < front->most ? front->count++ : front->most - 1;
+    memmove(&front->jobs[low + 1], &front->jobs[low], (kept - low) * sizeof(front->jobs[0]));
+    front->jobs[low] = job;
+}
+
+size_t schedule_look(struct schedule *schedule, double now, struct schedule_job **jobs, size_t most)
+{
+    struct front front = {.jobs = jobs, .most = most};
     const struct schedule_group *group;
     while (schedule->later != NULL && schedule->later->start_at <= now)
         move(schedule, schedule->later, SCHEDULE_READY);
     if (schedule->paused)
-        return NULL;
+        return 0;
     TAILQ_FOREACH(group, &schedule->groups, entry) {
-        if (is_open(group) && (next == NULL || runs_before(group->heap, next)))
-            next = group->heap;
+        if (is_open(group))
+            put(&front, group->heap);
     }
-    return next;
+    while (front.passed < front.count) {
+        const struct schedule_job *job = jobs[front.passed++];
+        put(&front, job->heap_left);
+        put(&front, job->heap_right);
+    }
+    return front.count;
 }
 
 void schedule_run(struct schedule *schedule, struct schedule_job *job)

@@ -1,7 +1,8 @@
 /* schedule.h - which job runs next: groups, priorities, times, and jobs that wait for others.
  *
  * Plain structs, no clock, no process, no disk: what time it is comes in. Jobs belong to the caller and embed struct
- * schedule_job. Every call costs at most O(log jobs), or O(groups), or the number of its own dependents. */
+ * schedule_job. Every call costs at most O(log jobs), or O(groups), or the number of its own dependents, or of what it
+ * hands out. */
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 
@@ -71,9 +72,10 @@ void schedule_remove(struct schedule *schedule, struct schedule_job *job);
 void schedule_change(struct schedule *schedule, struct schedule_job *job, int32_t priority,
                      struct schedule_group *group, double start_at, double now);
 
-/* The next job to start at now (NULL: none), highest priority first, then lowest id, over all groups that are not
- * paused and not full. It stays READY until schedule_run. */
-struct schedule_job *schedule_next(struct schedule *schedule, double now);
+/* The jobs that are next to start at now, `most` of them at most: highest priority first, then lowest id, over all
+ * groups that are not paused and not full. They stay READY until schedule_run; a group may be full when one of them has
+ * been run, so then look again. How many there are. */
+size_t schedule_look(struct schedule *schedule, double now, struct schedule_job **jobs, size_t most);
 void schedule_run(struct schedule *schedule, struct schedule_job *job);
 
 /* When a LATER job will be due; 0: there is none. */

@@ -255,6 +255,7 @@ static void undo(struct daemon *daemon)
     if (error < 0)
         log_event(daemon->log, LOG_LEVEL_ERROR, "unreadable", log_text("message", store_message(daemon->store)));
     daemon->turn_error = 0;
+    daemon->look_at = 0;
 }
 
 /* Read-only: is it over? */

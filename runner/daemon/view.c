@@ -56,13 +56,15 @@ static const char *waits_for(const struct daemon *daemon, const struct job *job)
     case SCHEDULE_LATER:
         return job->retrying ? "retry" : "time";
     case SCHEDULE_RUNNING:
-        return "memory"; /* the pool has it, and no worker yet */
+        return "worker"; /* the pool has one made for it */
     default:
         break;
     }
     if (daemon->schedule.paused || group->paused)
         return "paused";
-    return group->limit > 0 && group->running >= (size_t)group->limit ? "group-full" : "worker";
+    if (group->limit > 0 && group->running >= (size_t)group->limit)
+        return "group-full";
+    return daemon->look_at > 0 ? "memory" : "worker";
 }
 
 /* Waiting and queued are one on disk: only memory knows what time and other jobs have to say. */

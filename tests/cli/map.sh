@@ -366,6 +366,10 @@ count=$((count + 1))
 kill -0 "$(cat "$work/left")" 2>/dev/null && failed=$((failed + 1))
 check "a budget" 0 map -k --memory-budget 50% --memfree 1M --rerunnable echo ::: a b && same out "a
 b"
+# Nothing is said, nothing known: by their limits only one at a time fits. The pause lets a second one be seen, if there is.
+check "a budget is kept where limits alone tell" 0 map -j4 --memory-budget 50M -m 45M --shell \
+    "mkdir $work/alone || exit 1; dd if=/dev/zero of=/dev/null count=1 bs=40M; sleep 0.3; rmdir $work/alone # {}" \
+    ::: 1 2 3 4
 name="a report on standard error leaves the rest of it"
 echo before >"$work/err"
 map --report - echo ::: a >"$work/out" 2>>"$work/err"
