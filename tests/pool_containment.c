@@ -677,15 +677,17 @@ static void test_containment_workers_draw_different_numbers(void **state)
 
 #define UNTOUCHABLE "untouchable" /* as its first argument: this program is to be that */
 
-/* Another user's process altogether, as a job can start one through a setuid program: nobody may kill it. It tells its
- * pid at 3, and stays until 4 ends. */
+/* Another user's process altogether, as a job can start one through a setuid program: nobody may kill it. It leaves a
+ * child that tells its pid at 3, and stays until 4 ends. */
 static int be_untouchable(void)
 {
-    const pid_t pid = getpid();
     char byte;
-    if (setresuid(0, 0, 0) < 0 || write(3, &pid, sizeof pid) != sizeof pid)
-        return 1;
-    return read(4, &byte, 1) == 0 ? 0 : 1;
+    if (setresuid(0, 0, 0) < 0 || fork() != 0)
+        _exit(0);
+    const pid_t pid = getpid();
+    if (write(3, &pid, sizeof pid) != sizeof pid)
+        _exit(1);
+    _exit(read(4, &byte, 1) == 0 ? 0 : 1);
 }
 
 /* A copy of this program that is root's, whoever starts it. */
@@ -711,13 +713,13 @@ struct untouchable {
 static int leave_untouchable(void *arg)
 {
     const struct untouchable *untouchable = arg;
-    char line[128];
+    char helper[128];
     pid_t pid;
     pool_t *pool;
     pool_job_t *stuck, *job;
     const int fds[] = {untouchable->said[1], untouchable->never[0]};
-    snprintf(line, sizeof line, "%s/helper " UNTOUCHABLE " &", untouchable->directory);
-    const char *argv[] = {"/bin/sh", "-c", line, NULL}, *leaving[] = {"/bin/sh", "-c", "setsid sleep 1000 &", NULL};
+    snprintf(helper, sizeof helper, "%s/helper", untouchable->directory);
+    const char *argv[] = {helper, UNTOUCHABLE, NULL}, *leaving[] = {"/bin/sh", "-c", "setsid sleep 1000 &", NULL};
     const pool_command_t command = {.argv = argv}, other = {.argv = leaving};
     const pool_job_options_t options = {.fds = fds, .fd_count = 2};
     CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 2}, NULL) == 0);

@@ -18,10 +18,10 @@ static void test_record_states(void **state)
 
 static bool is_outcome(const char *word)
 {
-    static const char *const outcomes[] = {"exited",       "signalled",        "timeout",        "cpu-limit",
-                                           "memory-limit", "machine-oom",      "output-limit",   "process-limit",
-                                           "cancelled",    "not-found",        "not-executable", "lost",
-                                           "interrupted",  "dependency-failed"};
+    static const char *const outcomes[] = {"exited",       "signalled",   "timeout",          "cpu-limit",
+                                           "memory-limit", "machine-oom", "output-limit",     "process-limit",
+                                           "cancelled",    "not-found",   "not-executable",   "lost",
+                                           "unkillable",   "interrupted", "dependency-failed"};
     for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
         if (strcmp(word, outcomes[i]) == 0)
             return true;
