@@ -144,7 +144,7 @@ void daemon_arm(struct daemon *daemon)
     if (daemon->read_only[0] != '\0')
         delay = sooner(delay, until(daemon->probe_at));
     else
-        delay = sooner(delay, has_endings(daemon) ? 1 : until(daemon->expire_at));
+        delay = sooner(delay, has_endings(daemon) || daemon->cramped ? 1 : until(daemon->expire_at));
     if (daemon->phase == DAEMON_STOPPING)
         delay = sooner(delay, daemon->kill_at > now ? daemon->kill_at - now : 1);
     uv_timer_start(&daemon->timer, on_timer, (uint64_t)delay, 0);
@@ -226,7 +226,9 @@ static int open_runs(struct daemon *daemon, char message[512])
     int error = runs_open(&daemon->runs, daemon->loop, &runs, message);
     if (error < 0)
         return error;
-    signal(SIGPIPE, SIG_IGN); /* not before: jobs have the dispositions and limits of the pool's opening */
+    /* Not before: jobs have the dispositions and limits of the pool's opening. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond RLIMIT_FSIZE is an error as others */
     raise_descriptors();
     daemon->workers = (size_t)runs_workers(daemon->runs);
     daemon->budget = runs_budget(daemon->runs);

@@ -64,6 +64,7 @@ struct ending {
     /* valuefile.c */
     enum value_state value_state;
     int value_error;
+    int unkept; /* negative errno: there is no room for the value, and its run has failed by that; 0: it has not */
     struct daemon *daemon;
     uv_work_t work;
 };
@@ -113,6 +114,7 @@ struct daemon {
     int turn_error; /* the store has failed in this turn */
 
     char read_only[512]; /* "" while the store can be written */
+    bool cramped;        /* read-only for want of room: the next turn that can be written has one end alone */
     double clock_offset; /* of the wall clock from the monotonic one, seconds */
     double probe_at;     /* epoch: when to try again */
     double expire_at;

@@ -169,9 +169,22 @@ static int run_again(struct daemon *daemon, struct job *job, struct record *reco
 
 static int write_value(struct daemon *daemon, const struct ending *ending)
 {
-    const bool is_inline = ending->end.result_size <= STORE_INLINE_MAX; /* else its file is whole by now */
+    const bool is_inline = ending->unkept == 0 && ending->end.result_size <= STORE_INLINE_MAX; /* else it is a file */
     return store_result_write(daemon->store, ending->id, is_inline ? ending->value : NULL,
                               is_inline ? ending->end.result_size : 0);
+}
+
+/* A value that there is no room for is its job's failure. */
+static void call_unkept(struct daemon *daemon, const struct ending *ending, struct record_end *end)
+{
+    char message[RECORD_MESSAGE_MAX];
+    snprintf(message, sizeof message, "its value of %llu bytes cannot be kept: %s",
+             (unsigned long long)end->result_size, strerror(-ending->unkept));
+    ends_say(end, POOL_CAUSE_OUTPUT_LIMIT, message);
+    end->ended_at = ending->end.ended_at;
+    end->result_size = 0;
+    log_event(daemon->log, LOG_LEVEL_WARNING, "unkept", log_number("job", (int64_t)ending->id),
+              log_text("message", message));
 }
 
 static struct retry decide(const struct daemon *daemon, const struct record *record, int *error)
@@ -219,6 +232,8 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
         record.interruptions++;
         return run_again(daemon, job, &record, 0);
     }
+    if (ending->unkept < 0)
+        call_unkept(daemon, ending, &record.end);
     if (record.cancelling)
         call_cancelled(&record.end);
     const struct retry retry = decide(daemon, &record, &error);

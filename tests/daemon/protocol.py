@@ -140,7 +140,7 @@ def case_hello(daemon):
     same(sorted(hello), ["max_message", "pid", "protocol", "server", "tasks"], "fields of hello")
     same((hello["protocol"], hello["pid"]), (1, daemon.pid), "protocol and pid")
     same(hello["max_message"], 16 * MIB, "max_message")
-    same(sorted(hello["tasks"]), ["bytes", "crash", "echo", "fail", "say"], "tasks")
+    same(sorted(hello["tasks"]), ["bytes", "bytes_after", "crash", "echo", "fail", "say"], "tasks")
     client.call("hello")
     client.refused("unsupported-protocol", "hello", protocol=2)
     client.call("hello", protocol=1)
