@@ -238,6 +238,10 @@ static int open_runs(struct daemon *daemon, char message[512])
 /* What is on disk becomes what is in memory; what ran when a daemon died is seen to. */
 static int open_jobs(struct daemon *daemon, char message[512])
 {
+    if (schedule_group(&daemon->schedule, GROUP_DEFAULT, sizeof GROUP_DEFAULT - 1) == NULL) {
+        snprintf(message, 512, "%s", strerror(ENOMEM));
+        return -ENOMEM;
+    }
     int error = store_open(&daemon->store, daemon->statedir.path, message);
     if (error < 0)
         return error;

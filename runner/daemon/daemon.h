@@ -22,6 +22,8 @@
 
 #include <uthash.h>
 
+#define GROUP_DEFAULT "default" /* always there; other groups are made when a job, or `group`, first names them */
+
 /* A job that has not ended. */
 struct job {
     struct schedule_job schedule;

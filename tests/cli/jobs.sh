@@ -322,6 +322,10 @@ check "log" 0 "$reclaim" log 1 && same out "two  words"
 check "kill" 125 "$reclaim" kill 1
 check "restart" 0 "$reclaim" restart 1 && check "again" 0 "$reclaim" wait 1
 check "start" 0 "$reclaim" start
+check "start of a job" 125 "$reclaim" start 1 && says err "there is no group 1" && says err "reclaim retry 1"
+check "pause of a job" 125 "$reclaim" pause 1 && says err "reclaim set 1 --group"
+check "pause of no group" 125 "$reclaim" pause nihgt && says err "there is no group nihgt"
+check "none of it made a group" 0 "$reclaim" group && lacks out nihgt
 check "edit" 125 "$reclaim" edit 1 && says err "--priority"
 check "reset" 125 "$reclaim" reset && says err "reclaim cancel"
 

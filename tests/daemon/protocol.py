@@ -376,7 +376,14 @@ BAD_REQUESTS = [
     ("unknown-job", "set", {"ids": [999], "priority": 1}),
     ("unknown-job", "submit", {"command": ["true"], "after": [999]}),
     ("unknown-job", "submit", {"command": ["true"], "after": ["no such key"]}),
+    ("unknown-group", "pause", {"group": "no such group"}),
+    ("unknown-group", "resume", {"group": "no such group"}),
+    ("unknown-group", "pause", {"group": "1"}),
+    ("unknown-group", "resume", {"group": "18446744073709551616"}),
     ("unknown-task", "submit", {"task": "no such task"}),
+    ("unknown-job", "submit", {"command": ["true"], "group": "not made", "after": [999]}),
+    ("unknown-job", "set", {"ids": [999], "group": "not made"}),
+    ("already-ended", "set", {"ids": [1], "group": "not made"}),
     ("never-fits", "submit", {"command": ["true"], "expected": 1 << 50}),
 ]
 
@@ -400,7 +407,30 @@ def case_bad_requests(daemon):
     same(client.refused("unknown-field", "stats", x=1), 'stats has no field "x": it has none', "a method without fields")
     check("no-such" in client.refused("unknown-method", "no-such"), "names the method")
     check("999" in client.refused("unknown-job", "status", id=999), "names the job")
+    client.call("drain")
+    client.refused("draining", "submit", command=["true"], group="not made")
     same([job["id"] for job in client.list_all()], [first], "jobs after all that was refused")
+    same([group["name"] for group in client.call("stats")["groups"]], ["default"], "groups")
+
+
+def case_pause_of_no_group(daemon):
+    """It is told what there is to do instead; what names a group on purpose makes it."""
+    client = daemon.start().connect()
+    client.call("pause", group="default")
+    job = client.submit(["true"], key="mine", group="made")
+    for name in (str(job), "mine"):
+        sentence = client.refused("unknown-group", "pause", group=name)
+        check(name in sentence and "set" in sentence and "cancel" in sentence, f"a job is not paused: {sentence}")
+        sentence = client.refused("unknown-group", "resume", group=name)
+        check(name in sentence and "retry" in sentence, f"nor resumed: {sentence}")
+    check("nihgt" in client.refused("unknown-group", "pause", group="nihgt"), "the group is named")
+    client.wait(job)
+    late = client.submit(["true"], start_at=4e9)
+    client.call("set", ids=[late], group="moved")
+    client.call("group", name="7")
+    for name in ("made", "moved", "7"):
+        client.call("pause", group=name)
+        client.call("resume", group=name)
 
 
 def case_too_large_a_job(daemon):
@@ -851,6 +881,7 @@ def case_output_at_most(daemon):
 
 def case_groups_and_priorities(daemon):
     client = daemon.start().connect()
+    client.call("group", name="g")
     client.call("pause", group="g")
     log = daemon.path("order")
     jobs = [

@@ -282,7 +282,6 @@ def case_drain_finishes(daemon):
     script = sh("echo run >>$1; read x <$2", daemon.path("runs"), daemon.path("go"))
     running = client.submit(script)
     until(lambda: daemon.lines("runs"), lambda: "it runs")
-    client.call("pause", group="held")
     queued = client.submit(sh("echo run >>$1", daemon.path("queued")), after=[running])
     os.kill(daemon.pid, signal.SIGTERM)
     until(lambda: refused(client), lambda: "no more jobs are taken")
