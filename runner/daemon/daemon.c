@@ -260,6 +260,7 @@ static int open_door(struct daemon *daemon, int listen_fd, char message[512])
     const struct session_options session = {.message_max = (size_t)options->message_max,
                                             .unread_max = (size_t)options->unread_max,
                                             .clients_max = (size_t)options->clients_max,
+                                            .reserved_max = SESSION_RESERVED,
                                             .on_request = on_request,
                                             .on_close = on_close,
                                             .log = on_log,

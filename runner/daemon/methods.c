@@ -61,6 +61,13 @@ int methods_done(struct call *call)
     return 0;
 }
 
+int methods_cannot_stay(struct rpc_error *error)
+{
+    return rpc_fail(error, RPC_TOO_MANY_CLIENTS,
+                    "all places for clients that wait, follow or subscribe are taken (reclaimd --max-clients): ask "
+                    "again later");
+}
+
 static int dispatch(struct call *call, struct rpc_text name, struct rpc_error *error)
 {
     char quoted[256];
