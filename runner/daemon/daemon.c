@@ -77,6 +77,7 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
     ending->id = id;
     ending->end = *end;
     ending->evictions = evictions;
+    ending->came_at = (int64_t)uv_now(daemon->loop);
     ends_encode(ending->end.message);
     if (end->result_size > 0) {
         ending->job = pool_job_retain(job);
@@ -122,21 +123,24 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* That could be applied in the next turn. */
-static bool has_endings(const struct daemon *daemon)
+/* In how many milliseconds there is an end that can be applied; -1: none is to come by itself. */
+static int64_t endings_due(const struct daemon *daemon)
 {
     const struct ending *ending;
-    STAILQ_FOREACH(ending, &daemon->endings, entry)
-        if (!valuefile_is_awaited(ending))
-            return true;
-    return false;
+    int64_t due = -1;
+    STAILQ_FOREACH(ending, &daemon->endings, entry) {
+        const int64_t left = ends_held_until(daemon, ending) - (int64_t)uv_now(daemon->loop);
+        if (!valuefile_is_awaited(ending) && (due < 0 || left < due))
+            due = left > 1 ? left : 1;
+    }
+    return due;
 }
 
 void daemon_arm(struct daemon *daemon)
 {
     int64_t delay = 60000; /* the clock may have been set meanwhile */
     const double wake_at = schedule_wake_at(&daemon->schedule);
-    const int64_t watch = watch_next(daemon), now = (int64_t)uv_now(daemon->loop);
+    const int64_t watch = watch_next(daemon), now = (int64_t)uv_now(daemon->loop), due = endings_due(daemon);
     if (wake_at > 0)
         delay = sooner(delay, until(wake_at));
     if (watch >= 0)
@@ -144,7 +148,7 @@ void daemon_arm(struct daemon *daemon)
     if (daemon->read_only[0] != '\0')
         delay = sooner(delay, until(daemon->probe_at));
     else
-        delay = sooner(delay, has_endings(daemon) || daemon->cramped ? 1 : until(daemon->expire_at));
+        delay = sooner(delay, daemon->cramped ? 1 : due >= 0 ? due : until(daemon->expire_at));
     if (daemon->phase == DAEMON_STOPPING)
         delay = sooner(delay, daemon->kill_at > now ? daemon->kill_at - now : 1);
     uv_timer_start(&daemon->timer, on_timer, (uint64_t)delay, 0);

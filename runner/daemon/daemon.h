@@ -62,6 +62,7 @@ struct ending {
     const void *value; /* end.result_size bytes */
     bool applied;      /* in the turn that is being committed */
     bool unstarted;    /* it could not be started: goes back */
+    int64_t came_at;   /* uv_now */
     STAILQ_ENTRY(ending) entry;
     /* valuefile.c */
     enum value_state value_state;
@@ -169,6 +170,9 @@ void live_follow_clock(struct daemon *daemon);
 int live_recover(struct daemon *daemon);
 
 /* ---- ends.c */
+/* When it may be applied (uv_now): one that died of a signal that ends daemons, too, is held back for a moment, to see
+ * whether this one gets it. 0: at once. */
+int64_t ends_held_until(const struct daemon *daemon, const struct ending *ending);
 int ends_apply(struct daemon *daemon, const struct ending *ending); /* writes it; -1 after turn_fail */
 /* Ends a job that does not run (any more), and with it those that needed it to succeed. record is updated, and written.
  */

@@ -292,6 +292,8 @@ static void apply_endings(struct daemon *daemon)
 {
     struct ending *ending;
     STAILQ_FOREACH(ending, &daemon->endings, entry) {
+        if (ends_held_until(daemon, ending) > (int64_t)uv_now(daemon->loop))
+            continue;
         const int prepared = valuefile_prepare(daemon, ending);
         if (prepared < 0)
             suspend(daemon, ending->id, prepared);
