@@ -67,6 +67,24 @@ check "options for who takes none" 125 "$reclaim" daemon stop -- --workers 4 && 
 check "a value for who takes none" 125 "$reclaim" submit --wait=1 true && says err "--wait takes no value"
 check "no such action" 125 "$reclaim" daemon strat && says err "did you mean start?"
 
+# Somebody else listens where a daemon was: nothing is sent to it, and no daemon is started beside it.
+if [ "$(id -u)" = 0 ]; then
+    python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); os.setuid(65534); s.listen(5); print(flush=True)
+while True: os.write(1, s.accept()[0].recv(65536) or b"nothing\n")' "$work/squat" >"$work/squatted" 2>&1 &
+    bare=$!
+    wait_for [ -s "$work/squatted" ]
+    check "a squatter" 125 "$reclaim" submit --socket "$work/squat" env && says err "uid 65534" && says err "$work/squat"
+    check "is no daemon that is there" 125 "$reclaim" daemon start --socket "$work/squat" && says err "uid 65534"
+    wait_for eval '[ "$(wc -l <"$work/squatted")" -ge 3 ]'
+    count=$((count + 1))
+    kill $bare
+    wait $bare 2>/dev/null
+    bare=""
+    [ "$(sort -u "$work/squatted")" = "
+nothing" ] || { failed=$((failed + 1)) && echo "FAILED: a squatter is told: $(cat "$work/squatted")"; }
+fi
+
 # ---- with one
 
 check "daemon start" 0 sh -c 'exec 9>"$1"; shift; flock 9; "$@"' sh "$work/lock" \
