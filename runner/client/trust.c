@@ -51,12 +51,9 @@ int trust_peer(int fd, const char *path, pool_error_t *error)
         return connection_fail(error, -errno, "%s: nobody says who listens there: %s", path, strerror(errno));
     if (trust_uid(peer.uid, geteuid(), path))
         return 0;
-    return connection_fail(
-        error, -EPERM,
-        "%s: uid %u listens there, which is neither yours (%u) nor root's: nothing was sent. Name your "
-        "own reclaimd's socket (reclaim --socket, RECLAIM_SOCKET)%s",
-        path, (unsigned)peer.uid, (unsigned)geteuid(),
-        geteuid() == 0 ? ", or be that user (runuser, setpriv): others than root and that user may "
-                         "write to the socket's directories"
-                       : "");
+    return connection_fail(error, -EPERM,
+                           "%s: uid %u listens there, neither you (uid %u) nor root: nothing was sent; name your own "
+                           "reclaimd's socket (RECLAIM_SOCKET)%s",
+                           path, (unsigned)peer.uid, (unsigned)geteuid(),
+                           geteuid() == 0 ? ", or be that user (runuser)" : "");
 }

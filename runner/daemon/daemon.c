@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -239,6 +240,22 @@ static int open_runs(struct daemon *daemon, char message[512])
     return 0;
 }
 
+/* The number that the store was given at its first start. A disk that does not take it gets another try at the next. */
+static uint64_t number_store(struct store *store)
+{
+    int64_t number = 0;
+    const int found = store_fact_read(store, "number", &number);
+    if (found == 0)
+        return (uint64_t)number;
+    if (found != -ENOENT || getrandom(&number, sizeof number, 0) != sizeof number)
+        return 0;
+    number = (number & INT64_MAX) | 1;
+    if (store_fact_write(store, "number", number) == 0 && store_commit(store) == 0)
+        return (uint64_t)number;
+    store_rollback(store);
+    return 0;
+}
+
 /* What is on disk becomes what is in memory; what ran when a daemon died is seen to. */
 static int open_jobs(struct daemon *daemon, char message[512])
 {
@@ -254,6 +271,7 @@ static int open_jobs(struct daemon *daemon, char message[512])
         snprintf(message, 512, "%s: %s", daemon->statedir.path, store_message(daemon->store));
         return error;
     }
+    daemon->store_number = number_store(daemon->store);
     outputs_sweep(&daemon->outputs, is_known, daemon);
     return 0;
 }

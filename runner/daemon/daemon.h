@@ -96,6 +96,7 @@ struct daemon {
     bool has_statedir, has_outputs, has_door; /* open */
     struct statedir statedir;
     struct store *store;
+    uint64_t store_number; /* by which clients know that it is still the same; 0: it could not be written down yet */
     struct outputs outputs;
     struct door door;
     struct sessions *sessions;

@@ -137,19 +137,24 @@ def case_twenty_lines(daemon):
 def case_hello(daemon):
     client = daemon.start("--module", MODULE).connect()
     hello = client.call("hello", protocol=1, client="a test")
-    same(sorted(hello), ["max_message", "pid", "protocol", "server", "tasks"], "fields of hello")
+    same(sorted(hello), ["max_message", "pid", "protocol", "server", "store", "tasks"], "fields of hello")
     same((hello["protocol"], hello["pid"]), (1, daemon.pid), "protocol and pid")
     same(hello["max_message"], 16 * MIB, "max_message")
     same(sorted(hello["tasks"]), ["bytes", "bytes_after", "crash", "echo", "fail", "say"], "tasks")
     client.call("hello")
     client.refused("unsupported-protocol", "hello", protocol=2)
-    client.call("hello", protocol=1)
+    same(client.call("hello", protocol=1)["store"], hello["store"], "the store's number")
     # params may be empty, as well.
     client.send_bytes(pack([0, 77, "stats", []]))
     check("uptime_seconds" in client.answer(77), "stats without a map")
     # The largest number of a request.
     client.send_bytes(pack([0, 2**32 - 1, "stats", []]))
     client.answer(2**32 - 1)
+    daemon.kill()
+    same(daemon.start().connect().call("hello")["store"], hello["store"], "the store's number after a kill")
+    daemon.stop()
+    daemon.state = daemon.path("another")
+    check(daemon.start().connect().call("hello")["store"] != hello["store"], "another store, and the same number")
 
 
 def case_ends(daemon):
