@@ -23,7 +23,8 @@ unset NO_COLOR
 daemon=""
 bare=""
 lost=""
-trap 'kill -KILL $daemon $bare $lost 2>/dev/null; rm -rf "$work"' EXIT
+waiters=""
+trap 'kill -KILL $daemon $bare $lost $waiters 2>/dev/null; rm -rf "$work"' EXIT
 
 # submit ARGUMENT...: its id is in $id then
 submit() {
@@ -89,7 +90,7 @@ fi
 # ---- with one
 
 check "daemon start" 0 sh -c 'exec 9>"$1"; shift; flock 9; "$@"' sh "$work/lock" \
-    "$reclaim" daemon start -- --module "$tasks" --workers 2 && silent
+    "$reclaim" daemon start -- --module "$tasks" --workers 2 --log-level debug && silent
 daemon=$(cat "$work/out")
 check "it holds nothing of ours" 0 flock -n "$work/lock" true
 check "it runs" 0 kill -0 "$daemon"
@@ -320,13 +321,20 @@ done
 
 # ---- a daemon that dies
 
+# greeted PID STATE [OPTION...]: it has said hello to the daemon, and has its answer
+greeted() {
+    wait_for grep -q "event=hello .*pid=$1\$" "$2/reclaimd.log"
+    shift 2
+    "$reclaim" stats "$@" >"$work/out" # a turn later
+}
+
 # Who waits for one that does not come back is asked at the end, for that takes a minute.
-check "a daemon to be lost" 0 "$reclaim" daemon start --socket "$work/lost" --state "$work/lost.state"
+check "a daemon to be lost" 0 "$reclaim" daemon start --socket "$work/lost" --state "$work/lost.state" -- --log-level debug
 bare=$(cat "$work/out")
 check "a job of its" 0 "$reclaim" submit --socket "$work/lost" sleep 1000
 "$reclaim" wait --socket "$work/lost" 1 >"$work/lost.said" 2>&1 &
 lost=$!
-wait_for clients 1 --socket "$work/lost"
+greeted $lost "$work/lost.state" --socket "$work/lost"
 kill -KILL "$bare"
 bare=""
 
@@ -336,12 +344,14 @@ waits() {
     shift
     "$@" >"$work/$name.out" 2>"$work/$name.err" &
     waiter=$!
+    waiters="$waiters $waiter "
 }
 
 # ended NAME PID CODE: so it did
 ended() {
-    wait "$2"
+    wait "$2" 2>/dev/null
     code=$?
+    waiters=$(echo "$waiters" | sed "s/ $2 / /")
     check "$1" 0 sh -c "cat '$work/$1.out'; cat '$work/$1.err' >&2; exit $((code - $3))"
 }
 
@@ -354,14 +364,16 @@ waits all "$reclaim" events && all=$waiter
 waits follow "$reclaim" submit -f --on-crash requeue sh -c \
     'echo "run $RECLAIM_ATTEMPT"; [ "$RECLAIM_ATTEMPT" = 1 ] || exit 7; exec sleep 100' && follow=$waiter
 wait_for grep -q "run 1" "$work/follow.out"
-wait_for clients 5
+for pid in $one $short $all $follow; do
+    greeted "$pid" "$work/home/reclaim"
+done
 kill -KILL "$daemon"
 for name in one short all follow; do
     wait_for grep -q "$gone" "$work/$name.err"
 done
 ended short $short 124 && says err "timed out, while reclaimd is gone"
 check "none answers" 125 "$reclaim" status && says err "reclaim daemon start"
-check "another takes its place" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 && silent
+check "another takes its place" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 --log-level debug && silent
 daemon=$(cat "$work/out")
 ended one $one 125 && says err "the daemon died while it ran"
 check "it was said once" 0 [ "$(grep -c "$gone" "$work/one.err")" = 1 ]
@@ -373,14 +385,16 @@ wait_for grep -q "reclaimd is back" "$work/all.err"
 submit true
 wait_for grep -q "ended  *$id " "$work/all.out"
 kill $all
-wait $all 2>/dev/null
+ended all $all 143
 
 # One that never ran, of a daemon that another takes the place of.
 submit --start-at 2100-01-01 true
 waits other "$reclaim" wait "$id" && other=$waiter
 waits both "$reclaim" logs -f "$id" && both=$waiter
 waits many "$reclaim" wait "$id" 1 && many=$waiter
-wait_for clients 4
+for pid in $other $both $many; do
+    greeted "$pid" "$work/home/reclaim"
+done
 kill -KILL "$daemon"
 check "another, with other jobs" 0 "$reclaim" daemon start --state "$work/other.state"
 bare=$(cat "$work/out")
@@ -389,17 +403,19 @@ ended both $both 75 && says err "job $id is still on the first one's disk"
 ended many $many 75 && says err "the 2 jobs are still on the first one's disk"
 check "away with that" 0 "$reclaim" daemon stop
 bare=""
-check "and the first again" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2
+check "and the first again" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 --log-level debug
 daemon=$(cat "$work/out")
 
 # Those that end, and are removed, before who waits is back.
 waits late "$reclaim" wait "$id" && late=$waiter
 submit --start-at 2100-01-01 true
 waits removed "$reclaim" wait "$id" && removed=$waiter
-wait_for clients 2
+for pid in $late $removed; do
+    greeted "$pid" "$work/home/reclaim"
+done
 kill -STOP $late $removed
 kill -KILL "$daemon"
-check "it comes back" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2
+check "it comes back" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 --log-level debug
 daemon=$(cat "$work/out")
 check "they end" 0 "$reclaim" cancel "$((id - 1)),$id" && check "one is removed" 0 "$reclaim" remove "$id"
 kill -CONT $late $removed
@@ -492,6 +508,7 @@ check "and its socket" 1 [ -e "$RECLAIM_SOCKET" ]
 
 wait $lost
 code=$?
+lost=""
 cp "$work/lost.said" "$work/out"
 check "one that does not come back" 75 sh -c "cat '$work/lost.said'; exit $code" &&
     says out "did not come back within a minute; job 1 is still on its disk"
