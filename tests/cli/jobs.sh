@@ -423,11 +423,16 @@ ended late $late 143 && says err "$gone"
 ended removed $removed 75 && says err "there is no job $id"
 
 # Where all places are taken the job is there all the same.
-check "a daemon with one place" 0 "$reclaim" daemon start --socket "$work/one" --state "$work/one.state" -- --max-clients 1
+check "a daemon with one place" 0 "$reclaim" daemon start --socket "$work/one" --state "$work/one.state" -- \
+    --max-clients 1 --log-level debug
 bare=$(cat "$work/out")
 check "a job for that" 0 "$reclaim" submit --socket "$work/one" sleep 100
+nobody_is_there() {
+    [ "$(grep -c event=connected "$work/one.state/reclaimd.log")" = "$(grep -c event=closed "$work/one.state/reclaimd.log")" ]
+}
+wait_for nobody_is_there
 waits first "$reclaim" wait --socket "$work/one" 1 && first=$waiter
-wait_for clients 1 --socket "$work/one"
+greeted "$first" "$work/one.state" --socket "$work/one"
 check "no place to wait" 125 "$reclaim" wait --socket "$work/one" 1 && says err "--max-clients"
 check "nor to submit and wait" 75 "$reclaim" submit --wait --socket "$work/one" sleep 100 && same out 2 &&
     says err "job 2 is still on its disk"
