@@ -930,7 +930,7 @@ static void test_session_reserves_places(void **state)
     AWAIT(uv_hrtime() - began > 300 * MS && daemon_.turns > turns);
     answer(daemon_.late[2].session, 1, 1);
     expect_answer(&clients[2], 1);
-    hang_up(&clients[0]); /* an ordinary place is free: the next one has that, and the reserved one stays what it is */
+    hang_up(&clients[0]); /* an ordinary place is free, and the next one has it */
     AWAIT(sessions_count(daemon_.sessions) == 2);
     clients[0] = dial();
     request(&clients[0], 2, "now");
@@ -940,6 +940,24 @@ static void test_session_reserves_places(void **state)
     request(&clients[0], 3, "now");
     expect_answer(&clients[0], 3);
     expect_service(); /* the reserved place is free */
+    AWAIT(sessions_count(daemon_.sessions) == 2);
+    hang_up(&clients[2]);
+    clients[2] = dial();
+    request(&clients[2], 4, "late");
+    AWAIT(daemon_.late_count == 2);
+    struct session *late = daemon_.late[1].session;
+    assert_false(session_may_stay(late));
+    hang_up(&clients[1]);
+    AWAIT(sessions_count(daemon_.sessions) == 2);
+    assert_true(session_may_stay(late)); /* it has the place that has come free */
+    answer(late, 4, 1);
+    expect_answer(&clients[2], 4);
+    expect_service();
+    AWAIT(sessions_count(daemon_.sessions) == 2);
+    const uint64_t then = uv_hrtime();
+    AWAIT(uv_hrtime() - then > 300 * MS);
+    request(&clients[2], 5, "now");
+    expect_answer(&clients[2], 5);
     for (size_t i = 0; i < 4; i++)
         hang_up(&clients[i]);
     stop(1000);

@@ -102,10 +102,10 @@ static void on_timer(uv_timer_t *timer)
     struct session *session = timer->data;
     struct rpc_error error;
     if (session->is_reading && session->in_size == 0) {
-        if (session->unanswered == 0)
-            end_idle(session);
-        else
+        if (session->unanswered > 0 || session_may_stay(session))
             session_watch(session);
+        else
+            end_idle(session);
     } else if (session->is_reading) {
         rpc_fail(&error, RPC_MALFORMED, "the rest of a message did not come within %" PRId64 " ms", stall_ms(session));
         session_refuse(session, NULL, &error);
@@ -205,8 +205,13 @@ void session_set_subscriber(struct session *session, bool on)
     session->is_subscriber = on;
 }
 
-bool session_may_stay(const struct session *session)
+bool session_may_stay(struct session *session)
 {
+    struct sessions *all = session->all;
+    if (session->is_reserved && sessions_has_place(all)) {
+        session->is_reserved = false;
+        all->reserved_count--;
+    }
     return !session->is_reserved;
 }
 

@@ -62,8 +62,9 @@ void session_set_subscriber(struct session *session, bool on);
  * unread_max. */
 size_t session_unread(const struct session *session);
 
-/* Whether its requests may be answered later than in their turn: not on a reserved place. */
-bool session_may_stay(const struct session *session);
+/* Whether its requests may be answered later than in their turn: not on a reserved place, which it leaves here for an
+ * ordinary one where one is free by now. */
+bool session_may_stay(struct session *session);
 
 void session_user_set(struct session *session, void *data);
 void *session_user(const struct session *session);

@@ -114,6 +114,8 @@ uint64_t session_sent(const struct session *session); /* bytes, ever */
 
 /* ---- sessions.c */
 
+/* Whether there is an ordinary place. */
+bool sessions_has_place(const struct sessions *all);
 /* session_take() in the next turn of the loop. */
 void sessions_resume(struct session *session);
 void session_freed(struct sessions *all);

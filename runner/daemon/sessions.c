@@ -47,6 +47,11 @@ static void tell_full(struct sessions *all, uid_t uid, pid_t pid)
     all->full_told = true;
 }
 
+bool sessions_has_place(const struct sessions *all)
+{
+    return all->open_count - all->reserved_count < all->options.clients_max;
+}
+
 /* fd is let in, or closed. */
 static void admit(struct sessions *all, int fd)
 {
@@ -58,7 +63,7 @@ static void admit(struct sessions *all, int fd)
         rpc_fail(&error, RPC_DENIED, "this daemon serves uid %u and root, not uid %u", (unsigned)geteuid(),
                  (unsigned)uid);
         turn_away(fd, &error);
-    } else if (all->open_count - all->reserved_count < all->options.clients_max) {
+    } else if (sessions_has_place(all)) {
         welcome(all, fd, uid, pid, false);
     } else if (all->reserved_count < all->options.reserved_max) {
         tell_full(all, uid, pid);
