@@ -359,14 +359,15 @@ gone="waiting for it to come back"
 submit sleep 100
 wait_for is_state "$id" running
 waits one "$reclaim" wait "$id" && one=$waiter
-waits short "$reclaim" wait -t 0.5 "$id" 1 && short=$waiter
 waits all "$reclaim" events && all=$waiter
 waits follow "$reclaim" submit -f --on-crash requeue sh -c \
     'echo "run $RECLAIM_ATTEMPT"; [ "$RECLAIM_ATTEMPT" = 1 ] || exit 7; exec sleep 100' && follow=$waiter
 wait_for grep -q "run 1" "$work/follow.out"
-for pid in $one $short $all $follow; do
+for pid in $one $all $follow; do
     greeted "$pid" "$work/home/reclaim"
 done
+waits short "$reclaim" wait -t 3 "$id" 1 && short=$waiter # the last one, so that there is time left
+greeted $short "$work/home/reclaim"
 kill -KILL "$daemon"
 for name in one short all follow; do
     wait_for grep -q "$gone" "$work/$name.err"
