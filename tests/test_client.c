@@ -1,6 +1,7 @@
 /* The C client, against a daemon that says what a script tells it to. */
 #include "connection.h"
 #include "scan.h"
+#include "trust.h"
 
 #include "support.h"
 
@@ -16,9 +17,11 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STEPS_MOST 16
+#define NOBODY     65534
 
 /* ---- a scripted daemon ------------------------------------------------------------------------------------------- */
 
@@ -1002,6 +1005,60 @@ static void test_client_refuses_another_protocol(void **state)
     }
 }
 
+/* The kernel tells who listened; nobody else is told anything. */
+static void test_client_says_nothing_to_somebody_else(void **state)
+{
+    pool_client_t *client;
+    pool_error_t error;
+    char byte;
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* it takes root to be somebody else for a moment */
+    const pid_t pid = fork();
+    if (pid == 0)
+        _exit(setuid(NOBODY) < 0 || listen(server.listener, 4) < 0);
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(pool_client_open(&client, server.path, &error), -EPERM);
+    assert_int_equal(error.code, -EPERM);
+    assert_null(client);
+    assert_non_null(strstr(error.message, server.path));
+    assert_non_null(strstr(error.message, "uid 65534"));
+    assert_non_null(strstr(error.message, "RECLAIM_SOCKET"));
+    const int fd = accept(server.listener, NULL, NULL);
+    assert_true(fd >= 0);
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    assert_int_equal(pool_client_open(&client, server.path, NULL), -EPERM);
+}
+
+static void test_client_trusts_few(void **state)
+{
+    char link[160], *before = getcwd(NULL, 0);
+    (void)state;
+    assert_true(trust_uid(1000, 1000, server.path));
+    assert_true(trust_uid(0, 1000, server.path));
+    assert_false(trust_uid(1001, 1000, server.path));
+    assert_false(trust_uid(1001, 1000, "/usr/bin/env"));
+    /* Root: where nobody else can have put it. */
+    assert_true(trust_uid(1001, 0, "/usr/bin/env"));
+    assert_true(trust_uid(1001, 0, "/usr/bin/../bin/env"));
+    assert_false(trust_uid(1001, 0, "/usr/bin/there is none"));
+    assert_false(trust_uid(NOBODY, 0, server.path)); /* below /tmp, where whoever comes first has a name */
+    snprintf(link, sizeof link, "%s/link", server.directory);
+    assert_int_equal(symlink("/usr/bin", link), 0);
+    snprintf(link, sizeof link, "%s/link/env", server.directory);
+    assert_false(trust_uid(NOBODY, 0, link)); /* where it leads to is kept, but not who says so */
+    assert_int_equal(chdir("/usr/bin"), 0);
+    assert_true(trust_uid(NOBODY, 0, "env"));
+    assert_int_equal(chdir(server.directory), 0);
+    assert_false(trust_uid(NOBODY, 0, "socket"));
+    assert_int_equal(unlink("link"), 0);
+    assert_int_equal(chdir(before), 0);
+    free(before);
+}
+
 static void test_client_knows_where_the_daemon_is(void **state)
 {
     char path[64];
@@ -1040,6 +1097,8 @@ int main(void)
         CLIENT_TEST(test_client_says_how_to_start_a_daemon),
         CLIENT_TEST(test_client_takes_no_standard_streams_number),
         CLIENT_TEST(test_client_refuses_another_protocol),
+        CLIENT_TEST(test_client_says_nothing_to_somebody_else),
+        CLIENT_TEST(test_client_trusts_few),
         CLIENT_TEST(test_client_knows_where_the_daemon_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

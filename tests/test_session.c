@@ -906,6 +906,88 @@ static void test_session_bounds_clients(void **state)
     stop(1000);
 }
 
+/* Where all places are taken a few more are let in, who are told so when they are to wait, and are closed when they ask
+ * nothing. */
+static void test_session_reserves_places(void **state)
+{
+    struct session_options options = defaults;
+    struct client clients[4];
+    (void)state;
+    options.clients_max = 2;
+    options.reserved_max = 1;
+    options.reserved_ms = 200;
+    start(options);
+    for (size_t i = 0; i < 3; i++) {
+        clients[i] = dial();
+        request(&clients[i], 1, "late");
+        AWAIT(daemon_.late_count == i + 1);
+        assert_int_equal(session_may_stay(daemon_.late[i].session), i < 2);
+    }
+    clients[3] = dial();
+    expect_refused(&clients[3], "too-many-clients");
+    assert_int_equal(count_logged("event=too-many-clients"), 1);
+    const uint64_t turns = daemon_.turns, began = uv_hrtime(); /* its answer is on its way: that is not idle */
+    AWAIT(uv_hrtime() - began > 300 * MS && daemon_.turns > turns);
+    answer(daemon_.late[2].session, 1, 1);
+    expect_answer(&clients[2], 1);
+    hang_up(&clients[0]); /* an ordinary place is free, and the next one has it */
+    AWAIT(sessions_count(daemon_.sessions) == 2);
+    clients[0] = dial();
+    request(&clients[0], 2, "now");
+    expect_answer(&clients[0], 2);
+    expect_refused(&clients[2], "too-many-clients");
+    assert_int_equal(count_logged("idle on a reserved place"), 1);
+    request(&clients[0], 3, "now");
+    expect_answer(&clients[0], 3);
+    expect_service(); /* the reserved place is free */
+    AWAIT(sessions_count(daemon_.sessions) == 2);
+    hang_up(&clients[2]);
+    clients[2] = dial();
+    request(&clients[2], 4, "late");
+    AWAIT(daemon_.late_count == 2);
+    struct session *late = daemon_.late[1].session;
+    assert_false(session_may_stay(late));
+    hang_up(&clients[1]);
+    AWAIT(sessions_count(daemon_.sessions) == 2);
+    assert_true(session_may_stay(late)); /* it has the place that has come free */
+    answer(late, 4, 1);
+    expect_answer(&clients[2], 4);
+    expect_service();
+    AWAIT(sessions_count(daemon_.sessions) == 2);
+    const uint64_t then = uv_hrtime();
+    AWAIT(uv_hrtime() - then > 300 * MS);
+    request(&clients[2], 5, "now");
+    expect_answer(&clients[2], 5);
+    for (size_t i = 0; i < 4; i++)
+        hang_up(&clients[i]);
+    stop(1000);
+}
+
+/* One that asks on and on may, and half a message is not asking. */
+static void test_session_keeps_a_reserved_place_busy(void **state)
+{
+    struct session_options options = defaults;
+    (void)state;
+    options.clients_max = 0;
+    options.reserved_max = 1;
+    options.reserved_ms = 300;
+    start(options);
+    struct client client = dial();
+    const uint64_t began = uv_hrtime();
+    for (uint32_t i = 0; uv_hrtime() - began < 600 * MS; i++) {
+        request(&client, i, "now");
+        expect_answer(&client, i);
+    }
+    send_all(&client, "\x94", 1);
+    expect_refused(&client, "malformed");
+    hang_up(&client);
+    client = dial();
+    request(&client, 1, "huge"); /* and it reads nothing of that */
+    AWAIT(count_logged("reads nothing") == 1);
+    hang_up(&client);
+    stop(1000);
+}
+
 /* Who connects while there are no descriptors waits; the loop does not spin meanwhile. */
 static void test_session_waits_for_descriptors(void **state)
 {
@@ -1318,6 +1400,8 @@ int main(void)
         SESSION_TEST(test_session_reads_a_little_in_each_turn),
         SESSION_TEST(test_session_bounds_unanswered_requests),
         SESSION_TEST(test_session_bounds_clients),
+        SESSION_TEST(test_session_reserves_places),
+        SESSION_TEST(test_session_keeps_a_reserved_place_busy),
         SESSION_TEST(test_session_waits_for_descriptors),
         SESSION_TEST(test_session_waits_for_descriptors_no_more),
         SESSION_TEST(test_session_closes_once_with_requests_under_way),

@@ -33,7 +33,10 @@ typedef struct pool_client pool_client_t;
 POOL_API int pool_client_path(char *path, size_t size);
 
 /* Connects to the daemon at path (NULL: pool_client_path), and says hello. -ENOENT, -ECONNREFUSED: no daemon there, and
- * the message says how to start one. -EPROTONOSUPPORT: it speaks no version that we do. */
+ * the message says how to start one. -EPROTONOSUPPORT: it speaks no version that we do. -EPERM: nothing was sent, for
+ * who listens there (SO_PEERCRED) is neither the caller's effective user nor root. Root may talk to another user's
+ * daemon as well, if each directory of path, as it is spelled and as it is resolved, belongs to root or that user, and
+ * nobody else may write to it. */
 POOL_API int pool_client_open(pool_client_t **client, const char *path, pool_error_t *error);
 POOL_API void pool_client_close(pool_client_t *client); /* *takes*; NULL is fine */
 

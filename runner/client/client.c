@@ -2,6 +2,7 @@
 #include "connection.h"
 
 #include "scan.h"
+#include "trust.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -270,6 +271,8 @@ int pool_client_open(pool_client_t **client, const char *path, pool_error_t *err
                                   : stream_connect(&opened->stream, opened->path);
     if (opened->path != NULL && rc < 0)
         fail_connect(opened->path, rc, error);
+    if (rc == 0)
+        rc = trust_peer(opened->stream.fd, opened->path, error);
     if (rc == 0)
         rc = hello(opened, error);
     if (rc < 0)

@@ -21,6 +21,7 @@ static const struct {
     {"invalid-value", EINVAL},
     {"unknown-task", EINVAL},
     {"unknown-job", ENOENT},
+    {"unknown-group", ENOENT},
     {"key-taken", EEXIST},
     {"cycle", EINVAL},
     {"never-fits", E2BIG},

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -77,6 +78,7 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
     ending->id = id;
     ending->end = *end;
     ending->evictions = evictions;
+    ending->came_at = (int64_t)uv_now(daemon->loop);
     ends_encode(ending->end.message);
     if (end->result_size > 0) {
         ending->job = pool_job_retain(job);
@@ -123,21 +125,24 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* That could be applied in the next turn. */
-static bool has_endings(const struct daemon *daemon)
+/* In how many milliseconds there is an end that can be applied; -1: none is to come by itself. */
+static int64_t endings_due(const struct daemon *daemon)
 {
     const struct ending *ending;
-    STAILQ_FOREACH(ending, &daemon->endings, entry)
-        if (!valuefile_is_awaited(ending))
-            return true;
-    return false;
+    int64_t due = -1;
+    STAILQ_FOREACH(ending, &daemon->endings, entry) {
+        const int64_t left = ends_held_until(daemon, ending) - (int64_t)uv_now(daemon->loop);
+        if (!valuefile_is_awaited(ending) && (due < 0 || left < due))
+            due = left > 1 ? left : 1;
+    }
+    return due;
 }
 
 void daemon_arm(struct daemon *daemon)
 {
     int64_t delay = 60000; /* the clock may have been set meanwhile */
     const double wake_at = schedule_wake_at(&daemon->schedule);
-    const int64_t watch = watch_next(daemon), now = (int64_t)uv_now(daemon->loop);
+    const int64_t watch = watch_next(daemon), now = (int64_t)uv_now(daemon->loop), due = endings_due(daemon);
     if (wake_at > 0)
         delay = sooner(delay, until(wake_at));
     if (watch >= 0)
@@ -145,7 +150,7 @@ void daemon_arm(struct daemon *daemon)
     if (daemon->read_only[0] != '\0')
         delay = sooner(delay, until(daemon->probe_at));
     else
-        delay = sooner(delay, has_endings(daemon) ? 1 : until(daemon->expire_at));
+        delay = sooner(delay, daemon->cramped ? 1 : due >= 0 ? due : until(daemon->expire_at));
     if (daemon->phase == DAEMON_SERVING && daemon->read_only[0] == '\0' && daemon->look_at > 0)
         delay = sooner(delay, daemon->look_at > now ? daemon->look_at - now : 1);
     if (daemon->phase == DAEMON_STOPPING)
@@ -229,16 +234,38 @@ static int open_runs(struct daemon *daemon, char message[512])
     int error = runs_open(&daemon->runs, daemon->loop, &runs, message);
     if (error < 0)
         return error;
-    signal(SIGPIPE, SIG_IGN); /* not before: jobs have the dispositions and limits of the pool's opening */
+    /* Not before: jobs have the dispositions and limits of the pool's opening. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond RLIMIT_FSIZE is an error as others */
     raise_descriptors();
     daemon->workers = (size_t)runs_workers(daemon->runs);
     daemon->budget = runs_budget(daemon->runs);
     return 0;
 }
 
+/* The number that the store was given at its first start. A disk that does not take it gets another try at the next. */
+static uint64_t number_store(struct store *store)
+{
+    int64_t number = 0;
+    const int found = store_fact_read(store, "number", &number);
+    if (found == 0)
+        return (uint64_t)number;
+    if (found != -ENOENT || getrandom(&number, sizeof number, 0) != sizeof number)
+        return 0;
+    number = (number & INT64_MAX) | 1;
+    if (store_fact_write(store, "number", number) == 0 && store_commit(store) == 0)
+        return (uint64_t)number;
+    store_rollback(store);
+    return 0;
+}
+
 /* What is on disk becomes what is in memory; what ran when a daemon died is seen to. */
 static int open_jobs(struct daemon *daemon, char message[512])
 {
+    if (schedule_group(&daemon->schedule, GROUP_DEFAULT, sizeof GROUP_DEFAULT - 1) == NULL) {
+        snprintf(message, 512, "%s", strerror(ENOMEM));
+        return -ENOMEM;
+    }
     int error = store_open(&daemon->store, daemon->statedir.path, message);
     if (error < 0)
         return error;
@@ -247,6 +274,7 @@ static int open_jobs(struct daemon *daemon, char message[512])
         snprintf(message, 512, "%s: %s", daemon->statedir.path, store_message(daemon->store));
         return error;
     }
+    daemon->store_number = number_store(daemon->store);
     outputs_sweep(&daemon->outputs, is_known, daemon);
     return 0;
 }
@@ -257,6 +285,7 @@ static int open_door(struct daemon *daemon, int listen_fd, char message[512])
     const struct session_options session = {.message_max = (size_t)options->message_max,
                                             .unread_max = (size_t)options->unread_max,
                                             .clients_max = (size_t)options->clients_max,
+                                            .reserved_max = SESSION_RESERVED,
                                             .on_request = on_request,
                                             .on_close = on_close,
                                             .log = on_log,

@@ -22,6 +22,8 @@
 
 #include <uthash.h>
 
+#define GROUP_DEFAULT "default" /* always there; other groups are made when a job, or `group`, first names them */
+
 /* A job that has not ended. */
 struct job {
     struct schedule_job schedule;
@@ -61,10 +63,12 @@ struct ending {
     const void *value; /* end.result_size bytes */
     bool applied;      /* in the turn that is being committed */
     bool unstarted;    /* it could not be started: goes back */
+    int64_t came_at;   /* uv_now */
     STAILQ_ENTRY(ending) entry;
     /* valuefile.c */
     enum value_state value_state;
     int value_error;
+    int unkept; /* negative errno: there is no room for the value, and its run has failed by that; 0: it has not */
     struct daemon *daemon;
     uv_work_t work;
 };
@@ -93,6 +97,7 @@ struct daemon {
     bool has_statedir, has_outputs, has_door; /* open */
     struct statedir statedir;
     struct store *store;
+    uint64_t store_number; /* by which clients know that it is still the same; 0: it could not be written down yet */
     struct outputs outputs;
     struct door door;
     struct sessions *sessions;
@@ -114,6 +119,7 @@ struct daemon {
     int turn_error; /* the store has failed in this turn */
 
     char read_only[512]; /* "" while the store can be written */
+    bool cramped;        /* read-only for want of room: the next turn that can be written has one end alone */
     double clock_offset; /* of the wall clock from the monotonic one, seconds */
     double probe_at;     /* epoch: when to try again */
     double expire_at;
@@ -167,6 +173,9 @@ void live_follow_clock(struct daemon *daemon);
 int live_recover(struct daemon *daemon);
 
 /* ---- ends.c */
+/* When it may be applied (uv_now): one that died of a signal that ends daemons, too, is held back for a moment, to see
+ * whether this one gets it. 0: at once. */
+int64_t ends_held_until(const struct daemon *daemon, const struct ending *ending);
 int ends_apply(struct daemon *daemon, const struct ending *ending); /* writes it; -1 after turn_fail */
 /* Ends a job that does not run (any more), and with it those that needed it to succeed. record is updated, and written.
  */

@@ -5,11 +5,13 @@
 #include "retry.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EXIT_CANCELLED    (128 + 15)
 #define UNSTARTED_SECONDS 1.0 /* before what could not be started is tried again */
+#define HOLD_MS           100 /* between the signal for a job and the one for the daemon, where both get it */
 
 void ends_say(struct record_end *end, int32_t cause, const char *message)
 {
@@ -169,9 +171,22 @@ static int run_again(struct daemon *daemon, struct job *job, struct record *reco
 
 static int write_value(struct daemon *daemon, const struct ending *ending)
 {
-    const bool is_inline = ending->end.result_size <= STORE_INLINE_MAX; /* else its file is whole by now */
+    const bool is_inline = ending->unkept == 0 && ending->end.result_size <= STORE_INLINE_MAX; /* else it is a file */
     return store_result_write(daemon->store, ending->id, is_inline ? ending->value : NULL,
                               is_inline ? ending->end.result_size : 0);
+}
+
+/* A value that there is no room for is its job's failure. */
+static void call_unkept(struct daemon *daemon, const struct ending *ending, struct record_end *end)
+{
+    char message[RECORD_MESSAGE_MAX];
+    snprintf(message, sizeof message, "its value of %llu bytes cannot be kept: %s",
+             (unsigned long long)end->result_size, strerror(-ending->unkept));
+    ends_say(end, POOL_CAUSE_OUTPUT_LIMIT, message);
+    end->ended_at = ending->end.ended_at;
+    end->result_size = 0;
+    log_event(daemon->log, LOG_LEVEL_WARNING, "unkept", log_number("job", (int64_t)ending->id),
+              log_text("message", message));
 }
 
 static struct retry decide(const struct daemon *daemon, const struct record *record, int *error)
@@ -200,6 +215,23 @@ static void call_cancelled(struct record_end *end)
         end->exit_code = EXIT_CANCELLED;
 }
 
+/* Where a container, or a control group, is stopped, daemon and jobs get the same signal, in any order. */
+static bool died_of_a_stop(const struct record_end *end)
+{
+    return end->cause == POOL_CAUSE_SIGNALLED && (end->signal == SIGTERM || end->signal == SIGINT);
+}
+
+int64_t ends_held_until(const struct daemon *daemon, const struct ending *ending)
+{
+    return daemon->phase == DAEMON_SERVING && died_of_a_stop(&ending->end) ? ending->came_at + HOLD_MS : 0;
+}
+
+/* It was the daemon's stop that ended it: by the pool, or by who stops the daemon. */
+static bool is_stopped(const struct daemon *daemon, const struct record_end *end)
+{
+    return end->cause == POOL_CAUSE_CANCELLED || (daemon->phase != DAEMON_SERVING && died_of_a_stop(end));
+}
+
 int ends_apply(struct daemon *daemon, const struct ending *ending)
 {
     struct record record;
@@ -215,10 +247,12 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
     }
     record.end = ending->end;
     record.evictions += ending->evictions;
-    if (ending->end.cause == POOL_CAUSE_CANCELLED && !record.cancelling) { /* ours: the daemon stops */
+    if (is_stopped(daemon, &ending->end) && !record.cancelling) {
         record.interruptions++;
         return run_again(daemon, job, &record, 0);
     }
+    if (ending->unkept < 0)
+        call_unkept(daemon, ending, &record.end);
     if (record.cancelling)
         call_cancelled(&record.end);
     const struct retry retry = decide(daemon, &record, &error);

@@ -61,6 +61,13 @@ int methods_done(struct call *call)
     return 0;
 }
 
+int methods_cannot_stay(struct rpc_error *error)
+{
+    return rpc_fail(error, RPC_TOO_MANY_CLIENTS,
+                    "all places for clients that wait, follow or subscribe are taken (reclaimd --max-clients): ask "
+                    "again later");
+}
+
 static int dispatch(struct call *call, struct rpc_text name, struct rpc_error *error)
 {
     char quoted[256];
@@ -117,7 +124,7 @@ static int hello(struct call *call, struct rpc_error *error)
     msgpack_packer *packer = methods_packer(call);
     if (packer == NULL)
         return 0;
-    msgpack_pack_map(packer, 5);
+    msgpack_pack_map(packer, 6);
     rpc_pack_named_uint(packer, "protocol", PROTOCOL_VERSION);
     rpc_pack_text(packer, "server");
     msgpack_pack_str(packer, strlen("reclaimd ") + strlen(pool_version()));
@@ -126,5 +133,9 @@ static int hello(struct call *call, struct rpc_error *error)
     rpc_pack_named_int(packer, "pid", getpid());
     pack_tasks(packer, runs_tasks(call->daemon->runs));
     rpc_pack_named_int(packer, "max_message", call->daemon->options->message_max);
+    if (call->daemon->store_number != 0)
+        rpc_pack_named_uint(packer, "store", call->daemon->store_number);
+    else
+        rpc_pack_named_nil(packer, "store");
     return 0;
 }

@@ -42,6 +42,9 @@ int methods_unsubscribe(struct call *call, struct rpc_error *error);
 int methods_drain(struct call *call, struct rpc_error *error);
 int methods_shutdown(struct call *call, struct rpc_error *error);
 
+/* A request that would wait, on a connection that may not. -1 and error. */
+int methods_cannot_stay(struct rpc_error *error);
+
 /* The group of this name, made if there may be one more. NULL and error. */
 struct schedule_group *methods_group_of(struct daemon *daemon, struct rpc_text name, struct rpc_error *error);
 

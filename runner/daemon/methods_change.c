@@ -308,6 +308,41 @@ int methods_group(struct call *call, struct rpc_error *error)
     return write_group(call->daemon, group, error) < 0 ? -1 : methods_done(call);
 }
 
+/* Whether it is a job's number or key: people take jobs for what is paused, too. */
+static bool is_job(struct daemon *daemon, struct rpc_text name)
+{
+    char digits[24], *end;
+    uint64_t id;
+    if (name.size < sizeof digits && name.data[0] >= '1' && name.data[0] <= '9') {
+        memcpy(digits, name.data, name.size);
+        digits[name.size] = '\0';
+        struct record record;
+        id = strtoull(digits, &end, 10);
+        if (*end == '\0')
+            return store_job_read(daemon->store, id, &record) == 0;
+    }
+    return store_job_find(daemon->store, name.data, name.size, &id) == 0;
+}
+
+static int no_such_group(struct daemon *daemon, struct rpc_text name, bool paused, struct rpc_error *error)
+{
+    char quoted[256];
+    rpc_quote(name.data, name.size, quoted);
+    if (!is_job(daemon, name))
+        return rpc_fail(error, RPC_UNKNOWN_GROUP,
+                        "there is no group %s: `reclaim group` lists them, `reclaim group NAME --limit none` makes one",
+                        quoted);
+    if (paused)
+        return rpc_fail(error, RPC_UNKNOWN_GROUP,
+                        "there is no group %s, and a job is not paused by itself: put job %s into a group of its own "
+                        "(`reclaim set %s --group NAME`) and pause that, or cancel it",
+                        quoted, quoted, quoted);
+    return rpc_fail(error, RPC_UNKNOWN_GROUP,
+                    "there is no group %s, and a job is not resumed by itself: job %s starts in its turn, and "
+                    "`reclaim retry %s` runs it again when it has ended",
+                    quoted, quoted, quoted);
+}
+
 static int set_paused(struct call *call, const char *method, bool paused, struct rpc_error *error)
 {
     static const struct field table[] = {{.name = "group", .type = FIELD_TEXT, .least = 1, .most = 64}};
@@ -321,9 +356,9 @@ static int set_paused(struct call *call, const char *method, bool paused, struct
         const int failed = store_fact_write(daemon->store, "paused", paused);
         return failed < 0 ? turn_fail(daemon, failed, error) : methods_done(call);
     }
-    struct schedule_group *group = methods_group_of(daemon, name, error);
+    struct schedule_group *group = schedule_group_find(&daemon->schedule, name.data, name.size);
     if (group == NULL)
-        return -1;
+        return no_such_group(daemon, name, paused, error);
     group->paused = paused;
     return write_group(daemon, group, error) < 0 ? -1 : methods_done(call);
 }

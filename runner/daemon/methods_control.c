@@ -30,8 +30,11 @@ int methods_subscribe(struct call *call, struct rpc_error *error)
     struct client *client = call->client;
     uint64_t given, *ids = NULL;
     size_t count = 0;
-    if (fields_read(call->params, "subscribe", table, 2, &wanted, &given, error) < 0 ||
-        (wanted.ids != NULL && refs_find_all(call->daemon, wanted.ids, &ids, &count, error) < 0))
+    if (fields_read(call->params, "subscribe", table, 2, &wanted, &given, error) < 0)
+        return -1;
+    if (!session_may_stay(client->session))
+        return methods_cannot_stay(error);
+    if (wanted.ids != NULL && refs_find_all(call->daemon, wanted.ids, &ids, &count, error) < 0)
         return -1;
     char *group = wanted.group.data != NULL ? strndup(wanted.group.data, wanted.group.size) : NULL;
     if (wanted.group.data != NULL && group == NULL) {

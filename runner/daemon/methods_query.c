@@ -171,6 +171,8 @@ int methods_list(struct call *call, struct rpc_error *error)
 
 static int later(int failed, struct rpc_error *error)
 {
+    if (failed == -EUSERS)
+        return methods_cannot_stay(error);
     if (failed == -E2BIG)
         return rpc_fail(error, RPC_TOO_MANY_REQUESTS, "more than %d ids are waited for on this connection",
                         WATCH_IDS_MAX);

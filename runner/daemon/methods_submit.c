@@ -239,7 +239,7 @@ static struct record_bytes bytes_of(struct rpc_text text)
 
 static struct record record_of(const struct entry *entry)
 {
-    static const struct rpc_text default_group = {"default", 7};
+    static const struct rpc_text default_group = {GROUP_DEFAULT, sizeof GROUP_DEFAULT - 1};
     const struct spec *spec = &entry->spec;
     const double now = daemon_now();
     struct record record = {
@@ -324,6 +324,17 @@ static int write_batch(struct batch *batch, struct client *client, struct rpc_er
     return 0;
 }
 
+/* After all other checks: what is refused makes none. */
+static int make_groups(const struct batch *batch, struct rpc_error *error)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct rpc_text group = batch->entries[i].spec.group;
+        if (group.size > 0 && is_new(batch, i) && methods_group_of(batch->daemon, group, error) == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 static int check_batch(struct batch *batch, const msgpack_object *maps, const struct call *call,
                        struct rpc_error *error)
 {
@@ -335,11 +346,10 @@ static int check_batch(struct batch *batch, const msgpack_object *maps, const st
         if (resolve_after(batch, i, error) < 0)
             return -1;
         news += is_new(batch, i);
-        const struct rpc_text group = batch->entries[i].spec.group;
-        if (group.size > 0 && methods_group_of(batch->daemon, group, error) == NULL)
-            return -1;
     }
-    return news > 0 && methods_check_room(call, news, error) < 0 ? -1 : check_cycle(batch, error);
+    return (news > 0 && methods_check_room(call, news, error) < 0) || check_cycle(batch, error) < 0
+               ? -1
+               : make_groups(batch, error);
 }
 
 static void free_batch(struct batch *batch)

@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define IDS_A_DIRECTORY 1000
 #define TEMPORARY       "value.new"
+#define PIECE           ((size_t)256 * 1024) /* libuv's four threads may be wrong about so much each: OUTPUTS_ROOM */
 
 static const char *const suffixes[OUTPUT_KIND_COUNT] = {"out", "err", "value"};
 
@@ -87,9 +89,27 @@ int outputs_create(struct outputs *outputs, uint64_t id, enum output_kind kind)
     return fd;
 }
 
+/* Asked before every piece, so that a value that has no room fills no disk, not even while it is tried: what others
+ * write meanwhile would fail. A file system that does not say how large it is has room. */
+static int check_room(int fd, size_t size)
+{
+    struct statvfs disk;
+    if (fstatvfs(fd, &disk) < 0 || disk.f_blocks == 0)
+        return 0;
+    return (uint64_t)disk.f_bavail * disk.f_frsize < size + OUTPUTS_ROOM ? -ENOSPC : 0;
+}
+
 static int write_whole(int fd, const char *data, size_t size)
 {
-    const int error = write_all(fd, data, size);
+    int error = 0;
+    while (error == 0 && size > 0) {
+        const size_t piece = size < PIECE ? size : PIECE;
+        error = check_room(fd, size);
+        if (error == 0)
+            error = write_all(fd, data, piece);
+        data += piece;
+        size -= piece;
+    }
     return error == 0 && fsync(fd) < 0 ? -errno : error;
 }
 
@@ -105,9 +125,12 @@ static int write_in(int directory, uint64_t id, const void *data, size_t size)
     close(fd);
     if (r == 0 && renameat(directory, temporary, directory, name) < 0)
         r = -errno;
+    const bool is_named = r == 0;
+    if (is_named && fsync(directory) < 0)
+        r = -errno;
     if (r < 0)
-        unlinkat(directory, temporary, 0);
-    return r == 0 && fsync(directory) < 0 ? -errno : r;
+        unlinkat(directory, is_named ? name : temporary, 0);
+    return r;
 }
 
 int outputs_value_write(struct outputs *outputs, uint64_t id, const void *data, size_t size)

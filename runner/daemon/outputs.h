@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What outputs and values leave of a disk at the least: for the store, which has to write that a job has ended. */
+#define OUTPUTS_ROOM ((uint64_t)1024 * 1024)
+
 enum output_kind { OUTPUT_STDOUT, OUTPUT_STDERR, OUTPUT_VALUE, OUTPUT_KIND_COUNT };
 
 struct outputs {
@@ -21,7 +24,9 @@ void outputs_close(struct outputs *outputs);
 
 /* Opens an empty file for writing; the descriptor is the caller's. */
 int outputs_create(struct outputs *outputs, uint64_t id, enum output_kind kind);
-/* Writes a value whole: to a temporary name, fsync, rename, fsync of the directory. */
+/* Writes a value whole: to a temporary name, fsync, rename, fsync of the directory. Where it fails nothing of it stays.
+ * -ENOSPC also where it would leave less than OUTPUTS_ROOM of the disk, and then before the disk is full. May be called
+ * by any thread, for several jobs at once. */
 int outputs_value_write(struct outputs *outputs, uint64_t id, const void *data, size_t size);
 /* Reads at most *size bytes from offset on; *size is what there was, *total the file's size (0 where there is none). */
 int outputs_read(struct outputs *outputs, uint64_t id, enum output_kind kind, uint64_t offset, void *buffer,

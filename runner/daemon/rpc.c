@@ -21,6 +21,7 @@ static const char *const code_names[RPC_CODE_COUNT_] = {
     [RPC_INVALID_VALUE] = "invalid-value",
     [RPC_UNKNOWN_TASK] = "unknown-task",
     [RPC_UNKNOWN_JOB] = "unknown-job",
+    [RPC_UNKNOWN_GROUP] = "unknown-group",
     [RPC_KEY_TAKEN] = "key-taken",
     [RPC_CYCLE] = "cycle",
     [RPC_NEVER_FITS] = "never-fits",

@@ -8,7 +8,6 @@
 
 #define CHUNK  ((size_t)64 * 1024)
 #define CHUNKS 4
-#define ROOM   ((off_t)1024 * 1024)
 
 static void drop(int *fd)
 {
@@ -40,7 +39,7 @@ void runs_output_handed_over(struct runs_output *output)
 static void give_room(const struct runs_output *output)
 {
     const off_t end = lseek(output->file, 0, SEEK_CUR);
-    const off_t kept = end > ROOM ? end - ROOM : 0;
+    const off_t kept = end > (off_t)OUTPUTS_ROOM ? end - (off_t)OUTPUTS_ROOM : 0;
     if (end > 0 && ftruncate(output->file, kept) == 0)
         lseek(output->file, kept, SEEK_SET);
 }

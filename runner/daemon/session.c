@@ -44,6 +44,7 @@ void session_close(struct session *session, const char *why)
     session->is_closed = true;
     LIST_REMOVE(session, entry);
     all->open_count--;
+    all->reserved_count -= session->is_reserved;
     if (session->is_resumed)
         TAILQ_REMOVE(&all->resumed, session, resume);
     sessions_log(all, "event=closed session=%" PRIu64 " uid=%u pid=%d why=\"%s\"", session->serial,
@@ -75,14 +76,38 @@ bool session_has_hung_up(const struct session *session)
     return poll(&peer, 1, 0) == 1 && (peer.revents & POLLHUP) != 0;
 }
 
-/* While it is read from: the rest of a message did not come. Else: since the last look nothing was read by the peer. */
+/* On a reserved place it is in others' way. */
+static int64_t stall_ms(const struct session *session)
+{
+    const struct session_options *options = &session->all->options;
+    return session->is_reserved && options->reserved_ms < options->stall_ms ? options->reserved_ms : options->stall_ms;
+}
+
+/* It has asked nothing for a while, on a reserved place. */
+static void end_idle(struct session *session)
+{
+    struct rpc_error error;
+    rpc_fail(&error, RPC_TOO_MANY_CLIENTS,
+             "nothing was asked for %" PRId64 " ms, and all other places for clients are taken "
+             "(reclaimd --max-clients)",
+             stall_ms(session));
+    session_refuse(session, NULL, &error);
+    session_end(session, "idle on a reserved place");
+}
+
+/* While it is read from: the rest of a message, or on a reserved place any message, did not come. Else: since the last
+ * look nothing was read by the peer. */
 static void on_timer(uv_timer_t *timer)
 {
     struct session *session = timer->data;
     struct rpc_error error;
-    if (session->is_reading) {
-        rpc_fail(&error, RPC_MALFORMED, "the rest of a message did not come within %" PRId64 " ms",
-                 session->all->options.stall_ms);
+    if (session->is_reading && session->in_size == 0) {
+        if (session->unanswered > 0 || session_may_stay(session))
+            session_watch(session);
+        else
+            end_idle(session);
+    } else if (session->is_reading) {
+        rpc_fail(&error, RPC_MALFORMED, "the rest of a message did not come within %" PRId64 " ms", stall_ms(session));
         session_refuse(session, NULL, &error);
         session_end(session, "the rest of a message did not come");
     } else if (session_has_hung_up(session)) {
@@ -100,9 +125,9 @@ static void on_timer(uv_timer_t *timer)
 
 static void start_timer(struct session *session)
 {
-    const int64_t stall_ms = session->all->options.stall_ms;
+    const int64_t most = stall_ms(session);
     session->sent_at_last_look = session_sent(session);
-    uv_timer_start(&session->timer, on_timer, (uint64_t)(session->is_reading ? stall_ms : stall_ms / LOOKS + 1), 0);
+    uv_timer_start(&session->timer, on_timer, (uint64_t)(session->is_reading ? most : most / LOOKS + 1), 0);
 }
 
 static bool is_done(const struct session *session)
@@ -124,7 +149,8 @@ void session_watch(struct session *session)
         session->looks = 0;
         session_read(session, reads);
     }
-    const bool wanted = !session->is_reading || session->in_size > 0; /* not for a peer that says nothing */
+    /* not for a peer that says nothing and may stay */
+    const bool wanted = !session->is_reading || session->in_size > 0 || session->is_reserved;
     if (!wanted)
         uv_timer_stop(&session->timer);
     else if (!uv_is_active((uv_handle_t *)&session->timer))
@@ -133,7 +159,7 @@ void session_watch(struct session *session)
 
 /* ---- the start, and what users ask ------------------------------------------------------------------------------ */
 
-struct session *session_new(struct sessions *all, int fd, uid_t uid, pid_t pid)
+struct session *session_new(struct sessions *all, int fd, uid_t uid, pid_t pid, bool is_reserved)
 {
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL) {
@@ -151,10 +177,12 @@ struct session *session_new(struct sessions *all, int fd, uid_t uid, pid_t pid)
     session->serial = ++all->last_serial;
     session->uid = uid;
     session->pid = pid;
+    session->is_reserved = is_reserved;
     scan_begin(&session->scan, SESSION_ELEMENTS_MAX);
     session_write_init(session);
     LIST_INSERT_HEAD(&all->open, session, entry);
     all->open_count++;
+    all->reserved_count += is_reserved;
     all->alive_count++;
     session_watch(session);
     return session;
@@ -175,6 +203,16 @@ void session_fail(struct session *session, uint32_t id, const struct rpc_error *
 void session_set_subscriber(struct session *session, bool on)
 {
     session->is_subscriber = on;
+}
+
+bool session_may_stay(struct session *session)
+{
+    struct sessions *all = session->all;
+    if (session->is_reserved && sessions_has_place(all)) {
+        session->is_reserved = false;
+        all->reserved_count--;
+    }
+    return !session->is_reserved;
 }
 
 void session_user_set(struct session *session, void *data)

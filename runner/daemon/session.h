@@ -7,11 +7,14 @@
 #include "door.h"
 #include "rpc.h"
 
+#include <stdbool.h>
 #include <uv.h>
 
 #define SESSION_STALL_MS     30000 /* for one message, and for reading anything of what waits */
 #define SESSION_ELEMENTS_MAX 1000000
 #define SESSION_REQUESTS_MAX 1000
+#define SESSION_RESERVED     4    /* connections beyond clients_max */
+#define SESSION_RESERVED_MS  5000 /* for a next request on one of these */
 
 struct session;  /* one connection */
 struct sessions; /* all of them */
@@ -20,7 +23,9 @@ struct session_options {
     size_t message_max; /* bytes */
     size_t unread_max;  /* bytes; an answer that begins below it is sent whole */
     size_t clients_max;
-    int64_t stall_ms; /* 0: SESSION_STALL_MS; for tests */
+    size_t reserved_max; /* are let in beyond, so that who asks and goes gets in where others only wait */
+    int64_t stall_ms;    /* 0: SESSION_STALL_MS; for tests */
+    int64_t reserved_ms; /* 0: SESSION_RESERVED_MS; for tests */
     /* A whole request; *borrowed*. It is answered exactly once, now or later: see session_answered, session_fail. */
     void (*on_request)(void *user, struct session *session, const struct rpc_request *request);
     void (*on_close)(void *user, struct session *session); /* the last word of it; *user_data has to be let go */
@@ -56,6 +61,10 @@ void session_set_subscriber(struct session *session, bool on);
 /* Bytes that wait for it, packed ones included: late answers that are large had better wait while it is above
  * unread_max. */
 size_t session_unread(const struct session *session);
+
+/* Whether its requests may be answered later than in their turn: not on a reserved place, which it leaves here for an
+ * ordinary one where one is free by now. */
+bool session_may_stay(struct session *session);
 
 void session_user_set(struct session *session, void *data);
 void *session_user(const struct session *session);

@@ -3,7 +3,8 @@
  *
  * What bounds what:
  *
- *     clients                     clients_max                 sessions.c, at accept
+ *     clients                     clients_max, and a few      sessions.c, at accept
+ *     time of these few           reserved_ms                 session.c, session_watch(): closed when they ask nothing
  *     bytes of a message          message_max                 session_read.c: as soon as its headers announce more
  *     elements, nesting           SESSION_ELEMENTS_MAX, scan  session_read.c, before anything is unpacked
  *     bytes that wait to be taken message_max and one piece   session_read.c: the buffer grows as bytes arrive
@@ -40,7 +41,7 @@ struct session {
     uv_pipe_t pipe;
     uv_timer_t timer; /* session_watch() */
     unsigned handles; /* of these two that are not closed */
-    bool is_reading, is_resumed, is_subscriber;
+    bool is_reading, is_resumed, is_subscriber, is_reserved;
     bool is_held;    /* whole requests may be in `in` that it must not take now: session_take() */
     bool has_eof;    /* the peer sends nothing more: closed when everything is answered */
     bool is_ending;  /* takes nothing more: closed when everything is sent */
@@ -74,7 +75,8 @@ struct sessions {
     unsigned handles; /* of these that are not closed */
     LIST_HEAD(session_list, session) open;
     TAILQ_HEAD(session_queue, session) resumed; /* those that may take requests again */
-    size_t open_count, alive_count;             /* alive: not freed */
+    size_t open_count, reserved_count;          /* open, all of them and those on reserved places */
+    size_t alive_count;                         /* not freed */
     uint64_t last_serial;
     bool is_accepting, is_closing;
     bool full_told, failure_told; /* logged once until somebody is let in again */
@@ -84,7 +86,7 @@ struct sessions {
 /* ---- session.c */
 
 /* Takes fd. NULL: out of memory. */
-struct session *session_new(struct sessions *all, int fd, uid_t uid, pid_t pid);
+struct session *session_new(struct sessions *all, int fd, uid_t uid, pid_t pid, bool is_reserved);
 /* Reads on or not, sets its timer, and closes it where nothing is left to be done: after whatever changes it. */
 void session_watch(struct session *session);
 /* Whether its next request may be taken. */
@@ -112,6 +114,8 @@ uint64_t session_sent(const struct session *session); /* bytes, ever */
 
 /* ---- sessions.c */
 
+/* Whether there is an ordinary place. */
+bool sessions_has_place(const struct sessions *all);
 /* session_take() in the next turn of the loop. */
 void sessions_resume(struct session *session);
 void session_freed(struct sessions *all);

@@ -27,15 +27,29 @@ static void turn_away(int fd, const struct rpc_error *error)
     close(fd);
 }
 
-static void welcome(struct sessions *all, int fd, uid_t uid, pid_t pid)
+static void welcome(struct sessions *all, int fd, uid_t uid, pid_t pid, bool is_reserved)
 {
-    const struct session *session = session_new(all, fd, uid, pid);
+    const struct session *session = session_new(all, fd, uid, pid, is_reserved);
     if (session == NULL) {
         sessions_log(all, "event=accept-failed error=\"%s\" uid=%u pid=%d", strerror(ENOMEM), (unsigned)uid, (int)pid);
         return;
     }
-    all->full_told = all->failure_told = false;
-    sessions_log(all, "event=connected session=%" PRIu64 " uid=%u pid=%d", session->serial, (unsigned)uid, (int)pid);
+    all->failure_told = false;
+    all->full_told &= is_reserved;
+    sessions_log(all, "event=connected session=%" PRIu64 " uid=%u pid=%d%s", session->serial, (unsigned)uid, (int)pid,
+                 is_reserved ? " reserved=true" : "");
+}
+
+static void tell_full(struct sessions *all, uid_t uid, pid_t pid)
+{
+    if (!all->full_told)
+        sessions_log(all, "event=too-many-clients clients=%zu uid=%u pid=%d", all->open_count, (unsigned)uid, (int)pid);
+    all->full_told = true;
+}
+
+bool sessions_has_place(const struct sessions *all)
+{
+    return all->open_count - all->reserved_count < all->options.clients_max;
 }
 
 /* fd is let in, or closed. */
@@ -49,16 +63,16 @@ static void admit(struct sessions *all, int fd)
         rpc_fail(&error, RPC_DENIED, "this daemon serves uid %u and root, not uid %u", (unsigned)geteuid(),
                  (unsigned)uid);
         turn_away(fd, &error);
-    } else if (all->open_count >= all->options.clients_max) {
-        if (!all->full_told)
-            sessions_log(all, "event=too-many-clients clients=%zu uid=%u pid=%d", all->open_count, (unsigned)uid,
-                         (int)pid);
-        all->full_told = true;
+    } else if (sessions_has_place(all)) {
+        welcome(all, fd, uid, pid, false);
+    } else if (all->reserved_count < all->options.reserved_max) {
+        tell_full(all, uid, pid);
+        welcome(all, fd, uid, pid, true);
+    } else {
+        tell_full(all, uid, pid);
         rpc_fail(&error, RPC_TOO_MANY_CLIENTS, "%zu clients are connected (reclaimd --max-clients): try again later",
                  all->open_count);
         turn_away(fd, &error);
-    } else {
-        welcome(all, fd, uid, pid);
     }
 }
 
@@ -153,6 +167,8 @@ int sessions_open(struct sessions **sessions, uv_loop_t *loop, const struct door
     all->options = *options;
     if (all->options.stall_ms == 0)
         all->options.stall_ms = SESSION_STALL_MS;
+    if (all->options.reserved_ms == 0)
+        all->options.reserved_ms = SESSION_RESERVED_MS;
     all->is_accepting = true;
     LIST_INIT(&all->open);
     TAILQ_INIT(&all->resumed);

@@ -244,11 +244,16 @@ static void refuse_answers(struct daemon *daemon)
 static void undo(struct daemon *daemon)
 {
     struct ending *ending;
+    const bool no_room = daemon->turn_error == -ENOSPC;
     store_rollback(daemon->store);
     forget_effects(daemon);
     refuse_answers(daemon);
-    STAILQ_FOREACH(ending, &daemon->endings, entry)
+    STAILQ_FOREACH(ending, &daemon->endings, entry) {
+        if (ending->applied)
+            valuefile_undone(ending, no_room && daemon->cramped);
         ending->applied = false;
+    }
+    daemon->cramped = no_room;
     log_event(daemon->log, LOG_LEVEL_ERROR, "read-only", log_text("message", daemon->read_only));
     daemon->probe_at = daemon_now() + PROBE_SECONDS;
     const int error = live_load(daemon);
@@ -288,12 +293,16 @@ static void apply_endings(struct daemon *daemon)
 {
     struct ending *ending;
     STAILQ_FOREACH(ending, &daemon->endings, entry) {
+        if (ends_held_until(daemon, ending) > (int64_t)uv_now(daemon->loop))
+            continue;
         const int prepared = valuefile_prepare(daemon, ending);
         if (prepared < 0)
             suspend(daemon, ending->id, prepared);
-        if (prepared > 0 && ends_apply(daemon, ending) < 0)
+        if (prepared <= 0)
+            continue;
+        ending->applied = true; /* until undo() */
+        if (ends_apply(daemon, ending) < 0 || daemon->cramped)
             return;
-        ending->applied = prepared > 0;
     }
 }
 
@@ -331,21 +340,27 @@ static void recover(struct daemon *daemon)
         turn_fail(daemon, error, NULL);
 }
 
+/* What the turn brings by itself. After a turn that found no room it is one end alone: if that one finds none either,
+ * it is its value that is too large. */
+static void add_own(struct daemon *daemon)
+{
+    recover(daemon);
+    if (daemon->turn_error == 0)
+        apply_endings(daemon);
+    if (daemon->turn_error == 0 && !daemon->cramped)
+        expire(daemon);
+    if (daemon->turn_error == 0 && !daemon->cramped)
+        launch_pick(daemon);
+}
+
 void turn_end(struct daemon *daemon)
 {
     live_follow_clock(daemon);
     watch_timeouts(daemon);
     watch_held_back(daemon);
     probe(daemon);
-    if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0) {
-        recover(daemon);
-        if (daemon->turn_error == 0)
-            apply_endings(daemon);
-        if (daemon->turn_error == 0)
-            expire(daemon);
-        if (daemon->turn_error == 0)
-            launch_pick(daemon);
-    }
+    if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0)
+        add_own(daemon);
     if (daemon->turn_error == 0 && daemon->store != NULL && store_is_dirty(daemon->store)) {
         const int error = store_commit(daemon->store);
         if (error < 0)
@@ -358,6 +373,7 @@ void turn_end(struct daemon *daemon)
     if (daemon->sessions != NULL && daemon->phase < DAEMON_LEAVING)
         sessions_flush(daemon->sessions);
     daemon_arm(daemon);
+    daemon->cramped &= daemon->read_only[0] != '\0';
 }
 
 void turn_deinit(struct daemon *daemon)

@@ -3,7 +3,11 @@
  */
 #include "valuefile.h"
 
+#include <errno.h>
 #include <stdlib.h>
+
+/* A value up to this that finds no room has met a disk that others have filled: it waits, as the store does. */
+#define BLAMELESS_MAX ((uint64_t)64 * 1024)
 
 /* Whether its value is to be a file. */
 static bool is_file(const struct ending *ending)
@@ -35,9 +39,13 @@ int valuefile_prepare(struct daemon *daemon, struct ending *ending)
     const int error = ending->value_error;
     if (ending->value_state == VALUE_BEING_WRITTEN)
         return 0;
-    if (ending->value_state == VALUE_READY || !is_file(ending))
+    if (ending->value_state == VALUE_READY || ending->unkept < 0 || !is_file(ending))
         return 1;
     ending->value_error = 0; /* the next time it is tried again */
+    if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG) {
+        ending->unkept = error;
+        return 1;
+    }
     if (error < 0)
         return error;
     ending->daemon = daemon;
@@ -47,6 +55,15 @@ int valuefile_prepare(struct daemon *daemon, struct ending *ending)
     if (queued < 0)
         ending->value_state = VALUE_TO_WRITE;
     return queued < 0 ? queued : 0;
+}
+
+void valuefile_undone(struct ending *ending, bool is_too_large)
+{
+    const bool is_inline = ending->job != NULL && !is_file(ending);
+    if (ending->unkept < 0) /* not even that could be written, so that the disk is full without it */
+        ending->unkept = 0;
+    else if (is_too_large && is_inline && ending->end.result_size > BLAMELESS_MAX)
+        ending->unkept = -ENOSPC;
 }
 
 bool valuefile_is_awaited(const struct ending *ending)

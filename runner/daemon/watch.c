@@ -87,6 +87,15 @@ static struct watch *keep(struct daemon *daemon, const struct watch *wanted, int
     return watch;
 }
 
+/* 0, or -EUSERS, and it is dropped. */
+static int may_stay(struct daemon *daemon, struct watch *watch)
+{
+    if (session_may_stay(watch->client->session))
+        return 0;
+    drop(daemon, watch);
+    return -EUSERS;
+}
+
 int watch_wait(struct daemon *daemon, const struct watch *wanted)
 {
     int error;
@@ -98,20 +107,23 @@ int watch_wait(struct daemon *daemon, const struct watch *wanted)
         answer_wait(daemon, watch, false);
     else if (watch->until >= 0 && watch->until <= (int64_t)uv_now(daemon->loop))
         answer_wait(daemon, watch, true);
+    else
+        return may_stay(daemon, watch);
     return 0;
 }
 
-/* Answers where there is something to tell. */
-static void try_output(struct daemon *daemon, struct watch *watch)
+/* Answers where there is something to tell, and then it is gone: true. */
+static bool try_output(struct daemon *daemon, struct watch *watch)
 {
     if (!output_is_due(daemon, watch))
-        return;
+        return false;
     watch->held_back = session_unread(watch->client->session) >= (size_t)daemon->options->unread_max;
     if (watch->held_back)
-        return;
+        return false;
     if (turn_answer(daemon, watch->client, watch->request))
         output_pack(daemon, watch);
     drop(daemon, watch);
+    return true;
 }
 
 int watch_follow(struct daemon *daemon, const struct watch *wanted)
@@ -120,8 +132,7 @@ int watch_follow(struct daemon *daemon, const struct watch *wanted)
     struct watch *watch = keep(daemon, wanted, &error);
     if (watch == NULL)
         return error;
-    try_output(daemon, watch);
-    return 0;
+    return try_output(daemon, watch) ? 0 : may_stay(daemon, watch);
 }
 
 void watch_job_ended(struct daemon *daemon, uint64_t id)

@@ -22,7 +22,9 @@ export RECLAIM_SOCKET XDG_STATE_HOME
 unset NO_COLOR
 daemon=""
 bare=""
-trap 'kill -KILL $daemon $bare 2>/dev/null; rm -rf "$work"' EXIT
+lost=""
+waiters=""
+trap 'kill -KILL $daemon $bare $lost $waiters 2>/dev/null; rm -rf "$work"' EXIT
 
 # submit ARGUMENT...: its id is in $id then
 submit() {
@@ -67,10 +69,28 @@ check "options for who takes none" 125 "$reclaim" daemon stop -- --workers 4 && 
 check "a value for who takes none" 125 "$reclaim" submit --wait=1 true && says err "--wait takes no value"
 check "no such action" 125 "$reclaim" daemon strat && says err "did you mean start?"
 
+# Somebody else listens where a daemon was: nothing is sent to it, and no daemon is started beside it.
+if [ "$(id -u)" = 0 ]; then
+    python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); os.setuid(65534); s.listen(5); print(flush=True)
+while True: os.write(1, s.accept()[0].recv(65536) or b"nothing\n")' "$work/squat" >"$work/squatted" 2>&1 &
+    bare=$!
+    wait_for [ -s "$work/squatted" ]
+    check "a squatter" 125 "$reclaim" submit --socket "$work/squat" env && says err "uid 65534" && says err "$work/squat"
+    check "is no daemon that is there" 125 "$reclaim" daemon start --socket "$work/squat" && says err "uid 65534"
+    wait_for eval '[ "$(wc -l <"$work/squatted")" -ge 3 ]'
+    count=$((count + 1))
+    kill $bare
+    wait $bare 2>/dev/null
+    bare=""
+    [ "$(sort -u "$work/squatted")" = "
+nothing" ] || { failed=$((failed + 1)) && echo "FAILED: a squatter is told: $(cat "$work/squatted")"; }
+fi
+
 # ---- with one
 
 check "daemon start" 0 sh -c 'exec 9>"$1"; shift; flock 9; "$@"' sh "$work/lock" \
-    "$reclaim" daemon start -- --module "$tasks" --workers 2 && silent
+    "$reclaim" daemon start -- --module "$tasks" --workers 2 --log-level debug && silent
 daemon=$(cat "$work/out")
 check "it holds nothing of ours" 0 flock -n "$work/lock" true
 check "it runs" 0 kill -0 "$daemon"
@@ -240,10 +260,13 @@ for line in open(sys.argv[1]): json.loads(line)' "$work/json"
 
 "$reclaim" events >"$work/events" 2>&1 &
 listener=$!
-listens() {
-    "$reclaim" stats --json | grep -q '"clients":2'
+# clients N [OPTION...]: so many are connected, beside who asks
+clients() {
+    wanted=$(($1 + 1))
+    shift
+    "$reclaim" stats --json "$@" | grep -q "\"clients\":$wanted,"
 }
-wait_for listens
+wait_for clients 1
 submit --name watched true
 "$reclaim" wait "$id"
 wait_for grep -q "ended.*watched: exited 0" "$work/events"
@@ -298,20 +321,162 @@ done
 
 # ---- a daemon that dies
 
+# greeted PID STATE [OPTION...]: it has said hello to the daemon, and has its answer
+greeted() {
+    wait_for grep -q "event=hello .*pid=$1\$" "$2/reclaimd.log"
+    shift 2
+    "$reclaim" stats "$@" >"$work/out" # a turn later
+}
+
+# Who waits for one that does not come back is asked at the end, for that takes a minute.
+check "a daemon to be lost" 0 "$reclaim" daemon start --socket "$work/lost" --state "$work/lost.state" -- --log-level debug
+bare=$(cat "$work/out")
+check "a job of its" 0 "$reclaim" submit --socket "$work/lost" sleep 1000
+"$reclaim" wait --socket "$work/lost" 1 >"$work/lost.said" 2>&1 &
+lost=$!
+greeted $lost "$work/lost.state" --socket "$work/lost"
+kill -KILL "$bare"
+bare=""
+
+# waits NAME COMMAND...: in the background, with its output in NAME.out and NAME.err; its pid is in $waiter
+waits() {
+    name=$1
+    shift
+    "$@" >"$work/$name.out" 2>"$work/$name.err" &
+    waiter=$!
+    waiters="$waiters $waiter "
+}
+
+# ended NAME PID CODE: so it did
+ended() {
+    wait "$2" 2>/dev/null
+    code=$?
+    waiters=$(echo "$waiters" | sed "s/ $2 / /")
+    check "$1" 0 sh -c "cat '$work/$1.out'; cat '$work/$1.err' >&2; exit $((code - $3))"
+}
+
+gone="waiting for it to come back"
 submit sleep 100
 wait_for is_state "$id" running
-"$reclaim" wait "$id" >"$work/waited" 2>&1 &
-waiter=$!
-wait_for listens
+waits one "$reclaim" wait "$id" && one=$waiter
+waits all "$reclaim" events && all=$waiter
+waits follow "$reclaim" submit -f --on-crash requeue sh -c \
+    'echo "run $RECLAIM_ATTEMPT"; [ "$RECLAIM_ATTEMPT" = 1 ] || exit 7; exec sleep 100' && follow=$waiter
+wait_for grep -q "run 1" "$work/follow.out"
+for pid in $one $all $follow; do
+    greeted "$pid" "$work/home/reclaim"
+done
+waits short "$reclaim" wait -t 3 "$id" 1 && short=$waiter # the last one, so that there is time left
+greeted $short "$work/home/reclaim"
 kill -KILL "$daemon"
-wait $waiter
-code=$?
-check "who waits hears of it" 125 sh -c "cat '$work/waited'; exit $code" && says out "closed the connection"
+for name in one short all follow; do
+    wait_for grep -q "$gone" "$work/$name.err"
+done
+ended short $short 124 && says err "timed out, while reclaimd is gone"
 check "none answers" 125 "$reclaim" status && says err "reclaim daemon start"
-check "another takes its place" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 && silent
+check "another takes its place" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 --log-level debug && silent
 daemon=$(cat "$work/out")
-check "what ran is told of" 125 "$reclaim" wait "$id" && says err "daemon"
+ended one $one 125 && says err "the daemon died while it ran"
+check "it was said once" 0 [ "$(grep -c "$gone" "$work/one.err")" = 1 ]
 check "as what it is" 0 "$reclaim" status "$id" && says out "interrupted"
+ended follow $follow 7 && same out "run 1
+run 2" && says err "has begun anew"
+check "it was said once to who follows" 0 [ "$(grep -c "$gone" "$work/follow.err")" = 1 ]
+wait_for grep -q "reclaimd is back" "$work/all.err"
+submit true
+wait_for grep -q "ended  *$id " "$work/all.out"
+kill $all
+ended all $all 143
+
+# One that never ran, of a daemon that another takes the place of.
+submit --start-at 2100-01-01 true
+waits other "$reclaim" wait "$id" && other=$waiter
+waits both "$reclaim" logs -f "$id" && both=$waiter
+waits many "$reclaim" wait "$id" 1 && many=$waiter
+for pid in $other $both $many; do
+    greeted "$pid" "$work/home/reclaim"
+done
+kill -KILL "$daemon"
+check "another, with other jobs" 0 "$reclaim" daemon start --state "$work/other.state"
+bare=$(cat "$work/out")
+ended other $other 75 && says err "another reclaimd" && says err "job $id is still on the first one's disk"
+ended both $both 75 && says err "job $id is still on the first one's disk"
+ended many $many 75 && says err "the 2 jobs are still on the first one's disk"
+check "away with that" 0 "$reclaim" daemon stop
+bare=""
+check "and the first again" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 --log-level debug
+daemon=$(cat "$work/out")
+
+# Those that end, and are removed, before who waits is back.
+waits late "$reclaim" wait "$id" && late=$waiter
+submit --start-at 2100-01-01 true
+waits removed "$reclaim" wait "$id" && removed=$waiter
+for pid in $late $removed; do
+    greeted "$pid" "$work/home/reclaim"
+done
+kill -STOP $late $removed
+kill -KILL "$daemon"
+check "it comes back" 0 "$reclaim" daemon start -- --module "$tasks" --workers 2 --log-level debug
+daemon=$(cat "$work/out")
+check "they end" 0 "$reclaim" cancel "$((id - 1)),$id" && check "one is removed" 0 "$reclaim" remove "$id"
+kill -CONT $late $removed
+ended late $late 143 && says err "$gone"
+ended removed $removed 75 && says err "there is no job $id"
+
+# Where all places are taken the job is there all the same.
+check "a daemon with one place" 0 "$reclaim" daemon start --socket "$work/one" --state "$work/one.state" -- \
+    --max-clients 1 --log-level debug
+bare=$(cat "$work/out")
+check "a job for that" 0 "$reclaim" submit --socket "$work/one" sleep 100
+nobody_is_there() {
+    [ "$(grep -c event=connected "$work/one.state/reclaimd.log")" = "$(grep -c event=closed "$work/one.state/reclaimd.log")" ]
+}
+wait_for nobody_is_there
+waits first "$reclaim" wait --socket "$work/one" 1 && first=$waiter
+greeted "$first" "$work/one.state" --socket "$work/one"
+check "no place to wait" 125 "$reclaim" wait --socket "$work/one" 1 && says err "--max-clients"
+check "nor to submit and wait" 75 "$reclaim" submit --wait --socket "$work/one" sleep 100 && same out 2 &&
+    says err "job 2 is still on its disk"
+check "nor to follow" 75 "$reclaim" submit --follow --socket "$work/one" sleep 100 && says err "job 3 is still on its disk"
+check "but to cancel" 0 "$reclaim" cancel --socket "$work/one" 1-3
+ended first $first 143
+check "and to stop" 0 "$reclaim" daemon stop --socket "$work/one"
+bare=""
+
+# Its answer to a submit is lost: whether it is sent again.
+cat >"$work/forgetful.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(5); print("listens", flush=True)
+heard = 0
+while True:
+    c = s.accept()[0]
+    while data := c.recv(1 << 20):
+        answer = b"\x82\xa8protocol\x01\xa5store\x05"
+        if b"submit" in data:
+            heard += 1
+            print("submit", flush=True)
+            if heard == 1:
+                break
+            answer = b"\x82\xa2id\x07\xa7created\xc2"
+        c.sendall(b"\x94\x01" + data[2:3] + b"\xc0" + answer)
+    c.close()
+END
+for key in "" "--key once"; do
+    python3 "$work/forgetful.py" "$work/forgetful$key" >"$work/heard" 2>&1 &
+    bare=$!
+    wait_for grep -q listens "$work/heard"
+    # shellcheck disable=SC2086 # an option and its value
+    if [ -z "$key" ]; then
+        check "a lost answer" 75 "$reclaim" submit --socket "$work/forgetful$key" --no-env true && says err "with --key"
+    else
+        check "a lost answer, with a key" 0 "$reclaim" submit --socket "$work/forgetful$key" --no-env $key true &&
+            same out 7 && says err "$gone"
+    fi
+    kill $bare
+    wait $bare 2>/dev/null
+    bare=""
+    check "how often it was sent ($key)" 0 [ "$(grep -c submit "$work/heard")" = $((${#key} > 0 ? 2 : 1)) ]
+done
 
 # ---- pueue's words
 
@@ -322,6 +487,10 @@ check "log" 0 "$reclaim" log 1 && same out "two  words"
 check "kill" 125 "$reclaim" kill 1
 check "restart" 0 "$reclaim" restart 1 && check "again" 0 "$reclaim" wait 1
 check "start" 0 "$reclaim" start
+check "start of a job" 125 "$reclaim" start 1 && says err "there is no group 1" && says err "reclaim retry 1"
+check "pause of a job" 125 "$reclaim" pause 1 && says err "reclaim set 1 --group"
+check "pause of no group" 125 "$reclaim" pause nihgt && says err "there is no group nihgt"
+check "none of it made a group" 0 "$reclaim" group && lacks out nihgt
 check "edit" 125 "$reclaim" edit 1 && says err "--priority"
 check "reset" 125 "$reclaim" reset && says err "reclaim cancel"
 
@@ -342,6 +511,13 @@ check "daemon stop" 0 "$reclaim" daemon stop --drain-timeout 1 && silent
 check "it is gone" 1 readlink "/proc/$daemon/exe" # who has its pid may not have waited for it yet
 daemon=""
 check "and its socket" 1 [ -e "$RECLAIM_SOCKET" ]
+
+wait $lost
+code=$?
+lost=""
+cp "$work/lost.said" "$work/out"
+check "one that does not come back" 75 sh -c "cat '$work/lost.said'; exit $code" &&
+    says out "did not come back within a minute; job 1 is still on its disk"
 
 for verb in submit status list wait result logs events cancel retry remove set group pause resume stats drain shutdown daemon; do
     check "help of $verb" 0 "$reclaim" "$verb" --help && says out "--socket FILE"

@@ -32,8 +32,8 @@ SECONDS = 20 * SLOW  # for any one thing to happen
 CASE_SECONDS = 240 * SLOW
 CODES = set(
     """malformed too-large invalid-request unsupported-protocol unknown-method unknown-field missing-field wrong-type
-    invalid-value unknown-task unknown-job key-taken cycle never-fits not-ended already-ended already-running
-    queue-full too-many-jobs too-many-clients too-many-requests denied draining shutting-down read-only storage
+    invalid-value unknown-task unknown-job unknown-group key-taken cycle never-fits not-ended already-ended
+    already-running queue-full too-many-jobs too-many-clients too-many-requests denied draining shutting-down read-only storage
     internal""".split()
 )
 

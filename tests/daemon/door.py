@@ -17,6 +17,7 @@ from daemon import RECLAIMD, SLOW, Client, Closed, Failure, Skip, check, main, p
 
 MIB = 1 << 20
 NOBODY = 65534
+RESERVED = 4  # connections beyond --max-clients
 
 
 # Sanitizers keep what is freed for a while: not where memory is measured.
@@ -292,10 +293,10 @@ def case_unread_subscriber(daemon):
 
 
 def case_idle_connections(daemon):
-    """1,000 connections: those within the limit stay, the others are told and closed."""
+    """1,000 connections: those within the limit stay; a few more are answered, and all others told and closed."""
     first = daemon.start().connect()
     first.call("stats")
-    admitted, refused = [], 0
+    admitted, told = [], 0
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for _ in range(1000):
@@ -306,14 +307,50 @@ def case_idle_connections(daemon):
         except Closed:
             client.refusal("too-many-clients", None)
             client.close()
-            refused += 1
-    same((len(admitted), refused), (255, 745), "connections admitted and refused")
-    first.call("stats")
+            told += 1
+    check(told > 0 and len(admitted) >= 255 + RESERVED, f"{len(admitted)} connections admitted, {told} refused")
+    for client in admitted[255:]:  # reserved places
+        client.closed()
+        client.refusal("too-many-clients", None)
     same(first.call("stats")["clients"], 256, "clients")
     for client in admitted[:10]:
         client.close()
     until(lambda: first.call("stats")["clients"] == 246, lambda: "closed ones do not count")
     daemon.connect().call("stats")
+
+
+def case_waiters_lock_nobody_out(daemon):
+    """All places are taken by clients that only wait: whoever asks and goes is served all the same."""
+    first = daemon.start("--max-clients", "4").connect()
+    ended, job = first.submit(["true"]), first.submit(["sleep", "1000"])
+    first.wait(ended)
+    waits = [(client, client.send("wait", ids=[job])) for client in (first, *(daemon.connect() for _ in range(3)))]
+    waits[-1][0].call("stats")  # it is in
+    late = daemon.connect()
+    same(late.call("stats")["clients"], 5, "clients")
+    for method, fields in (
+        ("wait", {"ids": [job]}),
+        ("wait", {"ids": [job], "timeout": 1}),
+        ("output", {"id": job, "follow": True}),
+        ("subscribe", {}),
+        ("subscribe", {"ids": [job]}),
+    ):
+        late.refused("too-many-clients", method, **fields)
+    same(late.call("wait", ids=[job], timeout=0)["timed_out"], True, "a wait that does not wait")
+    same(late.call("wait", ids=[ended])["timed_out"], False, "a wait that is over")
+    same(late.call("output", id=ended, follow=True)["ended"], True, "output that is whole")
+    crowd = [daemon.connect() for _ in range(RESERVED - 1)]
+    for client in crowd:
+        client.call("stats")
+    with Client(daemon.socket_path) as client:
+        client.refusal("too-many-clients", None)
+        client.closed()
+    for client in (late, *crowd):  # none stays
+        client.closed()
+        client.refusal("too-many-clients", None)
+    daemon.connect().call("cancel", ids=[job])
+    for client, wait in waits:
+        same(client.answer(wait)["jobs"][0]["state"], "cancelled", "what those that wait are told")
 
 
 def case_no_descriptors_left(daemon):

@@ -137,19 +137,24 @@ def case_twenty_lines(daemon):
 def case_hello(daemon):
     client = daemon.start("--module", MODULE).connect()
     hello = client.call("hello", protocol=1, client="a test")
-    same(sorted(hello), ["max_message", "pid", "protocol", "server", "tasks"], "fields of hello")
+    same(sorted(hello), ["max_message", "pid", "protocol", "server", "store", "tasks"], "fields of hello")
     same((hello["protocol"], hello["pid"]), (1, daemon.pid), "protocol and pid")
     same(hello["max_message"], 16 * MIB, "max_message")
-    same(sorted(hello["tasks"]), ["bytes", "crash", "echo", "fail", "say"], "tasks")
+    same(sorted(hello["tasks"]), ["bytes", "bytes_after", "crash", "echo", "fail", "say"], "tasks")
     client.call("hello")
     client.refused("unsupported-protocol", "hello", protocol=2)
-    client.call("hello", protocol=1)
+    same(client.call("hello", protocol=1)["store"], hello["store"], "the store's number")
     # params may be empty, as well.
     client.send_bytes(pack([0, 77, "stats", []]))
     check("uptime_seconds" in client.answer(77), "stats without a map")
     # The largest number of a request.
     client.send_bytes(pack([0, 2**32 - 1, "stats", []]))
     client.answer(2**32 - 1)
+    daemon.kill()
+    same(daemon.start().connect().call("hello")["store"], hello["store"], "the store's number after a kill")
+    daemon.stop()
+    daemon.state = daemon.path("another")
+    check(daemon.start().connect().call("hello")["store"] != hello["store"], "another store, and the same number")
 
 
 def case_ends(daemon):
@@ -376,7 +381,14 @@ BAD_REQUESTS = [
     ("unknown-job", "set", {"ids": [999], "priority": 1}),
     ("unknown-job", "submit", {"command": ["true"], "after": [999]}),
     ("unknown-job", "submit", {"command": ["true"], "after": ["no such key"]}),
+    ("unknown-group", "pause", {"group": "no such group"}),
+    ("unknown-group", "resume", {"group": "no such group"}),
+    ("unknown-group", "pause", {"group": "1"}),
+    ("unknown-group", "resume", {"group": "18446744073709551616"}),
     ("unknown-task", "submit", {"task": "no such task"}),
+    ("unknown-job", "submit", {"command": ["true"], "group": "not made", "after": [999]}),
+    ("unknown-job", "set", {"ids": [999], "group": "not made"}),
+    ("already-ended", "set", {"ids": [1], "group": "not made"}),
     ("never-fits", "submit", {"command": ["true"], "expected": 1 << 50}),
 ]
 
@@ -400,7 +412,30 @@ def case_bad_requests(daemon):
     same(client.refused("unknown-field", "stats", x=1), 'stats has no field "x": it has none', "a method without fields")
     check("no-such" in client.refused("unknown-method", "no-such"), "names the method")
     check("999" in client.refused("unknown-job", "status", id=999), "names the job")
+    client.call("drain")
+    client.refused("draining", "submit", command=["true"], group="not made")
     same([job["id"] for job in client.list_all()], [first], "jobs after all that was refused")
+    same([group["name"] for group in client.call("stats")["groups"]], ["default"], "groups")
+
+
+def case_pause_of_no_group(daemon):
+    """It is told what there is to do instead; what names a group on purpose makes it."""
+    client = daemon.start().connect()
+    client.call("pause", group="default")
+    job = client.submit(["true"], key="mine", group="made")
+    for name in (str(job), "mine"):
+        sentence = client.refused("unknown-group", "pause", group=name)
+        check(name in sentence and "set" in sentence and "cancel" in sentence, f"a job is not paused: {sentence}")
+        sentence = client.refused("unknown-group", "resume", group=name)
+        check(name in sentence and "retry" in sentence, f"nor resumed: {sentence}")
+    check("nihgt" in client.refused("unknown-group", "pause", group="nihgt"), "the group is named")
+    client.wait(job)
+    late = client.submit(["true"], start_at=4e9)
+    client.call("set", ids=[late], group="moved")
+    client.call("group", name="7")
+    for name in ("made", "moved", "7"):
+        client.call("pause", group=name)
+        client.call("resume", group=name)
 
 
 def case_too_large_a_job(daemon):
@@ -851,6 +886,7 @@ def case_output_at_most(daemon):
 
 def case_groups_and_priorities(daemon):
     client = daemon.start().connect()
+    client.call("group", name="g")
     client.call("pause", group="g")
     log = daemon.path("order")
     jobs = [

@@ -6,13 +6,14 @@
 import errno
 import os
 import random
+import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
 import time
 
-from daemon import HELPERS, SLOW, Closed, Failure, Refused, Skip, check, main, same, sh, until
+from daemon import HELPERS, SECONDS, SLOW, Closed, Failure, Refused, Skip, check, main, same, sh, until
 from faults import SYNC, WRITE, Faults
 
 MIB = 1 << 20
@@ -176,12 +177,14 @@ def case_ends_lost_in_a_crash(daemon):
     same(daemon.lines("runs"), ["run", "run"], "runs")
 
 
+MODULE = "--module", os.path.join(HELPERS, "tasks.so")
+
+
 def case_values_that_cannot_be_written(daemon):
     """A large value is a file, and the disk fails under that alone: said with a reason, and made up for later."""
     faults = Faults(daemon, "/state/jobs/")
-    module = os.path.join(HELPERS, "tasks.so")
-    client = daemon.start("--module", module, environment=faults.environment()).connect()
-    for error in errno.EIO, errno.ENOSPC:
+    client = daemon.start(*MODULE, environment=faults.environment()).connect()
+    for error in errno.EIO, errno.EROFS:
         for kinds in WRITE, SYNC:
             faults.fail(error, kinds)
             job = client.call("submit", task="bytes", argument=2 * MIB)["id"]
@@ -194,12 +197,51 @@ def case_values_that_cannot_be_written(daemon):
             check(reason is None or len(reason) > 5, f"read_only without a reason: {reason!r}")
             faults.allow()
             writable(client)
-            told = client.wait(job)[0]
-            if told["state"] == "done":
-                same(client.call("result", id=job, offset=2 * MIB - 3)["value"], b"xxx", "its value")
-            else:
-                check(told["state"] == "failed" and told["exit_code"] != 0, f"its end: {told!r}")
+            same(client.wait(job)[0]["state"], "done", "its end")
+            same(client.call("result", id=job, offset=2 * MIB - 3)["value"], b"xxx", "its value")
     check(b'message=""' not in daemon.log(), "an entry of the log without a reason")
+
+
+def unkept(client, job, size, error):
+    """It has failed by a value that there is no room for, and nobody else has noticed."""
+    told = client.wait(job)[0]
+    same((told["state"], told["outcome"], told["exit_code"]), ("failed", "output-limit", 125), f"{told!r}")
+    check(str(size) in told["message"] and os.strerror(error) in told["message"], f"the message: {told['message']}")
+    same((told.get("result_size", 0), client.call("result", id=job)["value"]), (0, None), "its value")
+    same(client.call("stats")["read_only"], None, "the daemon")
+    return told
+
+
+def value_files(daemon):
+    """Also those that are being written."""
+    return [name for _, _, names in os.walk(os.path.join(daemon.state, "jobs")) for name in names if "value" in name]
+
+
+def case_values_without_room(daemon):
+    """No room for a value's file: the job fails by that, whatever the kernel calls it, and runs again where it may."""
+    faults = Faults(daemon, "/state/jobs/")
+    client = daemon.start(*MODULE, environment=faults.environment()).connect()
+    for error in errno.ENOSPC, errno.EDQUOT, errno.EFBIG:
+        for kinds in WRITE, SYNC:
+            faults.fail(error, kinds)
+            job = client.call("submit", task="bytes", argument=2 * MIB)["id"]
+            unkept(client, job, 2 * MIB, error)
+            job = client.call("submit", task="bytes", argument=2 * MIB, retries=2, retry_delay=0)["id"]
+            same(unkept(client, job, 2 * MIB, error)["attempt"], 2, "runs of one that may run twice")
+            faults.allow()
+            same(value_files(daemon), [], "what is left of it")
+    check(b"read-only" not in daemon.log(), "somebody was told that the daemon is read-only")
+    client.wait(client.call("submit", task="bytes", argument=2 * MIB)["id"])
+    same(len(value_files(daemon)), 1, "one that has room")
+
+
+def case_value_beyond_a_limit(daemon):
+    """RLIMIT_FSIZE: the daemon does not die of SIGXFSZ."""
+    client = daemon.start(*MODULE).connect()
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (4 * MIB, resource.RLIM_INFINITY))
+    unkept(client, client.call("submit", task="bytes", argument=8 * MIB)["id"], 8 * MIB, errno.EFBIG)
+    told = client.wait(client.submit(sh("head -c 8M /dev/zero")))[0]
+    same((told["state"], told["truncated"], told["stdout_size"]), ("done", True, 4 * MIB), "output beyond it")
 
 
 def case_state_that_is_gone(daemon):
@@ -298,6 +340,11 @@ class Disk:
     def free(self):
         os.unlink(os.path.join(self.path, "filler"))
 
+    def free_bytes(self, size):
+        """So much of what was filled."""
+        path = os.path.join(self.path, "filler")
+        os.truncate(path, os.stat(path).st_size - size)
+
 
 def case_full_disk(daemon):
     with Disk(daemon, "24m") as disk:
@@ -346,6 +393,73 @@ def case_full_disk_of_outputs(daemon):
         told = client.wait(job)[0]
         same((told["state"], told["stdout_size"]), ("done", MIB), "with room again")
         daemon.stop()
+
+
+def case_value_larger_than_the_disk(daemon):
+    """It fails, twice at once, too; meanwhile every submit of others is taken, and the disk is never full."""
+    with Disk(daemon, "16m"):
+        client = daemon.start(*MODULE).connect()
+        other = daemon.connect()
+        same(client.wait(client.call("submit", task="bytes", argument=4 * MIB)["id"])[0]["state"], "done", "one that fits")
+        before = value_files(daemon)
+        for job in meanwhile(client, other, 64 * MIB):
+            unkept(client, job, 64 * MIB, errno.ENOSPC)
+        same(value_files(daemon), before, "value files")
+        for _ in range(5):  # each would fit, and not the other one beside it
+            states = {job: client.status(job)["state"] for job in meanwhile(client, other, 8 * MIB)}
+            check("failed" in states.values(), f"two that do not fit: {states}")
+            client.call("remove", ids=list(states))
+        check(b"read-only" not in daemon.log(), "somebody was told that the daemon is read-only")
+        daemon.stop()
+
+
+def meanwhile(client, other, size):
+    """Two at once that return so much; another client submits until they have ended, and is never refused."""
+    jobs = [client.call("submit", task="bytes", argument=size)["id"] for _ in range(2)]
+    waiting = client.send("wait", ids=jobs)
+    client.socket.setblocking(False)
+    while waiting not in client.answers:
+        other.call("submit", **LATE)
+        try:
+            client.receive()
+        except BlockingIOError:
+            pass
+    client.socket.settimeout(SECONDS)
+    return jobs
+
+
+def case_value_of_the_store_without_room(daemon):
+    """One that is kept in the store, and does not fit: the daemon goes on without it."""
+    with Disk(daemon, "8m") as disk:
+        client = daemon.start(*MODULE).connect()
+        disk.fill()
+        disk.free_bytes(MIB // 2)
+        job = client.call("submit", task="bytes", argument=MIB)["id"]
+        client.wait(job)
+        unkept(client, job, MIB, errno.ENOSPC)
+        job = client.call("submit", task="bytes", argument=3)["id"]
+        same(client.wait(job)[0]["state"], "done", "one that fits")
+        disk.free()
+        daemon.stop()
+
+
+def case_values_on_a_disk_that_others_filled(daemon):
+    """Where not even an end can be written, no value is to blame: they wait, and are kept when there is room."""
+    faults = Faults(daemon, "/state/")
+    client = daemon.start(*MODULE, environment=faults.environment()).connect()
+    fifo, sizes = daemon.fifo("go"), (3, 2 * MIB)
+    jobs = [client.call("submit", task="bytes_after", argument=[size, fifo])["id"] for size in sizes]
+    until(lambda: client.call("stats")["jobs"]["running"] == 2, lambda: "both run")
+    faults.fail(errno.ENOSPC)
+    for _ in jobs:
+        daemon.release("go")
+    until(lambda: client.call("stats")["read_only"], lambda: "it is read-only")
+    tried = faults.failed()
+    until(lambda: faults.failed() >= tried + 2, lambda: "it tries again")
+    same([client.status(job)["state"] for job in jobs], ["running"] * 2, "ends that are not on disk")
+    faults.allow()
+    same([job["state"] for job in client.wait(*jobs)], ["done", "done"], "with room again")
+    same([len(client.call("result", id=job, limit=1)["value"]) for job in jobs], [1, 1], "values")
 
 
 # ---- damage

@@ -11,8 +11,9 @@ import socket
 import stat
 import time
 
-from daemon import SECONDS, SLOW, Failure, Refused, check, main, same, sh, until
+from daemon import SECONDS, SLOW, Failure, Refused, Skip, check, main, same, sh, until
 
+EVERYTHING = "RECLAIM_TEST_STOP_EVERYTHING" in os.environ  # signals for all: keeper and fork server, too
 WITH_PID = ["sh", "-c", 'LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$@"', "sh"]
 
 
@@ -282,7 +283,6 @@ def case_drain_finishes(daemon):
     script = sh("echo run >>$1; read x <$2", daemon.path("runs"), daemon.path("go"))
     running = client.submit(script)
     until(lambda: daemon.lines("runs"), lambda: "it runs")
-    client.call("pause", group="held")
     queued = client.submit(sh("echo run >>$1", daemon.path("queued")), after=[running])
     os.kill(daemon.pid, signal.SIGTERM)
     until(lambda: refused(client), lambda: "no more jobs are taken")
@@ -353,6 +353,116 @@ def case_terminated_beside_a_deaf_client(daemon):
     begin = time.monotonic()
     daemon.stop()
     check(time.monotonic() - begin < 10, f"its end took {time.monotonic() - begin:.1f} s")
+
+
+def is_ours(pid):
+    """Keeper or fork server: who stops everything stops them, too."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="latin-1") as file:
+            return file.read().startswith(("reclaim-keeper", "reclaim-server"))
+    except OSError:
+        return False
+
+
+def jobs_processes(daemon):
+    return [pid for pid in daemon.processes() if pid != daemon.pid and (EVERYTHING or not is_ours(pid))]
+
+
+def send(number, pids):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def alive(pids):
+    """Those that are not zombies either."""
+    found = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+                if file.read().rpartition(") ")[2][0] not in "ZX":
+                    found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def two_long_jobs(daemon, client, name):
+    """Of which each ends well in its second run."""
+    script = "echo run >>$1; test $(wc -l <$1) -gt 1 || exec sleep 1000"
+    kinds = ("requeue", "interrupted")
+    jobs = [client.submit(sh(script, daemon.path(name + kind)), on_crash=kind) for kind in kinds]
+    until(lambda: all(daemon.lines(name + kind) for kind in kinds), lambda: "both run")
+    return jobs
+
+
+def run_again(daemon, jobs):
+    """The daemon has ended well; the next one runs them again, and tells what became of them."""
+    daemon.wait()
+    until(lambda: not daemon.processes(), lambda: "nothing runs on")
+    client = daemon.start().connect()
+    return [(job["state"], job.get("interruptions", 0), job["attempt"]) for job in client.wait(*jobs)]
+
+
+def case_all_get_the_signal(daemon):
+    """A control group or a container is stopped: jobs and daemon get SIGTERM alike, and no job is the worse for it."""
+    client = daemon.start().connect()
+    for number in signal.SIGTERM, signal.SIGINT:
+        for daemon_first in False, True:
+            jobs = two_long_jobs(daemon, client, f"{number}{daemon_first}")
+            pids = jobs_processes(daemon)
+            os.kill(daemon.pid, signal.SIGSTOP)  # so that it finds all at once
+            until(lambda: stopped(daemon.pid), lambda: "it is stopped")
+            send(number, [daemon.pid, *pids] if daemon_first else [*pids, daemon.pid])
+            until(lambda: not alive([pid for pid in pids if not is_ours(pid)]), lambda: f"the end of {pids}")
+            os.kill(daemon.pid, signal.SIGCONT)
+            same(run_again(daemon, jobs), [("done", 1, 2)] * 2, f"jobs that died of signal {number}")
+            client = daemon.connect()
+
+
+def case_the_jobs_get_it_first(daemon):
+    """Their ends are known to the daemon a moment before its own signal comes."""
+    client = daemon.start().connect()
+    for attempt in range(20):
+        jobs = two_long_jobs(daemon, client, str(attempt))
+        pids = jobs_processes(daemon)
+        begin = time.monotonic()
+        send(signal.SIGTERM, pids)
+        until(lambda: not alive([pid for pid in pids if not is_ours(pid)]), lambda: "they end")
+        os.kill(daemon.pid, signal.SIGTERM)
+        took = time.monotonic() - begin
+        told = run_again(daemon, jobs)
+        if took < 0.09:
+            same(told, [("done", 1, 2)] * 2, f"jobs whose end was known {took:.3f} s before the daemon's")
+            return
+        client = daemon.connect()
+    raise Skip("this machine is too slow for what happens within 0.1 s")
+
+
+def case_a_job_alone_gets_it(daemon):
+    """No stop of the daemon's: the job has failed, and others were not kept waiting."""
+    client = daemon.start().connect()
+    for number in signal.SIGTERM, signal.SIGINT:
+        client.call("subscribe")
+        killed = client.submit(sh("kill -$1 $$", number))
+        other = client.submit(["true"])
+        ended = [client.event("ended")["job"]["id"] for _ in range(2)]
+        same(sorted(ended), [killed, other], "ends")
+        told = client.wait(killed)[0]
+        same((told["state"], told["outcome"], told["signal"]), ("failed", "signalled", number), "its end")
+        client.call("unsubscribe")
+    daemon.stop()
+    client = daemon.start("--drain-timeout", f"{SECONDS}s").connect()
+    jobs = two_long_jobs(daemon, client, "cancelled")
+    os.kill(daemon.pid, signal.SIGTERM)
+    until(lambda: refused(client), lambda: "no more jobs are taken")
+    client.call("cancel", ids=jobs[:1])  # what is cancelled stays so
+    wait = client.send("wait", ids=jobs[:1])
+    same(client.answer(wait)["jobs"][0]["state"], "cancelled", "cancelled while the daemon stops")
+    os.kill(daemon.pid, signal.SIGTERM)
+    same(run_again(daemon, jobs), [("cancelled", 0, 1), ("done", 1, 2)], "afterwards")
 
 
 def case_interrupt(daemon):

@@ -75,8 +75,14 @@ static int print_pid(pid_t pid)
 static int start(const struct daemon *daemon, char **options)
 {
     struct remote remote = {.verb = "daemon"};
+    pool_error_t error;
     pid_t pid;
-    if (pool_client_open(&remote.client, remote_options.socket, NULL) < 0) {
+    const int rc = pool_client_open(&remote.client, remote_options.socket, &error);
+    if (rc == -EPERM) { /* somebody else's place: a daemon of ours would not get it */
+        say("daemon", "%s", error.message);
+        return OUTCOME_OWN_FAILURE;
+    }
+    if (rc < 0) {
         if (launch_daemon(daemon->state, daemon->timeout_ms, options) < 0 || remote_open(&remote, "daemon") < 0)
             return OUTCOME_OWN_FAILURE;
     } else if (options[0] != NULL)

@@ -2,17 +2,22 @@
 #include "answer.h"
 #include "jobview.h"
 #include "outcome.h"
+#include "patience.h"
 #include "refs.h"
-#include "remote.h"
 #include "say.h"
 #include "verbs.h"
 
 #include <stdio.h>
 #include <string.h>
 
+struct events {
+    const char *group; /* NULL: any */
+    struct refs refs;  /* none: any */
+};
+
 static int set_group(void *context, const char *text)
 {
-    *(const char **)context = text;
+    ((struct events *)context)->group = text;
     return 0;
 }
 
@@ -48,39 +53,57 @@ static int print_event(const struct remote *remote, pool_bytes_t bytes)
     return rc < 0 || fflush(stdout) != 0 ? -1 : 0;
 }
 
-static int print_events(struct remote *remote)
+static int subscribe(struct patience *patience, const struct events *events)
 {
-    for (;;) {
-        pool_bytes_t event;
-        pool_error_t error;
-        if (pool_client_event(remote->client, -1, &event, &error) < 0) {
-            say(remote->verb, "%s", error.message);
-            return -1;
-        }
+    struct request request;
+    msgpack_unpacked answer;
+    request_begin(&request);
+    request_text(&request, "group", events->group);
+    if (events->refs.count > 0)
+        refs_pack(request_field(&request, "ids"), &events->refs);
+    const int rc = patience_call(patience, "subscribe", &request, &answer);
+    msgpack_unpacked_destroy(&answer);
+    return rc;
+}
+
+/* Prints them until the connection is lost. -1: they cannot be printed. */
+static int print_events(struct patience *patience)
+{
+    const struct remote *remote = patience->remote;
+    pool_bytes_t event;
+    while (pool_client_event(remote->client, -1, &event, &patience->error) == 0)
         if (print_event(remote, event) < 0)
             return -1;
+    return 0;
+}
+
+/* It has no end of its own. */
+static int listen_on(struct remote *remote, const struct events *events)
+{
+    struct patience patience = patience_begin(remote, NULL);
+    for (;;) {
+        if (subscribe(&patience, events) == 0) {
+            if (patience.back_at > 0)
+                say(remote->verb, "reclaimd is back: what happened meanwhile is not told");
+            if (print_events(&patience) < 0)
+                return OUTCOME_OWN_FAILURE;
+        }
+        const int code = patience_renew(&patience);
+        if (code != 0)
+            return code;
     }
 }
 
 int events_main(int argc, char **argv)
 {
-    const char *group = NULL;
-    struct refs refs = {0};
+    struct events events = {0};
     struct remote remote;
-    struct request request;
     int code;
-    if (remote_read(&table, &argc, &argv, &group, &code) < 0)
+    if (remote_read(&table, &argc, &argv, &events, &code) < 0)
         return code;
-    if (refs_read(&refs, table.verb, argc, argv, NULL) < 0 || remote_open(&remote, table.verb) < 0) {
-        refs_deinit(&refs);
-        return OUTCOME_OWN_FAILURE;
-    }
-    request_begin(&request);
-    request_text(&request, "group", group);
-    if (refs.count > 0)
-        refs_pack(request_field(&request, "ids"), &refs);
-    refs_deinit(&refs);
-    if (remote_order(&remote, "subscribe", &request) == 0)
-        print_events(&remote);
-    return remote_finish(&remote, OUTCOME_OWN_FAILURE); /* it has no other end than that of the connection */
+    code = OUTCOME_OWN_FAILURE;
+    if (refs_read(&events.refs, table.verb, argc, argv, NULL) == 0 && remote_open(&remote, table.verb) == 0)
+        code = remote_finish(&remote, listen_on(&remote, &events));
+    refs_deinit(&events.refs);
+    return code;
 }

@@ -1,5 +1,6 @@
 #include "launch.h"
 
+#include "clock.h"
 #include "remote.h"
 #include "say.h"
 #include "state.h"
@@ -16,7 +17,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOOK_MS      20
@@ -140,13 +140,6 @@ static bool answers(const struct launch *launch)
     return true;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The last line that tells of an error, else the last one. */
 static const char *find_reason(char *text)
 {
@@ -185,10 +178,10 @@ static void end_daemon(struct pollfd *gone, pid_t pid)
 /* Until one answers, or it is gone. */
 static int await_answer(const struct launch *launch, pid_t pid, int64_t timeout_ms)
 {
-    const int64_t end = now_ms() + timeout_ms;
+    const int64_t end = clock_ms() + timeout_ms;
     struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     bool answered = false;
-    while (!(answered = answers(launch)) && now_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
+    while (!(answered = answers(launch)) && clock_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
         continue;
     if (!answered && gone.revents == 0) {
         char what[64];

@@ -1,4 +1,5 @@
 /* logs.c - `reclaim logs`: what a job has written, and writes. */
+#include "await.h"
 #include "outcome.h"
 #include "output.h"
 #include "resolve.h"
@@ -56,17 +57,22 @@ static const struct table table = {
 
 static int copy(struct remote *remote, const struct ref *ref, struct logs *logs)
 {
-    int rc = resolve_id(remote, ref, &logs->output.id);
-    if (rc == 0 && logs->out == logs->err)
-        rc = output_copy_both(remote, &logs->output);
-    else if (rc == 0) {
+    char left[160];
+    const struct refs refs = {.items = (struct ref *)ref, .count = 1};
+    if (resolve_id(remote, ref, &logs->output.id) < 0)
+        return OUTCOME_OWN_FAILURE;
+    struct patience patience = patience_begin(remote, await_left(&refs, left));
+    int code;
+    if (logs->out == logs->err)
+        code = output_copy_both(&patience, &logs->output);
+    else {
         logs->output.stream = logs->out ? "stdout" : "stderr";
         logs->output.fd = STDOUT_FILENO; /* the only one that was asked for */
-        rc = output_copy(remote, &logs->output);
+        code = output_copy(&patience, &logs->output);
     }
-    if (rc == 0)
+    if (code == 0)
         output_say_dropped(remote, logs->output.id);
-    return rc;
+    return code;
 }
 
 int logs_main(int argc, char **argv)
@@ -82,7 +88,7 @@ int logs_main(int argc, char **argv)
         if (refs.count != 1)
             say("logs", "one job at a time, please");
         else if (remote_open(&remote, table.verb) == 0)
-            code = remote_finish(&remote, copy(&remote, &refs.items[0], &logs) < 0 ? OUTCOME_OWN_FAILURE : 0);
+            code = remote_finish(&remote, copy(&remote, &refs.items[0], &logs));
     }
     refs_deinit(&refs);
     return code;

@@ -1,11 +1,14 @@
 #include "output.h"
 
 #include "answer.h"
+#include "outcome.h"
 #include "say.h"
 #include "value.h"
 #include "write_all.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +21,7 @@ struct place {
 };
 
 /* One answer of `output`. */
-static int fetch(struct remote *remote, const struct output *output, const struct place *place, uint64_t limit,
+static int fetch(struct patience *patience, const struct output *output, const struct place *place, uint64_t limit,
                  bool follow, msgpack_unpacked *answer)
 {
     struct request request;
@@ -31,7 +34,7 @@ static int fetch(struct remote *remote, const struct output *output, const struc
         request_uint(&request, "attempt", place->attempt);
     if (follow)
         msgpack_pack_true(request_field(&request, "follow"));
-    return remote_call(remote, "output", &request, answer);
+    return patience_call(patience, "output", &request, answer);
 }
 
 /* The bytes of an answer; none where there are none. */
@@ -54,17 +57,17 @@ static size_t back_over_lines(pool_bytes_t piece, bool is_end, int64_t *lines)
 }
 
 /* Where the last lines begin: looks back from the end, a piece at a time. */
-static int find_lines(struct remote *remote, const struct output *output, struct place *place)
+static int find_lines(struct patience *patience, const struct output *output, struct place *place)
 {
     msgpack_unpacked answer;
     int64_t lines = output->lines - 1;
-    int rc = fetch(remote, output, place, 1, false, &answer);
+    int rc = fetch(patience, output, &(struct place){0}, 1, false, &answer);
     const uint64_t size = answer_uint(&answer.data, "size");
     *place = (struct place){size, answer_uint(&answer.data, "attempt")};
     msgpack_unpacked_destroy(&answer);
     while (rc == 0 && place->offset > 0 && lines >= -1) {
         const uint64_t end = place->offset, start = end > CHUNK ? end - CHUNK : 0;
-        rc = fetch(remote, output, &(struct place){.offset = start}, end - start, false, &answer);
+        rc = fetch(patience, output, &(struct place){.offset = start}, end - start, false, &answer);
         const pool_bytes_t piece = data_of(&answer.data);
         const size_t found = output->lines == 0 ? piece.size : back_over_lines(piece, end == size, &lines);
         place->offset = start + found;
@@ -97,73 +100,107 @@ static int print(const struct remote *remote, const struct output *output, pool_
     return rc;
 }
 
-int output_copy(struct remote *remote, const struct output *output)
+/* Once for each run, whichever stream is the first to know. */
+static void say_anew(const struct remote *remote, uint64_t id, uint64_t attempt)
+{
+    static _Atomic uint64_t said;
+    if (atomic_exchange(&said, attempt) != attempt)
+        say(remote->verb, "job %llu has begun anew, and so does its output", (unsigned long long)id);
+}
+
+/* Takes in one answer: prints it, and moves on in *place. 1: that was all; 0: there may be more; -1: it cannot be
+ * printed. */
+static int take(const struct patience *patience, const struct output *output, const msgpack_object *answer,
+                struct place *place, bool *was_lost)
+{
+    const pool_bytes_t piece = data_of(answer);
+    const uint64_t offset = answer_uint(answer, "offset"), attempt = answer_uint(answer, "attempt");
+    if (*was_lost && place->offset > 0 && (attempt != place->attempt || offset < place->offset)) {
+        say_anew(patience->remote, output->id, attempt);
+        *was_lost = false;
+    }
+    *place = (struct place){offset + piece.size, attempt};
+    if (print(patience->remote, output, piece, answer) < 0)
+        return -1;
+    return piece.size == 0 && (answer_bool(answer, "ended") || !output->follow);
+}
+
+int output_copy(struct patience *patience, const struct output *output)
 {
     struct place place = {0};
-    if (output->lines >= 0 && find_lines(remote, output, &place) < 0)
-        return -1;
-    for (;;) {
+    bool was_lost = false;
+    int code = 0, rc = 0;
+    patience->gives_up = !output->follow;
+    while (code == 0 && output->lines >= 0 && find_lines(patience, output, &place) < 0)
+        code = patience_renew(patience);
+    while (code == 0 && rc == 0) {
         msgpack_unpacked answer;
-        int rc = fetch(remote, output, &place, CHUNK, output->follow, &answer);
-        const pool_bytes_t piece = data_of(&answer.data);
-        const bool ended = answer_bool(&answer.data, "ended");
-        place = (struct place){answer_uint(&answer.data, "offset") + piece.size, answer_uint(&answer.data, "attempt")};
-        if (rc == 0)
-            rc = print(remote, output, piece, &answer.data);
+        if (fetch(patience, output, &place, CHUNK, output->follow, &answer) == 0) {
+            rc = take(patience, output, &answer.data, &place, &was_lost);
+        } else {
+            code = patience_renew(patience);
+            was_lost = true;
+        }
         msgpack_unpacked_destroy(&answer);
-        if (rc < 0)
-            return -1;
-        if (piece.size == 0 && (ended || !output->follow))
-            return 0;
     }
+    return rc < 0 ? OUTCOME_OWN_FAILURE : code;
 }
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */
 
 struct second {
-    const char *verb;
+    struct remote remote;
+    struct patience patience; /* quiet: what is wrong is said where the other one has nothing to say */
     struct output output;
-    pool_error_t error; /* of its connection: said where the other one has nothing to say */
-    int rc;
+    int code;
 };
 
 static void *copy_second(void *user)
 {
     struct second *second = user;
-    struct remote remote;
-    second->rc = remote_open(&remote, second->verb);
-    remote.error = &second->error;
-    if (second->rc == 0)
-        second->rc = output_copy(&remote, &second->output);
-    remote_close(&remote);
+    struct patience *patience = &second->patience;
+    second->code = patience_renew(patience);
+    patience->back_at = patience->gone_at = 0; /* it is the first connection */
+    if (second->code == 0)
+        second->code = output_copy(patience, &second->output);
+    remote_close(&second->remote);
     return NULL;
 }
 
 /* Whether there is such a job: once, before two ask for it. */
-static int check_job(struct remote *remote, const struct output *output)
+static int check_job(struct patience *patience, const struct output *output)
 {
-    msgpack_unpacked answer;
-    const int rc = fetch(remote, output, &(struct place){0}, 1, false, &answer);
-    msgpack_unpacked_destroy(&answer);
-    return rc;
+    int code = 0, rc;
+    do {
+        msgpack_unpacked answer;
+        rc = fetch(patience, output, &(struct place){0}, 1, false, &answer);
+        msgpack_unpacked_destroy(&answer);
+        if (rc < 0)
+            code = patience_renew(patience);
+    } while (rc < 0 && code == 0);
+    return code;
 }
 
-static int follow_both(struct remote *remote, const struct output *out, const struct output *err)
+static int follow_both(struct patience *patience, const struct output *out, const struct output *err)
 {
-    struct second second = {.verb = remote->verb, .output = *err};
+    struct second second = {.remote.verb = patience->remote->verb, .patience = *patience, .output = *err};
     pthread_t thread;
-    if (check_job(remote, out) < 0)
-        return -1;
+    second.patience.remote = &second.remote;
+    second.patience.is_quiet = true;
+    second.patience.error.code = -EPIPE; /* not open yet */
+    const int checked = check_job(patience, out);
+    if (checked != 0)
+        return checked;
     const int failed = pthread_create(&thread, NULL, copy_second, &second);
     if (failed != 0) {
-        say(remote->verb, "a second thread: %s", strerror(failed));
-        return -1;
+        say(patience->remote->verb, "a second thread: %s", strerror(failed));
+        return OUTCOME_OWN_FAILURE;
     }
-    const int rc = output_copy(remote, out);
+    const int code = output_copy(patience, out);
     pthread_join(thread, NULL);
-    if (rc == 0 && second.error.code != 0)
-        say(remote->verb, "%s", second.error.message);
-    return rc < 0 ? rc : second.rc;
+    if (code == 0 && second.code != 0 && second.patience.error.code != 0)
+        say(patience->remote->verb, "%s", second.patience.error.message);
+    return code != 0 ? code : second.code;
 }
 
 void output_say_dropped(struct remote *remote, uint64_t id)
@@ -180,7 +217,7 @@ void output_say_dropped(struct remote *remote, uint64_t id)
     msgpack_unpacked_destroy(&answer);
 }
 
-int output_copy_both(struct remote *remote, const struct output *output)
+int output_copy_both(struct patience *patience, const struct output *output)
 {
     struct output out = *output, err = *output;
     out.stream = "stdout";
@@ -188,7 +225,7 @@ int output_copy_both(struct remote *remote, const struct output *output)
     err.stream = "stderr";
     err.fd = STDERR_FILENO;
     if (output->follow)
-        return follow_both(remote, &out, &err);
-    const int rc = output_copy(remote, &out);
-    return rc < 0 ? rc : output_copy(remote, &err);
+        return follow_both(patience, &out, &err);
+    const int code = output_copy(patience, &out);
+    return code != 0 ? code : output_copy(patience, &err);
 }

@@ -2,7 +2,7 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
-#include "remote.h"
+#include "patience.h"
 
 struct output {
     uint64_t id;
@@ -12,11 +12,12 @@ struct output {
     bool follow;        /* until the job has ended */
 };
 
-/* 0, or -1 after it has said what is wrong. */
-int output_copy(struct remote *remote, const struct output *output);
+/* Where it is followed and the daemon is gone meanwhile, it goes on from where it was when that is back, and says where
+ * the job's output has begun anew. 0, or the exit code after it has said what is wrong. */
+int output_copy(struct patience *patience, const struct output *output);
 
 /* Both streams, each over a connection of its own where they are followed. */
-int output_copy_both(struct remote *remote, const struct output *output);
+int output_copy_both(struct patience *patience, const struct output *output);
 
 /* Says, on standard error, that some of what a job that has ended wrote was dropped, where it was. */
 void output_say_dropped(struct remote *remote, uint64_t id);

@@ -31,29 +31,63 @@ static int resolve_after(struct remote *remote, struct submit_options *options)
     return 0;
 }
 
+/* What is refused from now on is not the job: that is there. */
 static int await_end(struct remote *remote, const struct submit_options *options, uint64_t id)
 {
+    char left[160];
     struct ref ref = {.id = id};
     const struct refs refs = {.items = &ref, .count = 1};
     const struct output output = {.id = id, .lines = -1, .follow = true};
+    struct patience patience = patience_begin(remote, await_left(&refs, left));
+    patience.refused = PATIENCE_GONE;
     if (options->follow) {
-        if (output_copy_both(remote, &output) < 0)
-            return OUTCOME_OWN_FAILURE;
+        const int code = output_copy_both(&patience, &output);
+        if (code != 0)
+            return code;
         output_say_dropped(remote, id);
     }
-    return await_jobs(remote, &refs, false, -1);
+    return await_jobs(&patience, &refs, false);
+}
+
+/* It may have been heard, and the answer be lost: sent again it makes no second job only where it has a key. */
+static int give_up(const pool_error_t *error)
+{
+    say("submit",
+        "%s before it answered: look whether there is a job (reclaim list -n 3) before you submit again; with --key a "
+        "submit may be repeated",
+        error->message);
+    return PATIENCE_GONE;
+}
+
+/* 0 and the id, or the exit code. */
+static int send_job(struct remote *remote, const struct submit_options *options, uint64_t *id)
+{
+    struct patience patience = {0};
+    if (options->job.key != NULL)
+        patience = patience_begin(remote, NULL);
+    while (pool_client_submit(remote->client, &options->job, id, &patience.error) < 0) {
+        if (!patience_is_lost(patience.error.code)) {
+            say("submit", "%s", patience.error.message);
+            return OUTCOME_OWN_FAILURE;
+        }
+        if (options->job.key == NULL)
+            return give_up(&patience.error);
+        if (patience_renew(&patience) != 0) {
+            say("submit", "whether there is a job is not known: submit again, with the same --key");
+            return PATIENCE_GONE;
+        }
+    }
+    return 0;
 }
 
 static int submit(struct remote *remote, struct submit_options *options)
 {
     uint64_t id;
-    pool_error_t error;
     if (resolve_after(remote, options) < 0)
         return OUTCOME_OWN_FAILURE;
-    if (pool_client_submit(remote->client, &options->job, &id, &error) < 0) {
-        say("submit", "%s", error.message);
-        return OUTCOME_OWN_FAILURE;
-    }
+    const int code = send_job(remote, options, &id);
+    if (code != 0)
+        return code;
     if (remote_options.json)
         printf("{\"id\":%llu}\n", (unsigned long long)id);
     else if (!options->follow) /* then standard output is the job's */

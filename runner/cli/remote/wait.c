@@ -1,5 +1,6 @@
 /* wait.c - `reclaim wait`: until jobs have ended, with their exit code. */
 #include "await.h"
+#include "clock.h"
 #include "outcome.h"
 #include "values.h"
 #include "verbs.h"
@@ -7,6 +8,7 @@
 struct wait {
     bool any;
     int64_t timeout_ms; /* below 0: none */
+    int64_t began_ms;   /* clock_ms */
 };
 
 static int set_any(void *context, const char *text)
@@ -35,9 +37,18 @@ static const struct table table = {
     .anywhere = true,
 };
 
+static int await(struct remote *remote, const struct refs *refs, const struct wait *wait)
+{
+    char left[160];
+    struct patience patience = patience_begin(remote, await_left(refs, left));
+    if (wait->timeout_ms >= 0)
+        patience.until_ms = wait->began_ms + wait->timeout_ms;
+    return await_jobs(&patience, refs, wait->any);
+}
+
 int wait_main(int argc, char **argv)
 {
-    struct wait wait = {.timeout_ms = -1};
+    struct wait wait = {.timeout_ms = -1, .began_ms = clock_ms()};
     struct refs refs = {0};
     struct remote remote;
     int code;
@@ -47,8 +58,7 @@ int wait_main(int argc, char **argv)
         remote_open(&remote, table.verb) < 0)
         code = OUTCOME_OWN_FAILURE;
     else
-        code = remote_finish(
-            &remote, await_jobs(&remote, &refs, wait.any, wait.timeout_ms >= 0 ? (double)wait.timeout_ms / 1000 : -1));
+        code = remote_finish(&remote, await(&remote, &refs, &wait));
     refs_deinit(&refs);
     return code;
 }
