@@ -13,7 +13,6 @@ import time
 
 from daemon import SECONDS, SLOW, Failure, Refused, Skip, check, main, same, sh, until
 
-EVERYTHING = "RECLAIM_TEST_STOP_EVERYTHING" in os.environ  # signals for all: keeper and fork server, too
 WITH_PID = ["sh", "-c", 'LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$@"', "sh"]
 
 
@@ -356,7 +355,7 @@ def case_terminated_beside_a_deaf_client(daemon):
 
 
 def is_ours(pid):
-    """Keeper or fork server: who stops everything stops them, too."""
+    """Keeper or fork server, which such signals do not end: the daemon decides."""
     try:
         with open(f"/proc/{pid}/comm", encoding="latin-1") as file:
             return file.read().startswith(("reclaim-keeper", "reclaim-server"))
@@ -364,8 +363,9 @@ def is_ours(pid):
         return False
 
 
-def jobs_processes(daemon):
-    return [pid for pid in daemon.processes() if pid != daemon.pid and (EVERYTHING or not is_ours(pid))]
+def others(daemon):
+    """All of its processes but itself, keeper and fork server among them."""
+    return [pid for pid in daemon.processes() if pid != daemon.pid]
 
 
 def send(number, pids):
@@ -412,7 +412,7 @@ def case_all_get_the_signal(daemon):
     for number in signal.SIGTERM, signal.SIGINT:
         for daemon_first in False, True:
             jobs = two_long_jobs(daemon, client, f"{number}{daemon_first}")
-            pids = jobs_processes(daemon)
+            pids = others(daemon)
             os.kill(daemon.pid, signal.SIGSTOP)  # so that it finds all at once
             until(lambda: stopped(daemon.pid), lambda: "it is stopped")
             send(number, [daemon.pid, *pids] if daemon_first else [*pids, daemon.pid])
@@ -427,7 +427,7 @@ def case_the_jobs_get_it_first(daemon):
     client = daemon.start().connect()
     for attempt in range(20):
         jobs = two_long_jobs(daemon, client, str(attempt))
-        pids = jobs_processes(daemon)
+        pids = others(daemon)
         begin = time.monotonic()
         send(signal.SIGTERM, pids)
         until(lambda: not alive([pid for pid in pids if not is_ours(pid)]), lambda: "they end")
