@@ -467,6 +467,8 @@ int peer_hand(struct peer *peer, pool_job_t *job)
     peer->job = job;
     atomic_store(&job->state, POOL_STATE_RUNNING); /* before: whoever hears from the job sees it run */
     choose_timeout(peer);
+    peer->started = peer_realtime(); /* before its timeout begins */
+    peer->started_ns = uv_hrtime();
     int rc = is_limited(peer) ? send_limits(peer) : 0; /* first: the worker waits until the fork server has them */
     if (rc == 0)
         rc = task_send(peer);
@@ -477,8 +479,6 @@ int peer_hand(struct peer *peer, pool_job_t *job)
         return rc;
     }
     peer->state = PEER_BUSY;
-    peer->started = peer_realtime();
-    peer->started_ns = uv_hrtime();
     job->peer = peer;
     job->record->attempt++;
     grow_up_later(peer);
