@@ -389,11 +389,25 @@ def alive(pids):
     return found
 
 
+def state_of(pid):
+    with open(f"/proc/{pid}/status", encoding="latin-1") as file:
+        return file.read()
+
+
+def await_end_of_jobs(pids):
+    """Of those that are neither keeper nor fork server."""
+    left = lambda: alive([pid for pid in pids if not is_ours(pid)])
+    until(lambda: not left(), lambda: "the end of " + "".join(map(state_of, left())))
+
+
 def two_long_jobs(daemon, client, name):
-    """Of which each ends well in its second run."""
-    script = "echo run >>$1; test $(wc -l <$1) -gt 1 || exec sleep 1000"
+    """Of which each ends well in its second run; the first opens a pipe that nobody writes to. By then the shell has no
+    fork and no exec before it: a process that execs has no environment for a moment, so processes() would miss it."""
+    script = "test -s $1; again=$?; echo run >>$1; test $again -eq 0 || : <$2"
     kinds = ("requeue", "interrupted")
-    jobs = [client.submit(sh(script, daemon.path(name + kind)), on_crash=kind) for kind in kinds]
+    pipe = daemon.path(name + "pipe")
+    os.mkfifo(pipe)
+    jobs = [client.submit(sh(script, daemon.path(name + kind), pipe), on_crash=kind) for kind in kinds]
     until(lambda: all(daemon.lines(name + kind) for kind in kinds), lambda: "both run")
     return jobs
 
@@ -416,7 +430,7 @@ def case_all_get_the_signal(daemon):
             os.kill(daemon.pid, signal.SIGSTOP)  # so that it finds all at once
             until(lambda: stopped(daemon.pid), lambda: "it is stopped")
             send(number, [daemon.pid, *pids] if daemon_first else [*pids, daemon.pid])
-            until(lambda: not alive([pid for pid in pids if not is_ours(pid)]), lambda: f"the end of {pids}")
+            await_end_of_jobs(pids)
             os.kill(daemon.pid, signal.SIGCONT)
             same(run_again(daemon, jobs), [("done", 1, 2)] * 2, f"jobs that died of signal {number}")
             client = daemon.connect()
@@ -430,7 +444,7 @@ def case_the_jobs_get_it_first(daemon):
         pids = others(daemon)
         begin = time.monotonic()
         send(signal.SIGTERM, pids)
-        until(lambda: not alive([pid for pid in pids if not is_ours(pid)]), lambda: "they end")
+        await_end_of_jobs(pids)
         os.kill(daemon.pid, signal.SIGTERM)
         took = time.monotonic() - begin
         told = run_again(daemon, jobs)
