@@ -337,10 +337,9 @@ int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, c
         return failure(-EINVAL, "a reservation is one job's, and none for pool_map: submit each job with its own");
     }
     int rc = find_function_kind(pool, fn, options, &kind);
-    if (rc == 0 && count > 0 && args == NULL)
-        rc = failure(-EINVAL, "args is NULL and count is %zu", count);
     if (rc == 0 && count > 0)
-        rc = map_kind(pool, kind, options, args, count, jobs);
+        rc = args == NULL ? failure(-EINVAL, "args is NULL and count is %zu", count)
+                          : map_kind(pool, kind, options, args, count, jobs);
     kind_release(kind);
     return rc;
 }

@@ -474,10 +474,10 @@ _Noreturn static void host_main(const struct host *host)
         if (pool_submit(pool, say_both_and_wait, NULL, 0, &options, NULL) < 0)
             _exit(1);
     const pid_t pids[] = {stats.keeper_pid, stats.fork_server_pid};
+    if (host->end == HOST_KILLED_HELD) /* before we say what the test waits for: it kills us then */
+        start_holder(host);
     if (write(host->gate.ready[1], pids, sizeof pids) != sizeof pids)
         _exit(1);
-    if (host->end == HOST_KILLED_HELD)
-        start_holder(host);
     close(host->life[1]);
     dup2(host->life[0], STDIN_FILENO);
     if (support_await_byte(STDIN_FILENO) == 'x')

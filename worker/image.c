@@ -19,7 +19,8 @@
 
 /* glibc calls handlers of this kind with the exit status as a second argument, those of quick_exit(3), too
  * (stdlib/exit.c, ef_cxa). */
-extern int __cxa_at_quick_exit(void (*handler)(void *), void *argument); // NOLINT(bugprone-reserved-identifier)
+// NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl51-cpp): it is libc's
+extern int __cxa_at_quick_exit(void (*handler)(void *), void *argument);
 
 _Noreturn static void leave(int status, void *unused)
 {

@@ -190,7 +190,7 @@ int process_descriptor_lift(int *fd)
 }
 
 /* glibc's list of all streams, a part of its ABI since GLIBC_2.2.5. Its address is NULL in another libc. */
-extern FILE *_IO_list_all __attribute__((weak)); // NOLINT(bugprone-reserved-identifier): it is libc's
+extern FILE *_IO_list_all __attribute__((weak)); // NOLINT(bugprone-reserved-identifier,cert-dcl51-cpp): it is libc's
 
 /* Drops what stdio still holds for the host, or a later flush would put it into whatever has the number by then. No
  * stream is flushed or locked: a stream of fopencookie(3) would call the host's code, which may wait for a lock that
