@@ -1,18 +1,18 @@
-/* drive.h - who runs the pool's loop: its own thread, or in its place a thread that waits for a job.
+/* drive.h - which thread runs the pool's libuv loop: the pool's own, or a thread that waits for a job.
  *
- * A wake-up costs more than all that the host does for a short job. So a thread that waits runs the loop itself, and
- * the pool's own thread sleeps on meanwhile; a thread that submits hands the job to an idle worker itself. Whoever does
- * either holds the turn: everything that belongs to the loop, libuv's handles included, belongs to who has it.
+ * Waking a thread up costs more than all that the host does for a short job. So a thread that waits runs the loop
+ * itself while the pool's own thread sleeps on, and a thread that submits hands its job to an idle worker itself. The
+ * thread that does either holds the *turn*: the loop, with all of libuv's handles, belongs to that thread.
  *
- * Callbacks are promised to run on the pool's thread: while there is a job that has any (drive_claim), or a log hook,
- * nobody else runs the loop.
+ *     pool thread         sleeps without the turn, on an outer epoll that contains the loop's backend descriptor
+ *                         (uv_backend_fd). It alone keeps time, whoever runs the loop, so that no timer is armed per job
+ *     thread that waits   takes the loop's descriptor out of the outer epoll, and sleeps in uv_run with the turn
+ *     thread that submits takes the turn if nobody has it, for a moment; otherwise it wakes the loop
  *
- *     the pool's thread   sleeps without the turn, on an epoll descriptor that has the loop's (uv_backend_fd) in it;
- * what is to be done at some time is its concern, whoever runs the loop: setting the machine's timer for each job would
- * cost as much as the rest of it who waits           takes the loop's descriptor out of there, and sleeps in uv_run
- * with the turn who submits         takes the turn if nobody has it, for a moment; else the loop is woken
+ * Callbacks are promised to run on the pool thread: while a job has one (drive_claim), or there is a log hook, no other
+ * thread runs the loop.
  *
- * The turn comes before the pool's lock: who has the lock does not ask for it. */
+ * Lock order: the turn, then the pool's lock. A thread that holds the lock does not ask for the turn. */
 #ifndef DRIVE_H
 #define DRIVE_H
 

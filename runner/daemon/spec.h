@@ -67,8 +67,7 @@ struct spec {
 
 /* From a submit's fields. 0, or -1 and error: also what contradicts (command and task, argument without a task; stdin,
  * env, cwd or huge_pages with a task; retry_oom without memory; delay and start_at; a relative cwd, an env entry
- * without
- * '=', an empty command). */
+ * without '=', an empty command). */
 int spec_read(const msgpack_object *map, struct spec *spec, struct rpc_error *error);
 
 /* The bytes to keep (key left out), appended to buffer. -ENOMEM. */

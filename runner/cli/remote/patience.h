@@ -6,7 +6,7 @@
 #include "remote.h"
 
 #define PATIENCE_MS 60000
-#define PATIENCE_GONE                                                                               \
+#define PATIENCE_GONE \
     75 /* EX_TEMPFAIL of sysexits.h: the daemon did not come back; what it has to do is still there \
         */
 
