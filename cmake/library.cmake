@@ -1,9 +1,13 @@
-# libreclaim, shared and static, from the objects of ipc, worker, runner and client.
+# libreclaim, shared and static, from the objects of all parts: part.cmake.
 #
 # Both show pool_* and nothing else. A version script sees to that in the shared one; the static one is a single
 # relocatable object whose hidden symbols are made local, so that a program's own frame_write does not collide with ours.
 
-set(objects $<TARGET_OBJECTS:ipc> $<TARGET_OBJECTS:worker> $<TARGET_OBJECTS:runner> $<TARGET_OBJECTS:client>)
+get_property(parts GLOBAL PROPERTY RECLAIM_PARTS)
+set(objects)
+foreach(part IN LISTS parts)
+  list(APPEND objects $<TARGET_OBJECTS:${part}>)
+endforeach()
 set(packages PkgConfig::LIBUV PkgConfig::MSGPACK Threads::Threads)
 
 set(map ${PROJECT_SOURCE_DIR}/cmake/libreclaim.map)
@@ -28,7 +32,7 @@ add_custom_command(
   COMMAND_EXPAND_LISTS VERBATIM)
 set_source_files_properties(${whole} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
 add_library(reclaim_static STATIC ${whole})
-add_dependencies(reclaim_static ipc worker runner client) # a makefile has no rule for the objects of another folder
+add_dependencies(reclaim_static ${parts}) # a makefile has no rule for the objects of another folder
 add_library(reclaim::reclaim_static ALIAS reclaim_static)
 set_target_properties(reclaim_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME reclaim)
 target_include_directories(reclaim_static INTERFACE ${PROJECT_SOURCE_DIR}/include)

@@ -37,6 +37,11 @@ enum message_type {
     MESSAGE_TYPE_COUNT_
 };
 
+/* Exit statuses of a worker that could not say more: it had no way left for its result, for the job took its
+ * descriptors; it could not begin. */
+#define WORKER_EXIT_CHANNEL 121
+#define WORKER_EXIT_BIRTH   122
+
 struct message_slice {
     const void *data;
     uint64_t size;

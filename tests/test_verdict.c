@@ -1,8 +1,6 @@
 /* The verdict: from every way in which an attempt can end to exactly one outcome and cause. */
 #include "verdict.h"
 
-#include "worker.h" /* WORKER_EXIT_ */
-
 #include "support.h"
 
 #include <signal.h>

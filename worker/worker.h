@@ -8,10 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How a worker leaves when it could not tell its result: the job took its descriptors. */
-#define WORKER_EXIT_CHANNEL 121
-#define WORKER_EXIT_BIRTH   122
-
 struct worker_birth {
     uint64_t serial;
     int task, result; /* its own ends; everything else is closed */

@@ -1,7 +1,5 @@
 #include "verdict.h"
 
-#include "worker.h" /* WORKER_EXIT_CHANNEL */
-
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
