@@ -367,6 +367,10 @@ static void test_verdict_next_table(void **state)
         {{.outcome = POOL_LOST, .attempt = 1, .evicted = true}, VERDICT_RERUN},
         {{.outcome = POOL_DONE, .attempt = 1, .evicted = true, .rerunnable = true}, VERDICT_SETTLE},
         {{.outcome = POOL_LOST, .attempt = 1, .evicted = true, .cancelled = true}, VERDICT_SETTLE},
+        /* it never began, whatever became of the worker */
+        {{.outcome = POOL_CRASHED, .unbegun = true}, VERDICT_RESTART},
+        {{.outcome = POOL_LOST, .unbegun = true, .attempt = 9, .rerunnable = true}, VERDICT_RESTART},
+        {{.outcome = POOL_CRASHED, .unbegun = true, .cancelled = true, .retries = 9}, VERDICT_SETTLE},
         /* more memory, as long as there is more */
         {{.outcome = POOL_OUT_OF_MEMORY, .over_memory = true, .memory_limit = 100, .retry_oom = 2, .memory_most = 150},
          VERDICT_LARGER},

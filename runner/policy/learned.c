@@ -11,7 +11,7 @@ struct learned_name {
     UT_hash_handle hh;
     TAILQ_ENTRY(learned_name) recent;
     struct learned_window window;
-    bool left_out;
+    bool insert_failed;
     char name[];
 };
 
@@ -87,7 +87,7 @@ static struct learned_name *add(struct learned *learned, const char *name)
     if (HASH_COUNT(learned->names) >= learned->most)
         forget(learned, TAILQ_LAST(&learned->recent, learned_names));
     HASH_ADD_STR(learned->names, name, entry);
-    if (entry->left_out) {
+    if (entry->insert_failed) {
         free(entry);
         return NULL;
     }

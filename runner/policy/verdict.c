@@ -201,6 +201,8 @@ void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict
 
 enum verdict_next verdict_next(const struct verdict_retry *retry)
 {
+    if (retry->unbegun && !retry->cancelled)
+        return VERDICT_RESTART;
     if (retry->cancelled || retry->out_of_time || retry->outcome == POOL_CANCELLED || retry->outcome == POOL_DONE)
         return VERDICT_SETTLE;
     if (retry->outcome == POOL_LOST && (retry->rerunnable || retry->evicted))

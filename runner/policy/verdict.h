@@ -45,6 +45,7 @@ void verdict_decide(const struct verdict_ending *ending, struct verdict *verdict
 /* What a further attempt depends on. */
 struct verdict_retry {
     pool_outcome_t outcome;
+    bool unbegun;     /* its worker died before it took the job */
     bool cancelled;   /* by the caller, or the pool closes */
     bool out_of_time; /* its deadline has ended this attempt */
     bool rerunnable;
@@ -62,8 +63,9 @@ struct verdict_retry {
 enum verdict_next {
     VERDICT_SETTLE = 0,
     VERDICT_RETRY,
-    VERDICT_RERUN, /* costs no attempt */
-    VERDICT_LARGER /* with verdict_larger_limit */
+    VERDICT_RESTART, /* was no attempt */
+    VERDICT_RERUN,   /* costs no attempt */
+    VERDICT_LARGER   /* with verdict_larger_limit */
 };
 
 enum verdict_next verdict_next(const struct verdict_retry *retry);

@@ -1,181 +1,178 @@
 #include "attempt.h"
 
-#include "loop.h"
+#include "ending.h"
 #include "payload.h"
+#include "process.h"
 #include "settle.h"
+#include "spawn.h"
+#include "state.h"
+#include "task.h"
 
-#include <errno.h>
 #include <string.h>
-#include <time.h>
+#include <sys/wait.h>
 
 #define UNBEGUN_RESTARTS_MAX 5 /* workers that died before they took the same job */
 
-/* A value in a memfd, mapped where nobody can change it any more, or copied where somebody might. */
-static int map_value(struct peer *peer)
-{
-    struct job_record *record = peer->job->record;
-    const size_t size = (size_t)peer->result.size;
-    if (payload_check(peer->value_fd, size, false) < 0)
-        return -EBADMSG;
-    if (payload_seal(peer->value_fd) == 0 || payload_check(peer->value_fd, size, true) == 0) {
-        if (payload_check(peer->value_fd, size, true) < 0) /* sealed after it shrank */
-            return -EBADMSG;
-        record->value_data = payload_map(peer->value_fd, size, false);
-    } else {
-        record->value_data = payload_read(peer->value_fd, size);
-    }
-    if (record->value_data == NULL)
-        return -errno;
-    record->value_mapped = size;
-    return 0;
-}
+/* ---- it begins ------------------------------------------------------------------------------------------------- */
 
-/* Moves the value to the job. */
-static int take_value(struct peer *peer)
+/* Tells the fork server what to enforce, and that there is a job to look at. */
+static int send_watch(struct peer *peer)
 {
-    struct job_record *record = peer->job->record;
-    int rc = 0;
-    if (peer->value_fd >= 0) {
-        rc = map_value(peer);
-    } else {
-        record->value_data = peer->value;
-        peer->value = NULL;
-    }
-    if (rc == 0) {
-        record->result.data = record->value_data;
-        record->result.size = (size_t)peer->result.size;
-    }
-    peer_drop_value(peer);
+    const pool_job_options_t *o = job_options(peer->job);
+    const struct job_payload *payload = &peer->job->payload;
+    const struct message_started watch = {.serial = peer->serial,
+                                          .timeout_ms = peer->timeout_ms,
+                                          .kill_after_ms = o->kill_after_ms,
+                                          .cpu_ms = o->cpu_ms,
+                                          .pids = o->pids,
+                                          .pausable = peer->job->kind->is_command,
+                                          .memory_limit = peer->job->record->memory_limit,
+                                          .every_ms = o->memory_every_ms,
+                                          .argument = payload->kind == PAYLOAD_MEMFD ? payload->size : 0};
+    const int rc = link_send(peer->link, MESSAGE_STARTED, &watch);
+    peer->watch_sent = rc == 0;
     return rc;
 }
 
-/* Moves captured output to the job: all writers are gone, or have flushed. */
-static void take_output(struct peer *peer)
-{
-    struct job_record *record = peer->job->record;
-    const pool_stream_t modes[] = {peer->job->kind->out, peer->job->kind->err};
-    for (int i = 0; i < 2; i++) {
-        struct peer_stream *stream = &peer->streams[i];
-        record->captured_streams[i] = modes[i] == POOL_STREAM_CAPTURE;
-        if (stream->capture.fd >= 0)
-            capture_read(&stream->capture);
-        if (stream->capture.truncated)
-            record->result.truncated = true;
-        record->captured[i] = stream->capture.bytes;
-        stream->capture.bytes = (struct capture_bytes){0};
-        peer_stop_stream(stream);
-    }
-}
-
-static void describe_ending(const struct peer *peer, const struct message_gone *gone, struct verdict_ending *ending)
+/* Whether the fork server has to watch it from the first moment. */
+static bool is_limited(const struct peer *peer)
 {
     const pool_job_options_t *o = job_options(peer->job);
-    const struct job_record *record = peer->job->record;
-    *ending = (struct verdict_ending){
-        .has_result = peer->has_result,
-        .protocol_error = peer->protocol_error,
-        .value_bad = peer->value_bad,
-        .host_error = peer->host_error,
-        .lost = gone == NULL,
-        .unkillable = gone != NULL && gone->unkillable != 0,
-        .status = gone == NULL ? 0 : (int)gone->status,
-        .verdict = gone == NULL ? VERDICT_NONE : gone->verdict,
-        .is_command = peer->job->kind->is_command,
-        .code = peer->result.code,
-        .start = peer->result.start,
-        .signal = peer->result.signal,
-        .text = peer->text,
-        .timeout_ms = peer->timeout_ms,
-        .cpu_ms = o->cpu_ms,
-        .cpu_used_ms = gone == NULL ? 0 : (int64_t)((gone->user_us + gone->system_us) / 1000),
-        .memory_limit = record->memory_limit,
-        .peak = record->result.usage.peak_memory,
-        .method = pool_memory_method_name(record->result.usage.memory_method),
-        .oom = gone == NULL ? OOM_NONE : gone->oom,
-        .output_limit = o->output_limit,
-        .pids = o->pids,
-        .deadline = peer->timeout_is_deadline,
-    };
+    return peer->timeout_ms >= 0 || o->pids >= 0 || o->cpu_ms >= 0 || peer->job->record->memory_limit >= 0 ||
+           o->memory_every_ms > 0;
 }
 
-static void fill_times(const struct peer *peer, pool_usage_t *usage)
+/* The sooner of the attempt's timeout and what the job's deadline leaves. */
+static void choose_timeout(struct peer *peer)
 {
-    usage->started = peer->started;
-    usage->ended = peer_realtime();
-    usage->wall_seconds = (double)(uv_hrtime() - peer->started_ns) / 1e9;
-}
-
-/* Those that were there while somebody looked, or whose ends were seen, whichever are more. A command's worker is none
- * of its processes. */
-static uint32_t count_processes(const struct peer *peer, const struct message_gone *gone)
-{
-    const uint64_t worker = peer->job->kind->is_command ? 1 : 0;
-    const uint64_t ended = gone->processes + peer->result.processes + 1 - worker;
-    const uint64_t met = gone->met > worker ? gone->met - worker : 0;
-    return (uint32_t)(met > ended ? met : ended);
-}
-
-static void fill_usage(const struct peer *peer, const struct message_gone *gone, pool_usage_t *usage)
-{
-    const struct job_record *record = peer->job->record;
-    const int64_t limit = record->memory_limit;
-    *usage = (pool_usage_t){.complete = true};
-    fill_times(peer, usage);
-    usage->memory_limit = limit >= 0 ? (uint64_t)limit : 0;
-    usage->memory_first_limit = record->first_limit;
-    usage->oom_retries = record->oom_retries;
-    if (gone == NULL)
+    const pool_job_t *job = peer->job;
+    peer->timeout_ms = job_options(job)->timeout_ms;
+    peer->timeout_is_deadline = false;
+    if (job->deadline_at == JOB_NO_DEADLINE)
         return;
-    usage->user_seconds = (double)gone->user_us / 1e6;
-    usage->system_seconds = (double)gone->system_us / 1e6;
-    usage->minor_faults = gone->minor_faults;
-    usage->major_faults = gone->major_faults;
-    usage->processes = count_processes(peer, gone);
-    usage->processes_killed = (uint32_t)gone->killed;
-    usage->unkillable = gone->unkillable != 0;
-    usage->memory_method = (pool_memory_method_t)gone->method;
-    if (usage->memory_method == POOL_MEMORY_UNMEASURED)
-        return;
-    usage->peak_memory = gone->peak;
-    usage->peak_bound = gone->bound;
-    if (usage->memory_method == POOL_MEMORY_RUSAGE && peer->job->kind->is_command && gone->peak == 0 &&
-        peer->result.peak > 0) {
-        /* Smaller than what it inherited at exec: the worker looked at it while it ran. */
-        usage->peak_memory = peer->result.peak;
-        usage->peak_bound = gone->bound > peer->result.peak ? gone->bound - peer->result.peak : 0;
+    const int64_t now = process_now_ms();
+    const int64_t left = job->deadline_at > now ? job->deadline_at - now : 0;
+    if (peer->timeout_ms < 0 || left < peer->timeout_ms) {
+        peer->timeout_ms = left;
+        peer->timeout_is_deadline = true;
     }
-    if (limit >= 0 && usage->peak_memory > (uint64_t)limit)
-        usage->overshoot = usage->peak_memory - (uint64_t)limit;
 }
 
-bool attempt_settle_early(struct peer *peer)
+static void on_readable(struct readable *readable);
+
+/* Listens at once where the caller waits for more than the end; else when it turns out to be no short job. */
+static void listen_in_time(struct peer *peer)
+{
+    const pool_job_options_t *o = job_options(peer->job);
+    if (o->early || o->on_event != NULL)
+        peer_listen(peer, on_readable);
+    if (!peer_is_listened_to(peer) || !peer->watch_sent)
+        crew_add_recent(&peer->pool->crew, peer, process_now_ms());
+}
+
+int attempt_begin(struct peer *peer, pool_job_t *job)
+{
+    crew_leave_idle(&peer->pool->crew, peer);
+    peer->job = job;
+    atomic_store(&job->state, POOL_STATE_RUNNING); /* before the task: whatever hears from the job sees it run */
+    choose_timeout(peer);
+    peer->started = moment_realtime(); /* before its timeout begins */
+    peer->started_ns = uv_hrtime();
+    int rc = is_limited(peer) ? send_watch(peer) : 0; /* first: the worker waits until the fork server watches */
+    if (rc == 0)
+        rc = task_send(peer);
+    if (rc < 0) { /* it may have half a task: no other job for this one */
+        peer->job = NULL;
+        peer->birth_counted = true;
+        peer_kill(peer, VERDICT_BIRTH, 0);
+        return rc;
+    }
+    job->peer = peer;
+    job->record->attempt++;
+    listen_in_time(peer);
+    pool_event_t event = {.kind = POOL_EVENT_STARTED};
+    job_event(job, &event);
+    return 0;
+}
+
+void attempt_step(pool_t *pool, int64_t now)
+{
+    for (struct peer *peer; (peer = crew_grown(&pool->crew, now)) != NULL;) {
+        crew_leave_recent(&pool->crew, peer);
+        if (!peer_is_listened_to(peer) && peer->pipe >= 0)
+            peer_listen(peer, on_readable);
+        if (!peer->watch_sent)
+            send_watch(peer);
+    }
+}
+
+/* ---- while it runs --------------------------------------------------------------------------------------------- */
+
+void attempt_used(struct peer *peer, const struct message_memory *memory)
+{
+    pool_event_t event = {.kind = POOL_EVENT_MEMORY, .memory = memory->bytes};
+    if (peer->job == NULL)
+        return;
+    room_used(&peer->pool->room, &peer->job->record->ticket, memory->most);
+    if (job_options(peer->job)->memory_every_ms > 0 && !peer->settled_early)
+        job_event(peer->job, &event);
+}
+
+bool attempt_can_be_ended(const pool_job_t *job)
+{
+    return job->peer != NULL && !job->peer->settled_early && !job->peer->has_result && !job->cancel_asked;
+}
+
+/* Settles an `early` job on its result: its value is whole, and nobody can change it. Otherwise the job waits for the
+ * worker's end after all: a failure has no value, and its end tells why a command died, and whether it runs again. */
+static void settle_early(struct peer *peer)
 {
     pool_job_t *job = peer->job;
+    const struct message_gone left_well = {.verdict = VERDICT_NONE};
     struct verdict_ending ending;
     struct verdict verdict;
-    const struct message_gone left_well = {.verdict = VERDICT_NONE};
-    /* A failure has no value, and why a command died, and whether it runs again, is told by its end. */
     if (peer->result.code != 0 || peer->result.signal != 0 || peer->result.start != START_OK)
-        return false;
+        return;
     if (peer->value_fd >= 0 &&
         (peer->result.sealed == 0 || payload_check(peer->value_fd, (size_t)peer->result.size, true) < 0))
-        return false;
-    if (take_value(peer) < 0)
-        return false;
-    describe_ending(peer, &left_well, &ending);
+        return;
+    if (ending_take_value(peer) < 0)
+        return;
+    ending_describe(peer, &left_well, &ending);
     verdict_decide(&ending, &verdict);
-    take_output(peer);
-    fill_times(peer, &job->record->result.usage);
+    ending_take_output(peer);
+    ending_fill_times(peer, &job->record->result.usage);
     peer->settled_early = true;
     settle_job(job, &verdict);
-    return true;
 }
 
-/* Queues it once more, with what the next attempt is to have. */
+static bool has_early_result(const struct peer *peer)
+{
+    return peer->has_result && job_options(peer->job)->early;
+}
+
+static void on_readable(struct readable *readable)
+{
+    struct peer *peer = peer_of_readable(readable);
+    const bool had_result = peer->has_result;
+    const enum peer_heard heard = peer_read(peer);
+    if (!had_result && has_early_result(peer))
+        settle_early(peer);
+    if (heard == PEER_HEARD_BAD)
+        peer_distrust(peer);
+    else if (heard == PEER_HEARD_END)
+        peer_stop_listening(peer);
+}
+
+/* ---- it is over ------------------------------------------------------------------------------------------------ */
+
+/* Queues the job once more, with what the next attempt is to have. */
 static void run_again(struct peer *peer, enum verdict_next next, const struct verdict_retry *retry)
 {
+    pool_t *pool = peer->pool;
     pool_job_t *job = peer->job;
     struct job_record *record = job->record;
+    const int64_t delay_ms = next == VERDICT_RETRY ? job_options(job)->retry_delay_ms : 0;
     pool_event_t event = {.kind = POOL_EVENT_RETRIED, .outcome = retry->outcome};
     if (next == VERDICT_LARGER) {
         if (record->oom_retries++ == 0)
@@ -184,13 +181,45 @@ static void run_again(struct peer *peer, enum verdict_next next, const struct ve
         record->expected_floor = (uint64_t)record->memory_limit;
         event.memory = record->expected_floor;
     }
-    settle_event(job, &event);
+    job_event(job, &event);
     job_drop_value(job);
     record->evictions += next == VERDICT_RERUN;
-    loop_retry(peer->loop, job, next == VERDICT_RETRY ? job_options(job)->retry_delay_ms : 0);
+    state_count(pool, &pool->stats.retried, 1);
+    pthread_mutex_lock(&pool->lock);
+    if (delay_ms == 0)
+        backlog_return(job);
+    else
+        backlog_delay(job, process_now_ms() + delay_ms);
+    pthread_mutex_unlock(&pool->lock);
 }
 
-/* What it needed is known when it came to an end of its own, or of its limit. */
+/* The job has not begun, and is quietly given to another worker. */
+static void restart(pool_job_t *job)
+{
+    job->record->result.usage = (pool_usage_t){0};
+    job->record->attempt--;
+    if (++job->record->restarts > UNBEGUN_RESTARTS_MAX) {
+        settle_unstarted(job, POOL_LOST, "its workers died before they could take it, several times in a row");
+        return;
+    }
+    pthread_mutex_lock(&job->pool->lock);
+    backlog_return(job);
+    pthread_mutex_unlock(&job->pool->lock);
+}
+
+static void settle(struct peer *peer, const struct message_gone *gone, const struct verdict *verdict)
+{
+    pool_job_t *job = peer->job;
+    if (verdict->outcome != POOL_DONE) /* what it may have said before it came to grief is no value */
+        job_drop_value(job);
+    ending_take_output(peer);
+    if (gone != NULL && gone->crash.size > 0)
+        job->record->crash = strndup(gone->crash.data, gone->crash.size);
+    settle_job(job, verdict);
+    settle_release(job);
+}
+
+/* What a job needed is known when it came to an end of its own, or of its limit. */
 static bool is_lesson(const struct verdict *verdict)
 {
     return verdict->outcome == POOL_DONE || verdict->cause == POOL_CAUSE_MEMORY_LIMIT ||
@@ -198,58 +227,111 @@ static bool is_lesson(const struct verdict *verdict)
             (verdict->cause == POOL_CAUSE_EXITED || verdict->cause == POOL_CAUSE_UNKILLABLE));
 }
 
-void attempt_conclude(struct peer *peer, const struct message_gone *gone)
+/* Whether the worker took the job: a kill that it died of was not the job's, and a task that it did not read is whole.
+ */
+static bool has_begun(const struct peer *peer, const struct message_gone *gone)
 {
-    pool_job_t *job = peer->job;
-    struct job_record *record = job->record;
+    if (peer->has_result || peer->protocol_error)
+        return true;
+    if (gone == NULL)
+        return peer_has_read_task(peer);
+    return gone->begun != 0 || (gone->verdict != VERDICT_NONE && gone->verdict != VERDICT_BIRTH);
+}
+
+static void describe_retry(const struct peer *peer, const struct message_gone *gone, const struct verdict *verdict,
+                           struct verdict_retry *retry)
+{
+    const pool_job_t *job = peer->job;
     const pool_job_options_t *o = job_options(job);
-    struct verdict_ending ending;
-    struct verdict verdict;
-    const int rc = peer->has_result && !peer->protocol_error ? take_value(peer) : 0;
+    *retry = (struct verdict_retry){
+        .outcome = verdict->outcome,
+        .unbegun = !has_begun(peer, gone),
+        .cancelled = job->cancel_asked,
+        .out_of_time = verdict->cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
+        .rerunnable = o->rerunnable,
+        .evicted = gone != NULL && gone->verdict == VERDICT_EVICTED,
+        .attempt = job_attempt(job) - job->record->oom_retries,
+        .retries = o->retries,
+        .retry_on = o->retry_on,
+        .over_memory = verdict->cause == POOL_CAUSE_MEMORY_LIMIT,
+        .retry_oom = o->retry_oom,
+        .memory_limit = job->record->memory_limit,
+        .memory_most = room_memory_most(&peer->pool->room),
+    };
+}
+
+static void take_value(struct peer *peer)
+{
+    const int rc = peer->has_result && !peer->protocol_error ? ending_take_value(peer) : 0;
     peer->value_bad = rc == -EBADMSG;
     if (rc < 0 && rc != -EBADMSG)
         peer->host_error = -rc;
-    fill_usage(peer, gone, &record->result.usage); /* the next attempt may never start */
-    describe_ending(peer, gone, &ending);
+}
+
+/* The attempt is over: settles the job, or queues it once more. */
+static void conclude(struct peer *peer, const struct message_gone *gone)
+{
+    pool_job_t *job = peer->job;
+    pool_usage_t *usage = &job->record->result.usage;
+    struct verdict_ending ending;
+    struct verdict verdict;
+    struct verdict_retry retry;
+    take_value(peer);
+    ending_fill_usage(peer, gone, usage); /* the next attempt may never start */
+    ending_describe(peer, gone, &ending);
     verdict_decide(&ending, &verdict);
     if (gone == NULL && job->cancelled_by_close)
         verdict.outcome = POOL_CANCELLED, verdict.cause = POOL_CAUSE_CANCELLED;
-    loop_job_ended(peer->loop, job, record->result.usage.peak_memory, gone != NULL && is_lesson(&verdict));
-    const struct verdict_retry retry = {
-        .outcome = verdict.outcome,
-        .cancelled = job->cancel_asked,
-        .out_of_time = verdict.cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
-        .rerunnable = o->rerunnable,
-        .evicted = gone != NULL && gone->verdict == VERDICT_EVICTED,
-        .attempt = job_attempt(job) - record->oom_retries,
-        .retries = o->retries,
-        .retry_on = o->retry_on,
-        .over_memory = verdict.cause == POOL_CAUSE_MEMORY_LIMIT,
-        .retry_oom = o->retry_oom,
-        .memory_limit = record->memory_limit,
-        .memory_most = loop_memory_most(peer->loop),
-    };
+    describe_retry(peer, gone, &verdict, &retry);
     const enum verdict_next next = verdict_next(&retry);
-    if (next != VERDICT_SETTLE) {
+    room_ended(&peer->pool->room, &job->record->ticket, usage->peak_memory,
+               gone != NULL && next != VERDICT_RESTART && is_lesson(&verdict));
+    if (next == VERDICT_SETTLE)
+        settle(peer, gone, &verdict);
+    else if (next == VERDICT_RESTART)
+        restart(job);
+    else
         run_again(peer, next, &retry);
-        return;
-    }
-    if (verdict.outcome != POOL_DONE) /* what it may have said before it came to grief is no value */
-        job_drop_value(job);
-    take_output(peer);
-    if (gone != NULL && gone->crash.size > 0)
-        record->crash = strndup(gone->crash.data, gone->crash.size);
-    settle_job(job, &verdict);
-    settle_release(job);
 }
 
-void attempt_restart(struct peer *peer)
+/* Whether births go well: a worker that was killed by somebody else while it was idle is no failure. */
+static void count_birth(struct peer *peer, const struct message_gone *gone)
+{
+    if (gone->begun != 0 || peer->has_result)
+        spawn_succeeded(peer->pool);
+    else if (gone->ready != 0 && WIFSIGNALED((int)gone->status))
+        spawn_died_idle(peer->pool);
+    else if (!peer->pool->supervision.end_asked && !peer->birth_counted)
+        spawn_failed(peer->pool, "a worker died before it took a job");
+}
+
+static void leave_job(struct peer *peer)
+{
+    pool_t *pool = peer->pool;
+    peer->job->peer = NULL;
+    pthread_mutex_lock(&pool->lock);
+    state_leave_place(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void attempt_end(struct peer *peer, const struct message_gone *gone)
 {
     pool_job_t *job = peer->job;
-    loop_job_ended(peer->loop, job, 0, false);
-    job->record->attempt--;
-    if (++job->record->restarts > UNBEGUN_RESTARTS_MAX)
-        settle_unstarted(job, POOL_LOST, "its workers died before they could take it, several times in a row");
-    else
-        loop_requeue(peer->loop, job);
+    const bool had_result = peer->has_result;
+    peer_read_rest(peer, gone != NULL ? &gone->frame : NULL);
+    if (job != NULL && !had_result && has_early_result(peer))
+        settle_early(peer);
+    if (gone != NULL)
+        count_birth(peer, gone);
+    if (job != NULL) {
+        leave_job(peer);
+        if (peer->settled_early) {
+            room_ended(&peer->pool->room, &job->record->ticket, gone == NULL ? 0 : gone->peak, gone != NULL);
+            settle_release(job);
+        } else {
+            conclude(peer, gone);
+        }
+        peer->job = NULL;
+    }
+    peer_free(peer);
 }

@@ -1,17 +1,26 @@
-/* attempt.h - what became of one attempt at a job: its value, output and usage, and whether there is another. */
+/* attempt.h - one attempt at a job, from the moment that a worker gets it until all that the worker left is gone. On the
+ * thread that owns the loop. */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 
 #include "peer.h"
 
-/* Settles an `early` job on its result frame: its value is whole and nobody can change it. False: it has to wait for
- * the worker's end after all. */
-bool attempt_settle_early(struct peer *peer);
+/* Gives a job to an idle worker; the job is the peer's from now on. A negative errno: the worker did not take it, and
+ * the job is still the caller's. -EPIPE: the worker is dead; anything else: try again later. */
+int attempt_begin(struct peer *peer, pool_job_t *job);
 
-/* The attempt is over: the job is settled, or queued once more. gone NULL: the fork server died under it. */
-void attempt_conclude(struct peer *peer, const struct message_gone *gone);
+/* Does for jobs that have run for some milliseconds what short jobs are spared: listens to the worker's pipe, which is
+ * otherwise read when the worker is gone, and has the fork server watch its memory. */
+void attempt_step(pool_t *pool, int64_t now);
 
-/* The worker died before it read its task: the job has not begun, and is quietly given to another. */
-void attempt_restart(struct peer *peer);
+/* The fork server tells what a worker's job uses. */
+void attempt_used(struct peer *peer, const struct message_memory *memory);
+
+/* Whether a job runs, and its end is not on its way already. */
+bool attempt_can_be_ended(const pool_job_t *job);
+
+/* The worker is reaped, with all that it left; gone NULL: its fork server died, and what it left was swept. Settles its
+ * job, or has it run again. Frees the peer. */
+void attempt_end(struct peer *peer, const struct message_gone *gone);
 
 #endif

@@ -1,15 +1,14 @@
 /* reservation.h - what jobs hold that are not in the pool yet: a ticket (admission.h) and a place among those that run.
  *
- * The record is the one that the job will have. While a reservation holds something its ticket belongs to who has the
- * turn, so what is freed, and what a pool that is closed takes back, is given back by the loop: reservation_sweep. */
+ * The record is the one that the job will have. While a reservation holds something, its ticket belongs to the thread
+ * that owns the loop. So the loop gives back what was freed, and what a pool that is closed takes back:
+ * reservation_sweep. The caller of each function holds the lock. */
 #ifndef RESERVATION_H
 #define RESERVATION_H
 
 #include "job.h"
 
 #include <sys/queue.h>
-
-struct loop;
 
 struct pool_reservation {
     pool_t *pool; /* a reference */
@@ -20,14 +19,24 @@ struct pool_reservation {
     bool holds, is_freed;
 };
 
-/* Gives back what was freed, and, when the pool takes no more work, all. The caller has the turn and the lock. */
-void reservation_sweep(struct loop *loop);
+/* Frees one that holds nothing, and is in no list. */
+void reservation_destroy(pool_reservation_t *reservation);
 
-/* Whether a job of these options (full ones) may be submitted to this pool with it. The caller holds the lock.
- * -EINVAL, with a message. */
-int reservation_check(const pool_reservation_t *reservation, const pool_t *pool, const pool_job_options_t *options);
+/* Takes what the first of these needs that may start, behind the jobs in the queue; reservations[i] may be NULL. *which
+ * is its index, or count: none may. The caller owns the loop. -ENOMEM. */
+int reservation_take(pool_t *pool, pool_reservation_t *const *reservations, size_t count, int64_t now, size_t *which);
 
-/* Its record, and the place in pool->running, are the job's from now on. The caller holds the lock. */
+/* It is not wanted any more: its place is free at once, the rest with the next sweep. True: it held something, and the
+ * sweep destroys it. */
+bool reservation_let_go(pool_reservation_t *reservation);
+
+/* Gives back what was freed, and, when the pool takes no more work, all. The caller owns the loop. */
+void reservation_sweep(pool_t *pool);
+
+/* Whether a job of these full options may be submitted to this pool with it. -EINVAL, with a message. */
+int reservation_check(const pool_reservation_t *reservation, const pool_t *pool, const pool_job_options_t *full);
+
+/* Its record and its place are the job's from now on. */
 void reservation_move(pool_reservation_t *reservation, pool_job_t *job);
 
 #endif

@@ -1,38 +1,15 @@
 #include "settle.h"
 
-#include "loop.h"
-#include "pool_state.h"
-#include "wait.h"
+#include "callback.h"
+#include "state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static _Thread_local bool in_callback;
-
-bool pool_in_callback(void)
-{
-    return in_callback;
-}
-
-void settle_event(pool_job_t *job, pool_event_t *event)
-{
-    struct timespec now;
-    if (job_options(job)->on_event == NULL)
-        return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    event->time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-    event->attempt = job_attempt(job);
-    in_callback = true;
-    job_options(job)->on_event(job, event, job->user);
-    in_callback = false;
-}
 
 /* ---- those that never started ----------------------------------------------------------------------------------- */
 
-/* What is told of a job that was never looked at: no memory is needed for it, however many there are, and it cannot
- * fail. */
+/* Constant results for jobs that dispatch never looked at: settling them needs no memory and cannot fail. */
 #define UNSTARTED(outcome_, cause_, message_) \
     [outcome_] = {.outcome = (outcome_), .cause = (cause_), .message = (message_), .usage = {.complete = true}}
 
@@ -42,7 +19,7 @@ static const pool_result_t unstarted[POOL_OUTCOME_COUNT_] = {
     UNSTARTED(POOL_LOST, POOL_CAUSE_LOST, "it could not be started, and there was no memory left to say why"),
 };
 
-/* The same of one that had run, or was to run, before. */
+/* The same for a job that had run, or was to run, before. */
 static const char *const not_again[POOL_OUTCOME_COUNT_] = {
     [POOL_CANCELLED] = "cancelled before it started again",
     [POOL_TIMED_OUT] = "its deadline passed before it could run again",
@@ -80,29 +57,24 @@ static void fill_result(pool_job_t *job, const struct verdict *verdict)
     result->err_size = err->size;
 }
 
-/* Its result is in place: whoever waits is told. */
+/* Its result is in place: tells all that wait for it. */
 static void finish(pool_job_t *job, pool_outcome_t outcome)
 {
     pool_t *pool = job->pool;
-    const pool_job_options_t *options = job_options(job);
+    const pool_settled_fn on_settled = job_options(job)->on_settled;
     job_drop_inputs(job);
     atomic_fetch_add(&pool->held, job_held(job));
     pthread_mutex_lock(&pool->lock);
     job_move(job, JOB_UNLISTED);
-    if (job->has_time)
-        timetable_unreserve(&pool->times, 1);
-    job->has_time = false;
-    pool->unsettled_count--;
-    pool->stats.settled[outcome]++;
+    backlog_forget(job);
+    state_settled(pool, outcome);
     atomic_store(&job->state, POOL_STATE_SETTLED);
-    wait_wake(job);
-    if (options->collect)
-        wait_collect(job);
+    futures_settle(job);
     pthread_mutex_unlock(&pool->lock);
-    if (options->on_settled != NULL) {
-        in_callback = true;
-        options->on_settled(job, pool_job_result(job), job->user);
-        in_callback = false;
+    if (on_settled != NULL) {
+        callback_begin();
+        on_settled(job, pool_job_result(job), job->user);
+        callback_end();
     }
 }
 
@@ -114,20 +86,20 @@ void settle_job(pool_job_t *job, const struct verdict *verdict)
 
 void settle_release(pool_job_t *job)
 {
-    struct loop *loop = job->pool->loop;
+    pool_t *pool = job->pool;
     const bool has_callbacks = kind_has_callbacks(job->kind);
-    in_callback = true; /* on_release may run here */
+    callback_begin(); /* on_release may run here */
     pool_job_release(job);
-    in_callback = false;
+    callback_end();
     if (has_callbacks)
-        drive_unclaim(loop);
+        drive_unclaim(&pool->drive);
 }
 
 /* Only a loss has more to say than what is known beforehand. */
 static void make_record(pool_job_t *job)
 {
     pthread_mutex_lock(&job->pool->lock);
-    const int rc = job_prepare(job);
+    const int rc = backlog_prepare(job);
     pthread_mutex_unlock(&job->pool->lock);
     (void)rc; /* then without */
 }
@@ -148,4 +120,31 @@ void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, const char *why)
         settle_job(job, &verdict);
     }
     settle_release(job);
+}
+
+/* ---- jobs that wait --------------------------------------------------------------------------------------------- */
+
+void settle_withdraw(pool_job_t *job)
+{
+    pool_t *pool = job->pool;
+    backlog_take(job);
+    if (!job->is_admitted)
+        return;
+    job->is_admitted = false;
+    state_leave_place(pool);
+    room_give_back(&pool->room, &job->record->ticket);
+}
+
+void settle_lose_waiting(pool_t *pool, const char *why)
+{
+    pool_job_t *job;
+    pthread_mutex_lock(&pool->lock);
+    size_t left = backlog_count(&pool->backlog);
+    for (; left > 0 && (job = TAILQ_FIRST(&pool->backlog.waiting)) != NULL; left--) {
+        settle_withdraw(job);
+        pthread_mutex_unlock(&pool->lock);
+        settle_unstarted(job, POOL_LOST, why);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
 }

@@ -1,20 +1,25 @@
-/* settle.h - the end of a job: its one outcome, and who is told. */
+/* settle.h - the end of a job: its one outcome, and every thread and callback that hears of it. On the thread that owns
+ * the loop. */
 #ifndef SETTLE_H
 #define SETTLE_H
 
 #include "job.h"
 #include "verdict.h"
 
-/* Settles a job whose value, captured output and usage are in place: wakes waiters, collects it, runs on_settled. The
- * reference that keeps it from being freed while it is the pool's stays: settle_release drops it. */
+/* Settles a job whose value, captured output and usage are in place: wakes the threads that wait for it, collects it,
+ * runs on_settled. The pool's own reference to the job stays: settle_release drops it. */
 void settle_job(pool_job_t *job, const struct verdict *verdict);
 void settle_release(pool_job_t *job);
 
 /* The same for a job that never ran, or will not run again, and has no worker: settles it as CANCELLED, TIMED_OUT or
- * LOST, and releases. why NULL: the outcome says it all; such a job needs no memory for its end. */
+ * LOST, and releases it. why NULL: the outcome says it all; such a job needs no memory for its end. */
 void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, const char *why);
 
-/* Runs on_event, if there is one. */
-void settle_event(pool_job_t *job, pool_event_t *event);
+/* Takes a job that is not going to run out of wherever it waits, and gives back what was reserved for it. The caller
+ * holds the lock; settle_unstarted follows. */
+void settle_withdraw(pool_job_t *job);
+
+/* Every job that waits now is LOST. What callbacks submit meanwhile is not among them. */
+void settle_lose_waiting(pool_t *pool, const char *why);
 
 #endif

@@ -1,168 +1,50 @@
 #include "supervise.h"
 
-#include "descriptor.h"
-#include "loop.h"
+#include "attempt.h"
+#include "peer.h"
 #include "proc.h"
 #include "process.h"
+#include "spawn.h"
+#include "state.h"
 #include "sweep.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PACKET_MAX             ((size_t)16 * 1024)
 #define LAST_MOMENT_MS         1000
 #define SWEEP_PASSES           100
 #define SWEEP_PAUSE_MS         2
 #define END_BOUND_MS           10000 /* keeper and fork server bound themselves to less */
-#define FORKS_FAILED_MAX       16    /* in a row, over some ten seconds */
-#define GENERATIONS_FAILED_MAX 5     /* fork servers in a row that never got ready */
+#define KILL_AGAIN_MS          3000
+#define FORKS_FAILED_MAX       16 /* in a row, over some ten seconds */
+#define GENERATIONS_FAILED_MAX 5  /* fork servers in a row that never got ready */
 
-union packet {
-    struct message_server server;
-    struct message_server_lost lost;
-    struct message_hello hello;
-    struct message_born born;
-    struct message_memory memory;
-    struct message_gone gone;
-};
+/* ---- ending ---------------------------------------------------------------------------------------------------- */
 
-/* ---- the pool as a whole --------------------------------------------------------------------------------------- */
-
-static void set_ready(struct loop *loop)
+void supervise_end(pool_t *pool)
 {
-    pool_t *pool = loop->pool;
-    loop->server_ready = true;
-    loop->failed_generations = 0;
-    pthread_mutex_lock(&pool->lock);
-    if (pool->phase == POOL_OPENING) {
-        pool->phase = POOL_OPEN;
-        pthread_cond_broadcast(&pool->phase_changed);
-    }
-    pthread_mutex_unlock(&pool->lock);
+    pool->supervision.end_asked = true;
+    pool->supervision.bound_at = process_now_ms() + END_BOUND_MS;
+    link_shut(&pool->keeper);
+    link_shut(&pool->server);
 }
 
-/* The pool cannot go on: everything settles, submits say why. */
-static void fail_pool(struct loop *loop, int code, const char *message)
+void supervise_bound(pool_t *pool, int64_t now, int64_t bound_ms)
 {
-    pool_t *pool = loop->pool;
-    pthread_mutex_lock(&pool->lock);
-    if (pool->error.code == 0) {
-        pool->error.code = code;
-        snprintf(pool->error.message, sizeof pool->error.message, "%s", message);
-    }
-    pthread_cond_broadcast(&pool->room);
-    pthread_cond_broadcast(&pool->phase_changed);
-    pthread_mutex_unlock(&pool->lock);
-    loop_log(loop, "the pool has failed: %s", message);
+    struct supervision *supervision = &pool->supervision;
+    if (now + bound_ms < supervision->bound_at)
+        supervision->bound_at = now + bound_ms;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------- */
-
-static void on_control(uv_poll_t *poll, int status, int events);
-
-static void watch_control(struct loop *loop)
+bool supervise_is_over(const pool_t *pool)
 {
-    const int writable = STAILQ_EMPTY(&loop->unsent) ? 0 : UV_WRITABLE;
-    uv_poll_start(loop->control_poll, UV_READABLE | UV_DISCONNECT | writable, on_control);
-    loop->has_news = true;
-}
-
-/* Refused for the moment. */
-static bool is_full(ssize_t sent)
-{
-    return sent == -EAGAIN || sent == -ENOBUFS || sent == -ENOMEM;
-}
-
-static int keep_unsent(struct loop *loop, const struct frame_buffer *frame)
-{
-    struct unsent *unsent = malloc(sizeof *unsent + frame->size);
-    if (unsent == NULL) {
-        loop_log(loop, "no memory for a message to the fork server");
-        return -ENOMEM;
-    }
-    unsent->size = frame->size;
-    memcpy(unsent->data, frame->data, frame->size);
-    STAILQ_INSERT_TAIL(&loop->unsent, unsent, link);
-    watch_control(loop);
-    return 0;
-}
-
-static void send_unsent(struct loop *loop)
-{
-    for (struct unsent *first; (first = STAILQ_FIRST(&loop->unsent)) != NULL;) {
-        if (is_full(descriptor_send(loop->control, first->data, first->size, NULL, 0)))
-            return;
-        STAILQ_REMOVE_HEAD(&loop->unsent, link);
-        free(first);
-    }
-    watch_control(loop);
-}
-
-static void drop_unsent(struct loop *loop)
-{
-    for (struct unsent *first; (first = STAILQ_FIRST(&loop->unsent)) != NULL;) {
-        STAILQ_REMOVE_HEAD(&loop->unsent, link);
-        free(first);
-    }
-}
-
-int supervise_send(struct loop *loop, enum message_type type, const void *message)
-{
-    uint8_t storage[256];
-    struct frame_buffer frame;
-    if (loop->control < 0)
-        return 0;
-    frame_buffer_init(&frame, storage, sizeof storage);
-    const int rc = message_pack(&frame, type, message);
-    assert(rc == 0);
-    if (rc == 0 &&
-        (!STAILQ_EMPTY(&loop->unsent) || is_full(descriptor_send(loop->control, frame.data, frame.size, NULL, 0))))
-        return keep_unsent(loop, &frame);
-    return rc;
-}
-
-void supervise_fork(struct loop *loop, size_t count)
-{
-    const struct message_fork request = {.count = count};
-    loop->asked_count += count;
-    supervise_send(loop, MESSAGE_FORK, &request);
-}
-
-static void send_signal(int pidfd, pid_t pid, int signal)
-{
-    if (pidfd >= 0)
-        syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
-    else if (pid > 0)
-        kill(pid, signal);
-}
-
-/* Somebody may have stopped one of them: only awake they can end what they have. */
-void supervise_end(struct loop *loop)
-{
-    loop->ending = true;
-    loop->bound_at = process_now_ms() + END_BOUND_MS;
-    if (loop->keeper_socket >= 0) { /* not close: a child of the host may hold a copy */
-        shutdown(loop->keeper_socket, SHUT_WR);
-        send_signal(loop->keeper_pidfd, loop->keeper_pid, SIGCONT);
-    }
-    if (loop->control >= 0) {
-        shutdown(loop->control, SHUT_WR);
-        send_signal(loop->server_pidfd, 0, SIGCONT);
-    }
-}
-
-static void on_control_closed(uv_handle_t *handle)
-{
-    free(handle);
+    return pool->supervision.keeper_gone && !link_is_open(&pool->server);
 }
 
 /* A process's descriptors close a moment before it has ended. */
@@ -173,59 +55,76 @@ static void await_end(int pidfd)
         poll(&end, 1, LAST_MOMENT_MS);
 }
 
-static void drop_control(struct loop *loop)
+static void drop_server(pool_t *pool)
 {
-    if (loop->control < 0)
+    if (!link_is_open(&pool->server))
         return;
-    await_end(loop->server_pidfd);
-    uv_close((uv_handle_t *)loop->control_poll, on_control_closed);
-    loop->control_poll = NULL;
-    descriptor_close(&loop->control);
-    descriptor_close(&loop->server_pidfd);
-    drop_unsent(loop);
-    loop->server_ready = false;
-    pthread_mutex_lock(&loop->pool->lock);
-    loop->pool->stats.fork_server_pid = -1;
-    pthread_mutex_unlock(&loop->pool->lock);
+    await_end(pool->server.pidfd);
+    link_close(&pool->server);
+    state_set_pid(pool, &pool->stats.fork_server_pid, -1);
 }
 
-static bool is_a_peers(uint64_t serial, void *context)
+/* Kills keeper and fork server: an end that was asked for did not come. */
+static void force(pool_t *pool)
 {
-    return peer_find(context, serial) != NULL;
+    if (!pool->supervision.keeper_gone)
+        link_signal(&pool->keeper, SIGKILL);
+    if (link_is_open(&pool->server))
+        link_signal(&pool->server, SIGKILL);
+    drop_server(pool);
 }
 
-void supervise_sweep(struct loop *loop)
+void supervise_step(pool_t *pool, int64_t now)
 {
-    sweep_tagged(is_a_peers, loop, SWEEP_PASSES, SWEEP_PAUSE_MS);
-    cgroup_sweep(&loop->config.cgroups);
+    struct supervision *supervision = &pool->supervision;
+    if (now < supervision->bound_at)
+        return;
+    if (!supervision->end_asked && !supervision->keeper_gone) {
+        supervise_end(pool);
+        return;
+    }
+    force(pool);
+    supervision->bound_at = supervision->keeper_gone ? DRIVE_NEVER : now + KILL_AGAIN_MS;
 }
 
-void supervise_force(struct loop *loop)
+static bool is_a_peers(uint64_t serial, void *pool)
 {
-    if (!loop->keeper_gone)
-        send_signal(loop->keeper_pidfd, loop->keeper_pid, SIGKILL);
-    if (loop->control >= 0)
-        send_signal(loop->server_pidfd, 0, SIGKILL);
-    drop_control(loop);
+    return crew_find(&((pool_t *)pool)->crew, serial) != NULL;
 }
 
-/* ---- fork server ----------------------------------------------------------------------------------------------- */
+void supervise_sweep(pool_t *pool)
+{
+    if (pool->supervision.nothing_left)
+        return;
+    sweep_tagged(is_a_peers, pool, SWEEP_PASSES, SWEEP_PAUSE_MS);
+    cgroup_sweep(&pool->supervision.config.cgroups);
+}
+
+/* The pool cannot go on: everything settles, submits say why. */
+static void fail(pool_t *pool, int code, const char *message)
+{
+    state_set_failed(pool, code, message);
+    supervise_end(pool);
+}
+
+/* ---- what the fork server says --------------------------------------------------------------------------------- */
 
 /* How jobs are measured and limited; a fallback is said. */
-static void set_method(struct loop *loop, const struct message_hello *hello)
+static void set_method(pool_t *pool, const struct message_hello *hello)
 {
-    atomic_store(&loop->pool->method, (pool_memory_method_t)hello->method);
+    struct supervision *supervision = &pool->supervision;
+    atomic_store(&pool->method, (pool_memory_method_t)hello->method);
     if (hello->method == POOL_MEMORY_CGROUP)
         return;
     if (hello->message.size > 0)
-        loop_log(loop, "memory is sampled, not measured by cgroups: %.*s", (int)hello->message.size,
-                 (const char *)hello->message.data);
-    else if (loop->sampled_why[0] != '\0')
-        loop_log(loop, "memory is sampled, not measured by cgroups: %s", loop->sampled_why);
-    loop->sampled_why[0] = '\0'; /* once */
+        log_hook_say(&pool->log, "memory is sampled, not measured by cgroups: %.*s", (int)hello->message.size,
+                     (const char *)hello->message.data);
+    else if (supervision->sampled_why[0] != '\0')
+        log_hook_say(&pool->log, "memory is sampled, not measured by cgroups: %s", supervision->sampled_why);
+    supervision->sampled_why[0] = '\0'; /* once */
 }
 
-static void log_notes(const struct loop *loop, uint64_t notes)
+static void log_notes(const pool_t *pool, uint64_t notes)
 {
     static const struct {
         enum message_note note;
@@ -244,183 +143,115 @@ static void log_notes(const struct loop *loop, uint64_t notes)
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if ((notes & lines[i].note) != 0)
-            loop_log(loop, "%s", lines[i].line);
+            log_hook_say(&pool->log, "%s", lines[i].line);
 }
 
-static void on_hello(struct loop *loop, const struct message_hello *hello)
+/* Too many in a row, or the first already: the pool cannot open, or not go on. */
+static bool is_hopeless(pool_t *pool, unsigned failures_max)
+{
+    return state_is_opening(pool) || pool->supervision.failed_generations >= failures_max;
+}
+
+static void on_hello(pool_t *pool, const struct message_hello *hello)
 {
     char message[256];
     if (hello->code == 0) {
-        log_notes(loop, hello->notes);
+        log_notes(pool, hello->notes);
         if ((hello->notes & NOTE_NO_CPU) != 0)
-            atomic_store(&loop->pool->has_cpu_weight, false);
-        set_method(loop, hello);
-        set_ready(loop);
+            atomic_store(&pool->has_cpu_weight, false);
+        set_method(pool, hello);
+        link_set_ready(&pool->server);
+        pool->supervision.failed_generations = 0;
+        state_set_open(pool);
         return;
     }
     snprintf(message, sizeof message, "%.*s", (int)hello->message.size, (const char *)hello->message.data);
-    loop->failed_generations++;
-    pthread_mutex_lock(&loop->pool->lock);
-    const bool opening = loop->pool->phase == POOL_OPENING;
-    pthread_mutex_unlock(&loop->pool->lock);
-    if (opening || loop->failed_generations >= GENERATIONS_FAILED_MAX) {
-        fail_pool(loop, -ECANCELED, message);
-        supervise_end(loop);
-    } else {
-        loop_log(loop, "fork server %d cannot start: %s", (int)loop->server_pid, message);
-    }
-}
-
-/* A worker is there, or will be in a moment: takes its ends out of the set. */
-static void add_peer(struct loop *loop, uint64_t serial, struct descriptor_set *set)
-{
-    const struct births_view view = loop_births(loop);
-    pthread_mutex_lock(&loop->pool->lock);
-    loop->pool->stats.workers_started++;
-    loop->pool->stats.tag = (uint32_t)(serial >> 32); /* the low half counts: worker/server.c */
-    pthread_mutex_unlock(&loop->pool->lock);
-    if (births_surplus(&view)) /* without its ends, which go with the set, it leaves */
-        return;
-    int task = descriptor_set_take(set);
-    const int pipe = descriptor_set_take(set);
-    const char *why = NULL;
-    if (pipe < 0) {
-        descriptor_close(&task);
-        why = "its descriptors did not arrive: raise the limit on open files (ulimit -n)";
-    } else if (peer_born(loop, serial, task, pipe) == NULL) {
-        why = strerror(ENOMEM);
-    }
-    if (why != NULL) { /* it is of no use */
-        const struct message_kill kill = {.serial = serial, .verdict = VERDICT_BIRTH};
-        supervise_send(loop, MESSAGE_KILL, &kill);
-        loop_birth_failed(loop, why);
-    }
-}
-
-static void on_born(struct loop *loop, const struct message_born *born, struct descriptor_set *set)
-{
-    if (loop->asked_count > 0)
-        loop->asked_count--;
-    if (born->error != 0)
-        loop_birth_failed(loop, strerror((int)born->error));
+    pool->supervision.failed_generations++;
+    if (is_hopeless(pool, GENERATIONS_FAILED_MAX))
+        fail(pool, -ECANCELED, message);
     else
-        add_peer(loop, born->serial, set);
+        log_hook_say(&pool->log, "fork server %d cannot start: %s", (int)pool->server.pid, message);
 }
 
-static void on_memory(struct loop *loop, const struct message_memory *memory)
+static void on_memory(pool_t *pool, const struct message_memory *memory)
 {
-    struct peer *peer = peer_find(loop, memory->serial);
+    struct peer *peer = crew_find(&pool->crew, memory->serial);
     if (peer != NULL)
-        peer_memory(peer, memory);
+        attempt_used(peer, memory);
 }
 
-static void on_gone(struct loop *loop, const struct message_gone *gone, struct descriptor_set *set)
+static void on_gone(pool_t *pool, const struct message_gone *gone, struct descriptor_set *set)
 {
-    struct peer *peer = peer_find(loop, gone->serial);
+    struct peer *peer = crew_find(&pool->crew, gone->serial);
     if (gone->replacement != 0)
-        add_peer(loop, gone->replacement, set);
+        spawn_replaced(pool, gone->replacement, set);
     if (peer != NULL)
-        peer_gone(peer, gone);
-}
-
-/* Receives one packet of the types that may come on this socket: its type, 0: nothing there, negative: the other end is
- * gone, or not to be understood. */
-static int receive_packet(int socket, const bool *allowed, uint8_t *bytes, union packet *packet,
-                          struct descriptor_set *set)
-{
-    struct frame_header header;
-    const ssize_t got = descriptor_receive(socket, bytes, PACKET_MAX, MSG_DONTWAIT, set);
-    if (got == -EAGAIN)
-        return 0;
-    if (got <= 0)
-        return got == 0 ? -EPIPE : (int)got;
-    if (got < (ssize_t)FRAME_HEADER_SIZE || frame_header_read(bytes, &header) < 0 ||
-        (size_t)got != FRAME_HEADER_SIZE + header.length || header.type >= MESSAGE_TYPE_COUNT_ ||
-        !allowed[header.type] || message_unpack(header.type, bytes + FRAME_HEADER_SIZE, header.length, packet) < 0) {
-        descriptor_set_close(set);
-        return -EBADMSG;
-    }
-    return header.type;
+        attempt_end(peer, gone);
 }
 
 /* Handles all that the fork server has said. */
-static void read_control(struct loop *loop)
+static void read_server(pool_t *pool)
 {
     static const bool allowed[MESSAGE_TYPE_COUNT_] = {
         [MESSAGE_HELLO] = true, [MESSAGE_BORN] = true, [MESSAGE_MEMORY] = true, [MESSAGE_GONE] = true};
-    while (loop->control >= 0) {
-        uint8_t bytes[PACKET_MAX];
-        union packet packet;
-        struct descriptor_set set;
-        const int type = receive_packet(loop->control, allowed, bytes, &packet, &set);
+    while (link_is_open(&pool->server)) {
+        struct link_packet packet;
+        const int type = link_receive(&pool->server, allowed, &packet);
         if (type == 0)
             return;
         if (type < 0) { /* server_lost follows from the keeper, when what it left has been swept */
-            drop_control(loop);
+            drop_server(pool);
             return;
         }
         if (type == MESSAGE_HELLO)
-            on_hello(loop, &packet.hello);
+            on_hello(pool, &packet.hello);
         else if (type == MESSAGE_BORN)
-            on_born(loop, &packet.born, &set);
+            spawn_answered(pool, &packet.born, &packet.set);
         else if (type == MESSAGE_MEMORY)
-            on_memory(loop, &packet.memory);
+            on_memory(pool, &packet.memory);
         else
-            on_gone(loop, &packet.gone, &set);
-        descriptor_set_close(&set);
+            on_gone(pool, &packet.gone, &packet.set);
+        descriptor_set_close(&packet.set);
     }
 }
 
-static void on_control(uv_poll_t *poll, int status, int events)
+static void on_server_ready(struct link *server)
 {
-    struct loop *loop = poll->data;
-    (void)status;
-    if ((events & UV_WRITABLE) != 0)
-        send_unsent(loop);
-    read_control(loop);
-    loop_step(loop);
+    pool_t *pool = server->user;
+    read_server(pool);
+    drive_step(&pool->drive);
 }
 
+/* ---- what the keeper says -------------------------------------------------------------------------------------- */
+
 /* It is the keeper's child, not ours, so its number may be another's by now: looked at again once the pidfd is open. */
-static int open_server(const struct loop *loop)
+static int open_pidfd(const pool_t *pool, pid_t server)
 {
     struct proc_entry entry;
-    int pidfd = (int)syscall(SYS_pidfd_open, loop->server_pid, 0);
-    if (pidfd >= 0 && (proc_entry_read(loop->server_pid, &entry) < 0 || entry.parent != loop->keeper_pid))
+    int pidfd = (int)syscall(SYS_pidfd_open, server, 0);
+    if (pidfd >= 0 && (proc_entry_read(server, &entry) < 0 || entry.parent != pool->keeper.pid))
         descriptor_close(&pidfd);
     return pidfd;
 }
 
-static void on_server(struct loop *loop, const struct message_server *server, struct descriptor_set *set)
+/* One that cannot be listened to sees its socket close, and ends: the keeper starts another. */
+static void on_server(pool_t *pool, const struct message_server *server, struct descriptor_set *set)
 {
-    drop_control(loop);
-    loop->generation = server->generation;
-    loop->server_pid = (pid_t)server->pid;
-    loop->control = descriptor_set_take(set);
-    loop->control_poll = calloc(1, sizeof *loop->control_poll);
-    if (loop->control < 0 || loop->control_poll == NULL ||
-        uv_poll_init(&loop->uv, loop->control_poll, loop->control) < 0) {
-        free(loop->control_poll);
-        loop->control_poll = NULL;
-        descriptor_close(&loop->control); /* it sees that, and ends: the keeper starts another */
-        return;
-    }
-    loop->control_poll->data = loop;
-    loop->server_pidfd = open_server(loop);
-    watch_control(loop);
-    pthread_mutex_lock(&loop->pool->lock);
-    loop->pool->stats.fork_server_pid = (int32_t)server->pid;
-    pthread_mutex_unlock(&loop->pool->lock);
+    const pid_t pid = (pid_t)server->pid;
+    const int socket = descriptor_set_take(set);
+    drop_server(pool);
+    if (socket >= 0 && link_open(&pool->server, socket, pid, open_pidfd(pool, pid), on_server_ready, pool) == 0)
+        state_set_pid(pool, &pool->stats.fork_server_pid, (int32_t)pid);
 }
 
 /* Everything that the fork server had is gone with it, and swept. */
-static void lose_peers(struct loop *loop)
+static void lose_peers(pool_t *pool)
 {
     struct peer *peer, *next;
-    HASH_ITER(hh, loop->peers, peer, next) {
-        peer_lost(peer);
+    HASH_ITER(hh, pool->crew.peers, peer, next) {
+        attempt_end(peer, NULL);
     }
-    loop->asked_count = 0;
+    spawn_forget(pool);
 }
 
 static void describe_death(int status, char *text, size_t size)
@@ -432,112 +263,89 @@ static void describe_death(int status, char *text, size_t size)
 }
 
 /* The keeper could not fork it, and goes on trying. */
-static void on_server_unforked(struct loop *loop, int error)
+static void on_server_unforked(pool_t *pool, int error)
 {
     char message[256];
     snprintf(message, sizeof message, "the fork server cannot be forked: %s", strerror(error));
-    pthread_mutex_lock(&loop->pool->lock);
-    const bool opening = loop->pool->phase == POOL_OPENING;
-    pthread_mutex_unlock(&loop->pool->lock);
-    loop->failed_generations++;
-    if (opening || loop->failed_generations >= FORKS_FAILED_MAX) {
-        fail_pool(loop, -error, message);
-        supervise_end(loop);
-    } else if (loop->failed_generations == 1) {
-        loop_log(loop, "%s", message);
-    }
+    pool->supervision.failed_generations++;
+    if (is_hopeless(pool, FORKS_FAILED_MAX))
+        fail(pool, -error, message);
+    else if (pool->supervision.failed_generations == 1)
+        log_hook_say(&pool->log, "%s", message);
 }
 
-static void on_server_lost(struct loop *loop, const struct message_server_lost *lost)
+static void on_server_lost(pool_t *pool, const struct message_server_lost *lost)
 {
     char death[64], message[256];
     if (lost->status < 0) {
-        on_server_unforked(loop, (int)-lost->status);
+        on_server_unforked(pool, (int)-lost->status);
         return;
     }
-    const bool was_ready = loop->server_ready;
-    read_control(loop); /* what it still said before it died */
-    drop_control(loop);
+    const bool was_ready = pool->server.is_ready;
+    read_server(pool); /* what it still said before it died */
+    drop_server(pool);
     describe_death((int)lost->status, death, sizeof death);
-    pthread_mutex_lock(&loop->pool->lock);
-    const bool opening = loop->pool->phase == POOL_OPENING && loop->pool->error.code == 0;
-    if (!loop->ending)
-        loop->pool->stats.fork_servers_lost++;
-    pthread_mutex_unlock(&loop->pool->lock);
-    if (opening && !was_ready) {
+    if (!pool->supervision.end_asked)
+        state_count(pool, &pool->stats.fork_servers_lost, 1);
+    if (!was_ready && state_is_opening(pool)) {
         snprintf(message, sizeof message, "the fork server died while it started (in on_start?): %s", death);
-        fail_pool(loop, -ECANCELED, message);
-        supervise_end(loop);
-    } else if (!loop->ending) {
-        loop_log(loop, "fork server %d died: %s; the keeper starts another", (int)loop->server_pid, death);
+        fail(pool, -ECANCELED, message);
+    } else if (!pool->supervision.end_asked) {
+        log_hook_say(&pool->log, "fork server %d died: %s; the keeper starts another", (int)pool->server.pid, death);
     }
-    lose_peers(loop);
+    lose_peers(pool);
 }
 
-/* ---- keeper ---------------------------------------------------------------------------------------------------- */
-
-/* True: it has said that nothing is left. */
-static bool reap_keeper(struct loop *loop)
+/* True: it has said that nothing is left. By pidfd where there is one: if the host's own waitpid(-1) took the status,
+ * the pid may be another child by now. */
+static bool reap_keeper(const struct link *keeper)
 {
-    /* By pidfd where there is one: if the host's own waitpid(-1) took the status, the pid may be another child by now.
-     */
-    const bool has_pidfd = loop->keeper_pidfd >= 0;
-    const id_t who = has_pidfd ? (id_t)loop->keeper_pidfd : (id_t)loop->keeper_pid;
+    const bool has_pidfd = keeper->pidfd >= 0;
+    const id_t id = has_pidfd ? (id_t)keeper->pidfd : (id_t)keeper->pid;
     siginfo_t info;
     int rc;
     do {
-        rc = waitid(has_pidfd ? (idtype_t)P_PIDFD : P_PID, who, &info, WEXITED);
+        rc = waitid(has_pidfd ? (idtype_t)P_PIDFD : P_PID, id, &info, WEXITED);
     } while (rc < 0 && errno == EINTR);
     return rc == 0 && info.si_code == CLD_EXITED && info.si_status == 0;
 }
 
-static void on_keeper_gone(struct loop *loop)
+static void on_keeper_gone(pool_t *pool)
 {
-    uv_close((uv_handle_t *)&loop->keeper_poll, NULL);
-    descriptor_close(&loop->keeper_socket);
-    loop->nothing_left = reap_keeper(loop);
-    descriptor_close(&loop->keeper_pidfd);
-    loop->keeper_gone = true;
-    if (loop->control >= 0) /* it sees that too, and ends what it has */
-        loop->bound_at = process_now_ms() + END_BOUND_MS;
-    pthread_mutex_lock(&loop->pool->lock);
-    loop->pool->stats.keeper_pid = -1;
-    pthread_mutex_unlock(&loop->pool->lock);
-    if (!loop->ending)
-        fail_pool(loop, -EIO, "the keeper process of this pool is gone: close the pool and open another");
+    struct supervision *supervision = &pool->supervision;
+    supervision->nothing_left = reap_keeper(&pool->keeper);
+    supervision->keeper_gone = true;
+    link_close(&pool->keeper);
+    if (link_is_open(&pool->server)) /* it sees that, too, and ends what it has */
+        supervision->bound_at = process_now_ms() + END_BOUND_MS;
+    state_set_pid(pool, &pool->stats.keeper_pid, -1);
+    if (!supervision->end_asked)
+        state_set_failed(pool, -EIO, "the keeper process of this pool is gone: close the pool and open another");
 }
 
-static void on_keeper(uv_poll_t *poll, int status, int events)
+static void on_keeper_ready(struct link *keeper)
 {
     static const bool allowed[MESSAGE_TYPE_COUNT_] = {[MESSAGE_SERVER] = true, [MESSAGE_SERVER_LOST] = true};
-    struct loop *loop = poll->data;
-    (void)status;
-    (void)events;
+    pool_t *pool = keeper->user;
     for (;;) {
-        uint8_t bytes[PACKET_MAX];
-        union packet packet;
-        struct descriptor_set set;
-        const int type = receive_packet(loop->keeper_socket, allowed, bytes, &packet, &set);
+        struct link_packet packet;
+        const int type = link_receive(keeper, allowed, &packet);
         if (type == 0)
             break;
         if (type < 0) {
-            on_keeper_gone(loop);
+            on_keeper_gone(pool);
             break;
         }
         if (type == MESSAGE_SERVER)
-            on_server(loop, &packet.server, &set);
+            on_server(pool, &packet.server, &packet.set);
         else
-            on_server_lost(loop, &packet.lost);
-        descriptor_set_close(&set);
+            on_server_lost(pool, &packet.lost);
+        descriptor_set_close(&packet.set);
     }
-    loop_step(loop);
+    drive_step(&pool->drive);
 }
 
-int supervise_start(struct loop *loop)
+int supervise_start(pool_t *pool, int socket, pid_t pid, int pidfd)
 {
-    const int rc = uv_poll_init(&loop->uv, &loop->keeper_poll, loop->keeper_socket);
-    if (rc < 0)
-        return rc;
-    loop->keeper_poll.data = loop;
-    return uv_poll_start(&loop->keeper_poll, UV_READABLE | UV_DISCONNECT, on_keeper);
+    return link_open(&pool->keeper, socket, pid, pidfd, on_keeper_ready, pool);
 }

@@ -1,30 +1,29 @@
-/* supervise.h - the host's side of keeper and fork server: which of them is there, and what is asked and heard. */
+/* supervise.h - the host's side of keeper and fork server: what they say, whether they are there, how they end. On the
+ * thread that owns the loop. */
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
 
-#include "message.h"
+#include <reclaim/pool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
-struct loop;
+/* Listens to the keeper, which has been started: socket and pidfd are *taken*. Before there is a pool thread. Negative
+ * errno. */
+int supervise_start(pool_t *pool, int socket, pid_t pid, int pidfd);
 
-/* Watches the keeper, which has been started. Negative errno. */
-int supervise_start(struct loop *loop);
+/* Asks the keeper to end everything; its end follows. */
+void supervise_end(pool_t *pool);
 
-/* Sends a message to the fork server, in order, now or when it can take it. Without a fork server it is dropped: the
- * workers that it is about are gone with theirs. -ENOMEM: it cannot now, and there is no memory to keep it until then.
- */
-int supervise_send(struct loop *loop, enum message_type type, const void *message);
+/* An end that does not come within bound_ms from now is forced. A bound that is sooner stays. */
+void supervise_bound(pool_t *pool, int64_t now, int64_t bound_ms);
 
-/* Asks for count more workers. */
-void supervise_fork(struct loop *loop, size_t count);
+/* Forces an end that is due. */
+void supervise_step(pool_t *pool, int64_t now);
 
-/* Asks the keeper to end everything; keeper_gone follows. */
-void supervise_end(struct loop *loop);
+/* Keeper and fork server are gone. */
+bool supervise_is_over(const pool_t *pool);
 
-/* Keeper and fork server are both gone, one without the other's help: ends the processes that carry the tag of one of
- * this pool's workers. */
-void supervise_sweep(struct loop *loop);
-
-/* Kills keeper and fork server: an end that was asked for did not come. */
-void supervise_force(struct loop *loop);
+/* Both are gone, one without the other's help: ends the processes that carry the tag of one of this pool's workers. */
+void supervise_sweep(pool_t *pool);
 
 #endif

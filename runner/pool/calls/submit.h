@@ -1,14 +1,23 @@
-/* submit.h - whether a pool takes work of this caller, for those that ask for it. Both give a negative errno, with a
- * message. */
+/* submit.h - the way of a new job into the queue, for functions and commands alike. Each call gives 0 or a negative
+ * errno, with a message. */
 #ifndef SUBMIT_H
 #define SUBMIT_H
 
+#include "job.h"
+
 #include <reclaim/pool.h>
 
-/* What only some pools have, and what could never start, of full options: -ENOTSUP, -E2BIG. */
-int submit_check_means(const pool_t *pool, const pool_job_options_t *options);
+/* Whether this process may submit to the pool: what can be told before any work is done. -EINVAL, -EPERM. */
+int submit_check_caller(const pool_t *pool);
 
-/* Whether it is open. The caller holds the lock. -EIO, -ESHUTDOWN. */
-int submit_check_phase(const pool_t *pool);
+/* The kind of job that a caller's options ask for. like says what kind it is otherwise, and its name where the options
+ * give none; like is *changed*. *kind is the caller's reference. */
+int submit_find_kind(pool_t *pool, const pool_job_options_t *given, struct kind *like, struct kind **kind);
+
+/* A job that is not queued yet: job_new, and its deadline. kind is *taken*, in case of failure, too. */
+int submit_make_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given, size_t size, pool_job_t **job);
+
+/* Queues a job that was made, or discards it. *job, if job is not NULL: the caller's reference, or NULL. */
+int submit_queue(pool_t *pool, pool_job_t *made, const pool_job_options_t *options, pool_job_t **job);
 
 #endif

@@ -1,7 +1,7 @@
 #include "drive.h"
 
+#include "callback.h"
 #include "descriptor.h"
-#include "loop.h"
 #include "process.h"
 
 #include <assert.h>
@@ -11,16 +11,20 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define TICK_MS     8  /* no later than peer_grow_up's first look at a job that has just been handed over */
-#define TICKS_QUIET 16 /* looks that find nothing stirred before the pool's thread sleeps as long as it can */
+#define TICK_MS     8  /* the pool thread looks for a short job's second look (RECENT_MS in crew.h) no later */
+#define TICKS_QUIET 16 /* looks that find nothing stirred before the pool thread sleeps as long as it can */
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
-void drive_init(struct drive *drive)
+void drive_init(struct drive *drive, pthread_mutex_t *lock, drive_fn step, void *user, size_t claims)
 {
-    pthread_mutex_init(&drive->turn, NULL);
-    atomic_init(&drive->claims, 0);
-    atomic_init(&drive->sleeps_until, LOOP_NEVER);
+    drive->lock = lock;
+    drive->step = step;
+    drive->user = user;
+    pthread_mutex_init(&drive->ownership, NULL);
+    atomic_init(&drive->claims, claims);
+    atomic_init(&drive->next_at, DRIVE_NEVER);
+    atomic_init(&drive->sleeps_until, DRIVE_NEVER);
     atomic_init(&drive->is_stirred, false);
     atomic_init(&drive->is_driven, false);
     drive->outer = drive->kick = -1;
@@ -28,7 +32,7 @@ void drive_init(struct drive *drive)
 
 void drive_deinit(struct drive *drive)
 {
-    pthread_mutex_destroy(&drive->turn);
+    pthread_mutex_destroy(&drive->ownership);
 }
 
 static int watch(const struct drive *drive, int fd)
@@ -37,7 +41,7 @@ static int watch(const struct drive *drive, int fd)
     return epoll_ctl(drive->outer, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int open_outer(struct drive *drive, int backend)
+static int open_outer(struct drive *drive)
 {
     drive->outer = epoll_create1(EPOLL_CLOEXEC);
     if (drive->outer < 0)
@@ -46,83 +50,146 @@ static int open_outer(struct drive *drive, int backend)
     if (drive->kick < 0)
         return -errno;
     const int rc = watch(drive, drive->kick);
-    return rc < 0 ? rc : watch(drive, backend);
+    return rc < 0 ? rc : watch(drive, uv_backend_fd(&drive->uv));
 }
 
-int drive_open(struct loop *loop)
+static void on_wake(uv_async_t *async)
 {
-    struct drive *drive = &loop->drive;
-    int rc = open_outer(drive, uv_backend_fd(&loop->uv));
+    drive_step(async->data);
+}
+
+int drive_open(struct drive *drive)
+{
+    int rc = uv_loop_init(&drive->uv);
+    if (rc < 0)
+        return rc;
+    rc = uv_async_init(&drive->uv, &drive->async, on_wake);
+    drive->async.data = drive;
     if (rc == 0)
-        rc = uv_timer_init(&loop->uv, &drive->limit);
+        rc = open_outer(drive);
+    if (rc == 0)
+        rc = uv_timer_init(&drive->uv, &drive->limit);
     drive->limit.data = drive;
+    if (rc < 0)
+        drive_abandon(drive);
     return rc;
 }
 
-void drive_close(struct loop *loop)
+static void close_handle(uv_handle_t *handle, void *unused)
 {
-    pthread_mutex_lock(&loop->drive.turn);
-    uv_loop_close(&loop->uv);
-    descriptor_close(&loop->drive.outer);
-    descriptor_close(&loop->drive.kick);
-    pthread_mutex_unlock(&loop->drive.turn);
+    (void)unused;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
 }
 
-/* ---- the pool's thread ----------------------------------------------------------------------------------------- */
-
-/* Whether the pool's thread wakes up for the loop's events, once. Changed in place, which needs no memory and cannot
- * fail. */
-static void set_watched(struct loop *loop, bool watched)
+void drive_abandon(struct drive *drive)
 {
-    const int fd = uv_backend_fd(&loop->uv);
+    uv_walk(&drive->uv, close_handle, NULL);
+    uv_run(&drive->uv, UV_RUN_DEFAULT);
+    drive_close(drive);
+}
+
+void drive_finish(struct drive *drive)
+{
+    if (uv_is_closing((uv_handle_t *)&drive->async))
+        return;
+    uv_close((uv_handle_t *)&drive->async, NULL);
+    uv_close((uv_handle_t *)&drive->limit, NULL);
+    drive_handles_changed(drive);
+}
+
+void drive_close(struct drive *drive)
+{
+    pthread_mutex_lock(drive->lock);
+    drive->is_over = true;
+    pthread_mutex_unlock(drive->lock);
+    pthread_mutex_lock(&drive->ownership);
+    uv_loop_close(&drive->uv);
+    descriptor_close(&drive->outer);
+    descriptor_close(&drive->kick);
+    pthread_mutex_unlock(&drive->ownership);
+}
+
+/* ---- steps ----------------------------------------------------------------------------------------------------- */
+
+void drive_handles_changed(struct drive *drive)
+{
+    drive->handles_changed = true;
+}
+
+void drive_set_next(struct drive *drive, int64_t at)
+{
+    atomic_store(&drive->next_at, at);
+}
+
+void drive_step(struct drive *drive)
+{
+    drive->step(drive->user);
+}
+
+/* Safe for a loop that ends: drive_close sets is_over under this lock before it closes the handle. */
+void drive_wake(struct drive *drive)
+{
+    if (!drive->is_over)
+        uv_async_send(&drive->async);
+}
+
+static void lock_and_wake(struct drive *drive)
+{
+    pthread_mutex_lock(drive->lock);
+    drive_wake(drive);
+    pthread_mutex_unlock(drive->lock);
+}
+
+/* ---- the pool thread ------------------------------------------------------------------------------------------- */
+
+/* Whether the pool thread wakes up for the loop's events, once. Changed in place, which needs no memory and cannot
+ * fail. */
+static void set_watched(struct drive *drive, bool watched)
+{
+    const int fd = uv_backend_fd(&drive->uv);
     struct epoll_event event = {.events = watched ? EPOLLIN | EPOLLONESHOT : 0, .data.fd = fd};
-    const int rc = epoll_ctl(loop->drive.outer, EPOLL_CTL_MOD, fd, &event);
+    const int rc = epoll_ctl(drive->outer, EPOLL_CTL_MOD, fd, &event);
     assert(rc == 0);
     (void)rc;
 }
 
-static void wake(struct loop *loop)
-{
-    pthread_mutex_lock(&loop->pool->lock);
-    loop_wake(loop);
-    pthread_mutex_unlock(&loop->pool->lock);
-}
-
-int drive_listen(struct loop *loop, int fd)
+int drive_listen(struct drive *drive, int fd, drive_fn urgent, void *user)
 {
     struct epoll_event event = {.events = EPOLLPRI, .data.fd = fd};
-    return epoll_ctl(loop->drive.outer, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+    drive->urgent = urgent;
+    drive->urgent_user = user;
+    return epoll_ctl(drive->outer, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-void drive_unlisten(struct loop *loop, int fd)
+void drive_unlisten(struct drive *drive, int fd)
 {
     if (fd >= 0)
-        epoll_ctl(loop->drive.outer, EPOLL_CTL_DEL, fd, NULL);
+        epoll_ctl(drive->outer, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static void handle_pressure(struct loop *loop, const struct epoll_event *event)
+static void handle_urgent(struct drive *drive, const struct epoll_event *event)
 {
-    if ((event->events & EPOLLERR) != 0) { /* the trigger is gone: it would only spin */
-        drive_unlisten(loop, event->data.fd);
+    if ((event->events & EPOLLERR) != 0) { /* the source of events is gone: it would only spin */
+        drive_unlisten(drive, event->data.fd);
         return;
     }
-    pressure_hear(&loop->room.pressure, process_now_ms());
-    wake(loop);
+    drive->urgent(drive->urgent_user);
+    lock_and_wake(drive);
 }
 
-/* Until there is something to do, or to look at. */
-static void drive_sleep(struct loop *loop, int64_t until)
+/* Sleeps until an event, a kick, or that moment. */
+static void sleep_until(struct drive *drive, int64_t until)
 {
-    const struct drive *drive = &loop->drive;
     struct epoll_event event;
     uint64_t value;
     const int64_t now = process_now_ms();
     const int64_t left = until > now ? until - now : 0;
-    const int timeout = until == LOOP_NEVER ? -1 : left < INT32_MAX ? (int)left : INT32_MAX;
+    const int timeout = until == DRIVE_NEVER ? -1 : left < INT32_MAX ? (int)left : INT32_MAX;
     if (epoll_wait(drive->outer, &event, 1, timeout) != 1)
         return;
     if ((event.events & EPOLLPRI) != 0)
-        handle_pressure(loop, &event);
+        handle_urgent(drive, &event);
     if (event.data.fd != drive->kick)
         return;
     const ssize_t got = read(drive->kick, &value, sizeof value);
@@ -134,94 +201,91 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* While others run the loop it looks often, so that they need not wake it up for the time of each job. */
-static int64_t choose_end(struct loop *loop, int *quiet)
+/* While other threads run the loop the pool thread looks often, so that they need not wake it up for the time of each
+ * job. */
+static int64_t choose_end(struct drive *drive, int *quiet)
 {
-    struct drive *drive = &loop->drive;
     *quiet = atomic_exchange(&drive->is_stirred, false) ? 0 : *quiet + (*quiet < TICKS_QUIET);
-    const int64_t tick = *quiet < TICKS_QUIET ? process_now_ms() + TICK_MS : LOOP_NEVER;
-    int64_t until = earlier(tick, atomic_load(&loop->next_at));
-    do { /* who changes next_at then looks at sleeps_until */
+    const int64_t tick = *quiet < TICKS_QUIET ? process_now_ms() + TICK_MS : DRIVE_NEVER;
+    int64_t until = earlier(tick, atomic_load(&drive->next_at));
+    do { /* a thread that changes next_at after this looks at sleeps_until */
         atomic_store(&drive->sleeps_until, until);
-        until = earlier(tick, atomic_load(&loop->next_at));
+        until = earlier(tick, atomic_load(&drive->next_at));
     } while (until < atomic_load(&drive->sleeps_until));
     return until;
 }
 
-/* Handles what there is, and has libuv listen to what is new, which it does in uv_run only. False: the loop has ended.
- */
-static bool run_through(struct loop *loop)
+/* Handles all events, and has libuv listen to new handles, which it does in uv_run only. False: the loop has ended. */
+static bool run_through(struct drive *drive)
 {
     bool alive = false;
     do {
-        loop->has_news = false;
-        alive = uv_run(&loop->uv, UV_RUN_NOWAIT) != 0;
-    } while (loop->has_news);
+        drive->handles_changed = false;
+        alive = uv_run(&drive->uv, UV_RUN_NOWAIT) != 0;
+    } while (drive->handles_changed);
     return alive;
 }
 
-static bool is_due(struct loop *loop)
+static bool is_due(struct drive *drive)
 {
-    return atomic_load(&loop->next_at) <= process_now_ms();
+    return atomic_load(&drive->next_at) <= process_now_ms();
 }
 
-/* Sleeps on while others have the turn: they do what there is to do. */
-static void take_turn_later(struct loop *loop, int *quiet)
+/* Sleeps on while another thread owns the loop: that one does what there is to do. */
+static void own_again(struct drive *drive, int *quiet)
 {
-    while (pthread_mutex_trylock(&loop->drive.turn) != 0) {
-        if (!atomic_load(&loop->drive.is_driven)) {
-            sched_yield(); /* who submits has it for a moment */
+    while (pthread_mutex_trylock(&drive->ownership) != 0) {
+        if (!atomic_load(&drive->is_driven)) {
+            sched_yield(); /* a thread that submits owns it for a moment */
             continue;
         }
-        if (is_due(loop))
-            wake(loop);
-        drive_sleep(loop, choose_end(loop, quiet));
+        if (is_due(drive))
+            lock_and_wake(drive);
+        sleep_until(drive, choose_end(drive, quiet));
     }
 }
 
-void drive_main(struct loop *loop)
+void drive_main(struct drive *drive)
 {
-    struct drive *drive = &loop->drive;
     int quiet = 0;
-    pthread_mutex_lock(&drive->turn);
-    while (run_through(loop)) {
-        if (is_due(loop)) {
-            loop_step(loop);
+    pthread_mutex_lock(&drive->ownership);
+    while (run_through(drive)) {
+        if (is_due(drive)) {
+            drive_step(drive);
             continue;
         }
-        set_watched(loop, true);
-        pthread_mutex_unlock(&drive->turn);
-        drive_sleep(loop, choose_end(loop, &quiet));
-        take_turn_later(loop, &quiet);
+        set_watched(drive, true);
+        pthread_mutex_unlock(&drive->ownership);
+        sleep_until(drive, choose_end(drive, &quiet));
+        own_again(drive, &quiet);
     }
-    pthread_mutex_unlock(&drive->turn);
+    pthread_mutex_unlock(&drive->ownership);
 }
 
-/* ---- whose the loop is ----------------------------------------------------------------------------------------- */
+/* ---- owning the loop ------------------------------------------------------------------------------------------- */
 
-void drive_claim(struct loop *loop)
+void drive_claim(struct drive *drive)
 {
-    struct drive *drive = &loop->drive;
     if (atomic_fetch_add(&drive->claims, 1) != 0)
         return;
-    wake(loop); /* who waits in it leaves */
-    pthread_mutex_lock(&drive->turn);
-    pthread_mutex_unlock(&drive->turn);
+    lock_and_wake(drive); /* a thread that waits in the loop leaves it */
+    pthread_mutex_lock(&drive->ownership);
+    pthread_mutex_unlock(&drive->ownership);
 }
 
-void drive_unclaim(struct loop *loop)
+void drive_unclaim(struct drive *drive)
 {
-    atomic_fetch_sub(&loop->drive.claims, 1);
+    atomic_fetch_sub(&drive->claims, 1);
 }
 
-/* The caller has the turn from here on, if true. */
-static bool take_turn(struct drive *drive)
+/* True: the caller owns the loop. */
+static bool try_to_own(struct drive *drive)
 {
-    if (atomic_load(&drive->claims) > 0 || pthread_mutex_trylock(&drive->turn) != 0)
+    if (atomic_load(&drive->claims) > 0 || pthread_mutex_trylock(&drive->ownership) != 0)
         return false;
     if (atomic_load(&drive->claims) == 0 && drive->outer >= 0)
         return true;
-    pthread_mutex_unlock(&drive->turn);
+    pthread_mutex_unlock(&drive->ownership);
     return false;
 }
 
@@ -232,46 +296,45 @@ static void kick(const struct drive *drive)
     (void)wrote; /* an eventfd at 0 takes a 1, and at more than that it is kicked already */
 }
 
-/* What the pool's thread sleeps past it is told of. */
-static void tell_time(struct loop *loop)
+/* The pool thread hears of a time that it would sleep past. */
+static void tell_time(struct drive *drive)
 {
-    if (atomic_load(&loop->next_at) < atomic_load(&loop->drive.sleeps_until))
-        kick(&loop->drive);
-}
-
-static void give_turn(struct loop *loop)
-{
-    struct drive *drive = &loop->drive;
-    if (loop->has_news)
-        run_through(loop);
-    atomic_store(&drive->is_stirred, true);
-    tell_time(loop);
-    if (!uv_loop_alive(&loop->uv))
+    if (atomic_load(&drive->next_at) < atomic_load(&drive->sleeps_until))
         kick(drive);
-    pthread_mutex_unlock(&drive->turn);
 }
 
-bool drive_begin(struct loop *loop)
+static void disown(struct drive *drive)
 {
-    return take_turn(&loop->drive);
+    if (drive->handles_changed)
+        run_through(drive);
+    atomic_store(&drive->is_stirred, true);
+    tell_time(drive);
+    if (!uv_loop_alive(&drive->uv))
+        kick(drive);
+    pthread_mutex_unlock(&drive->ownership);
 }
 
-void drive_end(struct loop *loop)
+void drive_tell(struct drive *drive)
 {
-    give_turn(loop);
+    if (callback_is_running() || !try_to_own(drive)) {
+        lock_and_wake(drive);
+        return;
+    }
+    drive_step(drive);
+    disown(drive);
 }
 
-void drive_take(struct loop *loop)
+void drive_take(struct drive *drive)
 {
-    drive_claim(loop);
-    pthread_mutex_lock(&loop->drive.turn);
+    drive_claim(drive);
+    pthread_mutex_lock(&drive->ownership);
 }
 
-void drive_give(struct loop *loop)
+void drive_give(struct drive *drive)
 {
-    tell_time(loop);
-    pthread_mutex_unlock(&loop->drive.turn);
-    drive_unclaim(loop);
+    tell_time(drive);
+    pthread_mutex_unlock(&drive->ownership);
+    drive_unclaim(drive);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
@@ -282,39 +345,36 @@ static void on_limit(uv_timer_t *limit)
     drive->is_late = true;
 }
 
-bool drive_enter(struct loop *loop, int64_t timeout_ms, int *cancel_state)
+bool drive_enter(struct drive *drive, int64_t timeout_ms, int *cancel_state)
 {
-    struct drive *drive = &loop->drive;
-    if (!take_turn(drive))
+    if (!try_to_own(drive))
         return false;
     atomic_store(&drive->is_driven, true);
-    set_watched(loop, false);
+    set_watched(drive, false);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
     drive->is_late = false;
     if (timeout_ms >= 0) {
-        uv_update_time(&loop->uv);
+        uv_update_time(&drive->uv);
         uv_timer_start(&drive->limit, on_limit, (uint64_t)timeout_ms + 1, 0); /* its clock is rounded down */
     }
     return true;
 }
 
-void drive_leave(struct loop *loop, int cancel_state)
+void drive_leave(struct drive *drive, int cancel_state)
 {
-    struct drive *drive = &loop->drive;
     if (!uv_is_closing((uv_handle_t *)&drive->limit))
         uv_timer_stop(&drive->limit);
     atomic_store(&drive->is_driven, false);
-    set_watched(loop, true);
-    give_turn(loop);
+    set_watched(drive, true);
+    disown(drive);
     pthread_setcancelstate(cancel_state, NULL);
 }
 
-enum drive_answer drive_turn(struct loop *loop)
+enum drive_answer drive_wait(struct drive *drive)
 {
-    struct drive *drive = &loop->drive;
     atomic_store(&drive->is_stirred, true);
-    tell_time(loop);
-    const int alive = uv_run(&loop->uv, UV_RUN_ONCE);
+    tell_time(drive);
+    const int alive = uv_run(&drive->uv, UV_RUN_ONCE);
     if (atomic_load(&drive->claims) > 0 || alive == 0)
         return DRIVE_CLAIMED;
     return drive->is_late ? DRIVE_LATE : DRIVE_AGAIN;

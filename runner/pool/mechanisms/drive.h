@@ -2,17 +2,20 @@
  *
  * Waking a thread up costs more than all that the host does for a short job. So a thread that waits runs the loop
  * itself while the pool's own thread sleeps on, and a thread that submits hands its job to an idle worker itself. The
- * thread that does either holds the *turn*: the loop, with all of libuv's handles, belongs to that thread.
+ * thread that does either *owns* the loop: libuv's handles, and all that is used in the loop's steps, belong to it.
  *
- *     pool thread         sleeps without the turn, on an outer epoll that contains the loop's backend descriptor
- *                         (uv_backend_fd). It alone keeps time, whoever runs the loop, so that no timer is armed per job
- *     thread that waits   takes the loop's descriptor out of the outer epoll, and sleeps in uv_run with the turn
- *     thread that submits takes the turn if nobody has it, for a moment; otherwise it wakes the loop
+ *     pool thread          sleeps without owning the loop, on an outer epoll that contains the loop's descriptor
+ *                          (uv_backend_fd). It alone keeps time, also for other owners, so that no timer is armed per
+ *                          job
+ *     thread that waits    takes the loop's descriptor out of the outer epoll, and sleeps in uv_run as the owner
+ *     thread that submits  owns the loop for a moment if nobody else does; otherwise it wakes the loop
  *
  * Callbacks are promised to run on the pool thread: while a job has one (drive_claim), or there is a log hook, no other
- * thread runs the loop.
+ * thread owns the loop.
  *
- * Lock order: the turn, then the pool's lock. A thread that holds the lock does not ask for the turn. */
+ * Lock order: the ownership, then the lock. A thread that holds the lock does not ask for the ownership.
+ *
+ * Source: docs.libuv.org, "Design overview" and uv_backend_fd; epoll(7) on epoll descriptors inside of others. */
 #ifndef DRIVE_H
 #define DRIVE_H
 
@@ -22,64 +25,92 @@
 #include <stdint.h>
 #include <uv.h>
 
-struct loop;
+#define DRIVE_NEVER INT64_MAX /* ms of process_now_ms: no moment */
+
+typedef void (*drive_fn)(void *user);
 
 struct drive {
-    pthread_mutex_t turn;
-    int outer;                         /* what the pool's thread sleeps on; -1: it has ended */
-    int kick;                          /* eventfd in it: the loop's time has changed, or it has ended */
-    atomic_int_least64_t sleeps_until; /* ms; the pool's thread looks by itself then */
-    atomic_bool is_stirred;            /* others have run the loop since it last looked */
-    atomic_bool is_driven;             /* somebody waits in the loop */
-    uv_timer_t limit;                  /* of who waits */
-    bool is_late;
-    atomic_size_t claims; /* why only the pool's thread may run the loop */
+    uv_loop_t uv;
+    drive_fn step; /* does all that is due now, and says when it is to run again: drive_set_next */
+    void *user;
+    drive_fn urgent; /* see drive_listen */
+    void *urgent_user;
+
+    pthread_mutex_t *lock; /* *borrowed*: guards is_over */
+    bool is_over;          /* the loop is closed */
+    uv_async_t async;
+    bool handles_changed;         /* libuv learns what it is to listen to in its next uv_run */
+    atomic_int_least64_t next_at; /* ms; when a step is due without an event */
+
+    pthread_mutex_t ownership;
+    int outer;                         /* the pool thread sleeps on it; -1: it has ended */
+    int kick;                          /* eventfd in it: next_at is earlier now, or the loop has ended */
+    atomic_int_least64_t sleeps_until; /* ms; the pool thread looks by itself then */
+    atomic_bool is_stirred;            /* others have run the loop since the pool thread last looked */
+    atomic_bool is_driven;             /* a thread waits in the loop */
+    uv_timer_t limit;                  /* of the thread that waits */
+    bool is_late;                      /* the timer has fired */
+    atomic_size_t claims;              /* reasons why only the pool thread may own the loop */
 };
 
-void drive_init(struct drive *drive);
+/* claims: as many drive_claim that were made before there is a loop. lock is *borrowed*. */
+void drive_init(struct drive *drive, pthread_mutex_t *lock, drive_fn step, void *user, size_t claims);
 void drive_deinit(struct drive *drive);
 
-/* Once there is a loop, before there is a thread. Negative errno, and then there may be something to close. */
-int drive_open(struct loop *loop);
+/* Makes the loop, before there is a pool thread. Negative errno: nothing is left open. */
+int drive_open(struct drive *drive);
 
-/* Closes it, and the loop, all of whose handles are closed. */
-void drive_close(struct loop *loop);
+/* Closes a loop that never got a thread, and all handles in it. */
+void drive_abandon(struct drive *drive);
 
-/* The pool's thread: runs the loop until all its handles are closed. */
-void drive_main(struct loop *loop);
+/* The pool thread: runs the loop until all of its handles are closed, then closes the loop. drive_finish closes drive's
+ * own handles. */
+void drive_main(struct drive *drive);
+void drive_finish(struct drive *drive);
+void drive_close(struct drive *drive);
 
-/* Has the pool's thread listen to the kernel's news of memory pressure (fd is *borrowed*), and see to it that what
- * follows is done. Not libuv, for the news are there for the first epoll that looks, and the loop's is inside of
- * another. Negative errno. */
-int drive_listen(struct loop *loop, int fd);
-void drive_unlisten(struct loop *loop, int fd);
+/* The owner of the loop has started or closed a handle. */
+void drive_handles_changed(struct drive *drive);
 
-/* Makes the loop the pool's thread's alone, until as many claims have been dropped. Not by who holds the pool's lock.
- */
-void drive_claim(struct loop *loop);
-void drive_unclaim(struct loop *loop);
+/* The owner of the loop, at the end of a step: when the next is due, in ms of process_now_ms. */
+void drive_set_next(struct drive *drive, int64_t at);
 
-/* Takes the turn for a moment, to do what is due (loop_step). False: somebody else has it, wake the loop. */
-bool drive_begin(struct loop *loop);
-void drive_end(struct loop *loop);
+/* Runs a step. The caller owns the loop. */
+void drive_step(struct drive *drive);
 
-/* Takes the turn, whoever has it. For what is of the loop but neither libuv's nor calls back. Not in a callback, not by
- * who holds a lock that a callback takes, or the pool's. */
-void drive_take(struct loop *loop);
-void drive_give(struct loop *loop);
+/* Has a step run soon. Any thread; the caller holds the lock. Nothing, when the loop is closed. */
+void drive_wake(struct drive *drive);
 
-/* Takes the loop over to wait. False: it is not to be had, wait otherwise. Between the two the thread cannot be
+/* Runs a step now where no other thread owns the loop, else has one run soon. The caller does not hold the lock. */
+void drive_tell(struct drive *drive);
+
+/* Has the pool thread listen for priority events (EPOLLPRI) of fd (*borrowed*): urgent runs on that thread without the
+ * loop's ownership, then a step does. libuv cannot: each event is there for one epoll that looks, and the loop's epoll
+ * is inside of another. Negative errno. */
+int drive_listen(struct drive *drive, int fd, drive_fn urgent, void *user);
+void drive_unlisten(struct drive *drive, int fd);
+
+/* Makes the loop the pool thread's alone, until as many claims have been dropped. The caller does not hold the lock. */
+void drive_claim(struct drive *drive);
+void drive_unclaim(struct drive *drive);
+
+/* Owns the loop for what is used in its steps but is neither libuv's nor calls back; waits while another thread owns it.
+ * Not in a callback; the caller holds neither the lock nor a lock that a callback takes. */
+void drive_take(struct drive *drive);
+void drive_give(struct drive *drive);
+
+/* Owns the loop to wait in it. False: it is not to be had, wait otherwise. Between the two the thread cannot be
  * cancelled (pthreads(7)). timeout_ms -1: for ever. */
-bool drive_enter(struct loop *loop, int64_t timeout_ms, int *cancel_state);
-void drive_leave(struct loop *loop, int cancel_state);
+bool drive_enter(struct drive *drive, int64_t timeout_ms, int *cancel_state);
+void drive_leave(struct drive *drive, int cancel_state);
 
 enum drive_answer {
     DRIVE_AGAIN = 0, /* something may have happened */
     DRIVE_LATE,      /* timeout_ms have passed */
-    DRIVE_CLAIMED    /* the loop is the pool's thread's now */
+    DRIVE_CLAIMED    /* the loop is the pool thread's now */
 };
 
-/* Waits for events and handles them. */
-enum drive_answer drive_turn(struct loop *loop);
+/* Waits for events and handles them, between drive_enter and drive_leave. */
+enum drive_answer drive_wait(struct drive *drive);
 
 #endif

@@ -17,16 +17,16 @@ static void handle_batch(uv_poll_t *poll, int status, int events)
         if (readable != NULL)
             readable->on_ready(readable);
     }
-    set->on_batch(set->data);
+    drive_step(set->drive);
 }
 
-int readable_set_open(struct readable_set *set, uv_loop_t *uv, void (*on_batch)(void *data), void *data)
+int readable_set_open(struct readable_set *set, struct drive *drive)
 {
-    *set = (struct readable_set){.on_batch = on_batch, .data = data};
+    *set = (struct readable_set){.drive = drive};
     set->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (set->epoll < 0)
         return -errno;
-    const int rc = uv_poll_init(uv, &set->poll, set->epoll);
+    const int rc = uv_poll_init(&drive->uv, &set->poll, set->epoll);
     if (rc < 0) {
         descriptor_close(&set->epoll);
         return rc;
@@ -43,7 +43,8 @@ static void on_closed(uv_handle_t *handle)
 
 void readable_set_close(struct readable_set *set)
 {
-    uv_close((uv_handle_t *)&set->poll, on_closed);
+    if (set->epoll >= 0 && !uv_is_closing((uv_handle_t *)&set->poll))
+        uv_close((uv_handle_t *)&set->poll, on_closed);
 }
 
 int readable_add(struct readable_set *set, struct readable *readable, int fd)

@@ -1,9 +1,7 @@
 #include "room.h"
 
-#include "loop.h"
 #include "process.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #define LOOK_MS        50 /* the machine is looked at no more often */
@@ -37,49 +35,56 @@ static void set_rules(struct room *room, const pool_options_t *options)
     room->seen_at = process_now_ms();
 }
 
+void room_open(struct room *room, const pool_options_t *options, struct drive *drive, const struct log_hook *log)
+{
+    *room = (struct room){.look_at = DRIVE_NEVER,
+                          .watch_at = DRIVE_NEVER,
+                          .listen_at = DRIVE_NEVER,
+                          .pressure = PRESSURE_INITIAL,
+                          .drive = drive,
+                          .log = log};
+    set_rules(room, options);
+    if (admission_is_on(&room->admission))
+        room->listen_at = process_now_ms() + LISTEN_MS;
+}
+
+void room_close(struct room *room)
+{
+    room->listen_at = DRIVE_NEVER;
+    drive_unlisten(room->drive, room->pressure.fd);
+    pressure_close(&room->pressure);
+}
+
 void room_deinit(struct room *room)
 {
     admission_deinit(&room->admission);
     machine_close(&room->machine);
 }
 
-void room_open(struct loop *loop)
+/* ---- what the machine says ------------------------------------------------------------------------------------- */
+
+static void on_pressure(void *user)
 {
-    struct room *room = &loop->room;
-    *room = (struct room){
-        .look_at = LOOP_NEVER, .watch_at = LOOP_NEVER, .listen_at = LOOP_NEVER, .pressure = PRESSURE_INITIAL};
-    set_rules(room, &loop->pool->options);
-    if (admission_is_on(&room->admission))
-        room->listen_at = process_now_ms() + LISTEN_MS;
+    struct room *room = user;
+    pressure_hear(&room->pressure, process_now_ms());
 }
 
 /* Not at once: the kernel takes up to 2 s to tell of pressure anyway, and some 10 ms to let go of a trigger, for which
  * a pool that was opened for a short command would have to wait. */
-static void listen_when_due(struct loop *loop, int64_t now)
+static void listen_when_due(struct room *room, int64_t now)
 {
-    struct room *room = &loop->room;
     if (now < room->listen_at)
         return;
-    room->listen_at = LOOP_NEVER;
+    room->listen_at = DRIVE_NEVER;
     int rc = pressure_open(&room->pressure);
     if (rc == 0)
-        rc = drive_listen(loop, room->pressure.fd);
+        rc = drive_listen(room->drive, room->pressure.fd, on_pressure, room);
     if (rc < 0)
-        loop_log(loop, "the kernel does not tell of memory pressure (PSI): %s", strerror(-rc));
+        log_hook_say(room->log, "the kernel does not tell of memory pressure (PSI): %s", strerror(-rc));
 }
 
-void room_close(struct loop *loop)
+void room_look(struct room *room, int64_t now)
 {
-    loop->room.listen_at = LOOP_NEVER;
-    drive_unlisten(loop, loop->room.pressure.fd);
-    pressure_close(&loop->room.pressure);
-}
-
-/* ---- starting -------------------------------------------------------------------------------------------------- */
-
-void room_look(struct loop *loop, int64_t now)
-{
-    struct room *room = &loop->room;
     struct admission *admission = &room->admission;
     struct machine_memory memory;
     admission->pressure = pressure_is_on(&room->pressure, now);
@@ -89,12 +94,21 @@ void room_look(struct loop *loop, int64_t now)
     }
 }
 
+/* ---- starting -------------------------------------------------------------------------------------------------- */
+
 static void publish(struct room *room)
 {
     atomic_store(&room->reserved, admission_reserved(&room->admission));
 }
 
-enum admission_answer room_try_ticket(struct room *room, struct admission_scan *scan, struct admission_ticket *ticket)
+void room_begin_dispatch(struct room *room, int64_t now, bool can_start)
+{
+    room->look_at = DRIVE_NEVER;
+    if (can_start)
+        room_look(room, now);
+}
+
+enum admission_answer room_try(struct room *room, struct admission_scan *scan, struct admission_ticket *ticket)
 {
     const enum admission_answer answer = admission_try(scan, ticket);
     if (answer == ADMISSION_START)
@@ -102,115 +116,106 @@ enum admission_answer room_try_ticket(struct room *room, struct admission_scan *
     return answer;
 }
 
-enum admission_answer room_try(struct room *room, struct admission_scan *scan, pool_job_t *job)
+void room_wait(struct room *room, int64_t now)
 {
-    const struct job_record *record = job->record;
-    struct admission_ticket *ticket = &job->record->ticket;
-    ticket->name = job->kind->name;
-    ticket->said = job_options(job)->memory_expected;
-    ticket->limit = record->memory_limit > 0 ? (uint64_t)record->memory_limit : 0;
-    if (record->expected_floor > ticket->least)
-        ticket->least = record->expected_floor;
-    ticket->rerunnable = job_options(job)->rerunnable;
-    return room_try_ticket(room, scan, ticket);
+    room->look_at = admission_look_at(&room->admission, now);
 }
 
-void room_begin(struct room *room, pool_job_t *job, int64_t now)
+void room_begin(struct room *room, struct admission_ticket *ticket, bool rerunnable, int64_t now)
 {
-    job->record->ticket.name = job->kind->name;
-    admission_begin(&room->admission, &job->record->ticket, job_options(job)->rerunnable, now);
+    admission_begin(&room->admission, ticket, rerunnable, now);
 }
 
-void room_give_back(struct room *room, struct job_record *record)
+void room_give_back(struct room *room, struct admission_ticket *ticket)
 {
-    admission_give_back(&room->admission, &record->ticket);
+    admission_give_back(&room->admission, ticket);
     publish(room);
 }
 
-void loop_job_used(struct loop *loop, pool_job_t *job, uint64_t most)
+void room_used(struct room *room, struct admission_ticket *ticket, uint64_t most)
 {
-    admission_used(&loop->room.admission, &job->record->ticket, most, process_now_ms());
-    publish(&loop->room);
+    admission_used(&room->admission, ticket, most, process_now_ms());
+    publish(room);
 }
 
-void loop_job_ended(struct loop *loop, pool_job_t *job, uint64_t peak, bool learn)
+void room_ended(struct room *room, struct admission_ticket *ticket, uint64_t peak, bool learn)
 {
-    admission_end(&loop->room.admission, &job->record->ticket, peak, learn, process_now_ms());
-    publish(&loop->room);
+    admission_end(&room->admission, ticket, peak, learn, process_now_ms());
+    publish(room);
 }
 
-uint64_t loop_memory_most(struct loop *loop)
+uint64_t room_memory_most(const struct room *room)
 {
-    return admission_cap(&loop->room.admission);
+    return admission_cap(&room->admission);
 }
 
 /* ---- below the floor ------------------------------------------------------------------------------------------- */
 
-/* It runs, and its end is not on its way already. */
-static bool can_be_evicted(const pool_job_t *job)
+bool room_is_watch_due(struct room *room, int64_t now)
 {
-    return job->peer != NULL && !job->peer->settled_early && !job->peer->has_result && !job->cancel_asked;
-}
-
-static void evict(struct loop *loop, pool_job_t *job, int64_t now)
-{
-    admission_evict(&loop->room.admission, &job->record->ticket, now);
-    peer_kill(job->peer, VERDICT_EVICTED, 0);
-    pthread_mutex_lock(&loop->pool->lock);
-    loop->pool->stats.evictions++;
-    pthread_mutex_unlock(&loop->pool->lock);
-    loop_log(loop, "job %s gives way: %llu MiB are available, memory_floor is %llu MiB", job->kind->name,
-             (unsigned long long)loop->room.admission.available >> 20,
-             (unsigned long long)loop->room.admission.rules.floor >> 20);
-}
-
-void room_watch(struct loop *loop, int64_t now)
-{
-    struct room *room = &loop->room;
-    struct admission_ticket *ticket;
-    listen_when_due(loop, now);
+    listen_when_due(room, now);
     if (!admission_is_watching(&room->admission)) {
-        room->watch_at = LOOP_NEVER;
-        return;
+        room->watch_at = DRIVE_NEVER;
+        return false;
     }
-    if (room->watch_at != LOOP_NEVER && now < room->watch_at)
-        return;
+    if (room->watch_at != DRIVE_NEVER && now < room->watch_at)
+        return false;
     room->watch_at = now + ADMISSION_LOOK_MS;
-    room_look(loop, now);
-    while ((ticket = admission_victim(&room->admission, now)) != NULL) {
-        const struct job_record *record =
-            (struct job_record *)(void *)((char *)ticket - offsetof(struct job_record, ticket));
-        pool_job_t *job = record->job;
-        if (can_be_evicted(job))
-            evict(loop, job, now);
-        else
-            admission_spare(&room->admission, ticket);
-    }
+    room_look(room, now);
+    return true;
+}
+
+struct admission_ticket *room_victim(struct room *room, int64_t now)
+{
+    return admission_victim(&room->admission, now);
+}
+
+void room_evict(struct room *room, struct admission_ticket *ticket, const char *name, int64_t now)
+{
+    admission_evict(&room->admission, ticket, now);
+    log_hook_say(room->log, "job %s gives way: %llu MiB are available, memory_floor is %llu MiB", name,
+                 (unsigned long long)room->admission.available >> 20,
+                 (unsigned long long)room->admission.rules.floor >> 20);
+}
+
+void room_spare(struct room *room, struct admission_ticket *ticket)
+{
+    admission_spare(&room->admission, ticket);
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------------- */
 
-/* One line when starting is held up while jobs wait, one when it is over. */
-static void tell(struct loop *loop, bool held)
+static bool is_held(const struct room *room)
 {
-    struct room *room = &loop->room;
-    if (held && !room->told && (room->look_at != LOOP_NEVER || room->is_asked)) {
-        room->told = true;
-        loop_log(loop, "jobs wait: %s",
-                 room->admission.pressure ? "tasks stall for want of memory (PSI)"
-                                          : "less memory is available than memory_floor");
-    } else if (!held && room->told) {
-        room->told = false;
-        loop_log(loop, "there is memory again: jobs start");
+    return admission_is_on(&room->admission) && admission_is_held(&room->admission);
+}
+
+bool room_ask(struct room *room)
+{
+    if (room->is_reported || !is_held(room))
+        return false;
+    room->is_asked = true;
+    return true;
+}
+
+/* One line when starting is held up while jobs wait, one when it is over. */
+static void report(struct room *room, bool held)
+{
+    if (held && !room->is_reported && (room->look_at != DRIVE_NEVER || room->is_asked)) {
+        room->is_reported = true;
+        log_hook_say(room->log, "jobs wait: %s",
+                     room->admission.pressure ? "tasks stall for want of memory (PSI)"
+                                              : "less memory is available than memory_floor");
+    } else if (!held && room->is_reported) {
+        room->is_reported = false;
+        log_hook_say(room->log, "there is memory again: jobs start");
     }
     room->is_asked = false;
 }
 
-int64_t room_next(struct loop *loop)
+int64_t room_next(struct room *room)
 {
-    struct room *room = &loop->room;
-    const bool held = admission_is_on(&room->admission) && admission_is_held(&room->admission);
-    tell(loop, held);
+    report(room, is_held(room));
     publish(room);
     const int64_t look_at = room->look_at < room->watch_at ? room->look_at : room->watch_at;
     return look_at < room->listen_at ? look_at : room->listen_at;

@@ -1,57 +1,82 @@
-/* room.h - admission in the loop: what the machine has left, who may start, who makes room below the floor. What
- * decides is in admission.c. */
+/* room.h - the machine's memory, for admission: what is left, which ticket may start, which one has to make room below
+ * the floor. What decides is in policy/admission.h; this is its state, and what the machine says. It ends no job. All of
+ * it belongs to the thread that owns the loop, but for what any thread may read. */
 #ifndef ROOM_H
 #define ROOM_H
 
 #include "admission.h"
+#include "drive.h"
+#include "log_hook.h"
 #include "machine.h"
 #include "pressure.h"
 
 #include <reclaim/pool.h>
 #include <stdatomic.h>
 
-struct job_record;
-struct loop;
-
 struct room {
     struct admission admission; /* its rules do not change: any thread may read them */
     struct machine machine;     /* the same */
     struct pressure pressure;
-    int64_t listen_at;         /* when the trigger is to be made: room_watch */
-    int64_t seen_at;           /* when the machine was looked at; 0: never */
-    int64_t look_at;           /* jobs wait that may not start: when that may change */
-    int64_t watch_at;          /* when the floor is to be looked at */
-    bool told;                 /* that nothing starts */
-    bool is_asked;             /* for a job that is not in the pool, while nothing starts */
-    _Atomic uint64_t reserved; /* what jobs hold, for other threads */
+    struct drive *drive;        /* *borrowed* */
+    const struct log_hook *log; /* *borrowed* */
+    int64_t listen_at;          /* when the kernel is asked to tell of pressure */
+    int64_t seen_at;            /* when the machine was looked at; 0: never */
+    int64_t look_at;            /* jobs wait that may not start: when that may change */
+    int64_t watch_at;           /* when the floor is to be looked at */
+    bool is_reported;           /* the log was told that nothing starts */
+    bool is_asked;              /* for a job that is not in the pool, while nothing starts */
+    _Atomic uint64_t reserved;  /* what jobs hold, for other threads */
 };
 
-/* On the pool's thread, before the pool is open: finds budget and floor. And when nothing will start any more. */
-void room_open(struct loop *loop);
-void room_close(struct loop *loop);
+/* On the pool thread, before the pool is open: finds budget and floor. drive and log are *borrowed*. */
+void room_open(struct room *room, const pool_options_t *options, struct drive *drive, const struct log_hook *log);
 
-/* Frees it, when no thread uses it; one that never opened, too. */
+/* Nothing will start any more. */
+void room_close(struct room *room);
+
+/* Frees it, when no thread uses it; also one that never opened. */
 void room_deinit(struct room *room);
 
 /* Looks at the machine, if it was not looked at just now. */
-void room_look(struct loop *loop, int64_t now);
+void room_look(struct room *room, int64_t now);
 
-/* Whether this job, the next in a scan's turn, may start: admission_try. It has a record. The caller holds the lock. */
-enum admission_answer room_try(struct room *room, struct admission_scan *scan, pool_job_t *job);
+/* A dispatch begins: nothing is known yet of jobs that may not start. */
+void room_begin_dispatch(struct room *room, int64_t now, bool can_start);
 
-/* The same for one that is not in the pool: by its ticket. */
-enum admission_answer room_try_ticket(struct room *room, struct admission_scan *scan, struct admission_ticket *ticket);
+/* Whether this ticket, the next in a scan's order, may start: admission_try. */
+enum admission_answer room_try(struct room *room, struct admission_scan *scan, struct admission_ticket *ticket);
+
+/* A job waits that may not start: it is looked at again in time. */
+void room_wait(struct room *room, int64_t now);
 
 /* What was reserved for it before it came starts now: admission_begin. */
-void room_begin(struct room *room, pool_job_t *job, int64_t now);
+void room_begin(struct room *room, struct admission_ticket *ticket, bool rerunnable, int64_t now);
 
 /* It did not start after all: admission_give_back. */
-void room_give_back(struct room *room, struct job_record *record);
+void room_give_back(struct room *room, struct admission_ticket *ticket);
 
-/* Evicts a job if it has to be, and listens for pressure once the pool is a second old. */
-void room_watch(struct loop *loop, int64_t now);
+/* The fork server says that a running job has used so many bytes at its highest. */
+void room_used(struct room *room, struct admission_ticket *ticket, uint64_t most);
 
-/* Says what there is to say, and when there is something to do again. */
-int64_t room_next(struct loop *loop);
+/* An attempt is over and its memory is back; before the job may wait again. learn: peak (bytes) is what it needed, or a
+ * lower bound of it. */
+void room_ended(struct room *room, struct admission_ticket *ticket, uint64_t peak, bool learn);
+
+/* Bytes that a job's limit may grow to. */
+uint64_t room_memory_most(const struct room *room);
+
+/* Whether the floor is to be looked at now. Also asks the kernel to tell of pressure, once the pool is a second old. */
+bool room_is_watch_due(struct room *room, int64_t now);
+
+/* The next ticket that has to make room; NULL: none. The caller says what becomes of each: room_evict, or room_spare. */
+struct admission_ticket *room_victim(struct room *room, int64_t now);
+void room_evict(struct room *room, struct admission_ticket *ticket, const char *name, int64_t now);
+void room_spare(struct room *room, struct admission_ticket *ticket);
+
+/* A job outside of the pool asked for room while nothing starts. True: the log is to be told soon, in a step. */
+bool room_ask(struct room *room);
+
+/* The last thing of a step: says what there is to say, and returns when there is something to do again. */
+int64_t room_next(struct room *room);
 
 #endif

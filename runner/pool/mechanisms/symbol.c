@@ -27,7 +27,7 @@ struct symbol {
     void (*function)(void);
     char *name;               /* NULL: not mapped then */
     unsigned long long loads; /* of objects, when it was looked up */
-    bool left_out;
+    bool insert_failed;
     UT_hash_handle hh;
 };
 
@@ -172,7 +172,7 @@ static struct symbol *add(struct symbol_table *table, void (*function)(void))
         return NULL;
     symbol->function = function;
     HASH_ADD(hh, table->symbols, function, sizeof function, symbol);
-    if (!symbol->left_out)
+    if (!symbol->insert_failed)
         return symbol;
     free(symbol);
     return NULL;

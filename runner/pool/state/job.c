@@ -1,9 +1,10 @@
 #include "job.h"
 
+#include "callback.h"
 #include "descriptor.h"
 #include "failure.h"
 #include "payload.h"
-#include "pool_state.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,13 +53,13 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
         kind_release(kind);
         return failure(-ENOMEM, "no memory for a job");
     }
-    job->pool = pool_retain(pool);
+    job->pool = state_retain(pool);
     job->kind = kind;
     atomic_init(&job->references, 1);
     atomic_init(&job->state, POOL_STATE_QUEUED);
     job->payload.memfd = -1;
     job->payload.data = size > 0 && size <= JOB_INSIDE_MAX ? job->inside : NULL;
-    job->deadline_at = INT64_MAX;
+    job->deadline_at = JOB_NO_DEADLINE;
     LIST_INIT(&job->watches);
     if (given != NULL)
         job->user = given->user;
@@ -107,12 +108,8 @@ struct job_record *job_record_new(const char *name, int64_t memory_limit)
     return record;
 }
 
-int job_prepare(pool_job_t *job)
+int job_make_record(pool_job_t *job)
 {
-    struct timetable *times = &job->pool->times;
-    if (!job->has_time && timetable_reserve(times, 1) < 0)
-        return -ENOMEM;
-    job->has_time = true;
     if (job->record != NULL)
         return 0;
     job->record = job_record_new(NULL, job_options(job)->memory_limit);
@@ -122,9 +119,38 @@ int job_prepare(pool_job_t *job)
     return 0;
 }
 
+struct admission_ticket *job_fill_ticket(pool_job_t *job)
+{
+    const struct job_record *record = job->record;
+    struct admission_ticket *ticket = &job->record->ticket;
+    ticket->name = job->kind->name;
+    ticket->said = job_options(job)->memory_expected;
+    ticket->limit = record->memory_limit > 0 ? (uint64_t)record->memory_limit : 0;
+    if (record->expected_floor > ticket->least)
+        ticket->least = record->expected_floor;
+    ticket->rerunnable = job_options(job)->rerunnable;
+    return ticket;
+}
+
+pool_job_t *job_of_ticket(struct admission_ticket *ticket)
+{
+    return ((struct job_record *)(void *)((char *)ticket - offsetof(struct job_record, ticket)))->job;
+}
+
+void job_event(pool_job_t *job, pool_event_t *event)
+{
+    if (job_options(job)->on_event == NULL)
+        return;
+    event->time = moment_realtime();
+    event->attempt = job_attempt(job);
+    callback_begin();
+    job_options(job)->on_event(job, event, job->user);
+    callback_end();
+}
+
 static struct pool_jobs *list_of(pool_t *pool, enum job_list list)
 {
-    struct pool_jobs *const lists[] = {NULL, &pool->waiting, &pool->asked, &pool->collected};
+    struct pool_jobs *const lists[] = {NULL, &pool->backlog.waiting, &pool->asked, &pool->futures.collected};
     return lists[list];
 }
 
@@ -176,11 +202,6 @@ void job_drop_value(pool_job_t *job)
     record->result.size = 0;
 }
 
-uint32_t job_attempt(const pool_job_t *job)
-{
-    return job->record == NULL ? 0 : job->record->attempt - job->record->evictions;
-}
-
 uint64_t job_held(const pool_job_t *job)
 {
     const struct job_record *record = job->record;
@@ -206,7 +227,7 @@ void job_discard(pool_job_t *job)
     job_drop_inputs(job);
     drop_record(job);
     kind_release(job->kind);
-    pool_release(job->pool);
+    state_release(job->pool);
     free(job);
 }
 
@@ -219,7 +240,7 @@ pool_job_t *pool_job_retain(pool_job_t *job)
 
 void pool_job_release(pool_job_t *job)
 {
-    if (job == NULL || pool_is_foreign(job->pool))
+    if (job == NULL || state_is_foreign(job->pool))
         return;
     if (atomic_fetch_sub(&job->references, 1) != 1)
         return;

@@ -7,28 +7,19 @@
 
 #include "admission.h"
 #include "capture.h"
+#include "futures.h"
 #include "kind.h"
 #include "message.h"
 #include "queue.h"
 #include "timetable.h"
-#include "verdict.h"
 
 #include <reclaim/pool.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#define JOB_INSIDE_MAX 256 /* bytes of an argument that are kept in the job itself */
-
-struct waiter;
-
-/* A waiter's interest in one job. */
-struct job_watch {
-    LIST_ENTRY(job_watch) link;
-    struct waiter *waiter;
-};
-
-LIST_HEAD(job_watches, job_watch);
+#define JOB_INSIDE_MAX  256 /* bytes of an argument that are kept in the job itself */
+#define JOB_NO_DEADLINE INT64_MAX
 
 /* Bytes that go down to every attempt: small ones in memory, large ones in a sealed memfd. */
 struct job_payload {
@@ -38,7 +29,7 @@ struct job_payload {
     enum message_payload kind;
 };
 
-/* The descriptors that it was given, as duplicates. */
+/* The descriptors that a job was given, as duplicates. */
 struct job_files {
     int streams[3]; /* of a command: input, output, error; -1 */
     int cwd;        /* of a command, where its directory has no name; -1 */
@@ -46,15 +37,15 @@ struct job_files {
     int given[]; /* for pool_call_fd() */
 };
 
-/* What a job has from the moment that it is looked at for a start. */
+/* What a job has from the moment that dispatch looks at it. */
 struct job_record {
     struct pool_job *job;
-    uint64_t signals; /* asked for, a bit each, 1 << (signal - 1): for the loop */
+    uint64_t signals; /* to be sent, a bit each, 1 << (signal - 1): cancel.c adds, loop.c takes */
     uint32_t attempt, evictions, restarts, oom_retries;
     int64_t memory_limit;           /* bytes, of the next attempt; -1: none */
     uint64_t first_limit;           /* bytes; of the first attempt, where retry_oom has raised it; else 0 */
     uint64_t expected_floor;        /* bytes that the next attempt is known to need at least */
-    struct admission_ticket ticket; /* the loop's */
+    struct admission_ticket ticket; /* belongs to the thread that owns the loop */
 
     /* written before it is settled, read-only after */
     pool_result_t result;
@@ -67,12 +58,12 @@ struct job_record {
     char name[]; /* of a reservation: its ticket's until the job begins */
 };
 
-/* The one list of the pool's that it is in. */
+/* The one list of the pool's that a job is in. */
 enum job_list {
     JOB_UNLISTED = 0,
-    JOB_WAITING,  /* has no worker */
-    JOB_ASKED,    /* to be cancelled, or sent a signal */
-    JOB_COLLECTED /* settled, for pool_next */
+    JOB_WAITING,  /* backlog.waiting: it has no worker */
+    JOB_ASKED,    /* asked: to be cancelled, or sent a signal */
+    JOB_COLLECTED /* futures.collected: settled, for pool_next */
 };
 
 struct pool_job {
@@ -89,9 +80,9 @@ struct pool_job {
     struct queue_entry queued;
     TAILQ_ENTRY(pool_job) link;
     struct timetable_entry timed; /* waits for a retry delay, or has a deadline */
-    int64_t deadline_at;          /* ms, INT64_MAX: none */
-    struct job_watches watches;
-    struct peer *peer; /* the worker that runs it: the loop's */
+    int64_t deadline_at;          /* ms; JOB_NO_DEADLINE */
+    struct futures_watches watches;
+    struct peer *peer; /* the worker that runs it; belongs to the thread that owns the loop */
     uint8_t list;      /* enum job_list */
     bool has_time;     /* room in the timetable */
     bool is_admitted;  /* it came with a reservation, and has no worker yet */
@@ -113,9 +104,14 @@ int job_set_payload(pool_job_t *job, const void *data, size_t size);
 /* A record for a job that may not be there yet. name is *copied*, or NULL. NULL for want of memory. */
 struct job_record *job_record_new(const char *name, int64_t memory_limit);
 
-/* Makes its record and reserves its place in the timetable, if it has none. The caller holds the pool's lock. -ENOMEM.
- */
-int job_prepare(pool_job_t *job);
+/* Makes its record, if it has none. The caller holds the pool's lock. -ENOMEM. */
+int job_make_record(pool_job_t *job);
+
+/* What admission has to know of a job that is looked at. */
+struct admission_ticket *job_fill_ticket(pool_job_t *job);
+
+/* The job of a ticket that is in a record. */
+pool_job_t *job_of_ticket(struct admission_ticket *ticket);
 
 /* Puts it into this list of the pool's, out of the one that it is in. The caller holds the pool's lock. */
 void job_move(pool_job_t *job, enum job_list list);
@@ -132,8 +128,14 @@ void job_drop_inputs(pool_job_t *job);
 /* Frees the value of an attempt that is not to be the result. */
 void job_drop_value(pool_job_t *job);
 
-/* Which attempt it is at, 1 for the first, 0: none yet; those that were taken from it are none. */
-uint32_t job_attempt(const pool_job_t *job);
+/* Which attempt it is at, 1 for the first, 0: none yet. Attempts that were evicted do not count. */
+static inline uint32_t job_attempt(const pool_job_t *job)
+{
+    return job->record == NULL ? 0 : job->record->attempt - job->record->evictions;
+}
+
+/* Runs the caller's on_event, if there is one; fills in time and attempt. On the thread that owns the loop. */
+void job_event(pool_job_t *job, pool_event_t *event);
 
 /* Bytes that its result holds. */
 uint64_t job_held(const pool_job_t *job);

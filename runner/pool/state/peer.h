@@ -1,7 +1,7 @@
 /* peer.h - the host's side of one worker: its two channels, the job that it runs, what it has said.
  *
- * Everything that comes from it is hostile: frames are bounded and checked against the state; the first illegal one
- * ends the worker, and the channel is not read again. */
+ * Everything that comes from a worker is hostile: frames are bounded and checked against the state; the first illegal
+ * one ends the worker, and its channel is not read again. A peer belongs to the thread that owns the loop. */
 #ifndef PEER_H
 #define PEER_H
 
@@ -9,43 +9,37 @@
 #include "frame.h"
 #include "hash.h"
 #include "job.h"
+#include "links.h"
 #include "message.h"
 #include "readable.h"
 
 #include <sys/queue.h>
 
-struct loop;
-
-enum peer_state {
-    PEER_IDLE = 0,
-    PEER_BUSY,
-    PEER_DYING /* will take no job any more; `gone` is to come */
-};
-
 struct peer_stream {
     struct capture capture;
     struct readable readable;
     struct peer *peer;
-    bool told; /* that it is over its limit */
+    bool is_reported; /* that it is over its limit */
 };
 
 struct peer {
-    UT_hash_handle hh;
-    TAILQ_ENTRY(peer) idle, young;
-    struct loop *loop;
+    UT_hash_handle hh; /* from here to grown_at: crew.c */
+    TAILQ_ENTRY(peer) idle, recent;
+    bool insert_failed, is_idle, is_recent;
+    int64_t grown_at; /* ms; when its job is recent no more */
+
+    pool_t *pool;
+    struct link *link; /* to the fork server that it is from */
     uint64_t serial;
-    enum peer_state state;
     int task, pipe;
-    bool is_young; /* its job may be a short one: it is in the loop's list of those */
-    bool limits_sent, left_out;
-    bool blamed;              /* its failure has been counted */
+    bool watch_sent;          /* the fork server watches its job's limits */
+    bool birth_counted;       /* its failure has been counted */
     struct readable readable; /* its pipe, if that is listened to */
-    int64_t grown_at;
 
     struct frame_reader reader;
     struct peer_stream streams[2]; /* captured standard output and error */
     pool_job_t *job;
-    bool deaf; /* nothing is read from it any more */
+    bool is_closed; /* nothing is read from it any more */
     bool has_result, protocol_error, value_bad, settled_early, timeout_is_deadline;
     int host_error;               /* errno: what it sent was legal, and this process had no room for it */
     struct message_result result; /* its slices are not used */
@@ -53,25 +47,38 @@ struct peer {
     char *text;                   /* the job's own words, ours */
     int value_fd;                 /* memfd of the value, -1 */
     int64_t timeout_ms;           /* in force for this attempt; -1 */
-    double started;
-    uint64_t started_ns;
+    double started;               /* seconds since the epoch */
+    uint64_t started_ns;          /* as uv_hrtime */
 };
 
-struct peer *peer_find(struct loop *loop, uint64_t serial);
+/* An idle worker that was born. task and pipe are *taken*, in case of failure, too. NULL for want of memory. */
+struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task, int pipe);
+void peer_free(struct peer *peer);
 
-/* A worker was born: takes the descriptors. NULL for want of memory. */
-struct peer *peer_born(struct loop *loop, uint64_t serial, int task, int pipe);
+/* What reading has brought to light. */
+enum peer_heard {
+    PEER_HEARD_ALL = 0, /* all that is there for now */
+    PEER_HEARD_END,     /* the worker's pipe is closed. Its end is known by `gone` alone */
+    PEER_HEARD_BAD      /* something illegal, or something that this process has no room for */
+};
 
-/* What short jobs are spared, for the workers that have been busy for some milliseconds: their result pipes are polled,
- * where a short job's result is read when it is gone, and the fork server is told to look at their memory. */
-void peer_grow_up(struct loop *loop, int64_t now);
+/* Reads and handles what its worker has said: events run the caller's code, a result is kept in the peer. At most 1 MiB,
+ * then other workers get their turn. */
+enum peer_heard peer_read(struct peer *peer);
 
-/* The fork server tells what its job uses. */
-void peer_memory(struct peer *peer, const struct message_memory *memory);
+/* The same of a dead worker, to the end; and the frame that it left elsewhere because the job had broken the pipe. */
+void peer_read_rest(struct peer *peer, const struct message_slice *left);
 
-/* Gives it a job, which is the peer's from now on. A negative errno: it did not take it, the job is still the caller's;
- * -EPIPE: the worker is dead, anything else: try again later. */
-int peer_hand(struct peer *peer, pool_job_t *job);
+/* Listens to its pipe: on_ready runs when there is something to read. */
+void peer_listen(struct peer *peer, void (*on_ready)(struct readable *readable));
+bool peer_is_listened_to(const struct peer *peer);
+struct peer *peer_of_readable(struct readable *readable);
+
+/* Stops listening; what was said before is still read when it is gone. */
+void peer_stop_listening(struct peer *peer);
+
+/* It said something illegal: it is ended, and its channel never trusted again. */
+void peer_distrust(struct peer *peer);
 
 /* Captures a stream of its job, 0 standard output, 1 error: *write_end is the caller's. Negative errno. */
 int peer_capture(struct peer *peer, int which, int *write_end);
@@ -80,19 +87,13 @@ void peer_stop_stream(struct peer_stream *stream);
 /* Frees the value that it has sent and nobody has taken. */
 void peer_drop_value(struct peer *peer);
 
-/* Seconds since the epoch. */
-double peer_realtime(void);
-
-/* Has its tree ended. grace_ms between SIGTERM and SIGKILL. */
+/* Has the fork server end its tree. grace_ms between SIGTERM and SIGKILL. */
 void peer_kill(struct peer *peer, enum message_verdict verdict, int64_t grace_ms);
 
-/* A signal for its job. */
+/* Has the fork server send its job a signal. */
 void peer_signal(struct peer *peer, int signal);
 
-/* It is reaped, and all that it left: settles its job, or has it run again. Frees the peer. */
-void peer_gone(struct peer *peer, const struct message_gone *gone);
-
-/* Its fork server died: what it left has been swept. Frees the peer. */
-void peer_lost(struct peer *peer);
+/* Whether a dead worker had read its task. */
+bool peer_has_read_task(const struct peer *peer);
 
 #endif

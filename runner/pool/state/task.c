@@ -1,7 +1,7 @@
 #include "task.h"
 
 #include "descriptor.h"
-#include "loop.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,9 +33,9 @@ static int add_capture(struct peer *peer, struct freight *freight, int which, ui
 }
 
 /* The host's own descriptor, or /dev/null where it has none. */
-static int inherited(const struct loop *loop, int fd)
+static int inherited(const pool_t *pool, int fd)
 {
-    return fcntl(fd, F_GETFD) < 0 ? loop->devnull : fd;
+    return fcntl(fd, F_GETFD) < 0 ? pool->devnull : fd;
 }
 
 static int add_output(struct peer *peer, struct freight *freight, int which, pool_stream_t mode)
@@ -46,7 +46,7 @@ static int add_output(struct peer *peer, struct freight *freight, int which, poo
     case POOL_STREAM_CAPTURE:
         return add_capture(peer, freight, which, bit);
     case POOL_STREAM_DISCARD:
-        freight_add(freight, peer->loop->devnull, bit);
+        freight_add(freight, peer->pool->devnull, bit);
         break;
     case POOL_STREAM_FD:
         freight_add(freight, job->files->streams[which + 1], bit);
@@ -56,7 +56,7 @@ static int add_output(struct peer *peer, struct freight *freight, int which, poo
         break;
     case POOL_STREAM_INHERIT:
         if (job->kind->is_command) /* a function has what the fork server had */
-            freight_add(freight, inherited(peer->loop, which + 1), bit);
+            freight_add(freight, inherited(peer->pool, which + 1), bit);
         break;
     }
     return 0;
@@ -70,7 +70,7 @@ static int load_freight(struct peer *peer, struct freight *freight)
     if (job->kind->in == POOL_STDIN_BYTES)
         lseek(job->files->streams[0], 0, SEEK_SET); /* an earlier attempt may have read it */
     if (job->kind->in == POOL_STDIN_INHERIT)
-        freight_add(freight, inherited(peer->loop, STDIN_FILENO), TASK_STDIN);
+        freight_add(freight, inherited(peer->pool, STDIN_FILENO), TASK_STDIN);
     else if (job->kind->in == POOL_STDIN_CLOSED)
         freight->streams |= TASK_STDIN << TASK_CLOSED_SHIFT;
     else if (job->kind->in != POOL_STDIN_NULL)

@@ -1,14 +1,30 @@
-/* memory.c - pool_memory(): where the memory is now. Source: proc(5). */
+/* stats.c - pool_stats and pool_memory: what the pool counts, and where the memory is now. Source: proc(5). */
 #include "failure.h"
-#include "loop.h"
-#include "pool_state.h"
 #include "proc.h"
+#include "process.h"
+#include "state.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+int pool_stats(const pool_t *pool, pool_stats_t *stats)
+{
+    pool_t *p = (pool_t *)(uintptr_t)pool; /* only to lock it */
+    const int rc = state_check_owner(pool);
+    if (rc < 0)
+        return rc;
+    if (stats == NULL)
+        return failure(-EINVAL, "stats is NULL");
+    pthread_mutex_lock(&p->lock);
+    *stats = pool->stats;
+    stats->queued = pool->backlog.queue.count + pool->backlog.delayed_count;
+    stats->running = pool->running;
+    pthread_mutex_unlock(&p->lock);
+    return 0;
+}
 
 /* What the workers and all below them have beyond what they inherited: the fork server's own share is taken off each.
  */
@@ -39,7 +55,7 @@ int pool_memory(const pool_t *pool, pool_memory_t *memory)
     int rc = pool_stats(pool, &stats);
     if (rc < 0)
         return rc;
-    const struct room *room = &pool->loop->room;
+    const struct room *room = &pool->room;
     struct machine_memory machine = {0};
     machine_read(&room->machine, &machine);
     *memory = (pool_memory_t){

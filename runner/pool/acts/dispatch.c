@@ -1,0 +1,109 @@
+#include "dispatch.h"
+
+#include "attempt.h"
+#include "job.h"
+#include "spawn.h"
+#include "state.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RETRY_MS 10
+
+int dispatch_scan(pool_t *pool, struct admission_scan *scan, pool_job_t **found)
+{
+    enum admission_answer answer = ADMISSION_PASS;
+    *found = NULL;
+    for (pool_job_t *job = backlog_first(&pool->backlog); job != NULL && answer == ADMISSION_PASS;
+         job = backlog_after(job)) {
+        if (backlog_prepare(job) < 0)
+            return -ENOMEM;
+        answer = room_try(&pool->room, scan, job_fill_ticket(job));
+        if (answer == ADMISSION_START)
+            *found = job;
+        else
+            room_wait(&pool->room, scan->now);
+    }
+    return (int)answer;
+}
+
+/* The first job that may start, by what it is expected to need; NULL: none. The caller holds the lock. Negative errno:
+ * one could not be looked at. */
+static int find_startable(pool_t *pool, int64_t now, pool_job_t **found)
+{
+    struct admission_scan scan;
+    admission_scan(&pool->room.admission, now, &scan);
+    const int answer = dispatch_scan(pool, &scan, found);
+    if (answer == ADMISSION_START)
+        state_take_place(pool);
+    return answer < 0 ? answer : 0;
+}
+
+static void begin_admitted(pool_t *pool, pool_job_t *job, int64_t now)
+{
+    struct admission_ticket *ticket = &job->record->ticket;
+    ticket->name = job->kind->name;
+    room_begin(&pool->room, ticket, job_options(job)->rerunnable, now);
+}
+
+/* Takes the next job that can start now out of where it waits: as find_startable. */
+static int take_next(pool_t *pool, int64_t now, pool_job_t **job)
+{
+    int rc = 0;
+    pthread_mutex_lock(&pool->lock);
+    *job = backlog_first_admitted(&pool->backlog);
+    if (*job != NULL)
+        begin_admitted(pool, *job, now);
+    else if (pool->running < (size_t)pool->options.workers)
+        rc = find_startable(pool, now, job);
+    if (*job != NULL) {
+        backlog_take(*job);
+        (*job)->is_admitted = false;
+        atomic_store(&(*job)->state, POOL_STATE_STARTING);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+/* Hands the next job to an idle worker, if there is one that can start: 1. Else 0, or a negative errno: it waits still.
+ */
+static int hand_next(pool_t *pool, int64_t now)
+{
+    pool_job_t *job;
+    int rc = take_next(pool, now, &job);
+    if (rc < 0 || job == NULL)
+        return rc;
+    rc = attempt_begin(crew_first_idle(&pool->crew), job);
+    if (rc == 0)
+        return 1;
+    room_give_back(&pool->room, &job->record->ticket);
+    pthread_mutex_lock(&pool->lock);
+    state_leave_place(pool);
+    backlog_return(job);
+    pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+void dispatch_step(pool_t *pool, int64_t now)
+{
+    const bool has_idle = crew_first_idle(&pool->crew) != NULL;
+    if (now >= pool->retry_at)
+        pool->retry_at = DRIVE_NEVER;
+    room_begin_dispatch(&pool->room, now, has_idle);
+    while (pool->server.is_ready && pool->retry_at == DRIVE_NEVER && crew_first_idle(&pool->crew) != NULL) {
+        const int rc = hand_next(pool, now);
+        if (rc == 0)
+            return;
+        if (rc < 0 && rc != -EPIPE) { /* backs off as births do */
+            spawn_failed(pool, strerror(-rc));
+            const int64_t not_before = pool->spawn.failures.not_before;
+            pool->retry_at = not_before > now + RETRY_MS ? not_before : now + RETRY_MS;
+        }
+    }
+}
+
+int64_t dispatch_next_at(const pool_t *pool, int64_t now)
+{
+    const int64_t not_before = pool->spawn.failures.not_before;
+    return not_before > now && not_before < pool->retry_at ? not_before : pool->retry_at;
+}

@@ -1,0 +1,29 @@
+/* spawn.h - workers that are to come: asked for, born, failed. On the thread that owns the loop. */
+#ifndef SPAWN_H
+#define SPAWN_H
+
+#include "descriptor.h"
+#include "message.h"
+
+#include <reclaim/pool.h>
+
+/* Asks for as many workers as are wanted now. */
+void spawn_step(pool_t *pool, int64_t now);
+
+/* A worker is there, or the fork server could not make one. Takes the worker's ends out of the set. */
+void spawn_answered(pool_t *pool, const struct message_born *born, struct descriptor_set *set);
+
+/* A worker that was not asked for is there: the fork server has replaced one that ended. */
+void spawn_replaced(pool_t *pool, uint64_t serial, struct descriptor_set *set);
+
+/* The fork server is gone, and what it was asked for with it. */
+void spawn_forget(pool_t *pool);
+
+/* A worker could not be made, or died before it took a job. After too many in a row the jobs that wait are LOST. */
+void spawn_failed(pool_t *pool, const char *why);
+
+/* A worker has taken a job; a worker was killed while it was idle. */
+void spawn_succeeded(pool_t *pool);
+void spawn_died_idle(pool_t *pool);
+
+#endif

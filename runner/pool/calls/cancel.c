@@ -1,0 +1,64 @@
+/* cancel.c - pool_job_cancel and pool_job_signal: what the loop is asked to do to a job. */
+#include "failure.h"
+#include "job.h"
+#include "state.h"
+
+#include <errno.h>
+#include <signal.h>
+
+/* The loop is to look at it. The caller holds the lock. */
+static void list_for_loop(pool_job_t *job)
+{
+    if (job->list != JOB_ASKED)
+        job_move(job, JOB_ASKED);
+    drive_wake(&job->pool->drive);
+}
+
+int pool_job_cancel(pool_job_t *job)
+{
+    if (job == NULL)
+        return failure(-EINVAL, "job is NULL");
+    pool_t *pool = job->pool;
+    const int rc = state_check_owner(pool);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&pool->lock);
+    const bool settled = pool_job_state(job) == POOL_STATE_SETTLED;
+    if (!settled && !job->cancel_asked) {
+        job->cancel_asked = true;
+        list_for_loop(job);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return settled ? failure(-EALREADY, "job %s is settled already", job->kind->name) : 0;
+}
+
+/* Those that end or stop a job whatever it does have calls of their own; a command's worker keeps SIGCHLD for itself;
+ * libc has some that it does not give away. */
+static bool can_be_sent(const pool_job_t *job, int signal)
+{
+    sigset_t all;
+    sigfillset(&all);
+    if (signal == SIGKILL || signal == SIGSTOP || (job->kind->is_command && signal == SIGCHLD))
+        return false;
+    return signal > 0 && signal <= SIGRTMAX && sigismember(&all, signal) == 1;
+}
+
+int pool_job_signal(pool_job_t *job, int signal)
+{
+    if (job == NULL)
+        return failure(-EINVAL, "job is NULL");
+    pool_t *pool = job->pool;
+    const int rc = state_check_owner(pool);
+    if (rc < 0)
+        return rc;
+    if (!can_be_sent(job, signal))
+        return failure(-EINVAL, "signal %d is none that a job can be sent: see pool_job_cancel to end it", signal);
+    pthread_mutex_lock(&pool->lock);
+    const bool runs = pool_job_state(job) == POOL_STATE_RUNNING;
+    if (runs) {
+        job->record->signals |= UINT64_C(1) << (signal - 1);
+        list_for_loop(job);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return runs ? 0 : failure(-ESRCH, "job %s does not run now", job->kind->name);
+}

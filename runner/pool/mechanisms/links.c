@@ -1,0 +1,187 @@
+#include "links.h"
+
+#include "descriptor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A packet that the socket would not take yet. */
+struct link_unsent {
+    STAILQ_ENTRY(link_unsent) link;
+    size_t size;
+    uint8_t data[];
+};
+
+void link_init(struct link *link, bool is_child, struct drive *drive, const struct log_hook *log)
+{
+    *link = (struct link){.socket = -1, .pidfd = -1, .is_child = is_child, .drive = drive, .log = log};
+    STAILQ_INIT(&link->unsent);
+}
+
+bool link_is_open(const struct link *link)
+{
+    return link->socket >= 0;
+}
+
+/* ---- opening and closing --------------------------------------------------------------------------------------- */
+
+static void send_unsent(struct link *link);
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+    struct link *link = poll->data;
+    (void)status;
+    if ((events & UV_WRITABLE) != 0)
+        send_unsent(link);
+    link->on_ready(link);
+}
+
+static int watch(struct link *link)
+{
+    const int writable = STAILQ_EMPTY(&link->unsent) ? 0 : UV_WRITABLE;
+    drive_handles_changed(link->drive);
+    return uv_poll_start(link->poll, UV_READABLE | UV_DISCONNECT | writable, on_event);
+}
+
+static int open_poll(struct link *link)
+{
+    link->poll = calloc(1, sizeof *link->poll);
+    if (link->poll == NULL)
+        return -ENOMEM;
+    const int rc = uv_poll_init(&link->drive->uv, link->poll, link->socket);
+    if (rc < 0) {
+        free(link->poll);
+        link->poll = NULL;
+        return rc;
+    }
+    link->poll->data = link;
+    return watch(link);
+}
+
+int link_open(struct link *link, int socket, pid_t pid, int pidfd, void (*on_ready)(struct link *link), void *user)
+{
+    link->socket = socket;
+    link->pid = pid;
+    link->pidfd = pidfd;
+    link->on_ready = on_ready;
+    link->user = user;
+    const int rc = open_poll(link);
+    if (rc < 0)
+        link_close(link);
+    return rc;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void link_set_ready(struct link *link)
+{
+    link->is_ready = true;
+}
+
+void link_close(struct link *link)
+{
+    link->is_ready = false;
+    if (link->poll != NULL)
+        uv_close((uv_handle_t *)link->poll, on_closed);
+    link->poll = NULL;
+    descriptor_close(&link->socket);
+    descriptor_close(&link->pidfd);
+    for (struct link_unsent *first; (first = STAILQ_FIRST(&link->unsent)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&link->unsent, link);
+        free(first);
+    }
+}
+
+void link_signal(const struct link *link, int signal)
+{
+    if (link->pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, link->pidfd, signal, NULL, 0);
+    else if (link->is_child && link->pid > 0)
+        kill(link->pid, signal);
+}
+
+void link_shut(struct link *link)
+{
+    if (!link_is_open(link))
+        return;
+    shutdown(link->socket, SHUT_WR); /* not close: a child of the host may hold a copy */
+    link_signal(link, SIGCONT);
+}
+
+/* ---- sending --------------------------------------------------------------------------------------------------- */
+
+/* Refused for the moment. */
+static bool is_full(ssize_t sent)
+{
+    return sent == -EAGAIN || sent == -ENOBUFS || sent == -ENOMEM;
+}
+
+static void send_unsent(struct link *link)
+{
+    for (struct link_unsent *first; (first = STAILQ_FIRST(&link->unsent)) != NULL;) {
+        if (is_full(descriptor_send(link->socket, first->data, first->size, NULL, 0)))
+            return;
+        STAILQ_REMOVE_HEAD(&link->unsent, link);
+        free(first);
+    }
+    watch(link);
+}
+
+static int keep_unsent(struct link *link, const struct frame_buffer *frame)
+{
+    struct link_unsent *unsent = malloc(sizeof *unsent + frame->size);
+    if (unsent == NULL) {
+        log_hook_say(link->log, "no memory for a message to the fork server");
+        return -ENOMEM;
+    }
+    unsent->size = frame->size;
+    memcpy(unsent->data, frame->data, frame->size);
+    STAILQ_INSERT_TAIL(&link->unsent, unsent, link);
+    watch(link);
+    return 0;
+}
+
+int link_send(struct link *link, enum message_type type, const void *message)
+{
+    uint8_t storage[256];
+    struct frame_buffer frame;
+    if (!link_is_open(link))
+        return 0;
+    frame_buffer_init(&frame, storage, sizeof storage);
+    const int rc = message_pack(&frame, type, message);
+    assert(rc == 0);
+    if (rc == 0 &&
+        (!STAILQ_EMPTY(&link->unsent) || is_full(descriptor_send(link->socket, frame.data, frame.size, NULL, 0))))
+        return keep_unsent(link, &frame);
+    return rc;
+}
+
+/* ---- receiving ------------------------------------------------------------------------------------------------- */
+
+int link_receive(struct link *link, const bool *allowed, struct link_packet *packet)
+{
+    struct frame_header header;
+    const ssize_t got =
+        descriptor_receive(link->socket, packet->bytes, sizeof packet->bytes, MSG_DONTWAIT, &packet->set);
+    if (got == -EAGAIN)
+        return 0;
+    if (got <= 0)
+        return got == 0 ? -EPIPE : (int)got;
+    if (got < (ssize_t)FRAME_HEADER_SIZE || frame_header_read(packet->bytes, &header) < 0 ||
+        (size_t)got != FRAME_HEADER_SIZE + header.length || header.type >= MESSAGE_TYPE_COUNT_ ||
+        !allowed[header.type] ||
+        message_unpack(header.type, packet->bytes + FRAME_HEADER_SIZE, header.length, packet) < 0) {
+        descriptor_set_close(&packet->set);
+        return -EBADMSG;
+    }
+    return header.type;
+}

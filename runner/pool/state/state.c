@@ -1,0 +1,229 @@
+#include "state.h"
+
+#include "descriptor.h"
+#include "failure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- the struct ------------------------------------------------------------------------------------------------ */
+
+/* All that cannot fail. */
+static void init_parts(pool_t *pool, drive_fn step)
+{
+    kind_cache_init(&pool->kinds);
+    backlog_init(&pool->backlog);
+    futures_init(&pool->futures);
+    TAILQ_INIT(&pool->asked);
+    TAILQ_INIT(&pool->reservations);
+    /* The log hook is promised to run on the pool thread, so that one keeps the loop for itself. */
+    drive_init(&pool->drive, &pool->lock, step, pool, pool->log.log != NULL);
+    pool->readables.epoll = -1;
+    link_init(&pool->keeper, true, &pool->drive, &pool->log);
+    link_init(&pool->server, false, &pool->drive, &pool->log);
+    crew_init(&pool->crew);
+    pool->supervision.bound_at = pool->retry_at = DRIVE_NEVER;
+}
+
+pool_t *state_new(const pool_options_t *full, drive_fn step)
+{
+    pool_t *pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return NULL;
+    atomic_init(&pool->references, 1);
+    pool->owner = getpid();
+    pool->uid = getuid();
+    pool->euid = geteuid();
+    pool->gid = getgid();
+    pool->egid = getegid();
+    pool->options = *full;
+    pool->log = (struct log_hook){full->log, full->log_user};
+    pool->stats.keeper_pid = pool->stats.fork_server_pid = -1;
+    pool->devnull = -1;
+    pthread_mutex_init(&pool->lock, NULL);
+    moment_cond_init(&pool->phase_changed);
+    init_parts(pool, step);
+    return pool;
+}
+
+pool_t *state_retain(pool_t *pool)
+{
+    atomic_fetch_add(&pool->references, 1);
+    return pool;
+}
+
+void state_release(pool_t *pool)
+{
+    if (atomic_fetch_sub(&pool->references, 1) != 1)
+        return;
+    room_deinit(&pool->room);
+    drive_deinit(&pool->drive);
+    pthread_cond_destroy(&pool->futures.changed);
+    descriptor_close(&pool->futures.fd);
+    backlog_deinit(&pool->backlog);
+    kind_cache_deinit(&pool->kinds);
+    symbol_table_free(pool->symbols);
+    pthread_cond_destroy(&pool->phase_changed);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+/* ---- whether a call may go on ---------------------------------------------------------------------------------- */
+
+bool state_is_foreign(const pool_t *pool)
+{
+    return pool->owner != getpid();
+}
+
+int state_check_owner(const pool_t *pool)
+{
+    if (pool == NULL)
+        return failure(-EINVAL, "pool is NULL");
+    if (state_is_foreign(pool))
+        return failure(-EPERM, "this pool belongs to process %d: a forked child opens its own", (int)pool->owner);
+    return 0;
+}
+
+int state_check_phase(const pool_t *pool)
+{
+    if (pool->error.code != 0)
+        return failure(-EIO, "%s", pool->error.message);
+    if (pool->phase != STATE_OPEN)
+        return failure(-ESHUTDOWN, "the pool is closed: open another");
+    return 0;
+}
+
+int state_check_means(const pool_t *pool, const pool_job_options_t *full)
+{
+    const uint64_t budget = pool->room.admission.rules.budget;
+    if (full->cpu_weight >= 0 && !atomic_load(&pool->has_cpu_weight))
+        return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller", full->cpu_weight);
+    if (budget > 0 && full->memory_expected > 0 && (uint64_t)full->memory_expected > budget)
+        return failure(
+            -E2BIG,
+            "memory_expected is %lld bytes and memory_budget %llu: it could never start; raise memory_budget "
+            "at pool_open, or lower memory_expected",
+            (long long)full->memory_expected, (unsigned long long)budget);
+    return 0;
+}
+
+/* ---- phases ---------------------------------------------------------------------------------------------------- */
+
+void state_set_open(pool_t *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (pool->phase == STATE_OPENING) {
+        pool->phase = STATE_OPEN;
+        pthread_cond_broadcast(&pool->phase_changed);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void state_set_failed(pool_t *pool, int code, const char *message)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (pool->error.code == 0) {
+        pool->error.code = code;
+        snprintf(pool->error.message, sizeof pool->error.message, "%s", message);
+    }
+    pthread_cond_broadcast(&pool->backlog.space);
+    pthread_cond_broadcast(&pool->phase_changed);
+    pthread_mutex_unlock(&pool->lock);
+    log_hook_say(&pool->log, "the pool has failed: %s", message);
+}
+
+void state_set_ended(pool_t *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->phase = STATE_ENDED;
+    pthread_cond_broadcast(&pool->phase_changed);
+    pthread_cond_broadcast(&pool->futures.changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void state_refuse_work(pool_t *pool)
+{
+    if (pool->phase < STATE_CLOSING)
+        pool->phase = STATE_CLOSING;
+    pthread_cond_broadcast(&pool->backlog.space);
+    pthread_cond_broadcast(&pool->futures.changed);
+    drive_wake(&pool->drive);
+}
+
+void state_set_close(pool_t *pool, pool_close_t how)
+{
+    if (how > pool->close_how)
+        pool->close_how = how;
+    state_refuse_work(pool);
+}
+
+bool state_is_opening(pool_t *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    const bool is_opening = pool->phase == STATE_OPENING && pool->error.code == 0;
+    pthread_mutex_unlock(&pool->lock);
+    return is_opening;
+}
+
+/* ---- counting -------------------------------------------------------------------------------------------------- */
+
+void state_count(pool_t *pool, uint64_t *counter, uint64_t amount)
+{
+    pthread_mutex_lock(&pool->lock);
+    *counter += amount;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void state_set_pid(pool_t *pool, int32_t *field, int32_t pid)
+{
+    pthread_mutex_lock(&pool->lock);
+    *field = pid;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void state_worker_started(pool_t *pool, uint32_t tag)
+{
+    pool->stats.workers_started++;
+    pool->stats.tag = tag;
+}
+
+void state_set_warm(pool_t *pool, size_t count)
+{
+    pool->stats.warm = count;
+}
+
+void state_submitted(pool_t *pool, size_t count)
+{
+    pool->unsettled += count;
+    pool->stats.submitted += count;
+}
+
+void state_settled(pool_t *pool, pool_outcome_t outcome)
+{
+    pool->unsettled--;
+    pool->stats.settled[outcome]++;
+}
+
+void state_take_place(pool_t *pool)
+{
+    pool->running++;
+}
+
+void state_leave_place(pool_t *pool)
+{
+    pool->running--;
+    pthread_cond_broadcast(&pool->backlog.space);
+}
+
+void state_begin_call(pool_t *pool)
+{
+    pool->callers++;
+}
+
+void state_end_call(pool_t *pool)
+{
+    pool->callers--;
+    pthread_cond_broadcast(&pool->phase_changed);
+}
