@@ -231,8 +231,8 @@ static bool is_due(struct drive *drive)
     return atomic_load(&drive->next_at) <= process_now_ms();
 }
 
-/* Sleeps on while another thread owns the loop: that one does what there is to do. */
-static void own_again(struct drive *drive, int *quiet)
+/* Owns the loop, and sleeps while another thread does: that one does what there is to do, but does not keep time. */
+static void own(struct drive *drive, int *quiet)
 {
     while (pthread_mutex_trylock(&drive->ownership) != 0) {
         if (!atomic_load(&drive->is_driven)) {
@@ -248,7 +248,7 @@ static void own_again(struct drive *drive, int *quiet)
 void drive_main(struct drive *drive)
 {
     int quiet = 0;
-    pthread_mutex_lock(&drive->ownership);
+    own(drive, &quiet);
     while (run_through(drive)) {
         if (is_due(drive)) {
             drive_step(drive);
@@ -257,7 +257,7 @@ void drive_main(struct drive *drive)
         set_watched(drive, true);
         pthread_mutex_unlock(&drive->ownership);
         sleep_until(drive, choose_end(drive, &quiet));
-        own_again(drive, &quiet);
+        own(drive, &quiet);
     }
     pthread_mutex_unlock(&drive->ownership);
 }
