@@ -256,7 +256,7 @@ static void describe_retry(const struct peer *peer, const struct message_gone *g
         .over_memory = verdict->cause == POOL_CAUSE_MEMORY_LIMIT,
         .retry_oom = o->retry_oom,
         .memory_limit = job->record->memory_limit,
-        .memory_most = room_memory_most(&peer->pool->room),
+        .memory_most = admission_cap(&peer->pool->room.admission),
     };
 }
 

@@ -21,8 +21,6 @@ int dispatch_scan(pool_t *pool, struct admission_scan *scan, pool_job_t **found)
         answer = room_try(&pool->room, scan, job_fill_ticket(job));
         if (answer == ADMISSION_START)
             *found = job;
-        else
-            room_wait(&pool->room, scan->now);
     }
     return (int)answer;
 }
@@ -43,7 +41,7 @@ static void begin_admitted(pool_t *pool, pool_job_t *job, int64_t now)
 {
     struct admission_ticket *ticket = &job->record->ticket;
     ticket->name = job->kind->name;
-    room_begin(&pool->room, ticket, job_options(job)->rerunnable, now);
+    admission_begin(&pool->room.admission, ticket, job_options(job)->rerunnable, now);
 }
 
 /* Takes the next job that can start now out of where it waits: as find_startable. */

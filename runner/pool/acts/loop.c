@@ -84,10 +84,10 @@ static void step_evict(pool_t *pool, int64_t now)
     struct admission_ticket *ticket;
     if (!room_is_watch_due(&pool->room, now))
         return;
-    while ((ticket = room_victim(&pool->room, now)) != NULL) {
+    while ((ticket = admission_victim(&pool->room.admission, now)) != NULL) {
         const pool_job_t *job = job_of_ticket(ticket);
         if (!attempt_can_be_ended(job)) {
-            room_spare(&pool->room, ticket);
+            admission_spare(&pool->room.admission, ticket);
             continue;
         }
         room_evict(&pool->room, ticket, job->kind->name, now);
@@ -110,7 +110,7 @@ static void set_next(pool_t *pool, int64_t now)
     next = earlier(next, room_next(&pool->room));
     next = earlier(next, crew_next_at(&pool->crew));
     pthread_mutex_lock(&pool->lock);
-    state_set_warm(pool, pool->supervision.end_asked ? 0 : pool->crew.idle_count);
+    pool->stats.warm = pool->supervision.end_asked ? 0 : pool->crew.idle_count;
     next = earlier(next, backlog_next_at(&pool->backlog));
     pthread_mutex_unlock(&pool->lock);
     drive_set_next(&pool->drive, next);

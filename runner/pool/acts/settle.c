@@ -67,7 +67,8 @@ static void finish(pool_job_t *job, pool_outcome_t outcome)
     pthread_mutex_lock(&pool->lock);
     job_move(job, JOB_UNLISTED);
     backlog_forget(job);
-    state_settled(pool, outcome);
+    pool->unsettled--;
+    pool->stats.settled[outcome]++;
     atomic_store(&job->state, POOL_STATE_SETTLED);
     futures_settle(job);
     pthread_mutex_unlock(&pool->lock);

@@ -38,12 +38,12 @@ void spawn_step(pool_t *pool, int64_t now)
     link_send(&pool->server, MESSAGE_FORK, &request);
 }
 
-/* A worker is there: takes its ends out of the set. */
-static void add(pool_t *pool, uint64_t serial, struct descriptor_set *set)
+void spawn_born(pool_t *pool, uint64_t serial, struct descriptor_set *set)
 {
     const struct births_view view = view_now(pool);
     pthread_mutex_lock(&pool->lock);
-    state_worker_started(pool, (uint32_t)(serial >> 32)); /* the low half counts: worker/server.c */
+    pool->stats.workers_started++;
+    pool->stats.tag = (uint32_t)(serial >> 32); /* the low half counts: worker/server.c */
     pthread_mutex_unlock(&pool->lock);
     if (births_surplus(&view)) /* without its ends, which go with the set, it leaves */
         return;
@@ -70,12 +70,7 @@ void spawn_answered(pool_t *pool, const struct message_born *born, struct descri
     if (born->error != 0)
         spawn_failed(pool, strerror((int)born->error));
     else
-        add(pool, born->serial, set);
-}
-
-void spawn_replaced(pool_t *pool, uint64_t serial, struct descriptor_set *set)
-{
-    add(pool, serial, set);
+        spawn_born(pool, born->serial, set);
 }
 
 void spawn_forget(pool_t *pool)

@@ -10,11 +10,11 @@
 /* Asks for as many workers as are wanted now. */
 void spawn_step(pool_t *pool, int64_t now);
 
-/* A worker is there, or the fork server could not make one. Takes the worker's ends out of the set. */
+/* The fork server has made a worker that it was asked for, or could not. Takes the worker's ends out of the set. */
 void spawn_answered(pool_t *pool, const struct message_born *born, struct descriptor_set *set);
 
-/* A worker that was not asked for is there: the fork server has replaced one that ended. */
-void spawn_replaced(pool_t *pool, uint64_t serial, struct descriptor_set *set);
+/* A worker is there. Takes its ends out of the set. */
+void spawn_born(pool_t *pool, uint64_t serial, struct descriptor_set *set);
 
 /* The fork server is gone, and what it was asked for with it. */
 void spawn_forget(pool_t *pool);

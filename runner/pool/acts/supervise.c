@@ -184,7 +184,7 @@ static void on_gone(pool_t *pool, const struct message_gone *gone, struct descri
 {
     struct peer *peer = crew_find(&pool->crew, gone->serial);
     if (gone->replacement != 0)
-        spawn_replaced(pool, gone->replacement, set);
+        spawn_born(pool, gone->replacement, set);
     if (peer != NULL)
         attempt_end(peer, gone);
 }

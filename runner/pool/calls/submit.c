@@ -110,7 +110,8 @@ static int enqueue_locked(pool_t *pool, pool_job_t **jobs, size_t count, pool_re
         adopt(pool, jobs[i], keep);
         sooner = sooner || jobs[i]->timed.place == 1;
     }
-    state_submitted(pool, count);
+    pool->unsettled += count;
+    pool->stats.submitted += count;
     *news = news_of(pool, count, sooner);
     return 0;
 }

@@ -113,17 +113,9 @@ enum admission_answer room_try(struct room *room, struct admission_scan *scan, s
     const enum admission_answer answer = admission_try(scan, ticket);
     if (answer == ADMISSION_START)
         publish(room);
+    else
+        room->look_at = admission_look_at(&room->admission, scan->now);
     return answer;
-}
-
-void room_wait(struct room *room, int64_t now)
-{
-    room->look_at = admission_look_at(&room->admission, now);
-}
-
-void room_begin(struct room *room, struct admission_ticket *ticket, bool rerunnable, int64_t now)
-{
-    admission_begin(&room->admission, ticket, rerunnable, now);
 }
 
 void room_give_back(struct room *room, struct admission_ticket *ticket)
@@ -144,11 +136,6 @@ void room_ended(struct room *room, struct admission_ticket *ticket, uint64_t pea
     publish(room);
 }
 
-uint64_t room_memory_most(const struct room *room)
-{
-    return admission_cap(&room->admission);
-}
-
 /* ---- below the floor ------------------------------------------------------------------------------------------- */
 
 bool room_is_watch_due(struct room *room, int64_t now)
@@ -165,22 +152,12 @@ bool room_is_watch_due(struct room *room, int64_t now)
     return true;
 }
 
-struct admission_ticket *room_victim(struct room *room, int64_t now)
-{
-    return admission_victim(&room->admission, now);
-}
-
 void room_evict(struct room *room, struct admission_ticket *ticket, const char *name, int64_t now)
 {
     admission_evict(&room->admission, ticket, now);
     log_hook_say(room->log, "job %s gives way: %llu MiB are available, memory_floor is %llu MiB", name,
                  (unsigned long long)room->admission.available >> 20,
                  (unsigned long long)room->admission.rules.floor >> 20);
-}
-
-void room_spare(struct room *room, struct admission_ticket *ticket)
-{
-    admission_spare(&room->admission, ticket);
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------------- */

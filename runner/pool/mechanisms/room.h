@@ -43,14 +43,9 @@ void room_look(struct room *room, int64_t now);
 /* A dispatch begins: nothing is known yet of jobs that may not start. */
 void room_begin_dispatch(struct room *room, int64_t now, bool can_start);
 
-/* Whether this ticket, the next in a scan's order, may start: admission_try. */
+/* Whether this ticket, the next in a scan's order, may start: admission_try. One that may not is looked at again in
+ * time. */
 enum admission_answer room_try(struct room *room, struct admission_scan *scan, struct admission_ticket *ticket);
-
-/* A job waits that may not start: it is looked at again in time. */
-void room_wait(struct room *room, int64_t now);
-
-/* What was reserved for it before it came starts now: admission_begin. */
-void room_begin(struct room *room, struct admission_ticket *ticket, bool rerunnable, int64_t now);
 
 /* It did not start after all: admission_give_back. */
 void room_give_back(struct room *room, struct admission_ticket *ticket);
@@ -62,16 +57,12 @@ void room_used(struct room *room, struct admission_ticket *ticket, uint64_t most
  * lower bound of it. */
 void room_ended(struct room *room, struct admission_ticket *ticket, uint64_t peak, bool learn);
 
-/* Bytes that a job's limit may grow to. */
-uint64_t room_memory_most(const struct room *room);
-
-/* Whether the floor is to be looked at now. Also asks the kernel to tell of pressure, once the pool is a second old. */
+/* Whether the floor is to be looked at now: admission_victim follows. Also asks the kernel to tell of pressure, once the
+ * pool is a second old. */
 bool room_is_watch_due(struct room *room, int64_t now);
 
-/* The next ticket that has to make room; NULL: none. The caller says what becomes of each: room_evict, or room_spare. */
-struct admission_ticket *room_victim(struct room *room, int64_t now);
+/* The job of a ticket is ended to make room: admission_evict, and a line in the log. */
 void room_evict(struct room *room, struct admission_ticket *ticket, const char *name, int64_t now);
-void room_spare(struct room *room, struct admission_ticket *ticket);
 
 /* A job outside of the pool asked for room while nothing starts. True: the log is to be told soon, in a step. */
 bool room_ask(struct room *room);

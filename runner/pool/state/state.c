@@ -183,29 +183,6 @@ void state_set_pid(pool_t *pool, int32_t *field, int32_t pid)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void state_worker_started(pool_t *pool, uint32_t tag)
-{
-    pool->stats.workers_started++;
-    pool->stats.tag = tag;
-}
-
-void state_set_warm(pool_t *pool, size_t count)
-{
-    pool->stats.warm = count;
-}
-
-void state_submitted(pool_t *pool, size_t count)
-{
-    pool->unsettled += count;
-    pool->stats.submitted += count;
-}
-
-void state_settled(pool_t *pool, pool_outcome_t outcome)
-{
-    pool->unsettled--;
-    pool->stats.settled[outcome]++;
-}
-
 void state_take_place(pool_t *pool)
 {
     pool->running++;

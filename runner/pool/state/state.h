@@ -69,14 +69,14 @@ struct pool {
     atomic_ullong held; /* bytes of arguments not yet dropped and results not yet released; job.c and settle.c */
 
     pthread_mutex_t lock;
-    enum state_phase phase; /* from here to stats: state.c */
+    enum state_phase phase; /* from here to callers: state.c */
     pool_close_t close_how;
     pool_error_t error; /* why it never opened, or failed; code 0: it has not */
     pthread_cond_t phase_changed;
-    size_t running;   /* jobs that hold a worker until it is reaped, admitted jobs, and reservations */
-    size_t unsettled; /* jobs that are not settled */
-    size_t callers;   /* threads that are blocked inside a call */
-    pool_stats_t stats;
+    size_t running;     /* jobs that hold a worker until it is reaped, admitted jobs, and reservations */
+    size_t callers;     /* threads that are blocked inside a call */
+    size_t unsettled;   /* jobs that are not settled: submit.c adds, settle.c takes away */
+    pool_stats_t stats; /* each figure by the file that counts it */
     struct backlog backlog;
     struct futures futures;
     struct pool_jobs asked;                /* to be cancelled or sent a signal: cancel.c adds, loop.c takes */
@@ -131,15 +131,6 @@ bool state_is_opening(pool_t *pool);
 /* Adds to one of the pool's counters, or sets it. Takes the lock. */
 void state_count(pool_t *pool, uint64_t *counter, uint64_t amount);
 void state_set_pid(pool_t *pool, int32_t *field, int32_t pid);
-
-/* A worker was made: tag is what the pool's processes carry. How many idle workers there are. The caller holds the lock.
- */
-void state_worker_started(pool_t *pool, uint32_t tag);
-void state_set_warm(pool_t *pool, size_t count);
-
-/* So many jobs were submitted; one is settled. The caller holds the lock. */
-void state_submitted(pool_t *pool, size_t count);
-void state_settled(pool_t *pool, pool_outcome_t outcome);
 
 /* A job, or a reservation, holds one of the places of `workers`; leaves it. The caller holds the lock. */
 void state_take_place(pool_t *pool);
