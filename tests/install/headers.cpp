@@ -4,6 +4,9 @@
 #include <cstdio>
 #include <cstring>
 #include <reclaim/call.h>
+#include <reclaim/client.h>
+#include <reclaim/map.h>
+#include <reclaim/module.h>
 #include <reclaim/msgpack.h>
 #include <reclaim/pool.h>
 
