@@ -53,9 +53,9 @@ typedef struct pool_client_job {
     int32_t priority;
     double timeout, kill_after, cpu_time; /* seconds; kill_after POOL_NONE: at once */
     int64_t memory, expected;             /* bytes */
-    int32_t pids, nofile, nice;
+    int32_t pids, nofile, nice, cpu_weight;
     int64_t output_limit; /* POOL_NONE: nothing may be written */
-    bool huge_pages, rerunnable;
+    bool huge_pages, rerunnable, memory_backstop;
     int32_t retries; /* runs in all */
     double retry_delay, retry_oom;
     double delay, start_at;

@@ -1,0 +1,109 @@
+#include "settings.h"
+
+#include <string.h>
+
+#define IN_BOTH(client, options) offsetof(pool_client_job_t, client), offsetof(pool_job_options_t, options)
+#define MEMORY_LEAST             ((int64_t)1024 * 1024) /* a process needs as much to start */
+
+const struct setting settings[SETTING_ROW_COUNT_] = {
+    [SETTING_TIMEOUT] = {"timeout", SETTING_SECONDS, IN_BOTH(timeout, timeout_ms), false, 0, 0},
+    [SETTING_KILL_AFTER] = {"kill_after", SETTING_SECONDS, IN_BOTH(kill_after, kill_after_ms), true, 0, 0},
+    [SETTING_CPU_TIME] = {"cpu_time", SETTING_SECONDS, IN_BOTH(cpu_time, cpu_ms), false, 0, 0},
+    [SETTING_MEMORY] = {"memory", SETTING_NUMBER, IN_BOTH(memory, memory_limit), false, MEMORY_LEAST, INT64_MAX / 4},
+    [SETTING_MEMORY_BACKSTOP] = {"memory_backstop", SETTING_FLAG, IN_BOTH(memory_backstop, memory_backstop), false, 0,
+                                 0},
+    [SETTING_EXPECTED] = {"expected", SETTING_NUMBER, IN_BOTH(expected, memory_expected), true, 0, INT64_MAX},
+    [SETTING_PIDS] = {"pids", SETTING_COUNT, IN_BOTH(pids, pids), false, 1, INT32_MAX},
+    [SETTING_CPU_WEIGHT] = {"cpu_weight", SETTING_COUNT, IN_BOTH(cpu_weight, cpu_weight), false, 1, 10000},
+    [SETTING_NOFILE] = {"nofile", SETTING_COUNT, IN_BOTH(nofile, nofile), false, 1, INT32_MAX},
+    [SETTING_NICE] = {"nice", SETTING_COUNT, IN_BOTH(nice, nice), false, -40, 40},
+    [SETTING_OUTPUT_LIMIT] = {"output_limit", SETTING_NUMBER, IN_BOTH(output_limit, output_limit), true, 0, INT64_MAX},
+    [SETTING_HUGE_PAGES] = {"huge_pages", SETTING_FLAG, IN_BOTH(huge_pages, huge_pages), false, 0, 0},
+    [SETTING_RERUNNABLE] = {"rerunnable", SETTING_FLAG, IN_BOTH(rerunnable, rerunnable), false, 0, 0},
+};
+
+static const size_t sizes[] = {[SETTING_NUMBER] = sizeof(int64_t),
+                               [SETTING_COUNT] = sizeof(int32_t),
+                               [SETTING_FACTOR] = sizeof(double),
+                               [SETTING_FLAG] = sizeof(bool)};
+
+static const void *member_of(const pool_client_job_t *job, const struct setting *setting)
+{
+    return (const char *)job + setting->in_client;
+}
+
+/* ---- into a request -------------------------------------------------------------------------------------------- */
+
+static void pack_real(const struct setting *setting, double value, pool_fields_t *fields)
+{
+    if (value != 0)
+        pool_fields_double(fields, setting->name, setting->has_zero && value == POOL_NONE ? 0 : value);
+}
+
+static void pack_whole(const struct setting *setting, int64_t value, pool_fields_t *fields)
+{
+    if (value != 0)
+        pool_fields_int(fields, setting->name, setting->has_zero && value == POOL_NONE ? 0 : value);
+}
+
+void settings_pack(const pool_client_job_t *job, pool_fields_t *fields)
+{
+    for (const struct setting *setting = settings; setting < settings + SETTING_ROW_COUNT_; setting++) {
+        const void *from = member_of(job, setting);
+        switch (setting->type) {
+        case SETTING_SECONDS:
+        case SETTING_FACTOR:
+            pack_real(setting, *(const double *)from, fields);
+            break;
+        case SETTING_NUMBER:
+            pack_whole(setting, *(const int64_t *)from, fields);
+            break;
+        case SETTING_COUNT:
+            pack_whole(setting, *(const int32_t *)from, fields);
+            break;
+        case SETTING_FLAG:
+            if (*(const bool *)from)
+                pool_fields_bool(fields, setting->name, true);
+            break;
+        }
+    }
+}
+
+/* ---- from one struct to the other ------------------------------------------------------------------------------ */
+
+/* Rounded up, so that no time is shorter than it was said. */
+static int64_t to_ms(double seconds)
+{
+    const int64_t ms = (int64_t)(seconds * 1000);
+    return seconds == POOL_NONE ? POOL_NONE : ms + ((double)ms < seconds * 1000);
+}
+
+static double to_seconds(int64_t ms)
+{
+    return ms == POOL_NONE ? POOL_NONE : (double)ms / 1000;
+}
+
+static void copy(const struct setting *setting, pool_client_job_t *job, pool_job_options_t *options, bool to_options)
+{
+    void *client = (char *)job + setting->in_client, *library = (char *)options + setting->in_options;
+    if (setting->type != SETTING_SECONDS)
+        memcpy(to_options ? library : client, to_options ? client : library, sizes[setting->type]);
+    else if (to_options)
+        *(int64_t *)library = to_ms(*(const double *)client);
+    else
+        *(double *)client = to_seconds(*(const int64_t *)library);
+}
+
+void settings_to_options(const pool_client_job_t *job, pool_job_options_t *options)
+{
+    pool_client_job_t from = *job;
+    for (size_t i = 0; i < SETTING_ROW_COUNT_; i++)
+        copy(&settings[i], &from, options, true);
+}
+
+void settings_from_options(const pool_job_options_t *options, pool_client_job_t *job)
+{
+    pool_job_options_t from = *options;
+    for (size_t i = 0; i < SETTING_ROW_COUNT_; i++)
+        copy(&settings[i], job, &from, false);
+}

@@ -1,0 +1,55 @@
+/* settings.h - the settings of a job: one table, which library, client, daemon, command and protocol read.
+ *
+ * A setting is a field of `submit` (docs/protocol.md, "A job"), a member of pool_client_job_t, which has the field's
+ * type, and a member of pool_job_options_t. A new one is a row here, and a member in both structs. Pure. */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <reclaim/client.h>
+#include <reclaim/map.h>
+#include <stddef.h>
+
+enum setting_type {
+    SETTING_SECONDS = 1, /* client and protocol: double, seconds; options: int64_t, milliseconds */
+    SETTING_NUMBER,      /* int64_t */
+    SETTING_COUNT,       /* int32_t */
+    SETTING_FACTOR,      /* double */
+    SETTING_FLAG         /* bool */
+};
+
+struct setting {
+    const char *name; /* the field's */
+    enum setting_type type;
+    size_t in_client, in_options; /* offsets of the members */
+    bool has_zero;       /* 0 in the protocol says something: POOL_NONE in both structs, where 0 is "not given" */
+    int64_t least, most; /* of numbers, counts and factors in the protocol; both 0: any */
+};
+
+/* The rows, in the order in which a specification is kept. */
+enum setting_row {
+    SETTING_TIMEOUT,
+    SETTING_KILL_AFTER,
+    SETTING_CPU_TIME,
+    SETTING_MEMORY,
+    SETTING_MEMORY_BACKSTOP,
+    SETTING_EXPECTED,
+    SETTING_PIDS,
+    SETTING_CPU_WEIGHT,
+    SETTING_NOFILE,
+    SETTING_NICE,
+    SETTING_OUTPUT_LIMIT,
+    SETTING_HUGE_PAGES,
+    SETTING_RERUNNABLE,
+    SETTING_ROW_COUNT_
+};
+
+extern const struct setting settings[SETTING_ROW_COUNT_];
+
+/* Adds a field for each setting that is given. */
+void settings_pack(const pool_client_job_t *job, pool_fields_t *fields);
+
+/* Copies the settings of a job into options, and of options into a job; the other members stay as they are. */
+void settings_to_options(const pool_client_job_t *job, pool_job_options_t *options);
+void settings_from_options(const pool_job_options_t *options, pool_client_job_t *job);
+
+#endif
