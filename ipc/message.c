@@ -27,15 +27,15 @@ static const struct field server_fields[] = {U(server, generation), U(server, pi
 static const struct field server_lost_fields[] = {U(server_lost, generation), S(server_lost, status)};
 static const struct field hello_fields[] = {S(hello, code), U(hello, method), U(hello, notes), B(hello, message)};
 static const struct field fork_fields[] = {U(fork, count)};
-static const struct field kill_fields[] = {U(kill, serial), U(kill, verdict), S(kill, grace_ms)};
+static const struct field kill_fields[] = {U(kill, serial), U(kill, reason), S(kill, grace_ms)};
 static const struct field signal_fields[] = {U(signal, serial), U(signal, signal)};
-static const struct field started_fields[] = {
-    U(started, serial), S(started, timeout_ms), S(started, kill_after_ms), S(started, cpu_ms), S(started, pids), U(started, pausable),
-    S(started, memory_limit), S(started, every_ms), U(started, argument)};
+static const struct field watch_fields[] = {
+    U(watch, serial), S(watch, timeout_ms), S(watch, kill_after_ms), S(watch, cpu_ms), S(watch, pids), U(watch, pausable),
+    S(watch, memory_limit), S(watch, every_ms), U(watch, argument)};
 static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
 static const struct field memory_fields[] = {U(memory, serial), U(memory, bytes), U(memory, most)};
 static const struct field gone_fields[] = {
-    U(gone, serial), S(gone, status), U(gone, verdict), U(gone, ready), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
+    U(gone, serial), S(gone, status), U(gone, reason), U(gone, ready), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
     U(gone, minor_faults), U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
     U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, met), B(gone, crash), B(gone, frame)};
 static const struct field task_fields[] = {
@@ -58,7 +58,7 @@ static const struct layout layouts[MESSAGE_TYPE_COUNT_] = {
     [MESSAGE_SERVER] = LAYOUT(server_fields),     [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
     [MESSAGE_HELLO] = LAYOUT(hello_fields),       [MESSAGE_FORK] = LAYOUT(fork_fields),
     [MESSAGE_SIGNAL] = LAYOUT(signal_fields),     [MESSAGE_KILL] = LAYOUT(kill_fields),
-    [MESSAGE_STARTED] = LAYOUT(started_fields),   [MESSAGE_BORN] = LAYOUT(born_fields),
+    [MESSAGE_WATCH] = LAYOUT(watch_fields),       [MESSAGE_BORN] = LAYOUT(born_fields),
     [MESSAGE_MEMORY] = LAYOUT(memory_fields),     [MESSAGE_GONE] = LAYOUT(gone_fields),
     [MESSAGE_TASK] = LAYOUT(task_fields),         [MESSAGE_COMMAND] = LAYOUT(command_fields),
     [MESSAGE_PROGRESS] = LAYOUT(progress_fields), [MESSAGE_PARTIAL] = LAYOUT(partial_fields),

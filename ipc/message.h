@@ -24,7 +24,7 @@ enum message_type {
     MESSAGE_FORK,
     MESSAGE_KILL,
     MESSAGE_SIGNAL,
-    MESSAGE_STARTED,
+    MESSAGE_WATCH,
     MESSAGE_BORN,
     MESSAGE_MEMORY,
     MESSAGE_GONE,
@@ -81,23 +81,23 @@ struct message_fork {
 };
 
 /* Why a fork server kills, decided by whoever asked first. */
-enum message_verdict {
-    VERDICT_NONE = 0,
-    VERDICT_CANCELLED,
-    VERDICT_TIMEOUT,
-    VERDICT_CPU_LIMIT,
-    VERDICT_OUTPUT_LIMIT,
-    VERDICT_PROCESS_LIMIT,
-    VERDICT_PROTOCOL,
-    VERDICT_BIRTH, /* not ready within its deadline */
-    VERDICT_MEMORY_LIMIT,
-    VERDICT_EVICTED, /* its memory is needed by others */
-    VERDICT_COUNT_
+enum message_kill_reason {
+    KILL_NONE = 0,
+    KILL_CANCELLED,
+    KILL_TIMEOUT,
+    KILL_CPU_LIMIT,
+    KILL_OUTPUT_LIMIT,
+    KILL_PROCESS_LIMIT,
+    KILL_PROTOCOL,
+    KILL_BIRTH, /* not ready within its deadline */
+    KILL_MEMORY_LIMIT,
+    KILL_EVICTED, /* its memory is needed by others */
+    KILL_COUNT_
 };
 
 struct message_kill {
     uint64_t serial;
-    uint64_t verdict;
+    uint64_t reason;
     int64_t grace_ms; /* between SIGTERM and SIGKILL; 0: SIGKILL at once */
 };
 
@@ -108,7 +108,7 @@ struct message_signal {
 };
 
 /* A task with limits is on its way to the worker, or one without has run for some milliseconds. -1: none. */
-struct message_started {
+struct message_watch {
     uint64_t serial;
     int64_t timeout_ms, kill_after_ms, cpu_ms, pids;
     uint64_t pausable;    /* a command: its time does not run while it is stopped */
@@ -143,7 +143,7 @@ enum message_oom {
 struct message_gone {
     uint64_t serial;
     int64_t status; /* as wait(2) */
-    uint64_t verdict;
+    uint64_t reason;
     uint64_t ready;       /* it had come as far as to wait for a task */
     uint64_t begun;       /* it had read its task */
     uint64_t replacement; /* serial of the worker born in its place, with it that one's ends; 0: none */

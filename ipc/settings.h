@@ -18,11 +18,11 @@ enum setting_type {
 };
 
 struct setting {
-    const char *name; /* the field's */
-    enum setting_type type;
+    const char *name;             /* the field's */
     size_t in_client, in_options; /* offsets of the members */
-    bool has_zero;       /* 0 in the protocol says something: POOL_NONE in both structs, where 0 is "not given" */
-    int64_t least, most; /* of numbers, counts and factors in the protocol; both 0: any */
+    int64_t least, most;          /* of numbers, counts and factors in the protocol; both 0: any */
+    enum setting_type type;
+    bool has_zero; /* 0 in the protocol says something: POOL_NONE in both structs, where 0 is "not given" */
 };
 
 /* The rows, in the order in which a specification is kept. */

@@ -29,7 +29,7 @@ static void test_ladder_without_limits_waits(void **state)
     assert_int_equal(ladder_step(&ladder, INT64_MAX, 0), LADDER_WAIT);
     assert_true(ladder_next(&ladder, 0) == LADDER_NEVER);
     assert_true(ladder_next(&ladder, 1000) == LADDER_NEVER);
-    assert_int_equal(ladder.verdict, 0);
+    assert_int_equal(ladder.reason, 0);
 }
 
 static void test_ladder_terminates_then_kills(void **state)
@@ -44,7 +44,7 @@ static void test_ladder_terminates_then_kills(void **state)
     assert_int_equal(ladder_step(&ladder, 150, 0), LADDER_KILL);
     assert_true(ladder_next(&ladder, 0) == LADDER_NEVER);
     assert_quiet(&ladder, 150, 400);
-    assert_int_equal(ladder.verdict, CANCEL);
+    assert_int_equal(ladder.reason, CANCEL);
 }
 
 static void test_ladder_without_grace_kills_at_once(void **state)
@@ -73,9 +73,9 @@ static void test_ladder_deadline(void **state)
     ladder_limit(&ladder, 200, TIMEOUT, 30);
     assert_int_equal(ladder_next(&ladder, 0), 200);
     assert_quiet(&ladder, 0, 199);
-    assert_int_equal(ladder.verdict, 0);
+    assert_int_equal(ladder.reason, 0);
     assert_int_equal(ladder_step(&ladder, 203, 0), LADDER_TERM); /* a little late: the grace counts from here */
-    assert_int_equal(ladder.verdict, TIMEOUT);
+    assert_int_equal(ladder.reason, TIMEOUT);
     assert_int_equal(ladder_next(&ladder, 0), 233);
     assert_quiet(&ladder, 203, 232);
     assert_int_equal(ladder_step(&ladder, 233, 0), LADDER_KILL);
@@ -87,7 +87,7 @@ static void test_ladder_deadline_without_grace(void **state)
     struct ladder ladder = fresh();
     ladder_limit(&ladder, 200, TIMEOUT, 0);
     assert_int_equal(ladder_step(&ladder, 200, 0), LADDER_KILL);
-    assert_int_equal(ladder.verdict, TIMEOUT);
+    assert_int_equal(ladder.reason, TIMEOUT);
 }
 
 /* While the job is stopped its deadline does not run; a grace under way does. */
@@ -104,7 +104,7 @@ static void test_ladder_deadline_leaves_out_pauses(void **state)
     assert_int_equal(ladder_step(&ladder, 630, 500), LADDER_KILL);
 }
 
-/* The first verdict stays; the sooner end counts. */
+/* The first reason stays; the sooner end counts. */
 static void test_ladder_second_request_makes_it_sooner(void **state)
 {
     (void)state;
@@ -120,7 +120,7 @@ static void test_ladder_second_request_makes_it_sooner(void **state)
     assert_int_equal(ladder_step(&ladder, 130, 0), LADDER_KILL);
     ladder_ask(&ladder, OTHER, 0, 131);
     assert_quiet(&ladder, 131, 140);
-    assert_int_equal(ladder.verdict, CANCEL);
+    assert_int_equal(ladder.reason, CANCEL);
 }
 
 static void test_ladder_deadline_after_a_request_changes_nothing(void **state)
@@ -131,7 +131,7 @@ static void test_ladder_deadline_after_a_request_changes_nothing(void **state)
     ladder_ask(&ladder, CANCEL, 1000, 100);
     assert_int_equal(ladder_step(&ladder, 100, 0), LADDER_TERM);
     assert_quiet(&ladder, 101, 1099);
-    assert_int_equal(ladder.verdict, CANCEL);
+    assert_int_equal(ladder.reason, CANCEL);
     assert_int_equal(ladder_step(&ladder, 1100, 0), LADDER_KILL);
 }
 

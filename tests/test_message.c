@@ -20,7 +20,7 @@ static const struct shape {
     {MESSAGE_FORK, "U", sizeof(struct message_fork)},
     {MESSAGE_KILL, "UUS", sizeof(struct message_kill)},
     {MESSAGE_SIGNAL, "UU", sizeof(struct message_signal)},
-    {MESSAGE_STARTED, "USSSSUSSU", sizeof(struct message_started)},
+    {MESSAGE_WATCH, "USSSSUSSU", sizeof(struct message_watch)},
     {MESSAGE_BORN, "UUU", sizeof(struct message_born)},
     {MESSAGE_MEMORY, "UUU", sizeof(struct message_memory)},
     {MESSAGE_GONE, "USUUUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},

@@ -126,14 +126,14 @@ static void test_slot_report_of_cpu_limits(void **state)
         int64_t cpu_ms;
         int status;
         long seconds;
-        uint64_t verdict, expected;
+        uint64_t reason, expected;
     } table_of_ends[] = {
-        {1000, SIGXCPU, 1, VERDICT_NONE, VERDICT_CPU_LIMIT},
-        {1000, SIGKILL, 2, VERDICT_NONE, VERDICT_CPU_LIMIT}, /* it caught SIGXCPU */
-        {1000, SIGKILL, 0, VERDICT_NONE, VERDICT_NONE},
-        {1000, 0, 5, VERDICT_NONE, VERDICT_NONE},
-        {-1, SIGXCPU, 5, VERDICT_NONE, VERDICT_NONE},
-        {1000, SIGXCPU, 1, VERDICT_CANCELLED, VERDICT_CANCELLED},
+        {1000, SIGXCPU, 1, KILL_NONE, KILL_CPU_LIMIT},
+        {1000, SIGKILL, 2, KILL_NONE, KILL_CPU_LIMIT}, /* it caught SIGXCPU */
+        {1000, SIGKILL, 0, KILL_NONE, KILL_NONE},
+        {1000, 0, 5, KILL_NONE, KILL_NONE},
+        {-1, SIGXCPU, 5, KILL_NONE, KILL_NONE},
+        {1000, SIGXCPU, 1, KILL_CANCELLED, KILL_CANCELLED},
     };
     for (size_t i = 0; i < sizeof table_of_ends / sizeof table_of_ends[0]; i++) {
         char crash[64];
@@ -142,9 +142,9 @@ static void test_slot_report_of_cpu_limits(void **state)
         slot->cpu_ms = table_of_ends[i].cpu_ms;
         slot->status = table_of_ends[i].status;
         slot->usage.ru_utime.tv_sec = table_of_ends[i].seconds;
-        slot->ladder.verdict = table_of_ends[i].verdict;
+        slot->ladder.reason = table_of_ends[i].reason;
         slot_report(slot, &metering, crash, sizeof crash, &gone);
-        assert_int_equal(gone.verdict, table_of_ends[i].expected);
+        assert_int_equal(gone.reason, table_of_ends[i].expected);
         slot_free(slot);
     }
 }

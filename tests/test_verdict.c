@@ -27,11 +27,11 @@ static const struct row {
     {{.has_result = true, .code = 3, .text = ""}, POOL_FAILED, POOL_CAUSE_EXITED, 3, 0, "returned 3"},
     {{.has_result = true, .code = 3, .text = "100%s%n"}, POOL_FAILED, POOL_CAUSE_EXITED, 3, 0, "100%s%n"},
     /* ... whatever kill was under way */
-    {{.has_result = true, .verdict = VERDICT_CANCELLED}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, "returned 0"},
-    {{.has_result = true, .verdict = VERDICT_TIMEOUT}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, "returned 0"},
+    {{.has_result = true, .reason = KILL_CANCELLED}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, "returned 0"},
+    {{.has_result = true, .reason = KILL_TIMEOUT}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, "returned 0"},
     /* a command's own word */
     {{.has_result = true, .is_command = true}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, "exited 0"},
-    {{.has_result = true, .is_command = true, .verdict = VERDICT_TIMEOUT}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, ""},
+    {{.has_result = true, .is_command = true, .reason = KILL_TIMEOUT}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, ""},
     {{.has_result = true, .is_command = true, .code = 2}, POOL_FAILED, POOL_CAUSE_EXITED, 2, 0, "exited 2"},
     {{.has_result = true, .is_command = true, .code = 127, .start = START_NOT_FOUND, .text = "sh: no"},
      POOL_FAILED,
@@ -83,54 +83,54 @@ static const struct row {
      SIGXCPU,
      "signal 24"},
     /* a command that was ended for a reason, and took it in different ways */
-    {{.has_result = true, .is_command = true, .signal = SIGTERM, .verdict = VERDICT_TIMEOUT, .timeout_ms = 1500},
+    {{.has_result = true, .is_command = true, .signal = SIGTERM, .reason = KILL_TIMEOUT, .timeout_ms = 1500},
      POOL_TIMED_OUT,
      POOL_CAUSE_TIMEOUT,
      0,
      SIGTERM,
      "1.5 s"},
-    {{.has_result = true, .is_command = true, .code = 143, .verdict = VERDICT_CANCELLED},
+    {{.has_result = true, .is_command = true, .code = 143, .reason = KILL_CANCELLED},
      POOL_CANCELLED,
      POOL_CAUSE_CANCELLED,
      143,
      0,
      "cancelled"},
     /* ended by the fork server */
-    {{.status = KILLED(SIGTERM), .verdict = VERDICT_CANCELLED}, POOL_CANCELLED, POOL_CAUSE_CANCELLED, 0, SIGTERM, ""},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_TIMEOUT, .timeout_ms = 2000},
+    {{.status = KILLED(SIGTERM), .reason = KILL_CANCELLED}, POOL_CANCELLED, POOL_CAUSE_CANCELLED, 0, SIGTERM, ""},
+    {{.status = KILLED(SIGKILL), .reason = KILL_TIMEOUT, .timeout_ms = 2000},
      POOL_TIMED_OUT,
      POOL_CAUSE_TIMEOUT,
      0,
      SIGKILL,
      "timeout of 2 s"},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_TIMEOUT, .timeout_ms = 2000, .deadline = true},
+    {{.status = KILLED(SIGKILL), .reason = KILL_TIMEOUT, .timeout_ms = 2000, .deadline = true},
      POOL_TIMED_OUT,
      POOL_CAUSE_TIMEOUT,
      0,
      SIGKILL,
      "deadline"},
-    {{.status = KILLED(SIGXCPU), .verdict = VERDICT_CPU_LIMIT, .cpu_ms = 3000},
+    {{.status = KILLED(SIGXCPU), .reason = KILL_CPU_LIMIT, .cpu_ms = 3000},
      POOL_TIMED_OUT,
      POOL_CAUSE_CPU_LIMIT,
      0,
      SIGXCPU,
      "3 s"},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_OUTPUT_LIMIT, .output_limit = 77},
+    {{.status = KILLED(SIGKILL), .reason = KILL_OUTPUT_LIMIT, .output_limit = 77},
      POOL_FAILED,
      POOL_CAUSE_OUTPUT_LIMIT,
      0,
      SIGKILL,
      "77 bytes"},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_PROCESS_LIMIT, .pids = 5},
+    {{.status = KILLED(SIGKILL), .reason = KILL_PROCESS_LIMIT, .pids = 5},
      POOL_FAILED,
      POOL_CAUSE_PROCESS_LIMIT,
      0,
      SIGKILL,
      "5 processes"},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_PROTOCOL}, POOL_CRASHED, POOL_CAUSE_PROTOCOL, 0, SIGKILL, ""},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_BIRTH}, POOL_LOST, POOL_CAUSE_LOST, 0, SIGKILL, "not ready"},
+    {{.status = KILLED(SIGKILL), .reason = KILL_PROTOCOL}, POOL_CRASHED, POOL_CAUSE_PROTOCOL, 0, SIGKILL, ""},
+    {{.status = KILLED(SIGKILL), .reason = KILL_BIRTH}, POOL_LOST, POOL_CAUSE_LOST, 0, SIGKILL, "not ready"},
     /* ... and it left by itself before the signal came */
-    {{.status = EXITED(1), .verdict = VERDICT_TIMEOUT}, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, 0, 0, ""},
+    {{.status = EXITED(1), .reason = KILL_TIMEOUT}, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, 0, 0, ""},
     /* ended by itself, or by others */
     {{.status = KILLED(SIGSEGV)}, POOL_CRASHED, POOL_CAUSE_SIGNALLED, 0, SIGSEGV, "signal 11"},
     {{.status = KILLED(SIGSEGV) | 0x80}, POOL_CRASHED, POOL_CAUSE_SIGNALLED, 0, SIGSEGV, "signal 11"}, /* with a core */
@@ -146,7 +146,7 @@ static const struct row {
     /* what it said is not to be believed */
     {{.protocol_error = true, .has_result = true}, POOL_CRASHED, POOL_CAUSE_PROTOCOL, 0, 0, "no legal message"},
     {{.protocol_error = true, .lost = true}, POOL_CRASHED, POOL_CAUSE_PROTOCOL, 0, 0, ""},
-    {{.protocol_error = true, .status = KILLED(SIGKILL), .verdict = VERDICT_PROTOCOL},
+    {{.protocol_error = true, .status = KILLED(SIGKILL), .reason = KILL_PROTOCOL},
      POOL_CRASHED,
      POOL_CAUSE_PROTOCOL,
      0,
@@ -155,7 +155,7 @@ static const struct row {
     {{.status = KILLED(SIGKILL), .oom = OOM_BELOW}, POOL_CRASHED, POOL_CAUSE_KILLED, 0, SIGKILL, "before 5.17"},
     {{.has_result = true, .unkillable = true}, POOL_DONE, POOL_CAUSE_UNKILLABLE, 0, 0, "returned 0; what it left"},
     {{.has_result = true, .code = 3, .unkillable = true}, POOL_FAILED, POOL_CAUSE_UNKILLABLE, 3, 0, "cannot be killed"},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_TIMEOUT, .unkillable = true},
+    {{.status = KILLED(SIGKILL), .reason = KILL_TIMEOUT, .unkillable = true},
      POOL_TIMED_OUT,
      POOL_CAUSE_TIMEOUT,
      0,
@@ -164,7 +164,7 @@ static const struct row {
     {{.value_bad = true, .has_result = true}, POOL_CRASHED, POOL_CAUSE_PROTOCOL, 0, 0, "size"},
     /* memory: the job's own limit by us or by the kernel, and everything else that an OOM killer does */
     {{.status = KILLED(SIGKILL),
-      .verdict = VERDICT_MEMORY_LIMIT,
+      .reason = KILL_MEMORY_LIMIT,
       .memory_limit = 3 << 20,
       .peak = 7 << 19,
       .method = "sampled"},
@@ -203,13 +203,13 @@ static const struct row {
      0,
      SIGSEGV,
      ""},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_CANCELLED, .oom = OOM_MACHINE, .method = "sampled"},
+    {{.status = KILLED(SIGKILL), .reason = KILL_CANCELLED, .oom = OOM_MACHINE, .method = "sampled"},
      POOL_CANCELLED,
      POOL_CAUSE_CANCELLED,
      0,
      SIGKILL,
      ""},
-    {{.status = KILLED(SIGKILL), .verdict = VERDICT_EVICTED}, POOL_LOST, POOL_CAUSE_LOST, 0, SIGKILL, "to make room"},
+    {{.status = KILLED(SIGKILL), .reason = KILL_EVICTED}, POOL_LOST, POOL_CAUSE_LOST, 0, SIGKILL, "to make room"},
     /* nobody knows */
     {{.lost = true}, POOL_LOST, POOL_CAUSE_LOST, 0, 0, "fork server"},
     {{.lost = true, .has_result = true}, POOL_LOST, POOL_CAUSE_LOST, 0, 0, "fork server"},
@@ -270,7 +270,7 @@ static void assert_sound(const struct verdict_ending *e, const struct verdict *v
         assert_true(e->oom != OOM_NONE && verdict->signal == SIGKILL);
     if (verdict->cause == POOL_CAUSE_KILLED)
         assert_true(e->oom == OOM_NONE && verdict->signal == SIGKILL &&
-                    (e->verdict == VERDICT_NONE || e->verdict >= VERDICT_COUNT_));
+                    (e->reason == KILL_NONE || e->reason >= KILL_COUNT_));
     if (verdict->cause == POOL_CAUSE_SIGNALLED)
         assert_true(verdict->signal != 0 && verdict->signal != SIGKILL);
 }
@@ -283,7 +283,7 @@ static void test_verdict_every_combination(void **state)
     static const int64_t cpu[][2] = {{-1, 0}, {1000, 0}, {1000, 2000}};
     static const int64_t codes[] = {0, 3, INT32_MIN};
     static const char *const texts[] = {NULL, "", "words"};
-    static const size_t counts[] = {2, 2, 2, 2, 8, VERDICT_COUNT_ + 1, 2, 3, 3, 4, 3, 3, 3};
+    static const size_t counts[] = {2, 2, 2, 2, 8, KILL_COUNT_ + 1, 2, 3, 3, 4, 3, 3, 3};
     size_t digits[13] = {0};
     size_t seen = 0;
     do {
@@ -294,7 +294,7 @@ static void test_verdict_every_combination(void **state)
             .value_bad = digits[2] != 0,
             .lost = digits[3] != 0,
             .status = statuses[digits[4]],
-            .verdict = digits[5],
+            .reason = digits[5],
             .is_command = digits[6] != 0,
             .code = codes[digits[7]],
             .start = digits[8],
@@ -312,7 +312,7 @@ static void test_verdict_every_combination(void **state)
         assert_sound(&ending, &verdict);
         seen++;
     } while (next_combination(digits, counts, 13));
-    assert_int_equal(seen, 16 * 8 * (VERDICT_COUNT_ + 1) * 2 * 3 * 3 * 4 * 3 * 3 * 3);
+    assert_int_equal(seen, 16 * 8 * (KILL_COUNT_ + 1) * 2 * 3 * 3 * 4 * 3 * 3 * 3);
 }
 
 static void test_verdict_long_text_is_cut(void **state)

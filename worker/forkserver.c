@@ -199,7 +199,7 @@ static void handle_kill(struct server *server, const struct message_kill *reques
 {
     struct slot *slot = find_forked(server, request->serial);
     if (slot != NULL && slot->state == SLOT_ALIVE)
-        ladder_ask(&slot->ladder, request->verdict, whole(request->grace_ms), process_now_ms());
+        ladder_ask(&slot->ladder, request->reason, whole(request->grace_ms), process_now_ms());
 }
 
 /* A command's worker passes on what it gets: worker/command.c. */
@@ -210,19 +210,19 @@ static void handle_signal(struct server *server, const struct message_signal *re
         kill(slot->pid, (int)request->signal);
 }
 
-static void handle_started(struct server *server, const struct message_started *started)
+static void handle_watch(struct server *server, const struct message_watch *watch)
 {
-    struct slot *slot = find_forked(server, started->serial);
+    struct slot *slot = find_forked(server, watch->serial);
     if (slot == NULL || slot->state != SLOT_ALIVE)
         return;
-    slot->cpu_ms = started->cpu_ms;
-    slot->pids = server->metering.cgroup.pids ? -1 : started->pids; /* there the kernel counts, and refuses the fork */
-    slot->pausable = started->pausable != 0;
-    meter_start(server, slot, started);
+    slot->cpu_ms = watch->cpu_ms;
+    slot->pids = server->metering.cgroup.pids ? -1 : watch->pids; /* there the kernel counts, and refuses the fork */
+    slot->pausable = watch->pausable != 0;
+    meter_start(server, slot, watch);
     page_guard_take(slot->page);
-    if (started->timeout_ms >= 0)
-        ladder_limit(&slot->ladder, process_now_ms() + whole(started->timeout_ms), VERDICT_TIMEOUT,
-                     whole(started->kill_after_ms));
+    if (watch->timeout_ms >= 0)
+        ladder_limit(&slot->ladder, process_now_ms() + whole(watch->timeout_ms), KILL_TIMEOUT,
+                     whole(watch->kill_after_ms));
 }
 
 /* Reads one packet; anything that is no legal message ends the fork server: the host is ours, so it is a bug or memory
@@ -236,7 +236,7 @@ static bool handle_packet(struct server *server)
         struct message_fork fork;
         struct message_kill kill;
         struct message_signal signal;
-        struct message_started started;
+        struct message_watch watch;
     } message;
     const ssize_t got = descriptor_receive(server->control, packet, sizeof server->incoming, MSG_DONTWAIT, &none);
     if (got == -EAGAIN)
@@ -245,7 +245,7 @@ static bool handle_packet(struct server *server)
     if (got < (ssize_t)FRAME_HEADER_SIZE || frame_header_read(packet, &header) < 0 ||
         (size_t)got != FRAME_HEADER_SIZE + header.length ||
         (header.type != MESSAGE_FORK && header.type != MESSAGE_KILL && header.type != MESSAGE_SIGNAL &&
-         header.type != MESSAGE_STARTED) ||
+         header.type != MESSAGE_WATCH) ||
         message_unpack(header.type, packet + FRAME_HEADER_SIZE, header.length, &message) < 0) {
         server->closing = true;
         return false;
@@ -257,7 +257,7 @@ static bool handle_packet(struct server *server)
     else if (header.type == MESSAGE_SIGNAL)
         handle_signal(server, &message.signal);
     else
-        handle_started(server, &message.started);
+        handle_watch(server, &message.watch);
     return true;
 }
 

@@ -5,19 +5,19 @@ void ladder_init(struct ladder *ladder)
     *ladder = (struct ladder){.deadline = LADDER_NEVER, .kill_at = LADDER_NEVER};
 }
 
-void ladder_limit(struct ladder *ladder, int64_t deadline, uint64_t verdict, int64_t grace)
+void ladder_limit(struct ladder *ladder, int64_t deadline, uint64_t reason, int64_t grace)
 {
     ladder->deadline = deadline;
-    ladder->deadline_verdict = verdict;
+    ladder->deadline_reason = reason;
     ladder->grace = grace;
 }
 
-void ladder_ask(struct ladder *ladder, uint64_t verdict, int64_t grace, int64_t now)
+void ladder_ask(struct ladder *ladder, uint64_t reason, int64_t grace, int64_t now)
 {
     const int64_t kill_at = now + grace;
     if (ladder->rung == LADDER_RUNNING) {
         ladder->rung = LADDER_ASKED;
-        ladder->verdict = verdict;
+        ladder->reason = reason;
         ladder->kill_at = kill_at;
     } else if (kill_at < ladder->kill_at) {
         ladder->kill_at = kill_at;
@@ -27,7 +27,7 @@ void ladder_ask(struct ladder *ladder, uint64_t verdict, int64_t grace, int64_t 
 enum ladder_action ladder_step(struct ladder *ladder, int64_t now, int64_t paused)
 {
     if (ladder->rung == LADDER_RUNNING && ladder->deadline != LADDER_NEVER && now >= ladder->deadline + paused)
-        ladder_ask(ladder, ladder->deadline_verdict, ladder->grace, now);
+        ladder_ask(ladder, ladder->deadline_reason, ladder->grace, now);
     if (ladder->rung == LADDER_RUNNING || ladder->rung == LADDER_KILLED)
         return LADDER_WAIT;
     if (now >= ladder->kill_at) {

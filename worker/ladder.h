@@ -1,7 +1,7 @@
 /* ladder.h - when a job's processes get which signal: SIGTERM, a grace, SIGKILL. Pure: time goes in, an action comes
  * out.
  *
- * Times are milliseconds of one monotonic clock. The first verdict stays: who asks later can only make it sooner. */
+ * Times are milliseconds of one monotonic clock. The first reason stays: who asks later can only make it sooner. */
 #ifndef LADDER_H
 #define LADDER_H
 
@@ -13,11 +13,11 @@ enum ladder_rung { LADDER_RUNNING = 0, LADDER_ASKED, LADDER_TERMINATED, LADDER_K
 
 struct ladder {
     enum ladder_rung rung;
-    uint64_t verdict;
+    uint64_t reason;
     int64_t deadline; /* when the job is over time; INT64_MAX: never */
     int64_t grace;    /* after a deadline */
     int64_t kill_at;  /* once asked to end */
-    uint64_t deadline_verdict;
+    uint64_t deadline_reason;
 };
 
 #define LADDER_NEVER INT64_MAX
@@ -25,11 +25,11 @@ struct ladder {
 /* A job without limits. */
 void ladder_init(struct ladder *ladder);
 
-/* Sets the deadline: at it, verdict, with that grace. */
-void ladder_limit(struct ladder *ladder, int64_t deadline, uint64_t verdict, int64_t grace);
+/* Sets the deadline: at it, for that reason, with that grace. */
+void ladder_limit(struct ladder *ladder, int64_t deadline, uint64_t reason, int64_t grace);
 
 /* Asks for the end now. grace 0: SIGKILL at once. */
-void ladder_ask(struct ladder *ladder, uint64_t verdict, int64_t grace, int64_t now);
+void ladder_ask(struct ladder *ladder, uint64_t reason, int64_t grace, int64_t now);
 
 /* What to do now. paused: milliseconds for which the job was stopped and its deadline did not run. Each TERM and KILL
  * is told once. */

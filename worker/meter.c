@@ -56,12 +56,12 @@ void meter_close(struct server *server)
     cgroup_pool_close(&server->metering.cgroup);
 }
 
-void meter_start(struct server *server, struct slot *slot, const struct message_started *started)
+void meter_start(struct server *server, struct slot *slot, const struct message_watch *watch)
 {
     struct meter *meter = &slot->meter;
-    meter->limit = started->memory_limit;
-    meter->every_ms = started->every_ms;
-    meter->argument = started->argument;
+    meter->limit = watch->memory_limit;
+    meter->every_ms = watch->every_ms;
+    meter->argument = watch->argument;
     if (meter->look_at != LADDER_NEVER || server->metering.mechanism->start(server, slot) < 0)
         return;
     meter->looked_at = process_now_ms();
@@ -107,7 +107,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     meter->looks++;
     const bool sampled = server->metering.mechanism->method == POOL_MEMORY_SAMPLED;
     if (sampled && meter->sure && meter->limit >= 0 && meter->used > (uint64_t)meter->limit) {
-        ladder_ask(&slot->ladder, VERDICT_MEMORY_LIMIT, 0, now);
+        ladder_ask(&slot->ladder, KILL_MEMORY_LIMIT, 0, now);
         server->metering.mechanism->kill(server, slot);
     }
     decide_telling(meter, now);
@@ -193,7 +193,7 @@ bool meter_is_due(const struct server *server)
 /* Whether the job, or its command, died of a SIGKILL that nobody here has sent. */
 static bool was_killed(const struct slot *slot)
 {
-    if (slot->ladder.verdict != VERDICT_NONE)
+    if (slot->ladder.reason != KILL_NONE)
         return false;
     if (WIFSIGNALED(slot->status))
         return WTERMSIG(slot->status) == SIGKILL;

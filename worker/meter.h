@@ -90,8 +90,8 @@ int meter_open(struct server *server, const struct cgroup_place *place, char *wh
 void meter_begin(struct server *server);
 void meter_close(struct server *server);
 
-/* The host says that a job has started. */
-void meter_start(struct server *server, struct slot *slot, const struct message_started *started);
+/* The host says how to watch a job. */
+void meter_start(struct server *server, struct slot *slot, const struct message_watch *watch);
 
 /* Does all that is due now: jobs past their limit are asked to end, by their ladder. */
 void meter_run(struct server *server, int64_t now);

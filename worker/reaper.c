@@ -392,7 +392,7 @@ static void enforce(struct server *server, int64_t now)
         if (slot->state != SLOT_ALIVE || slot->unforked || slot->error != 0)
             continue;
         if (now >= slot->birth_deadline && atomic_load(&slot->page->phase) == PAGE_BORN)
-            ladder_ask(&slot->ladder, VERDICT_BIRTH, 0, now);
+            ladder_ask(&slot->ladder, KILL_BIRTH, 0, now);
         const enum ladder_action action = ladder_step(&slot->ladder, now, slot_paused(slot, now));
         if (action != LADDER_WAIT)
             kill_slot(server, slot, action, now);
@@ -417,7 +417,7 @@ static void count_processes(struct server *server, int64_t now)
         for (size_t i = 0; i < server->table.count; i++) {
             struct slot *slot = &server->table.slots[i];
             if (slot->state == SLOT_ALIVE && slot->pids >= 0 && slot->members > (uint64_t)slot->pids)
-                ladder_ask(&slot->ladder, VERDICT_PROCESS_LIMIT, 0, now);
+                ladder_ask(&slot->ladder, KILL_PROCESS_LIMIT, 0, now);
         }
     const int64_t pause = (process_now_ms() - now) * COUNT_SHARE;
     server->reaper.count_at = now + (pause > COUNT_MS ? pause : COUNT_MS);

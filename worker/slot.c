@@ -154,7 +154,7 @@ void slot_report(const struct slot *slot, const struct metering *metering, char 
     *gone = (struct message_gone){
         .serial = slot->serial,
         .status = slot->status,
-        .verdict = slot->ladder.verdict,
+        .reason = slot->ladder.reason,
         .ready = atomic_load(&page->phase) != PAGE_BORN,
         .begun = atomic_load(&page->phase) == PAGE_BEGUN,
         .user_us = microseconds(&slot->usage.ru_utime) + slot->left_user_us,
@@ -169,6 +169,6 @@ void slot_report(const struct slot *slot, const struct metering *metering, char 
         .frame = {page->frame, frame <= PAGE_FRAME_MAX ? frame : 0},
     };
     report_memory(slot, metering, gone);
-    if (gone->verdict == VERDICT_NONE && over_cpu(slot, gone->user_us + gone->system_us))
-        gone->verdict = VERDICT_CPU_LIMIT;
+    if (gone->reason == KILL_NONE && over_cpu(slot, gone->user_us + gone->system_us))
+        gone->reason = KILL_CPU_LIMIT;
 }

@@ -81,42 +81,41 @@ static bool say_oom(const struct verdict_ending *ending, struct verdict *verdict
 /* The fork server ended it, for a reason, or the kernel at a limit of ours. False: neither did. */
 static bool say_enforced(const struct verdict_ending *ending, struct verdict *verdict)
 {
-    const uint64_t why =
-        ending->verdict == VERDICT_NONE && command_over_cpu(ending) ? VERDICT_CPU_LIMIT : ending->verdict;
-    switch ((enum message_verdict)why) {
-    case VERDICT_CANCELLED:
+    const uint64_t why = ending->reason == KILL_NONE && command_over_cpu(ending) ? KILL_CPU_LIMIT : ending->reason;
+    switch ((enum message_kill_reason)why) {
+    case KILL_CANCELLED:
         say(verdict, POOL_CANCELLED, POOL_CAUSE_CANCELLED, "cancelled while it ran");
         return true;
-    case VERDICT_TIMEOUT:
+    case KILL_TIMEOUT:
         say(verdict, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "killed: over its %s of %.3g s",
             ending->deadline ? "deadline, with what was left" : "timeout", (double)ending->timeout_ms / 1000);
         return true;
-    case VERDICT_CPU_LIMIT:
+    case KILL_CPU_LIMIT:
         say(verdict, POOL_TIMED_OUT, POOL_CAUSE_CPU_LIMIT, "killed: over its CPU time of %.3g s",
             (double)ending->cpu_ms / 1000);
         return true;
-    case VERDICT_OUTPUT_LIMIT:
+    case KILL_OUTPUT_LIMIT:
         say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "killed: over its output limit of %lld bytes",
             (long long)ending->output_limit);
         return true;
-    case VERDICT_PROCESS_LIMIT:
+    case KILL_PROCESS_LIMIT:
         say(verdict, POOL_FAILED, POOL_CAUSE_PROCESS_LIMIT, "killed: over its limit of %lld processes",
             (long long)ending->pids);
         return true;
-    case VERDICT_PROTOCOL:
+    case KILL_PROTOCOL:
         say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: what it sent was no legal message");
         return true;
-    case VERDICT_BIRTH:
+    case KILL_BIRTH:
         say(verdict, POOL_LOST, POOL_CAUSE_LOST, "its worker was not ready in time");
         return true;
-    case VERDICT_MEMORY_LIMIT:
+    case KILL_MEMORY_LIMIT:
         say_memory_limit(ending, verdict);
         return true;
-    case VERDICT_EVICTED:
+    case KILL_EVICTED:
         say(verdict, POOL_LOST, POOL_CAUSE_LOST, "ended to make room: the machine's memory ran short");
         return true;
-    case VERDICT_NONE:
-    case VERDICT_COUNT_:
+    case KILL_NONE:
+    case KILL_COUNT_:
         break;
     }
     return false;

@@ -19,7 +19,7 @@ struct verdict_ending {
     bool lost;           /* the fork server died: status and verdict are unknown */
     bool unkillable;     /* what it left could not be killed */
     int status;          /* as wait(2) */
-    uint64_t verdict;    /* enum message_verdict */
+    uint64_t reason;     /* enum message_kill_reason */
     bool is_command;
     int64_t code;                                   /* of the result */
     uint64_t start, signal;                         /* of a command's result */

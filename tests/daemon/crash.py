@@ -227,7 +227,8 @@ def case_killed_keeper(daemon):
     try:
         client.answer(late)
         client.wait(*jobs, client.status("late")["id"])
-    except Closed:
+    except (Closed, Refused) as ends:
+        check(isinstance(ends, Closed) or ends.code == "shutting-down", f"refused: {ends}")
         daemon.process.wait(SECONDS)
         check(daemon.process.returncode > 0, f"reclaimd ended with {daemon.process.returncode}")
         daemon.process = None

@@ -20,16 +20,16 @@ static int send_watch(struct peer *peer)
 {
     const pool_job_options_t *o = job_options(peer->job);
     const struct job_payload *payload = &peer->job->payload;
-    const struct message_started watch = {.serial = peer->serial,
-                                          .timeout_ms = peer->timeout_ms,
-                                          .kill_after_ms = o->kill_after_ms,
-                                          .cpu_ms = o->cpu_ms,
-                                          .pids = o->pids,
-                                          .pausable = peer->job->kind->is_command,
-                                          .memory_limit = peer->job->record->memory_limit,
-                                          .every_ms = o->memory_every_ms,
-                                          .argument = payload->kind == PAYLOAD_MEMFD ? payload->size : 0};
-    const int rc = link_send(peer->link, MESSAGE_STARTED, &watch);
+    const struct message_watch watch = {.serial = peer->serial,
+                                        .timeout_ms = peer->timeout_ms,
+                                        .kill_after_ms = o->kill_after_ms,
+                                        .cpu_ms = o->cpu_ms,
+                                        .pids = o->pids,
+                                        .pausable = peer->job->kind->is_command,
+                                        .memory_limit = peer->job->record->memory_limit,
+                                        .every_ms = o->memory_every_ms,
+                                        .argument = payload->kind == PAYLOAD_MEMFD ? payload->size : 0};
+    const int rc = link_send(peer->link, MESSAGE_WATCH, &watch);
     peer->watch_sent = rc == 0;
     return rc;
 }
@@ -84,7 +84,7 @@ int attempt_begin(struct peer *peer, pool_job_t *job)
     if (rc < 0) { /* it may have half a task: no other job for this one */
         peer->job = NULL;
         peer->birth_counted = true;
-        peer_kill(peer, VERDICT_BIRTH, 0);
+        peer_kill(peer, KILL_BIRTH, 0);
         return rc;
     }
     job->peer = peer;
@@ -128,7 +128,7 @@ bool attempt_can_be_ended(const pool_job_t *job)
 static void settle_early(struct peer *peer)
 {
     pool_job_t *job = peer->job;
-    const struct message_gone left_well = {.verdict = VERDICT_NONE};
+    const struct message_gone left_well = {.reason = KILL_NONE};
     struct verdict_ending ending;
     struct verdict verdict;
     if (peer->result.code != 0 || peer->result.signal != 0 || peer->result.start != START_OK)
@@ -235,7 +235,7 @@ static bool has_begun(const struct peer *peer, const struct message_gone *gone)
         return true;
     if (gone == NULL)
         return peer_has_read_task(peer);
-    return gone->begun != 0 || (gone->verdict != VERDICT_NONE && gone->verdict != VERDICT_BIRTH);
+    return gone->begun != 0 || (gone->reason != KILL_NONE && gone->reason != KILL_BIRTH);
 }
 
 static void describe_retry(const struct peer *peer, const struct message_gone *gone, const struct verdict *verdict,
@@ -249,7 +249,7 @@ static void describe_retry(const struct peer *peer, const struct message_gone *g
         .cancelled = job->cancel_asked,
         .out_of_time = verdict->cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
         .rerunnable = o->rerunnable,
-        .evicted = gone != NULL && gone->verdict == VERDICT_EVICTED,
+        .evicted = gone != NULL && gone->reason == KILL_EVICTED,
         .attempt = job_attempt(job) - job->record->oom_retries,
         .retries = o->retries,
         .retry_on = o->retry_on,

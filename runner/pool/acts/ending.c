@@ -75,7 +75,7 @@ void ending_describe(const struct peer *peer, const struct message_gone *gone, s
         .lost = gone == NULL,
         .unkillable = gone != NULL && gone->unkillable != 0,
         .status = gone == NULL ? 0 : (int)gone->status,
-        .verdict = gone == NULL ? VERDICT_NONE : gone->verdict,
+        .reason = gone == NULL ? KILL_NONE : gone->reason,
         .is_command = peer->job->kind->is_command,
         .code = peer->result.code,
         .start = peer->result.start,

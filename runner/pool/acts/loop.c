@@ -36,7 +36,7 @@ static void cancel(pool_t *pool, pool_job_t *job)
     if (job->peer != NULL) {
         const int64_t grace = job->cancelled_by_close ? 0 : job_options(job)->kill_after_ms;
         if (!job->peer->settled_early || job->cancelled_by_close)
-            peer_kill(job->peer, VERDICT_CANCELLED, grace);
+            peer_kill(job->peer, KILL_CANCELLED, grace);
         return;
     }
     pthread_mutex_lock(&pool->lock);
@@ -91,7 +91,7 @@ static void step_evict(pool_t *pool, int64_t now)
             continue;
         }
         room_evict(&pool->room, ticket, job->kind->name, now);
-        peer_kill(job->peer, VERDICT_EVICTED, 0);
+        peer_kill(job->peer, KILL_EVICTED, 0);
         state_count(pool, &pool->stats.evictions, 1);
     }
 }

@@ -57,7 +57,7 @@ void spawn_born(pool_t *pool, uint64_t serial, struct descriptor_set *set)
         why = strerror(ENOMEM);
     }
     if (why != NULL) { /* it is of no use */
-        const struct message_kill kill = {.serial = serial, .verdict = VERDICT_BIRTH};
+        const struct message_kill kill = {.serial = serial, .reason = KILL_BIRTH};
         link_send(&pool->server, MESSAGE_KILL, &kill);
         spawn_failed(pool, why);
     }

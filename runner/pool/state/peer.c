@@ -77,9 +77,9 @@ void peer_free(struct peer *peer)
     free(peer);
 }
 
-void peer_kill(struct peer *peer, enum message_verdict verdict, int64_t grace_ms)
+void peer_kill(struct peer *peer, enum message_kill_reason reason, int64_t grace_ms)
 {
-    const struct message_kill kill = {.serial = peer->serial, .verdict = verdict, .grace_ms = grace_ms};
+    const struct message_kill kill = {.serial = peer->serial, .reason = reason, .grace_ms = grace_ms};
     link_send(peer->link, MESSAGE_KILL, &kill);
 }
 
@@ -95,7 +95,7 @@ void peer_distrust(struct peer *peer)
     peer->is_closed = true;
     crew_leave_idle(&peer->pool->crew, peer);
     stop_reading(peer);
-    peer_kill(peer, VERDICT_PROTOCOL, 0);
+    peer_kill(peer, KILL_PROTOCOL, 0);
 }
 
 /* ---- what it says ---------------------------------------------------------------------------------------------- */
@@ -284,7 +284,7 @@ static void on_output(struct readable *readable)
         if (stream->is_reported)
             break;
         stream->is_reported = true;
-        peer_kill(stream->peer, VERDICT_OUTPUT_LIMIT, job_options(stream->peer->job)->kill_after_ms);
+        peer_kill(stream->peer, KILL_OUTPUT_LIMIT, job_options(stream->peer->job)->kill_after_ms);
         break;
     }
 }

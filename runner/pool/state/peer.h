@@ -88,7 +88,7 @@ void peer_stop_stream(struct peer_stream *stream);
 void peer_drop_value(struct peer *peer);
 
 /* Has the fork server end its tree. grace_ms between SIGTERM and SIGKILL. */
-void peer_kill(struct peer *peer, enum message_verdict verdict, int64_t grace_ms);
+void peer_kill(struct peer *peer, enum message_kill_reason reason, int64_t grace_ms);
 
 /* Has the fork server send its job a signal. */
 void peer_signal(struct peer *peer, int signal);
