@@ -2,7 +2,7 @@
 #ifndef BIRTH_H
 #define BIRTH_H
 
-#include "server.h"
+#include "forkserver_state.h"
 
 /* Makes channels ahead, for the next worker: when that is due somebody waits. */
 void birth_stock(struct server *server);

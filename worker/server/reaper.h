@@ -2,7 +2,7 @@
 #ifndef REAPER_H
 #define REAPER_H
 
-#include "server.h"
+#include "forkserver_state.h"
 
 #define REAPER_ADOPTED_MAX 256 /* of one job that are looked at */
 

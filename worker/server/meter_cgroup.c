@@ -3,7 +3,7 @@
 
 #include "bytes.h"
 #include "descriptor.h"
-#include "server.h"
+#include "forkserver_state.h"
 
 static int prepare(struct server *server, struct slot *slot)
 {

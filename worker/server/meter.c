@@ -3,7 +3,7 @@
 #include "descriptor.h"
 #include "reaper.h"
 #include "rhythm.h"
-#include "server.h"
+#include "forkserver_state.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -6,7 +6,7 @@
 #include "descriptor.h"
 #include "image.h"
 #include "reaper.h"
-#include "server.h"
+#include "forkserver_state.h"
 
 #include <errno.h>
 #include <fcntl.h>

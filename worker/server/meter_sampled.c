@@ -3,7 +3,7 @@
 
 #include "bytes.h"
 #include "reaper.h"
-#include "server.h"
+#include "forkserver_state.h"
 
 #define TEMPLATE_BYTES  ((uint64_t)8 << 20) /* inherited; of less it does not matter how much is rewritten */
 #define FAULTS_LEAST    64                  /* so few pages rewritten are not worth a walk */

@@ -1,4 +1,4 @@
-#include "server.h"
+#include "forkserver_state.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
