@@ -5,7 +5,7 @@
 #ifndef RUNS_OUTPUT_H
 #define RUNS_OUTPUT_H
 
-#include "outputs.h"
+#include "output_files.h"
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "outputs.h"
+#include "output_files.h"
 
 #include "write_all.h"
 

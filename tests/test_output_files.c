@@ -1,5 +1,5 @@
 /* Files of jobs: made, read, swept, and never through a symlink. */
-#include "outputs.h"
+#include "output_files.h"
 
 #include "directory.h"
 

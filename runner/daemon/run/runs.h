@@ -4,7 +4,7 @@
 #ifndef RUNS_H
 #define RUNS_H
 
-#include "outputs.h"
+#include "output_files.h"
 #include "spec.h"
 
 #include <uv.h>

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "daemon_options.h"
 
 #include "say.h"
 #include "state.h"

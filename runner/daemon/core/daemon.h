@@ -10,10 +10,10 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include "daemon_options.h"
 #include "log.h"
 #include "notify.h"
-#include "options.h"
-#include "outputs.h"
+#include "output_files.h"
 #include "runs.h"
 #include "schedule.h"
 #include "session.h"
