@@ -1,4 +1,4 @@
-#include "stream.h"
+#include "transport.h"
 
 #include "scan.h"
 
@@ -46,65 +46,65 @@ static int open_socket(void)
     return rc;
 }
 
-int stream_connect(struct stream *stream, const char *path)
+int transport_connect(struct transport *transport, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    *stream = (struct stream){.fd = -1};
+    *transport = (struct transport){.fd = -1};
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path) + 1);
-    stream->fd = open_socket();
-    if (stream->fd < 0)
-        return stream->fd;
-    int rc = connect(stream->fd, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+    transport->fd = open_socket();
+    if (transport->fd < 0)
+        return transport->fd;
+    int rc = connect(transport->fd, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
     if (rc == -EINTR)
-        rc = finish_connect(stream->fd);
+        rc = finish_connect(transport->fd);
     if (rc < 0)
-        stream_close(stream);
+        transport_close(transport);
     return rc;
 }
 
-void stream_close(struct stream *stream)
+void transport_close(struct transport *transport)
 {
-    if (stream->fd >= 0)
-        close(stream->fd);
-    free(stream->data);
-    *stream = (struct stream){.fd = -1};
+    if (transport->fd >= 0)
+        close(transport->fd);
+    free(transport->data);
+    *transport = (struct transport){.fd = -1};
 }
 
 /* What is before `at` is not needed any more: it goes when its room is wanted, and a good part of the buffer. */
-static int make_room(struct stream *stream)
+static int make_room(struct transport *transport)
 {
-    if (stream->size < stream->capacity)
+    if (transport->size < transport->capacity)
         return 0;
-    if (stream->at > stream->capacity / 2) {
-        stream->size -= stream->at;
-        memmove(stream->data, stream->data + stream->at, stream->size);
-        stream->at = 0;
+    if (transport->at > transport->capacity / 2) {
+        transport->size -= transport->at;
+        memmove(transport->data, transport->data + transport->at, transport->size);
+        transport->at = 0;
         return 0;
     }
-    if (stream->capacity >= STREAM_MESSAGE_MAX)
+    if (transport->capacity >= TRANSPORT_MESSAGE_MAX)
         return -EBADMSG;
-    const size_t capacity = stream->capacity == 0 ? FIRST_CAPACITY : 2 * stream->capacity;
-    char *data = realloc(stream->data, capacity);
+    const size_t capacity = transport->capacity == 0 ? FIRST_CAPACITY : 2 * transport->capacity;
+    char *data = realloc(transport->data, capacity);
     if (data == NULL)
         return -ENOMEM;
-    stream->data = data;
-    stream->capacity = capacity;
+    transport->data = data;
+    transport->capacity = capacity;
     return 0;
 }
 
 /* What is there, without waiting. -EAGAIN: nothing. */
-static int receive(struct stream *stream)
+static int receive(struct transport *transport)
 {
-    const int rc = make_room(stream);
+    const int rc = make_room(transport);
     if (rc < 0)
         return rc;
     for (;;) {
         const ssize_t got =
-            recv(stream->fd, stream->data + stream->size, stream->capacity - stream->size, MSG_DONTWAIT);
+            recv(transport->fd, transport->data + transport->size, transport->capacity - transport->size, MSG_DONTWAIT);
         if (got > 0) {
-            stream->size += (size_t)got;
+            transport->size += (size_t)got;
             return 0;
         }
         if (got == 0)
@@ -115,9 +115,9 @@ static int receive(struct stream *stream)
 }
 
 /* 0: something happened, or a signal came. */
-static int wait_for(const struct stream *stream, short events, int64_t timeout_ms, short *happened)
+static int wait_for(const struct transport *transport, short events, int64_t timeout_ms, short *happened)
 {
-    struct pollfd ready = {.fd = stream->fd, .events = events};
+    struct pollfd ready = {.fd = transport->fd, .events = events};
     const int slice = timeout_ms < 0 ? -1 : timeout_ms > 1000000 ? 1000000 : (int)timeout_ms;
     if (poll(&ready, 1, slice) < 0 && errno != EINTR)
         return -errno;
@@ -125,11 +125,11 @@ static int wait_for(const struct stream *stream, short events, int64_t timeout_m
     return 0;
 }
 
-int stream_send(struct stream *stream, const void *data, size_t size)
+int transport_send(struct transport *transport, const void *data, size_t size)
 {
     const char *at = data;
     while (size > 0) {
-        const ssize_t sent = send(stream->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent = send(transport->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent > 0) {
             at += sent;
             size -= (size_t)sent;
@@ -138,31 +138,33 @@ int stream_send(struct stream *stream, const void *data, size_t size)
         if (errno != EAGAIN && errno != EINTR)
             return -errno;
         short happened = 0;
-        int rc = wait_for(stream, POLLIN | POLLOUT, -1, &happened);
+        int rc = wait_for(transport, POLLIN | POLLOUT, -1, &happened);
         if (rc == 0 && (happened & POLLIN) != 0)
-            rc = receive(stream);
+            rc = receive(transport);
         if (rc < 0 && rc != -EAGAIN)
             return rc;
     }
     return 0;
 }
 
-int stream_next(struct stream *stream, int64_t timeout_ms, const void **message, size_t *size)
+int transport_next(struct transport *transport, int64_t timeout_ms, const void **message, size_t *size)
 {
     const int64_t end = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
     struct scan scan;
-    stream->at += stream->taken;
-    stream->taken = 0;
-    scan_begin(&scan, STREAM_MESSAGE_MAX);
+    transport->at += transport->taken;
+    transport->taken = 0;
+    scan_begin(&scan, TRANSPORT_MESSAGE_MAX);
     for (;;) {
-        int rc = stream->size > stream->at ? scan_step(&scan, stream->data + stream->at, stream->size - stream->at) : 0;
+        int rc = transport->size > transport->at
+                     ? scan_step(&scan, transport->data + transport->at, transport->size - transport->at)
+                     : 0;
         if (rc == 1) {
-            *message = stream->data + stream->at;
-            *size = stream->taken = (size_t)scan.at;
+            *message = transport->data + transport->at;
+            *size = transport->taken = (size_t)scan.at;
             return 0;
         }
         if (rc == 0)
-            rc = receive(stream);
+            rc = receive(transport);
         if (rc == 0)
             continue;
         if (rc != -EAGAIN)
@@ -171,7 +173,7 @@ int stream_next(struct stream *stream, int64_t timeout_ms, const void **message,
         if (timeout_ms >= 0 && left <= 0)
             return -ETIMEDOUT;
         short happened;
-        rc = wait_for(stream, POLLIN, left, &happened);
+        rc = wait_for(transport, POLLIN, left, &happened);
         if (rc < 0)
             return rc;
     }

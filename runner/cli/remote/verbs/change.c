@@ -1,8 +1,8 @@
 /* change.c - verbs that change jobs: cancel, retry, remove, set; and those that hold a group up: pause, resume. */
 #include "answer.h"
+#include "jobrefs.h"
 #include "outcome.h"
 #include "pages.h"
-#include "refs.h"
 #include "say.h"
 #include "values.h"
 #include "verbs.h"
@@ -14,12 +14,12 @@ static const struct table_option *const plain_groups[] = {remote_table, NULL};
 #define JOBS_HELP "JOB: an id, a range 3-7, a list 1,2, or a key. All are changed, or none."
 
 /* Sends `method` for jobs, with what `request` has already (*takes* both). The exit code. */
-static int order_jobs(const char *method, struct request *request, struct refs *refs)
+static int order_jobs(const char *method, struct request *request, struct jobrefs *refs)
 {
     struct remote remote;
     int code = OUTCOME_OWN_FAILURE;
-    refs_pack(request_field(request, "ids"), refs);
-    refs_deinit(refs);
+    jobrefs_pack(request_field(request, "ids"), refs);
+    jobrefs_deinit(refs);
     if (remote_open(&remote, method) < 0) {
         msgpack_sbuffer_destroy(&request->buffer);
         return code;
@@ -32,13 +32,13 @@ static int order_jobs(const char *method, struct request *request, struct refs *
 /* A verb without options of its own, whose words are jobs. */
 static int change_main(const struct table *table, int argc, char **argv)
 {
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     struct request request;
     int code;
     if (remote_read(table, &argc, &argv, NULL, &code) < 0)
         return code;
-    if (refs_read(&refs, table->verb, argc, argv, "which job? Give an id, 3-7, 1,2 or a key") < 0) {
-        refs_deinit(&refs);
+    if (jobrefs_read(&refs, table->verb, argc, argv, "which job? Give an id, 3-7, 1,2 or a key") < 0) {
+        jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
     request_begin(&request);
@@ -122,7 +122,7 @@ int remove_main(int argc, char **argv)
         .anywhere = true,
     };
     bool ended = false;
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     struct request request;
     struct remote remote;
     int code;
@@ -135,8 +135,8 @@ int remove_main(int argc, char **argv)
     }
     if (ended)
         say("remove", "--ended removes all that have ended: name no jobs beside it");
-    if (ended || refs_read(&refs, table.verb, argc, argv, "which job? Give ids, or --ended") < 0) {
-        refs_deinit(&refs);
+    if (ended || jobrefs_read(&refs, table.verb, argc, argv, "which job? Give ids, or --ended") < 0) {
+        jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
     request_begin(&request);
@@ -179,15 +179,15 @@ int set_main(int argc, char **argv)
         .anywhere = true,
     };
     struct set set = {0};
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     struct request request;
     int code;
     if (remote_read(&table, &argc, &argv, &set, &code) < 0)
         return code;
     if (set.group == NULL && !set.has_priority)
         say("set", "what is to be changed? Give --priority or --group");
-    if ((set.group == NULL && !set.has_priority) || refs_read(&refs, table.verb, argc, argv, "which job?") < 0) {
-        refs_deinit(&refs);
+    if ((set.group == NULL && !set.has_priority) || jobrefs_read(&refs, table.verb, argc, argv, "which job?") < 0) {
+        jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
     request_begin(&request);

@@ -113,7 +113,7 @@ static int set_priority(void *context, const char *text)
 
 static int set_after(void *context, const char *text)
 {
-    return refs_add(&((struct submit_options *)context)->after, text) < 0
+    return jobrefs_add(&((struct submit_options *)context)->after, text) < 0
                ? table_fail("after", text, "not a job: give an id, a range 3-7, a list 1,2, or a key")
                : 0;
 }
@@ -314,7 +314,7 @@ int submit_options_read(struct submit_options *options, int argc, char **argv, i
 
 void submit_options_deinit(struct submit_options *options)
 {
-    refs_deinit(&options->after);
+    jobrefs_deinit(&options->after);
     msgpack_sbuffer_destroy(&options->argument);
     text_deinit(&options->stdin_bytes);
     free(options->env);

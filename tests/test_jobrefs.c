@@ -1,5 +1,5 @@
 /* Jobs as people name them; and points in time. */
-#include "refs.h"
+#include "jobrefs.h"
 #include "when.h"
 
 #include "support.h"
@@ -8,62 +8,62 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void test_refs_name_ids_ranges_and_keys(void **state)
+static void test_jobrefs_name_ids_ranges_and_keys(void **state)
 {
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     static const uint64_t ids[] = {7, 1, 2, 3, 4, 5, 5, 9, 9007199254740993};
     (void)state;
-    assert_int_equal(refs_add(&refs, "7"), 0);
-    assert_int_equal(refs_add(&refs, "1,2,3-5"), 0);
-    assert_int_equal(refs_add(&refs, "5-5,9"), 0);
-    assert_int_equal(refs_add(&refs, "9007199254740993"), 0);
-    assert_int_equal(refs_add(&refs, "nightly-2026"), 0);
+    assert_int_equal(jobrefs_add(&refs, "7"), 0);
+    assert_int_equal(jobrefs_add(&refs, "1,2,3-5"), 0);
+    assert_int_equal(jobrefs_add(&refs, "5-5,9"), 0);
+    assert_int_equal(jobrefs_add(&refs, "9007199254740993"), 0);
+    assert_int_equal(jobrefs_add(&refs, "nightly-2026"), 0);
     assert_int_equal(refs.count, 10);
     for (size_t i = 0; i < 9; i++)
         assert_int_equal(refs.items[i].id, ids[i]);
     assert_int_equal(refs.items[9].id, 0);
     assert_string_equal(refs.items[9].key, "nightly-2026");
-    refs_deinit(&refs);
+    jobrefs_deinit(&refs);
 }
 
-static void test_refs_refuse_what_is_no_range(void **state)
+static void test_jobrefs_refuse_what_is_no_range(void **state)
 {
     static const char *const words[] = {
         "", "0", "0-3", "5-3", "-3", "3-", "1,,2", ",", "1-2-3", "-", "99999999999999999999", "1,"};
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     (void)state;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (refs_add(&refs, words[i]) != -EINVAL)
+        if (jobrefs_add(&refs, words[i]) != -EINVAL)
             fail_msg("%s", words[i]);
-    refs_deinit(&refs);
+    jobrefs_deinit(&refs);
 }
 
-static void test_refs_are_bounded(void **state)
+static void test_jobrefs_are_bounded(void **state)
 {
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     (void)state;
-    assert_int_equal(refs_add(&refs, "1-9000000000000000000"), -E2BIG);
-    assert_int_equal(refs_add(&refs, "1-10000"), 0);
-    assert_int_equal(refs.count, REFS_MOST);
-    assert_int_equal(refs_add(&refs, "one-more"), -E2BIG);
-    refs_deinit(&refs);
+    assert_int_equal(jobrefs_add(&refs, "1-9000000000000000000"), -E2BIG);
+    assert_int_equal(jobrefs_add(&refs, "1-10000"), 0);
+    assert_int_equal(refs.count, JOBREFS_MOST);
+    assert_int_equal(jobrefs_add(&refs, "one-more"), -E2BIG);
+    jobrefs_deinit(&refs);
 }
 
-static void test_refs_pack_as_they_are(void **state)
+static void test_jobrefs_pack_as_they_are(void **state)
 {
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     msgpack_sbuffer buffer;
     msgpack_packer packer;
     (void)state;
-    assert_int_equal(refs_add(&refs, "1,2"), 0);
-    assert_int_equal(refs_add(&refs, "k"), 0);
+    assert_int_equal(jobrefs_add(&refs, "1,2"), 0);
+    assert_int_equal(jobrefs_add(&refs, "k"), 0);
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    refs_pack(&packer, &refs);
+    jobrefs_pack(&packer, &refs);
     assert_int_equal(buffer.size, 5);
     assert_memory_equal(buffer.data, "\x93\x01\x02\xa1k", 5);
     msgpack_sbuffer_destroy(&buffer);
-    refs_deinit(&refs);
+    jobrefs_deinit(&refs);
 }
 
 static int utc_begin(void **state)
@@ -106,10 +106,10 @@ static void test_when_reads_times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refs_name_ids_ranges_and_keys),
-        cmocka_unit_test(test_refs_refuse_what_is_no_range),
-        cmocka_unit_test(test_refs_are_bounded),
-        cmocka_unit_test(test_refs_pack_as_they_are),
+        cmocka_unit_test(test_jobrefs_name_ids_ranges_and_keys),
+        cmocka_unit_test(test_jobrefs_refuse_what_is_no_range),
+        cmocka_unit_test(test_jobrefs_are_bounded),
+        cmocka_unit_test(test_jobrefs_pack_as_they_are),
         cmocka_unit_test_setup(test_when_reads_times, utc_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* result.c - `reclaim result`: the value of a task. */
+#include "jobrefs.h"
 #include "outcome.h"
 #include "outfile.h"
-#include "refs.h"
 #include "remote.h"
 #include "resolve.h"
 #include "say.h"
@@ -90,7 +90,7 @@ static int print_value(const struct remote *remote, const struct result *result)
     return code;
 }
 
-static int show(struct remote *remote, const struct ref *ref, struct result *result)
+static int show(struct remote *remote, const struct jobref *ref, struct result *result)
 {
     uint64_t id;
     pool_error_t error;
@@ -116,19 +116,19 @@ static int show(struct remote *remote, const struct ref *ref, struct result *res
 int result_main(int argc, char **argv)
 {
     struct result result = {0};
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     struct remote remote;
     int code;
     if (remote_read(&table, &argc, &argv, &result, &code) < 0)
         return code;
     code = OUTCOME_OWN_FAILURE;
-    if (refs_read(&refs, table.verb, argc, argv, "of which job? reclaim result JOB") == 0) {
+    if (jobrefs_read(&refs, table.verb, argc, argv, "of which job? reclaim result JOB") == 0) {
         if (refs.count != 1)
             fail("a value", "of one job at a time");
         else if (remote_open(&remote, table.verb) == 0)
             code = remote_finish(&remote, show(&remote, &refs.items[0], &result));
     }
     free(result.data);
-    refs_deinit(&refs);
+    jobrefs_deinit(&refs);
     return code;
 }

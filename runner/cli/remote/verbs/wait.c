@@ -37,7 +37,7 @@ static const struct table table = {
     .anywhere = true,
 };
 
-static int await(struct remote *remote, const struct refs *refs, const struct wait *wait)
+static int await(struct remote *remote, const struct jobrefs *refs, const struct wait *wait)
 {
     char left[160];
     struct patience patience = patience_begin(remote, await_left(refs, left));
@@ -49,16 +49,16 @@ static int await(struct remote *remote, const struct refs *refs, const struct wa
 int wait_main(int argc, char **argv)
 {
     struct wait wait = {.timeout_ms = -1, .began_ms = clock_ms()};
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     struct remote remote;
     int code;
     if (remote_read(&table, &argc, &argv, &wait, &code) < 0)
         return code;
-    if (refs_read(&refs, table.verb, argc, argv, "for which job? reclaim wait JOB...") < 0 ||
+    if (jobrefs_read(&refs, table.verb, argc, argv, "for which job? reclaim wait JOB...") < 0 ||
         remote_open(&remote, table.verb) < 0)
         code = OUTCOME_OWN_FAILURE;
     else
         code = remote_finish(&remote, await(&remote, &refs, &wait));
-    refs_deinit(&refs);
+    jobrefs_deinit(&refs);
     return code;
 }

@@ -2,8 +2,8 @@
 #ifndef SUBMIT_OPTIONS_H
 #define SUBMIT_OPTIONS_H
 
+#include "jobrefs.h"
 #include "limit.h"
-#include "refs.h"
 #include "text.h"
 
 #include <msgpack.h>
@@ -12,7 +12,7 @@
 struct submit_options {
     struct limits limits;  /* the first: see limit.h */
     pool_client_job_t job; /* but what is below; borrows from that and from the command line */
-    struct refs after;     /* jobs that it waits for, by id or key */
+    struct jobrefs after;  /* jobs that it waits for, by id or key */
     msgpack_sbuffer argument;
     const char *stdin_file; /* "-": ours; NULL: none */
     struct text stdin_bytes;

@@ -2,7 +2,7 @@
 
 #include "answer.h"
 
-int resolve_id(struct remote *remote, const struct ref *ref, uint64_t *id)
+int resolve_id(struct remote *remote, const struct jobref *ref, uint64_t *id)
 {
     struct request request;
     msgpack_unpacked answer;
@@ -10,7 +10,7 @@ int resolve_id(struct remote *remote, const struct ref *ref, uint64_t *id)
     if (ref->id != 0)
         return 0;
     request_begin(&request);
-    refs_pack_one(request_field(&request, "id"), ref);
+    jobrefs_pack_one(request_field(&request, "id"), ref);
     const int rc = remote_call(remote, "status", &request, &answer);
     *id = answer_uint(&answer.data, "id");
     msgpack_unpacked_destroy(&answer);

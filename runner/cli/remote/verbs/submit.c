@@ -1,7 +1,7 @@
 /* submit.c - `reclaim submit`: a job for reclaimd. */
 #include "await.h"
+#include "follow.h"
 #include "outcome.h"
-#include "output.h"
 #include "resolve.h"
 #include "say.h"
 #include "submit_options.h"
@@ -35,16 +35,16 @@ static int resolve_after(struct remote *remote, struct submit_options *options)
 static int await_end(struct remote *remote, const struct submit_options *options, uint64_t id)
 {
     char left[160];
-    struct ref ref = {.id = id};
-    const struct refs refs = {.items = &ref, .count = 1};
-    const struct output output = {.id = id, .lines = -1, .follow = true};
+    struct jobref ref = {.id = id};
+    const struct jobrefs refs = {.items = &ref, .count = 1};
+    const struct follow output = {.id = id, .lines = -1, .follow = true};
     struct patience patience = patience_begin(remote, await_left(&refs, left));
     patience.refused = PATIENCE_GONE;
     if (options->follow) {
-        const int code = output_copy_both(&patience, &output);
+        const int code = follow_copy_both(&patience, &output);
         if (code != 0)
             return code;
-        output_say_dropped(remote, id);
+        follow_say_dropped(remote, id);
     }
     return await_jobs(&patience, &refs, false);
 }

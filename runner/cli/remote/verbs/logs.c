@@ -1,7 +1,7 @@
 /* logs.c - `reclaim logs`: what a job has written, and writes. */
 #include "await.h"
+#include "follow.h"
 #include "outcome.h"
-#include "output.h"
 #include "resolve.h"
 #include "say.h"
 #include "values.h"
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct logs {
-    struct output output;
+    struct follow output;
     bool out, err;
 };
 
@@ -55,41 +55,41 @@ static const struct table table = {
     .anywhere = true,
 };
 
-static int copy(struct remote *remote, const struct ref *ref, struct logs *logs)
+static int copy(struct remote *remote, const struct jobref *ref, struct logs *logs)
 {
     char left[160];
-    const struct refs refs = {.items = (struct ref *)ref, .count = 1};
+    const struct jobrefs refs = {.items = (struct jobref *)ref, .count = 1};
     if (resolve_id(remote, ref, &logs->output.id) < 0)
         return OUTCOME_OWN_FAILURE;
     struct patience patience = patience_begin(remote, await_left(&refs, left));
     int code;
     if (logs->out == logs->err)
-        code = output_copy_both(&patience, &logs->output);
+        code = follow_copy_both(&patience, &logs->output);
     else {
         logs->output.stream = logs->out ? "stdout" : "stderr";
         logs->output.fd = STDOUT_FILENO; /* the only one that was asked for */
-        code = output_copy(&patience, &logs->output);
+        code = follow_copy(&patience, &logs->output);
     }
     if (code == 0)
-        output_say_dropped(remote, logs->output.id);
+        follow_say_dropped(remote, logs->output.id);
     return code;
 }
 
 int logs_main(int argc, char **argv)
 {
     struct logs logs = {.output.lines = -1};
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     struct remote remote;
     int code;
     if (remote_read(&table, &argc, &argv, &logs, &code) < 0)
         return code;
     code = OUTCOME_OWN_FAILURE;
-    if (refs_read(&refs, table.verb, argc, argv, "of which job? reclaim logs JOB") == 0) {
+    if (jobrefs_read(&refs, table.verb, argc, argv, "of which job? reclaim logs JOB") == 0) {
         if (refs.count != 1)
             say("logs", "one job at a time, please");
         else if (remote_open(&remote, table.verb) == 0)
             code = remote_finish(&remote, copy(&remote, &refs.items[0], &logs));
     }
-    refs_deinit(&refs);
+    jobrefs_deinit(&refs);
     return code;
 }

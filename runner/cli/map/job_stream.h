@@ -1,7 +1,7 @@
 /* stream.h - one stream of a job's output, from the job to where reclaim's own goes: held until the job's turn, or
  * passed on by whole lines. */
-#ifndef STREAM_H
-#define STREAM_H
+#ifndef JOB_STREAM_H
+#define JOB_STREAM_H
 
 #include "outlet.h"
 #include "relay.h"
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct stream {
+struct job_stream {
     struct relay relay;
     struct outlet *outlet; /* *borrowed* */
     const char *tag;       /* *borrowed*; NULL: none */
@@ -23,25 +23,25 @@ struct stream {
 };
 
 /* limit: bytes, or RELAY_NO_LIMIT; results is *taken*. Negative errno. */
-int stream_open(struct stream *stream, int64_t limit, struct outlet *outlet, const char *tag, int results);
+int job_stream_open(struct job_stream *stream, int64_t limit, struct outlet *outlet, const char *tag, int results);
 
 /* Takes what the job has written. */
-void stream_read(struct stream *stream);
+void job_stream_read(struct job_stream *stream);
 
 /* The job runs again: what is held of its earlier run is dropped. For streams that are not live. */
-void stream_forget(struct stream *stream);
+void job_stream_forget(struct job_stream *stream);
 
-/* From now on lines go out as they come. First those that are here, which stream_put_held is to be given: two steps,
+/* From now on lines go out as they come. First those that are here, which job_stream_put_held is to be given: two steps,
  * since the second may block. */
-struct spool stream_set_live(struct stream *stream);
-void stream_put_held(struct stream *stream, struct spool *held);
+struct spool job_stream_set_live(struct job_stream *stream);
+void job_stream_put_held(struct job_stream *stream, struct spool *held);
 
 /* The job is gone: takes the rest. */
-void stream_end(struct stream *stream);
+void job_stream_end(struct job_stream *stream);
 
 /* Writes out all that is held. Negative errno, that of an earlier loss included. */
-int stream_emit(struct stream *stream);
+int job_stream_emit(struct job_stream *stream);
 
-void stream_close(struct stream *stream);
+void job_stream_close(struct job_stream *stream);
 
 #endif

@@ -1,4 +1,4 @@
-#include "launch.h"
+#include "daemon_start.h"
 
 #include "clock.h"
 #include "remote.h"
@@ -24,7 +24,7 @@
 #define OPTIONS_MOST 64
 #define LOG          "/reclaimd.log" /* in the state directory */
 
-struct launch {
+struct daemon {
     char program[PATH_MAX], socket[PATH_MAX], state[PATH_MAX], log[PATH_MAX];
     const char *argv[OPTIONS_MOST + 8];
     int log_fd;
@@ -39,14 +39,14 @@ static int fail(const char *what, const char *why)
 }
 
 /* Those that come at once wait for the first, and find its daemon. */
-static int take_turn(struct launch *launch)
+static int take_turn(struct daemon *daemon)
 {
-    launch->turn = open(launch->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = launch->turn < 0 ? -1 : 0;
-    while (rc == 0 && flock(launch->turn, LOCK_EX) < 0)
+    daemon->turn = open(daemon->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = daemon->turn < 0 ? -1 : 0;
+    while (rc == 0 && flock(daemon->turn, LOCK_EX) < 0)
         if (errno != EINTR)
             rc = -1;
-    return rc < 0 ? fail(launch->state, strerror(errno)) : 0;
+    return rc < 0 ? fail(daemon->state, strerror(errno)) : 0;
 }
 
 static void find_program(char program[PATH_MAX])
@@ -88,53 +88,53 @@ static int make_directory(char *path)
     return mkdir(path, 0700) < 0 && errno != EEXIST ? fail(path, strerror(errno)) : 0;
 }
 
-static int prepare(struct launch *launch, const char *state, char **options)
+static int prepare(struct daemon *daemon, const char *state, char **options)
 {
     size_t count = 0;
     if (remote_options.socket != NULL)
-        snprintf(launch->socket, sizeof launch->socket, "%s", remote_options.socket);
-    else if (pool_client_path(launch->socket, sizeof launch->socket) < 0)
+        snprintf(daemon->socket, sizeof daemon->socket, "%s", remote_options.socket);
+    else if (pool_client_path(daemon->socket, sizeof daemon->socket) < 0)
         return fail("the socket", strerror(ENAMETOOLONG));
-    if (find_state(state, launch->state) < 0 || make_directory(launch->state) < 0 || take_turn(launch) < 0)
+    if (find_state(state, daemon->state) < 0 || make_directory(daemon->state) < 0 || take_turn(daemon) < 0)
         return -1;
-    if (snprintf(launch->log, sizeof launch->log, "%s" LOG, launch->state) >= (int)sizeof launch->log)
+    if (snprintf(daemon->log, sizeof daemon->log, "%s" LOG, daemon->state) >= (int)sizeof daemon->log)
         return fail("the state directory", strerror(ENAMETOOLONG));
-    launch->log_fd = open(launch->log, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (launch->log_fd < 0)
-        return fail(launch->log, strerror(errno));
-    launch->log_start = lseek(launch->log_fd, 0, SEEK_END);
-    find_program(launch->program);
-    const char *const fixed[] = {launch->program, "--socket", launch->socket, "--state",
-                                 launch->state,   "--log",    launch->log};
+    daemon->log_fd = open(daemon->log, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (daemon->log_fd < 0)
+        return fail(daemon->log, strerror(errno));
+    daemon->log_start = lseek(daemon->log_fd, 0, SEEK_END);
+    find_program(daemon->program);
+    const char *const fixed[] = {daemon->program, "--socket", daemon->socket, "--state",
+                                 daemon->state,   "--log",    daemon->log};
     for (; count < sizeof fixed / sizeof fixed[0]; count++)
-        launch->argv[count] = fixed[count];
+        daemon->argv[count] = fixed[count];
     for (; *options != NULL; options++) {
         if (count > OPTIONS_MOST)
             return fail("start", "too many options for reclaimd");
-        launch->argv[count++] = *options;
+        daemon->argv[count++] = *options;
     }
     return 0;
 }
 
 /* It keeps nothing of ours: who reads our output waits for its end. */
-static void become_daemon(const struct launch *launch)
+static void become_daemon(const struct daemon *daemon)
 {
     setsid();
     const int null = open("/dev/null", O_RDWR);
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
-    dup2(launch->log_fd, STDERR_FILENO);
+    dup2(daemon->log_fd, STDERR_FILENO);
     close_range(STDERR_FILENO + 1, ~0U, 0);
-    execvp(launch->program, (char *const *)(const void *)launch->argv);
-    say("daemon", "%s: %s: install it, or put it into PATH", launch->program, strerror(errno));
+    execvp(daemon->program, (char *const *)(const void *)daemon->argv);
+    say("daemon", "%s: %s: install it, or put it into PATH", daemon->program, strerror(errno));
     _exit(127);
 }
 
 /* Whether it answers now. */
-static bool answers(const struct launch *launch)
+static bool answers(const struct daemon *daemon)
 {
     pool_client_t *client;
-    if (pool_client_open(&client, launch->socket, NULL) < 0)
+    if (pool_client_open(&client, daemon->socket, NULL) < 0)
         return false;
     pool_client_close(client);
     return true;
@@ -154,16 +154,16 @@ static const char *find_reason(char *text)
 }
 
 /* "PROGRAM WHAT: the reason, as its log tells it". */
-static void say_why(const struct launch *launch, const char *what)
+static void say_why(const struct daemon *daemon, const char *what)
 {
     char text[8192];
-    const off_t size = lseek(launch->log_fd, 0, SEEK_END), most = sizeof text - 1;
-    const off_t start = size - launch->log_start < most ? launch->log_start : size - most;
-    const ssize_t got = pread(launch->log_fd, text, (size_t)most, start);
+    const off_t size = lseek(daemon->log_fd, 0, SEEK_END), most = sizeof text - 1;
+    const off_t start = size - daemon->log_start < most ? daemon->log_start : size - most;
+    const ssize_t got = pread(daemon->log_fd, text, (size_t)most, start);
     text[got > 0 ? got : 0] = '\0';
     const char *reason = find_reason(text);
-    say("daemon", "%s %s: %s (its log is %s)", launch->program, what, reason[0] != '\0' ? reason : "it said nothing",
-        launch->log);
+    say("daemon", "%s %s: %s (its log is %s)", daemon->program, what, reason[0] != '\0' ? reason : "it said nothing",
+        daemon->log);
 }
 
 /* It holds the state directory: it is not left behind. */
@@ -176,43 +176,43 @@ static void end_daemon(struct pollfd *gone, pid_t pid)
 }
 
 /* Until one answers, or it is gone. */
-static int await_answer(const struct launch *launch, pid_t pid, int64_t timeout_ms)
+static int await_answer(const struct daemon *daemon, pid_t pid, int64_t timeout_ms)
 {
     const int64_t end = clock_ms() + timeout_ms;
     struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     bool answered = false;
-    while (!(answered = answers(launch)) && clock_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
+    while (!(answered = answers(daemon)) && clock_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
         continue;
     if (!answered && gone.revents == 0) {
         char what[64];
         end_daemon(&gone, pid);
         snprintf(what, sizeof what, "did not answer within %g s, and was ended", (double)timeout_ms / 1000);
-        say_why(launch, what);
+        say_why(daemon, what);
     } else if (!answered) {
         waitpid(pid, NULL, 0);
-        answered = answers(launch); /* another was sooner */
+        answered = answers(daemon); /* another was sooner */
         if (!answered)
-            say_why(launch, "did not start");
+            say_why(daemon, "did not start");
     }
     if (gone.fd >= 0)
         close(gone.fd);
     return answered ? 0 : -1;
 }
 
-int launch_daemon(const char *state, int64_t timeout_ms, char **options)
+int daemon_start(const char *state, int64_t timeout_ms, char **options)
 {
-    struct launch launch = {.log_fd = -1, .turn = -1};
-    int rc = prepare(&launch, state, options);
-    if (rc == 0 && !answers(&launch)) {
+    struct daemon daemon = {.log_fd = -1, .turn = -1};
+    int rc = prepare(&daemon, state, options);
+    if (rc == 0 && !answers(&daemon)) {
         fflush(stdout);
         const pid_t pid = fork();
         if (pid == 0)
-            become_daemon(&launch);
-        rc = pid < 0 ? fail("fork", strerror(errno)) : await_answer(&launch, pid, timeout_ms);
+            become_daemon(&daemon);
+        rc = pid < 0 ? fail("fork", strerror(errno)) : await_answer(&daemon, pid, timeout_ms);
     }
-    if (launch.log_fd >= 0)
-        close(launch.log_fd);
-    if (launch.turn >= 0)
-        close(launch.turn);
+    if (daemon.log_fd >= 0)
+        close(daemon.log_fd);
+    if (daemon.turn >= 0)
+        close(daemon.turn);
     return rc;
 }

@@ -1,6 +1,6 @@
 /* daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it. */
 #include "answer.h"
-#include "launch.h"
+#include "daemon_start.h"
 #include "outcome.h"
 #include "say.h"
 #include "shutdown.h"
@@ -83,7 +83,7 @@ static int start(const struct daemon *daemon, char **options)
         return OUTCOME_OWN_FAILURE;
     }
     if (rc < 0) {
-        if (launch_daemon(daemon->state, daemon->timeout_ms, options) < 0 || remote_open(&remote, "daemon") < 0)
+        if (daemon_start(daemon->state, daemon->timeout_ms, options) < 0 || remote_open(&remote, "daemon") < 0)
             return OUTCOME_OWN_FAILURE;
     } else if (options[0] != NULL)
         say("daemon", "there is one already, and it stays as it is: your options for it are not used");

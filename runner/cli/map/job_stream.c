@@ -1,4 +1,4 @@
-#include "stream.h"
+#include "job_stream.h"
 
 #include "write_all.h"
 
@@ -8,7 +8,7 @@
 
 #define PARTIAL_MOST ((size_t)64 << 10) /* a longer line goes out in parts */
 
-static void note(struct stream *stream, int rc)
+static void note(struct job_stream *stream, int rc)
 {
     if (rc < 0 && stream->error == 0)
         stream->error = rc;
@@ -16,13 +16,13 @@ static void note(struct stream *stream, int rc)
 
 static int put(void *context, const char *data, size_t size)
 {
-    struct stream *stream = context;
+    struct job_stream *stream = context;
     return outlet_put_tagged(stream->outlet, stream->tag, &stream->in_line, data, size);
 }
 
 static int put_lines(void *context, const char *data, size_t size)
 {
-    struct stream *stream = context;
+    struct job_stream *stream = context;
     const char *newline = memrchr(data, '\n', size);
     const size_t whole = newline == NULL ? 0 : (size_t)(newline - data) + 1;
     if (whole > 0) {
@@ -43,27 +43,27 @@ static int put_lines(void *context, const char *data, size_t size)
 /* Takes everything, also after a failure: that is this program's, and not for the job to notice. */
 static int take(void *context, const char *data, size_t size)
 {
-    struct stream *stream = context;
+    struct job_stream *stream = context;
     if (stream->results >= 0)
         note(stream, write_all(stream->results, data, size));
     note(stream, stream->live ? put_lines(stream, data, size) : spool_put(&stream->spool, data, size));
     return 0;
 }
 
-int stream_open(struct stream *stream, int64_t limit, struct outlet *outlet, const char *tag, int results)
+int job_stream_open(struct job_stream *stream, int64_t limit, struct outlet *outlet, const char *tag, int results)
 {
-    *stream = (struct stream){.outlet = outlet, .tag = tag, .results = results};
+    *stream = (struct job_stream){.outlet = outlet, .tag = tag, .results = results};
     spool_init(&stream->spool);
     text_put(&stream->partial, "", 0);
     return relay_open(&stream->relay, limit, take, stream);
 }
 
-void stream_read(struct stream *stream)
+void job_stream_read(struct job_stream *stream)
 {
     relay_pass(&stream->relay);
 }
 
-void stream_forget(struct stream *stream)
+void job_stream_forget(struct job_stream *stream)
 {
     const int64_t left = stream->relay.left + stream->relay.passed;
     relay_pass(&stream->relay);
@@ -74,7 +74,7 @@ void stream_forget(struct stream *stream)
         note(stream, -errno);
 }
 
-struct spool stream_set_live(struct stream *stream)
+struct spool job_stream_set_live(struct job_stream *stream)
 {
     const struct spool held = stream->spool;
     spool_init(&stream->spool);
@@ -82,17 +82,17 @@ struct spool stream_set_live(struct stream *stream)
     return held;
 }
 
-void stream_put_held(struct stream *stream, struct spool *held)
+void job_stream_put_held(struct job_stream *stream, struct spool *held)
 {
     note(stream, spool_drain(held, put_lines, stream));
 }
 
-void stream_end(struct stream *stream)
+void job_stream_end(struct job_stream *stream)
 {
     relay_finish(&stream->relay);
 }
 
-int stream_emit(struct stream *stream)
+int job_stream_emit(struct job_stream *stream)
 {
     note(stream, spool_drain(&stream->spool, put, stream));
     note(stream, put(stream, stream->partial.data, stream->partial.size));
@@ -101,7 +101,7 @@ int stream_emit(struct stream *stream)
     return stream->error;
 }
 
-void stream_close(struct stream *stream)
+void job_stream_close(struct job_stream *stream)
 {
     relay_close(&stream->relay);
     spool_clear(&stream->spool);

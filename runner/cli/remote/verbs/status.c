@@ -1,8 +1,8 @@
 /* status.c - `reclaim status`: the daemon and what it does, or some jobs whole. */
 #include "answer.h"
+#include "jobrefs.h"
 #include "jobview.h"
 #include "outcome.h"
-#include "refs.h"
 #include "remote.h"
 #include "say.h"
 #include "stats.h"
@@ -25,12 +25,12 @@ static const struct table table = {
     .anywhere = true,
 };
 
-static int show_job(struct remote *remote, const struct ref *ref)
+static int show_job(struct remote *remote, const struct jobref *ref)
 {
     struct request request;
     msgpack_unpacked answer;
     request_begin(&request);
-    refs_pack_one(request_field(&request, "id"), ref);
+    jobrefs_pack_one(request_field(&request, "id"), ref);
     int rc = remote_call(remote, "status", &request, &answer);
     if (rc == 0 && remote_options.json)
         rc = remote_print_json(remote, &answer.data);
@@ -40,7 +40,7 @@ static int show_job(struct remote *remote, const struct ref *ref)
     return rc;
 }
 
-static int show_jobs(struct remote *remote, const struct refs *refs)
+static int show_jobs(struct remote *remote, const struct jobrefs *refs)
 {
     for (size_t i = 0; i < refs->count; i++)
         if (show_job(remote, &refs->items[i]) < 0)
@@ -95,16 +95,16 @@ static int show_all(struct remote *remote)
 
 int status_main(int argc, char **argv)
 {
-    struct refs refs = {0};
+    struct jobrefs refs = {0};
     struct remote remote;
     int code;
     if (remote_read(&table, &argc, &argv, NULL, &code) < 0)
         return code;
-    if (refs_read(&refs, table.verb, argc, argv, NULL) < 0 || remote_open(&remote, table.verb) < 0) {
-        refs_deinit(&refs);
+    if (jobrefs_read(&refs, table.verb, argc, argv, NULL) < 0 || remote_open(&remote, table.verb) < 0) {
+        jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
     const int rc = refs.count > 0 ? show_jobs(&remote, &refs) : show_all(&remote);
-    refs_deinit(&refs);
+    jobrefs_deinit(&refs);
     return remote_finish(&remote, rc < 0 ? OUTCOME_OWN_FAILURE : 0);
 }

@@ -1,10 +1,10 @@
 /* output.h - what a job wrote, from reclaimd to a descriptor. */
-#ifndef OUTPUT_H
-#define OUTPUT_H
+#ifndef FOLLOW_H
+#define FOLLOW_H
 
 #include "patience.h"
 
-struct output {
+struct follow {
     uint64_t id;
     const char *stream; /* "stdout", "stderr" */
     int fd;             /* where it goes */
@@ -14,12 +14,12 @@ struct output {
 
 /* Where it is followed and the daemon is gone meanwhile, it goes on from where it was when that is back, and says where
  * the job's output has begun anew. 0, or the exit code after it has said what is wrong. */
-int output_copy(struct patience *patience, const struct output *output);
+int follow_copy(struct patience *patience, const struct follow *output);
 
 /* Both streams, each over a connection of its own where they are followed. */
-int output_copy_both(struct patience *patience, const struct output *output);
+int follow_copy_both(struct patience *patience, const struct follow *output);
 
 /* Says, on standard error, that some of what a job that has ended wrote was dropped, where it was. */
-void output_say_dropped(struct remote *remote, uint64_t id);
+void follow_say_dropped(struct remote *remote, uint64_t id);
 
 #endif

@@ -2,10 +2,10 @@
 #ifndef RESOLVE_H
 #define RESOLVE_H
 
-#include "refs.h"
+#include "jobrefs.h"
 #include "remote.h"
 
 /* 0, or -1 after it has said what is wrong. */
-int resolve_id(struct remote *remote, const struct ref *ref, uint64_t *id);
+int resolve_id(struct remote *remote, const struct jobref *ref, uint64_t *id);
 
 #endif

@@ -1,4 +1,4 @@
-#include "output.h"
+#include "follow.h"
 
 #include "answer.h"
 #include "outcome.h"
@@ -21,7 +21,7 @@ struct place {
 };
 
 /* One answer of `output`. */
-static int fetch(struct patience *patience, const struct output *output, const struct place *place, uint64_t limit,
+static int fetch(struct patience *patience, const struct follow *output, const struct place *place, uint64_t limit,
                  bool follow, msgpack_unpacked *answer)
 {
     struct request request;
@@ -57,7 +57,7 @@ static size_t back_over_lines(pool_bytes_t piece, bool is_end, int64_t *lines)
 }
 
 /* Where the last lines begin: looks back from the end, a piece at a time. */
-static int find_lines(struct patience *patience, const struct output *output, struct place *place)
+static int find_lines(struct patience *patience, const struct follow *output, struct place *place)
 {
     msgpack_unpacked answer;
     int64_t lines = output->lines - 1;
@@ -79,7 +79,7 @@ static int find_lines(struct patience *patience, const struct output *output, st
 }
 
 /* The answer as it is, and of which stream it tells. */
-static int print_json(const struct remote *remote, const struct output *output, const msgpack_object *answer)
+static int print_json(const struct remote *remote, const struct follow *output, const msgpack_object *answer)
 {
     msgpack_object_kv fields[8] = {{.key = value_text("stream"), .val = value_text(output->stream)}};
     msgpack_object line = {.type = MSGPACK_OBJECT_MAP, .via.map = {.ptr = fields, .size = 1}};
@@ -89,7 +89,7 @@ static int print_json(const struct remote *remote, const struct output *output, 
     return rc == 0 && fflush(stdout) != 0 ? -1 : rc; /* remote_finish says why */
 }
 
-static int print(const struct remote *remote, const struct output *output, pool_bytes_t piece,
+static int print(const struct remote *remote, const struct follow *output, pool_bytes_t piece,
                  const msgpack_object *answer)
 {
     if (remote_options.json)
@@ -110,7 +110,7 @@ static void say_anew(const struct remote *remote, uint64_t id, uint64_t attempt)
 
 /* Takes in one answer: prints it, and moves on in *place. 1: that was all; 0: there may be more; -1: it cannot be
  * printed. */
-static int take(const struct patience *patience, const struct output *output, const msgpack_object *answer,
+static int take(const struct patience *patience, const struct follow *output, const msgpack_object *answer,
                 struct place *place, bool *was_lost)
 {
     const pool_bytes_t piece = data_of(answer);
@@ -125,7 +125,7 @@ static int take(const struct patience *patience, const struct output *output, co
     return piece.size == 0 && (answer_bool(answer, "ended") || !output->follow);
 }
 
-int output_copy(struct patience *patience, const struct output *output)
+int follow_copy(struct patience *patience, const struct follow *output)
 {
     struct place place = {0};
     bool was_lost = false;
@@ -151,7 +151,7 @@ int output_copy(struct patience *patience, const struct output *output)
 struct second {
     struct remote remote;
     struct patience patience; /* quiet: what is wrong is said where the other one has nothing to say */
-    struct output output;
+    struct follow output;
     int code;
 };
 
@@ -162,13 +162,13 @@ static void *copy_second(void *user)
     second->code = patience_renew(patience);
     patience->back_at = patience->gone_at = 0; /* it is the first connection */
     if (second->code == 0)
-        second->code = output_copy(patience, &second->output);
+        second->code = follow_copy(patience, &second->output);
     remote_close(&second->remote);
     return NULL;
 }
 
 /* Whether there is such a job: once, before two ask for it. */
-static int check_job(struct patience *patience, const struct output *output)
+static int check_job(struct patience *patience, const struct follow *output)
 {
     int code = 0, rc;
     do {
@@ -181,7 +181,7 @@ static int check_job(struct patience *patience, const struct output *output)
     return code;
 }
 
-static int follow_both(struct patience *patience, const struct output *out, const struct output *err)
+static int follow_both(struct patience *patience, const struct follow *out, const struct follow *err)
 {
     struct second second = {.remote.verb = patience->remote->verb, .patience = *patience, .output = *err};
     pthread_t thread;
@@ -196,14 +196,14 @@ static int follow_both(struct patience *patience, const struct output *out, cons
         say(patience->remote->verb, "a second thread: %s", strerror(failed));
         return OUTCOME_OWN_FAILURE;
     }
-    const int code = output_copy(patience, out);
+    const int code = follow_copy(patience, out);
     pthread_join(thread, NULL);
     if (code == 0 && second.code != 0 && second.patience.error.code != 0)
         say(patience->remote->verb, "%s", second.patience.error.message);
     return code != 0 ? code : second.code;
 }
 
-void output_say_dropped(struct remote *remote, uint64_t id)
+void follow_say_dropped(struct remote *remote, uint64_t id)
 {
     struct request request;
     msgpack_unpacked answer;
@@ -217,15 +217,15 @@ void output_say_dropped(struct remote *remote, uint64_t id)
     msgpack_unpacked_destroy(&answer);
 }
 
-int output_copy_both(struct patience *patience, const struct output *output)
+int follow_copy_both(struct patience *patience, const struct follow *output)
 {
-    struct output out = *output, err = *output;
+    struct follow out = *output, err = *output;
     out.stream = "stdout";
     out.fd = STDOUT_FILENO;
     err.stream = "stderr";
     err.fd = STDERR_FILENO;
     if (output->follow)
         return follow_both(patience, &out, &err);
-    const int code = output_copy(patience, &out);
-    return code != 0 ? code : output_copy(patience, &err);
+    const int code = follow_copy(patience, &out);
+    return code != 0 ? code : follow_copy(patience, &err);
 }

@@ -1,9 +1,9 @@
 /* events.c - `reclaim events`: a line for whatever happens to jobs, until it is stopped. */
 #include "answer.h"
+#include "jobrefs.h"
 #include "jobview.h"
 #include "outcome.h"
 #include "patience.h"
-#include "refs.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -11,8 +11,8 @@
 #include <string.h>
 
 struct events {
-    const char *group; /* NULL: any */
-    struct refs refs;  /* none: any */
+    const char *group;   /* NULL: any */
+    struct jobrefs refs; /* none: any */
 };
 
 static int set_group(void *context, const char *text)
@@ -60,7 +60,7 @@ static int subscribe(struct patience *patience, const struct events *events)
     request_begin(&request);
     request_text(&request, "group", events->group);
     if (events->refs.count > 0)
-        refs_pack(request_field(&request, "ids"), &events->refs);
+        jobrefs_pack(request_field(&request, "ids"), &events->refs);
     const int rc = patience_call(patience, "subscribe", &request, &answer);
     msgpack_unpacked_destroy(&answer);
     return rc;
@@ -102,8 +102,8 @@ int events_main(int argc, char **argv)
     if (remote_read(&table, &argc, &argv, &events, &code) < 0)
         return code;
     code = OUTCOME_OWN_FAILURE;
-    if (refs_read(&events.refs, table.verb, argc, argv, NULL) == 0 && remote_open(&remote, table.verb) == 0)
+    if (jobrefs_read(&events.refs, table.verb, argc, argv, NULL) == 0 && remote_open(&remote, table.verb) == 0)
         code = remote_finish(&remote, listen_on(&remote, &events));
-    refs_deinit(&events.refs);
+    jobrefs_deinit(&events.refs);
     return code;
 }

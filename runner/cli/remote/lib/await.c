@@ -35,9 +35,9 @@ static int tell(const struct remote *remote, const msgpack_object_array *jobs)
     return 0;
 }
 
-const char *await_left(const struct refs *refs, char text[160])
+const char *await_left(const struct jobrefs *refs, char text[160])
 {
-    const struct ref *first = &refs->items[0];
+    const struct jobref *first = &refs->items[0];
     if (refs->count > 1)
         snprintf(text, 160, "the %zu jobs are", refs->count);
     else if (first->key != NULL)
@@ -47,11 +47,11 @@ const char *await_left(const struct refs *refs, char text[160])
     return text;
 }
 
-static int ask(struct patience *patience, const struct refs *refs, bool any, msgpack_unpacked *answer)
+static int ask(struct patience *patience, const struct jobrefs *refs, bool any, msgpack_unpacked *answer)
 {
     struct request request;
     request_begin(&request);
-    refs_pack(request_field(&request, "ids"), refs);
+    jobrefs_pack(request_field(&request, "ids"), refs);
     if (any)
         msgpack_pack_true(request_field(&request, "any"));
     if (patience->until_ms >= 0) {
@@ -61,7 +61,7 @@ static int ask(struct patience *patience, const struct refs *refs, bool any, msg
     return patience_call(patience, "wait", &request, answer);
 }
 
-int await_jobs(struct patience *patience, const struct refs *refs, bool any)
+int await_jobs(struct patience *patience, const struct jobrefs *refs, bool any)
 {
     const struct remote *remote = patience->remote;
     msgpack_unpacked answer;

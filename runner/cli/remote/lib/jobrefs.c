@@ -1,4 +1,4 @@
-#include "refs.h"
+#include "jobrefs.h"
 
 #include "say.h"
 #include "units.h"
@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add(struct refs *refs, struct ref ref)
+static int add(struct jobrefs *refs, struct jobref ref)
 {
-    if (refs->count == REFS_MOST)
+    if (refs->count == JOBREFS_MOST)
         return -E2BIG;
     if (refs->count == refs->capacity) {
         const size_t capacity = refs->capacity == 0 ? 16 : 2 * refs->capacity;
-        struct ref *items = realloc(refs->items, capacity * sizeof *items);
+        struct jobref *items = realloc(refs->items, capacity * sizeof *items);
         if (items == NULL)
             return -ENOMEM;
         refs->items = items;
@@ -25,7 +25,7 @@ static int add(struct refs *refs, struct ref ref)
 }
 
 /* "7" or "3-7" */
-static int add_range(struct refs *refs, const char *word, size_t size)
+static int add_range(struct jobrefs *refs, const char *word, size_t size)
 {
     char text[64];
     int64_t first, last;
@@ -39,18 +39,18 @@ static int add_range(struct refs *refs, const char *word, size_t size)
     if (units_parse_number(text, 1, INT64_MAX - 1, &first) < 0 ||
         units_parse_number(hyphen != NULL ? hyphen + 1 : text, first, INT64_MAX - 1, &last) < 0)
         return -EINVAL;
-    int rc = last - first >= REFS_MOST ? -E2BIG : 0;
+    int rc = last - first >= JOBREFS_MOST ? -E2BIG : 0;
     for (int64_t id = first; rc == 0 && id <= last; id++)
-        rc = add(refs, (struct ref){.id = (uint64_t)id});
+        rc = add(refs, (struct jobref){.id = (uint64_t)id});
     return rc;
 }
 
-int refs_add(struct refs *refs, const char *word)
+int jobrefs_add(struct jobrefs *refs, const char *word)
 {
     if (word[0] == '\0')
         return -EINVAL;
     if (word[strspn(word, "0123456789,-")] != '\0')
-        return add(refs, (struct ref){.key = word});
+        return add(refs, (struct jobref){.key = word});
     for (;; word++) {
         const size_t size = strcspn(word, ",");
         const int rc = add_range(refs, word, size);
@@ -60,14 +60,14 @@ int refs_add(struct refs *refs, const char *word)
     }
 }
 
-int refs_read(struct refs *refs, const char *verb, int count, char **words, const char *needs)
+int jobrefs_read(struct jobrefs *refs, const char *verb, int count, char **words, const char *needs)
 {
     if (count == 0 && needs != NULL) {
         say(verb, "%s", needs);
         return -1;
     }
     for (int i = 0; i < count; i++) {
-        const int rc = refs_add(refs, words[i]);
+        const int rc = jobrefs_add(refs, words[i]);
         if (rc == 0)
             continue;
         say(verb,
@@ -80,7 +80,7 @@ int refs_read(struct refs *refs, const char *verb, int count, char **words, cons
     return 0;
 }
 
-void refs_pack_one(msgpack_packer *packer, const struct ref *ref)
+void jobrefs_pack_one(msgpack_packer *packer, const struct jobref *ref)
 {
     if (ref->id != 0)
         msgpack_pack_uint64(packer, ref->id);
@@ -88,15 +88,15 @@ void refs_pack_one(msgpack_packer *packer, const struct ref *ref)
         msgpack_pack_str_with_body(packer, ref->key, strlen(ref->key));
 }
 
-void refs_pack(msgpack_packer *packer, const struct refs *refs)
+void jobrefs_pack(msgpack_packer *packer, const struct jobrefs *refs)
 {
     msgpack_pack_array(packer, refs->count);
     for (size_t i = 0; i < refs->count; i++)
-        refs_pack_one(packer, &refs->items[i]);
+        jobrefs_pack_one(packer, &refs->items[i]);
 }
 
-void refs_deinit(struct refs *refs)
+void jobrefs_deinit(struct jobrefs *refs)
 {
     free(refs->items);
-    *refs = (struct refs){0};
+    *refs = (struct jobrefs){0};
 }
