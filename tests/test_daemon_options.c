@@ -1,5 +1,5 @@
 /* reclaimd's command line: defaults, values, and what is refused. */
-#include "options.h"
+#include "daemon_options.h"
 #include "state.h"
 
 #include "support.h"

@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include "escape.h"
 #include "say.h"
 #include "suggest.h"
 
@@ -92,10 +93,10 @@ static bool say_ambiguous(const struct table *table, const struct option *longs,
 
 static void say_unknown_letter(const struct table *table, int letter)
 {
-    if (letter > ' ' && letter < 0x7f)
-        say(table->verb, "there is no option -%c; %s --help lists them", letter, full_name(table));
-    else
-        say(table->verb, "there is no option -\\x%02x; %s --help lists them", letter & 0xff, full_name(table));
+    char shown[ESCAPE_SIZE + 1] = {(char)letter};
+    if (letter <= ' ' || letter >= 0x7f)
+        escape_byte((char)letter, shown);
+    say(table->verb, "there is no option -%s; %s --help lists them", shown, full_name(table));
 }
 
 static void say_unknown_name(const struct table *table, const struct option *longs, const char *word)
