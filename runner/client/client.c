@@ -79,7 +79,7 @@ static int send_request(pool_client_t *client, const char *method, pool_bytes_t 
     int rc = msgpack_pack_array(&packer, params.size > 0 ? 1 : 0);
     if (rc == 0 && params.size > 0)
         rc = msgpack_sbuffer_write(&buffer, params.data, params.size);
-    rc = rc < 0 ? -ENOMEM : stream_send(&client->stream, buffer.data, buffer.size);
+    rc = rc < 0 ? -ENOMEM : transport_send(&client->transport, buffer.data, buffer.size);
     msgpack_sbuffer_destroy(&buffer);
     return rc;
 }
@@ -90,7 +90,7 @@ static int await_reply(pool_client_t *client, int64_t timeout_ms, struct reply *
     for (;;) {
         const void *data;
         size_t size;
-        int rc = stream_next(&client->stream, timeout_ms, &data, &size);
+        int rc = transport_next(&client->transport, timeout_ms, &data, &size);
         if (rc == 0)
             rc = reply_parse(data, size, reply);
         if (rc == 0 && reply->is_event)
@@ -188,7 +188,7 @@ int pool_client_event(pool_client_t *client, int64_t timeout_ms, pool_bytes_t *e
     }
     if (client->broken != 0)
         return fail_broken(client, client->broken, error);
-    int rc = stream_next(&client->stream, timeout_ms, &data, &size);
+    int rc = transport_next(&client->transport, timeout_ms, &data, &size);
     if (rc == -ETIMEDOUT)
         return connection_fail(error, rc, "nothing was told in that time");
     if (rc == 0)
@@ -205,7 +205,7 @@ int pool_client_event(pool_client_t *client, int64_t timeout_ms, pool_bytes_t *e
 
 int pool_client_fd(const pool_client_t *client)
 {
-    return client->stream.fd;
+    return client->transport.fd;
 }
 
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
@@ -265,14 +265,14 @@ int pool_client_open(pool_client_t **client, const char *path, pool_error_t *err
     if (opened == NULL)
         return connection_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
     STAILQ_INIT(&opened->events);
-    opened->stream.fd = -1;
+    opened->transport.fd = -1;
     opened->path = strdup(path != NULL ? path : usual);
     int rc = opened->path == NULL ? connection_fail(error, -ENOMEM, "%s", strerror(ENOMEM))
-                                  : stream_connect(&opened->stream, opened->path);
+                                  : transport_connect(&opened->transport, opened->path);
     if (opened->path != NULL && rc < 0)
         fail_connect(opened->path, rc, error);
     if (rc == 0)
-        rc = trust_peer(opened->stream.fd, opened->path, error);
+        rc = trust_peer(opened->transport.fd, opened->path, error);
     if (rc == 0)
         rc = hello(opened, error);
     if (rc < 0)
@@ -286,7 +286,7 @@ void pool_client_close(pool_client_t *client)
 {
     if (client == NULL)
         return;
-    stream_close(&client->stream);
+    transport_close(&client->transport);
     for (struct client_event *event; (event = STAILQ_FIRST(&client->events)) != NULL;) {
         STAILQ_REMOVE_HEAD(&client->events, next);
         free(event);

@@ -3,7 +3,7 @@
 #define CONNECTION_H
 
 #include "reply.h"
-#include "stream.h"
+#include "transport.h"
 
 #include <reclaim/client.h>
 #include <sys/queue.h>
@@ -15,7 +15,7 @@ struct client_event {
 };
 
 struct pool_client {
-    struct stream stream;
+    struct transport transport;
     char *path;
     uint32_t last_id;
     int broken; /* negative errno: what every further call gives; 0: it is not */

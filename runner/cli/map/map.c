@@ -80,7 +80,7 @@ static size_t list_fds(struct map *map)
 
 static void read_job(struct map *map, struct map_job *job, int i)
 {
-    const struct stream *stream = &job->streams[i];
+    const struct job_stream *stream = &job->streams[i];
     if (stream->live)
         progress_view_clear(&map->view);
     if (!map_job_read(job, i))

@@ -1,0 +1,32 @@
+/* refs.h - jobs as people name them: 7, 1,2, 3-7, or the key that they were submitted with. */
+#ifndef JOBREFS_H
+#define JOBREFS_H
+
+#include <msgpack.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOBREFS_MOST 10000 /* as many as a request may have */
+
+struct jobref {
+    uint64_t id;     /* 0: it is named by its key */
+    const char *key; /* *borrowed* */
+};
+
+struct jobrefs {
+    struct jobref *items;
+    size_t count, capacity;
+};
+
+/* Adds what a word names. Digits, commas and hyphens are ids; anything else is a key. -EINVAL: not a range; -E2BIG:
+ * above JOBREFS_MOST; -ENOMEM. */
+int jobrefs_add(struct jobrefs *refs, const char *word);
+
+/* Adds all words. 0, or -1 after it has said what is wrong; none at all is wrong when `needs` says what is missing. */
+int jobrefs_read(struct jobrefs *refs, const char *verb, int count, char **words, const char *needs);
+
+void jobrefs_pack_one(msgpack_packer *packer, const struct jobref *ref);
+void jobrefs_pack(msgpack_packer *packer, const struct jobrefs *refs); /* an array */
+void jobrefs_deinit(struct jobrefs *refs);
+
+#endif

@@ -1,0 +1,122 @@
+/* result.c - `reclaim result`: the value of a task. */
+#include "jobrefs.h"
+#include "outcome.h"
+#include "outfile.h"
+#include "remote.h"
+#include "resolve.h"
+#include "say.h"
+#include "value.h"
+#include "verbs.h"
+#include "write_all.h"
+
+#include <errno.h>
+#include <reclaim/msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct result {
+    bool raw;
+    const char *file; /* NULL: standard output */
+    void *data;
+    size_t size;
+};
+
+static const struct table_option rows[] = {
+    {"output", 'o', "FILE", "write its bytes into a file", TABLE_TEXT(struct result, file)},
+    {"raw", 0, NULL, "its bytes, also on a terminal", TABLE_FLAG(struct result, raw)},
+    {0}};
+static const struct table_option *const groups[] = {rows, remote_table, NULL};
+
+static const struct table table = {
+    .verb = "result",
+    .usage = "[OPTION...] JOB",
+    .intro = "Prints the value of a task that has ended: JSON on a terminal, else its bytes.",
+    .groups = groups,
+    .anywhere = true,
+};
+
+static int fail(const char *what, const char *why)
+{
+    say("result", "%s: %s", what, why);
+    return OUTCOME_OWN_FAILURE;
+}
+
+static int write_file(const struct result *result)
+{
+    FILE *file;
+    if (outfile_open("output", result->file, &file) < 0)
+        return OUTCOME_OWN_FAILURE;
+    int rc = outfile_empty(result->file, file);
+    if (rc == 0 && result->size > 0 && fwrite(result->data, 1, result->size, file) != result->size)
+        rc = -errno;
+    return outfile_close("output", result->file, file, rc) < 0 ? OUTCOME_OWN_FAILURE : 0;
+}
+
+static int write_bytes(const struct result *result)
+{
+    const int rc = write_all(STDOUT_FILENO, result->data, result->size);
+    return rc < 0 ? fail("standard output", strerror(-rc)) : 0;
+}
+
+static int print_value(const struct remote *remote, const struct result *result)
+{
+    const pool_result_t bytes = {.data = result->data, .size = result->size};
+    msgpack_unpacked value;
+    int code = OUTCOME_OWN_FAILURE;
+    msgpack_unpacked_init(&value);
+    const int rc = pool_result_unpack(&bytes, &value);
+    if (rc == -EBADMSG)
+        say("result", "its %zu bytes are not one MessagePack object: --raw shows them, -o FILE writes them",
+            result->size);
+    else if (rc < 0)
+        fail("the value", strerror(-rc));
+    else if (remote_print_json(remote, &value.data) == 0)
+        code = 0;
+    msgpack_unpacked_destroy(&value);
+    return code;
+}
+
+static int show(struct remote *remote, const struct jobref *ref, struct result *result)
+{
+    uint64_t id;
+    pool_error_t error;
+    pool_client_status_t status;
+    if (resolve_id(remote, ref, &id) < 0)
+        return OUTCOME_OWN_FAILURE;
+    if (pool_client_result(remote->client, id, 0, &result->data, &result->size, &error) < 0 ||
+        (result->data == NULL && pool_client_status(remote->client, id, &status, &error) < 0)) {
+        say("result", "%s", error.message);
+        return OUTCOME_OWN_FAILURE;
+    }
+    if (result->data == NULL) {
+        say("result", "job %llu has no value: %s", (unsigned long long)id, status.message);
+        return status.exit_code;
+    }
+    if (result->file != NULL)
+        return write_file(result);
+    if (!result->raw && (remote_options.json || isatty(STDOUT_FILENO)))
+        return print_value(remote, result);
+    return write_bytes(result);
+}
+
+int result_main(int argc, char **argv)
+{
+    struct result result = {0};
+    struct jobrefs refs = {0};
+    struct remote remote;
+    int code;
+    if (remote_read(&table, &argc, &argv, &result, &code) < 0)
+        return code;
+    code = OUTCOME_OWN_FAILURE;
+    if (jobrefs_read(&refs, table.verb, argc, argv, "of which job? reclaim result JOB") == 0) {
+        if (refs.count != 1)
+            fail("a value", "of one job at a time");
+        else if (remote_open(&remote, table.verb) == 0)
+            code = remote_finish(&remote, show(&remote, &refs.items[0], &result));
+    }
+    free(result.data);
+    jobrefs_deinit(&refs);
+    return code;
+}
