@@ -1,6 +1,6 @@
 /* main.c - the `reclaim` command: finds its verb. */
-#include "closed.h"
 #include "outcome.h"
+#include "program.h"
 #include "say.h"
 #include "suggest.h"
 #include "verbs.h"
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1); /* the pool's thread is to make none of its own, which takes the kernel four calls */
 #endif
-    if (closed_fill() < 0)
+    if (program_fill_streams() < 0)
         return OUTCOME_OWN_FAILURE; /* and nowhere to say so */
     if (argc < 2) {
         say(NULL, "there is no verb; reclaim --help lists them");

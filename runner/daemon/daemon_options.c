@@ -1,7 +1,7 @@
 #include "daemon_options.h"
 
+#include "program.h"
 #include "say.h"
-#include "state.h"
 #include "table.h"
 #include "values.h"
 
@@ -84,7 +84,7 @@ static int fill_in_places(struct daemon_options *options)
         return -1;
     }
     if (options->state[0] == '\0' &&
-        state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), options->state) < 0) {
+        program_state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), options->state) < 0) {
         say(NULL, "neither XDG_STATE_HOME nor HOME says where jobs are to be kept: give --state DIR");
         return -1;
     }

@@ -1,11 +1,11 @@
 /* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
-#include "closed.h"
 #include "curve.h"
 #include "inherited.h"
 #include "limit.h"
 #include "outcome.h"
 #include "outfile.h"
 #include "plot.h"
+#include "program.h"
 #include "relay.h"
 #include "report.h"
 #include "say.h"
@@ -14,7 +14,6 @@
 #include "terminal.h"
 #include "values.h"
 #include "verbs.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -153,7 +152,7 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
 
 static pool_stream_t stream_mode(const struct run *run, int fd)
 {
-    if (closed_was(fd))
+    if (program_lacks_stream(fd))
         return POOL_STREAM_CLOSED;
     return run->limits.output_limit != RELAY_NO_LIMIT ? POOL_STREAM_FD : POOL_STREAM_INHERIT;
 }
@@ -162,7 +161,7 @@ static int submit(struct run *run)
 {
     const pool_command_t command = {
         .argv = run->argv,
-        .stdin_mode = closed_was(STDIN_FILENO) ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
+        .stdin_mode = program_lacks_stream(STDIN_FILENO) ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
         .stdout_mode = stream_mode(run, STDOUT_FILENO),
         .stdout_fd = run->relays[0].for_command,
         .stderr_mode = stream_mode(run, STDERR_FILENO),

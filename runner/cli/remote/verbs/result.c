@@ -2,12 +2,12 @@
 #include "jobrefs.h"
 #include "outcome.h"
 #include "outfile.h"
+#include "program.h"
 #include "remote.h"
 #include "resolve.h"
 #include "say.h"
 #include "value.h"
 #include "verbs.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <reclaim/msgpack.h>
