@@ -66,8 +66,8 @@ static int set_plot(void *context, const char *text)
 }
 
 static const struct table_option own_table[] = {
-    {"verbose", 'v', NULL, "say at the end what it used and how it ended", TABLE_FLAG(struct run, verbose)},
-    {"report", 0, "FILE", "write that as a JSON object (- for standard error)", TABLE_TEXT(struct run, report)},
+    {"verbose", 'v', NULL, "print at the end what it used and how it ended", TABLE_FLAG(struct run, verbose)},
+    {"report", 0, "FILE", "write the same as a JSON object (- is stderr)", TABLE_TEXT(struct run, report)},
     {"samples", 0, "FILE", "write memory over time, as mprof does", TABLE_TEXT(struct run, samples)},
     {"plot", 0, "FILE", "draw memory over time (.svg or .png)", .set = set_plot},
     {0},
@@ -78,7 +78,7 @@ static const struct table_option *const groups[] = {limits_times, limits_table, 
 static const struct table table = {
     .verb = "run",
     .usage = "[OPTION...] [--] COMMAND [ARGUMENT...]",
-    .intro = "Runs a command with limits on all that it starts, and leaves nothing of it.",
+    .intro = "Runs a command, limits all its processes, and leaves none of them behind.",
     .groups = groups,
     .more = "SIZE: 512K, 2G, 1.5G. DUR: seconds, or 30s, 5m, 2h, 1d.\n"
             "Exit: the command's own; 124 timed out (137: SIGKILL); 128+N died of signal N;\n"
