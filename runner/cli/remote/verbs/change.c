@@ -1,5 +1,4 @@
 /* change.c - verbs that change jobs: cancel, retry, remove, set; and those that hold a group up: pause, resume. */
-#include "answer.h"
 #include "jobrefs.h"
 #include "outcome.h"
 #include "pages.h"
@@ -14,14 +13,14 @@ static const struct table_option *const plain_groups[] = {remote_table, NULL};
 #define JOBS_HELP "JOB: an id, a range 3-7, a list 1,2, or a key. All are changed, or none."
 
 /* Sends `method` for jobs, with what `request` has already (*takes* both). The exit code. */
-static int order_jobs(const char *method, struct request *request, struct jobrefs *refs)
+static int order_jobs(const char *method, pool_fields_t *request, struct jobrefs *refs)
 {
     struct remote remote;
     int code = OUTCOME_OWN_FAILURE;
-    jobrefs_pack(request_field(request, "ids"), refs);
+    jobrefs_pack(pool_fields_packer(request, "ids"), refs);
     jobrefs_deinit(refs);
     if (remote_open(&remote, method) < 0) {
-        msgpack_sbuffer_destroy(&request->buffer);
+        pool_fields_free(request);
         return code;
     }
     if (remote_order(&remote, method, request) == 0)
@@ -33,7 +32,7 @@ static int order_jobs(const char *method, struct request *request, struct jobref
 static int change_main(const struct table *table, int argc, char **argv)
 {
     struct jobrefs refs = {0};
-    struct request request;
+    pool_fields_t request;
     int code;
     if (remote_read(table, &argc, &argv, NULL, &code) < 0)
         return code;
@@ -41,7 +40,7 @@ static int change_main(const struct table *table, int argc, char **argv)
         jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
-    request_begin(&request);
+    pool_fields_begin(&request);
     return order_jobs(table->verb, &request, &refs);
 }
 
@@ -80,27 +79,27 @@ static int set_ended(void *context, const char *text)
     return 0;
 }
 
-static int collect(void *user, const msgpack_object_array *jobs)
+static int collect(void *user, msgpack_object_array jobs)
 {
-    struct request *request = user;
-    request_begin(request);
-    msgpack_packer *packer = request_field(request, "ids");
-    msgpack_pack_array(packer, jobs->size);
-    for (uint32_t i = 0; i < jobs->size; i++)
-        msgpack_pack_uint64(packer, answer_uint(&jobs->ptr[i], "id"));
-    return jobs->size > 0 ? 1 : 0; /* this page is enough: what it has is removed before the next is asked for */
+    pool_fields_t *request = user;
+    pool_fields_begin(request);
+    msgpack_packer *packer = pool_fields_packer(request, "ids");
+    msgpack_pack_array(packer, jobs.size);
+    for (uint32_t i = 0; i < jobs.size; i++)
+        msgpack_pack_uint64(packer, pool_field_uint(&jobs.ptr[i], "id"));
+    return jobs.size > 0 ? 1 : 0; /* this page is enough: what it has is removed before the next is asked for */
 }
 
 static int remove_ended(struct remote *remote)
 {
     const struct pages pages = {.states = "done,failed,cancelled"};
     for (;;) {
-        struct request request;
+        pool_fields_t request;
         const int rc = pages_each(remote, &pages, collect, &request);
         if (rc < 0)
             return -1;
         if (rc == 0) { /* the list was empty */
-            msgpack_sbuffer_destroy(&request.buffer);
+            pool_fields_free(&request);
             return 0;
         }
         if (remote_order(remote, "remove", &request) < 0)
@@ -123,7 +122,7 @@ int remove_main(int argc, char **argv)
     };
     bool ended = false;
     struct jobrefs refs = {0};
-    struct request request;
+    pool_fields_t request;
     struct remote remote;
     int code;
     if (remote_read(&table, &argc, &argv, &ended, &code) < 0)
@@ -139,7 +138,7 @@ int remove_main(int argc, char **argv)
         jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
-    request_begin(&request);
+    pool_fields_begin(&request);
     return order_jobs(table.verb, &request, &refs);
 }
 
@@ -180,7 +179,7 @@ int set_main(int argc, char **argv)
     };
     struct set set = {0};
     struct jobrefs refs = {0};
-    struct request request;
+    pool_fields_t request;
     int code;
     if (remote_read(&table, &argc, &argv, &set, &code) < 0)
         return code;
@@ -190,10 +189,11 @@ int set_main(int argc, char **argv)
         jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
-    request_begin(&request);
-    request_text(&request, "group", set.group);
+    pool_fields_begin(&request);
+    if (set.group != NULL)
+        pool_fields_text(&request, "group", set.group);
     if (set.has_priority)
-        msgpack_pack_int64(request_field(&request, "priority"), set.priority);
+        pool_fields_int(&request, "priority", set.priority);
     return order_jobs(table.verb, &request, &refs);
 }
 
@@ -202,7 +202,7 @@ int set_main(int argc, char **argv)
 static int hold_main(const struct table *table, int argc, char **argv)
 {
     struct remote remote;
-    struct request request;
+    pool_fields_t request;
     int code;
     if (remote_read(table, &argc, &argv, NULL, &code) < 0)
         return code;
@@ -210,8 +210,9 @@ static int hold_main(const struct table *table, int argc, char **argv)
         say(table->verb, "one group at a time, or none for all");
     if (argc > 1 || remote_open(&remote, table->verb) < 0)
         return OUTCOME_OWN_FAILURE;
-    request_begin(&request);
-    request_text(&request, "group", argc == 1 ? argv[0] : NULL);
+    pool_fields_begin(&request);
+    if (argc == 1)
+        pool_fields_text(&request, "group", argv[0]);
     return remote_finish(&remote, remote_order(&remote, table->verb, &request) < 0 ? OUTCOME_OWN_FAILURE : 0);
 }
 

@@ -6,7 +6,7 @@
 #include "limit.h"
 #include "text.h"
 
-#include <msgpack.h>
+#include <reclaim/map.h>
 #include <reclaim/client.h>
 
 struct submit_options {

@@ -1,6 +1,5 @@
 /* wait.c - `reclaim wait`: until jobs have ended, with their exit code. */
 #include "await.h"
-#include "clock.h"
 #include "outcome.h"
 #include "values.h"
 #include "verbs.h"
@@ -8,7 +7,7 @@
 struct wait {
     bool any;
     int64_t timeout_ms; /* below 0: none */
-    int64_t began_ms;   /* clock_ms */
+    int64_t began_ms;   /* remote_now_ms */
 };
 
 static int set_any(void *context, const char *text)
@@ -48,7 +47,7 @@ static int await(struct remote *remote, const struct jobrefs *refs, const struct
 
 int wait_main(int argc, char **argv)
 {
-    struct wait wait = {.timeout_ms = -1, .began_ms = clock_ms()};
+    struct wait wait = {.timeout_ms = -1, .began_ms = remote_now_ms()};
     struct jobrefs refs = {0};
     struct remote remote;
     int code;
