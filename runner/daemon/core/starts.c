@@ -1,8 +1,11 @@
-/* launch.c - starting jobs: chosen and written down as running within a turn, handed to the pool after its commit. What
- * a job needs is reserved before it is written down; one that has to wait for memory stays queued. */
-#include "daemon.h"
+#include "starts.h"
 
+#include "clock.h"
+#include "ends.h"
+#include "live.h"
 #include "retry.h"
+#include "stop.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +14,7 @@
 #define LOOK_AHEAD 64   /* jobs that may be passed by others, as in the pool's own queue */
 #define LATER_MS   1000 /* when the pool does not say when to look again */
 
-/* What a job is to do, as the store has it. The caller destroys unpacked, and spec borrows from it and from record. */
+/* The row of a job and its specification. The caller destroys unpacked; spec borrows from it and from record. */
 static int read_job(struct daemon *daemon, uint64_t id, struct record *record, struct spec *spec,
                     msgpack_unpacked *unpacked)
 {
@@ -30,12 +33,11 @@ static int write_running(struct daemon *daemon, struct job *job)
     record.attempt++;
     record.start_at = 0;
     memset(&record.end, 0, sizeof record.end);
-    record.end.started_at = daemon_now();
-    job->attempt = record.attempt;
+    record.end.started_at = clock_now();
     return store_job_update(daemon->store, &record);
 }
 
-/* Before a job runs: what the next daemon would know its processes by. */
+/* Before a job runs: the tag by which the next daemon would know its processes. */
 static int note_tag(struct daemon *daemon)
 {
     pool_stats_t stats = {0};
@@ -59,11 +61,10 @@ static void stop_without_pool(struct daemon *daemon)
         return;
     log_event(daemon->log, LOG_LEVEL_ERROR, "pool",
               log_text("message", "its keeper process was killed: the daemon ends, start it again"));
-    daemon->exit_code = 1;
-    daemon_stop(daemon, 0);
+    stop_failed(daemon);
 }
 
-/* ---- who may start --------------------------------------------------------------------------------------------- */
+/* ---- which jobs may start --------------------------------------------------------------------------------------------- */
 
 static int make_reservation(struct daemon *daemon, struct job *job)
 {
@@ -80,8 +81,8 @@ static int make_reservation(struct daemon *daemon, struct job *job)
     return error;
 }
 
-/* Which of the jobs that are next may start; NULL: none, and look_at says when to look again. What it needs is reserved
- * then, but for one with which the pool will have nothing to do: it says so itself when it is handed over. */
+/* Which of the next jobs may start; NULL: none, and look_at says when to look again. Its memory is then reserved, unless
+ * the pool will refuse the job: the pool says so when the job is handed over. */
 static struct job *look(struct daemon *daemon, struct schedule_job *const *jobs, size_t count)
 {
     pool_reservation_t *reservations[LOOK_AHEAD];
@@ -104,26 +105,26 @@ static struct job *look(struct daemon *daemon, struct schedule_job *const *jobs,
     return NULL;
 }
 
-/* The next job to start. The first one most often may: then the others need no look. */
+/* The next job to start. Most often that is the first one, and the others need no look. */
 static struct job *find_next(struct daemon *daemon)
 {
     struct schedule_job *jobs[LOOK_AHEAD];
     struct job *next = NULL;
     daemon->look_at = 0;
-    if (schedule_look(&daemon->schedule, daemon_now(), jobs, 1) == 1)
+    if (schedule_look(&daemon->schedule, clock_now(), jobs, 1) == 1)
         next = look(daemon, jobs, 1);
     if (next != NULL || daemon->look_at == 0)
         return next;
-    const size_t count = schedule_look(&daemon->schedule, daemon_now(), jobs, LOOK_AHEAD);
+    const size_t count = schedule_look(&daemon->schedule, clock_now(), jobs, LOOK_AHEAD);
     return count > 1 ? look(daemon, jobs, count) : NULL;
 }
 
-/* Jobs wait for memory, and nothing has happened since that may let one start. */
+/* Jobs wait for memory, and nothing has happened since that could let one start. */
 static bool is_waiting(const struct daemon *daemon)
 {
     const double wake_at = schedule_wake_at(&daemon->schedule);
     return daemon->look_at > (int64_t)uv_now(daemon->loop) && !store_is_dirty(daemon->store) &&
-           (wake_at == 0 || wake_at > daemon_now());
+           (wake_at == 0 || wake_at > clock_now());
 }
 
 /* ---- starting -------------------------------------------------------------------------------------------------- */
@@ -142,7 +143,12 @@ static int pick(struct daemon *daemon, struct job *job)
     return 0;
 }
 
-void launch_pick(struct daemon *daemon)
+void starts_look_again(struct daemon *daemon)
+{
+    daemon->look_at = 0;
+}
+
+void starts_pick(struct daemon *daemon)
 {
     struct job *next;
     if (daemon->phase != DAEMON_SERVING || is_waiting(daemon))
@@ -156,7 +162,7 @@ void launch_pick(struct daemon *daemon)
             return;
 }
 
-/* What could not be started is as one that has ended: for the next turn. */
+/* A job that could not be started counts as ended, for the next turn. */
 static void give_back(struct daemon *daemon, uint64_t id, int error, const char *message)
 {
     struct ending *ending = calloc(1, sizeof *ending);
@@ -167,13 +173,13 @@ static void give_back(struct daemon *daemon, uint64_t id, int error, const char 
     ending->unstarted = error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN || error == -EIO ||
                         error == -ENOSPC || error == -EROFS;
     ends_say(&ending->end, POOL_CAUSE_LOST, message);
-    STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);
+    ends_add(daemon, ending);
     stop_without_pool(daemon);
     log_event(daemon->log, LOG_LEVEL_WARNING, "unstarted", log_number("job", (int64_t)id),
               log_text("message", message));
 }
 
-void launch_start(struct daemon *daemon, uint64_t id)
+void starts_hand_over(struct daemon *daemon, uint64_t id)
 {
     struct record record;
     struct spec spec;

@@ -1,10 +1,9 @@
-/* refs.c - job references of requests, an id or a key, resolved. */
-#include "refs.h"
+#include "jobref.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-const char *refs_quote(const msgpack_object *reference, char out[256])
+const char *jobref_quote(const msgpack_object *reference, char out[256])
 {
     if (reference->type == MSGPACK_OBJECT_STR)
         return rpc_quote(reference->via.str.ptr, reference->via.str.size, out);
@@ -12,8 +11,8 @@ const char *refs_quote(const msgpack_object *reference, char out[256])
     return out;
 }
 
-int refs_find(struct daemon *daemon, const msgpack_object *reference, uint64_t *id, enum record_state *state,
-              struct rpc_error *error)
+int jobref_find(struct daemon *daemon, const msgpack_object *reference, uint64_t *id, enum record_state *state,
+                struct rpc_error *error)
 {
     struct record record = {0};
     char quoted[256];
@@ -27,15 +26,15 @@ int refs_find(struct daemon *daemon, const msgpack_object *reference, uint64_t *
     if (state != NULL)
         *state = record.state;
     if (found == -ENOENT)
-        return rpc_fail(error, RPC_UNKNOWN_JOB, "there is no job %s", refs_quote(reference, quoted));
+        return rpc_fail(error, RPC_UNKNOWN_JOB, "there is no job %s", jobref_quote(reference, quoted));
     if (found < 0)
-        return rpc_fail(error, RPC_STORAGE, "job %s cannot be read: %s", refs_quote(reference, quoted),
+        return rpc_fail(error, RPC_STORAGE, "job %s cannot be read: %s", jobref_quote(reference, quoted),
                         store_message(daemon->store));
     return 0;
 }
 
-int refs_find_all(struct daemon *daemon, const msgpack_object *references, uint64_t **ids, size_t *count,
-                  struct rpc_error *error)
+int jobref_find_all(struct daemon *daemon, const msgpack_object *references, uint64_t **ids, size_t *count,
+                    struct rpc_error *error)
 {
     const uint32_t size = references->via.array.size;
     *count = size;
@@ -43,7 +42,7 @@ int refs_find_all(struct daemon *daemon, const msgpack_object *references, uint6
     if (*ids == NULL)
         return rpc_fail(error, RPC_INTERNAL, "no memory for %u job references", size);
     for (uint32_t i = 0; i < size; i++)
-        if (refs_find(daemon, &references->via.array.ptr[i], &(*ids)[i], NULL, error) < 0) {
+        if (jobref_find(daemon, &references->via.array.ptr[i], &(*ids)[i], NULL, error) < 0) {
             free(*ids);
             *ids = NULL;
             return -1;
