@@ -26,7 +26,7 @@ struct tree_process {
     pid_t sharer;                     /* has the same memory as this one, which counts it: after vfork(2) until it has
                                          exec'ed; 0: nobody */
     bool found;                       /* by the walk under way */
-    bool asked;                       /* to end: tree_ask */
+    bool terminated;                  /* has had SIGTERM from tree_terminate */
 };
 
 struct tree {
@@ -36,7 +36,7 @@ struct tree {
     uint64_t inherited; /* anonymous bytes that the worker has from before the job */
     uint64_t argument;  /* shared bytes of its argument, which it has mapped */
     uint64_t file;      /* most file pages that one process ever had resident */
-    unsigned met;       /* processes so far */
+    unsigned seen;      /* processes so far */
 };
 
 /* Only the worker; inherited and argument: see there. */
@@ -68,6 +68,6 @@ void tree_kill(const struct tree *tree);
 
 /* SIGTERM for each from the index first on (1: not the worker) that has not had it from here, and SIGCONT, so that a
  * stopped one hears of it. Returns how many. */
-size_t tree_ask(struct tree *tree, size_t first);
+size_t tree_terminate(struct tree *tree, size_t first);
 
 #endif

@@ -100,7 +100,6 @@ static int pool_make(const struct cgroup_place *place, struct cgroup_pool *pool)
         return rc;
     pool->pids = place->pids && cgroup_file_hand_down(pool->dir, "pids") == 0;
     pool->cpu = place->cpu && cgroup_file_hand_down(pool->dir, "cpu") == 0;
-    pool->kill = faccessat(pool->dir, "cgroup.kill", F_OK, 0) == 0;
     pool->peak = faccessat(pool->dir, "memory.peak", F_OK, 0) == 0;
     return 0;
 }
@@ -241,13 +240,9 @@ int cgroup_leaf_read(int leaf, struct cgroup_usage *usage)
 {
     char text[1024];
     *usage = (struct cgroup_usage){0};
-    ssize_t got = cgroup_file_read(leaf, "memory.current", text, sizeof text);
-    if (got < 0)
-        return (int)got;
-    usage->current = strtoull(text, NULL, 10);
     if (cgroup_file_read(leaf, "memory.peak", text, sizeof text) > 0)
         usage->peak = strtoull(text, NULL, 10);
-    got = cgroup_file_read(leaf, "memory.events.local", text, sizeof text);
+    ssize_t got = cgroup_file_read(leaf, "memory.events.local", text, sizeof text);
     if (got == -ENOENT) /* before 5.2 */
         got = cgroup_file_read(leaf, "memory.events", text, sizeof text);
     if (got < 0)
@@ -258,22 +253,6 @@ int cgroup_leaf_read(int leaf, struct cgroup_usage *usage)
     if (strstr(text, "oom_group_kill ") == NULL && cgroup_file_read(leaf, "memory.events", text, sizeof text) > 0)
         usage->below = cgroup_keyed_number(text, "oom_kill");
     return 0;
-}
-
-size_t cgroup_leaf_kill(const struct cgroup_pool *pool, int leaf)
-{
-    if (!pool->kill)
-        return cgroup_tree_kill_listed(leaf);
-    const size_t count = cgroup_tree_count(leaf);
-    cgroup_file_write(leaf, "cgroup.kill", "1");
-    return count;
-}
-
-bool cgroup_leaf_is_populated(int leaf)
-{
-    char text[256];
-    return cgroup_file_read(leaf, "cgroup.events", text, sizeof text) > 0 &&
-           cgroup_keyed_number(text, "populated") != 0;
 }
 
 void cgroup_leaf_remove(struct cgroup_pool *pool, uint64_t serial, int leaf)

@@ -8,17 +8,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* [0] the host's, [1] the worker's. 0 or a negative errno. */
-static int make_ends(struct birth_ends *ends)
+/* 0 or a negative errno. */
+static int make_ends(struct slot_ends *ends)
 {
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->task) < 0)
+    int task[2], result[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task) < 0)
         return -errno;
-    if (pipe2(ends->result, O_CLOEXEC) == 0)
-        return 0;
-    const int error = errno;
-    descriptor_close(&ends->task[0]);
-    descriptor_close(&ends->task[1]);
-    return -error;
+    if (pipe2(result, O_CLOEXEC) < 0) {
+        const int error = errno;
+        close(task[0]);
+        close(task[1]);
+        return -error;
+    }
+    *ends = (struct slot_ends){.host = {task[0], result[0]}, .worker = {task[1], result[1]}};
+    return 0;
 }
 
 void birth_stock(struct server *server)
@@ -29,7 +32,8 @@ void birth_stock(struct server *server)
 
 bool birth_prepare(struct server *server, struct slot *slot)
 {
-    int rc = server->metering.mechanism->prepare(server, slot);
+    const struct meter_mechanism *mechanism = server->metering.mechanism;
+    int rc = mechanism->prepare != NULL ? mechanism->prepare(server, slot) : 0;
     if (rc == 0 && !server->has_spare)
         rc = make_ends(&server->spare);
     if (rc < 0) {
@@ -37,19 +41,16 @@ bool birth_prepare(struct server *server, struct slot *slot)
         return false;
     }
     server->has_spare = false;
-    slot->host_ends[0] = server->spare.task[0];
-    slot->host_ends[1] = server->spare.result[0];
-    slot->worker_ends[0] = server->spare.task[1];
-    slot->worker_ends[1] = server->spare.result[1];
+    slot->ends = server->spare;
     return true;
 }
 
 void birth_fork(struct server *server, struct slot *slot)
 {
     const struct worker_birth birth = {
-        /* the child has neither server nor slot */
-        .serial = slot->serial,         .task = slot->worker_ends[0],
-        .result = slot->worker_ends[1], .page = slot->page,
+        /* by value: the child has neither server nor slot */
+        .serial = slot->serial,         .task = slot->ends.worker[0],
+        .result = slot->ends.worker[1], .page = slot->page,
         .origin = server->origin,       .parent = server->pid,
         .leaf = slot->meter.leaf,       .gap_end = server->gap_end,
         .seeds = server->seeds,         .has_pids = server->metering.cgroup.pids,
@@ -64,6 +65,6 @@ void birth_fork(struct server *server, struct slot *slot)
     else
         slot->pid = pid;
     slot_page_share(slot, false);
-    descriptor_close(&slot->worker_ends[0]);
-    descriptor_close(&slot->worker_ends[1]);
+    descriptor_close(&slot->ends.worker[0]);
+    descriptor_close(&slot->ends.worker[1]);
 }

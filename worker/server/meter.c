@@ -1,9 +1,8 @@
 #include "meter.h"
 
 #include "descriptor.h"
-#include "reaper.h"
+#include "forkserver_state.h"
 #include "rhythm.h"
-#include "server.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -11,16 +10,11 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
-#define TOLD_STEP   ((uint64_t)4 << 20) /* smaller growth is not told */
-#define TOLD_SHARE  8
-#define OOM_LOOK_MS 1000 /* an OOM kill that nobody is found to have died of is forgotten after as much */
+#define REPORT_STEP  ((uint64_t)4 << 20) /* less growth is not reported, nor less than one part in REPORT_SHARE */
+#define REPORT_SHARE 8
+#define OOM_LOOK_MS  1000 /* for so long an OOM kill may still be matched to a job that died */
 
-void meter_init(struct meter *meter)
-{
-    *meter = (struct meter){.limit = -1, .every_ms = -1, .look_at = LADDER_NEVER, .leaf = -1, .current = -1};
-}
-
-/* -1 where it is not the kernel's: some containers have one that is a few seconds late. */
+/* -1 where the file is not the kernel's: that of some containers is a few seconds late. */
 static int open_loadavg(void)
 {
     struct statfs system;
@@ -32,28 +26,20 @@ static int open_loadavg(void)
     return fd;
 }
 
-int meter_open(struct server *server, const struct cgroup_place *place, char *why, size_t why_size)
+int meter_open(struct metering *metering, const struct cgroup_place *place, char *why, size_t why_size)
 {
-    struct metering *metering = &server->metering;
-    metering->cgroup.dir = metering->cgroup.base = -1;
+    metering->cgroup.dir = metering->cgroup.base = metering->loadavg = -1;
     metering->mechanism = &meter_sampled;
-    if (place->path[0] == '\0')
-        return 0;
-    const int rc = cgroup_pool_open(place, &metering->cgroup, why, why_size);
-    if (rc == 0)
+    const int rc = place->path[0] == '\0' ? 0 : cgroup_pool_open(place, &metering->cgroup, why, why_size);
+    if (metering->cgroup.dir >= 0)
         metering->mechanism = &meter_cgroup;
     return rc;
 }
 
-void meter_begin(struct server *server)
+void meter_begin(struct metering *metering)
 {
-    server->metering.loadavg = open_loadavg();
-    server->metering.oom_kills = proc_oom_kills();
-}
-
-void meter_close(struct server *server)
-{
-    cgroup_pool_close(&server->metering.cgroup);
+    metering->loadavg = open_loadavg();
+    metering->oom_kills = proc_oom_kills();
 }
 
 void meter_start(struct server *server, struct slot *slot, const struct message_watch *watch)
@@ -74,26 +60,19 @@ static bool is_looked_at(const struct slot *slot)
     return slot->state == SLOT_ALIVE && slot->meter.look_at != LADDER_NEVER;
 }
 
-static void stop(struct server *server, struct meter *meter)
+static void decide_report(struct meter *meter, int64_t now)
 {
-    if (meter->look_at == LADDER_NEVER)
-        return;
-    meter->look_at = LADDER_NEVER;
-    server->metering.looked_at--;
+    const uint64_t share = meter->reported / REPORT_SHARE;
+    const bool grew = meter->most >= meter->reported + (share > REPORT_STEP ? share : REPORT_STEP);
+    if (grew || (meter->every_ms > 0 && now - meter->reported_at >= meter->every_ms))
+        meter->report_due = true;
 }
 
-/* The host hears of growth by a good part, and as often as it has asked. */
-static void decide_telling(struct meter *meter, int64_t now)
+static bool has_new_processes(struct server *server, struct slot *slot, int64_t now)
 {
-    const uint64_t step = meter->told / TOLD_SHARE > TOLD_STEP ? meter->told / TOLD_SHARE : TOLD_STEP;
-    if (meter->most >= meter->told + step || (meter->every_ms > 0 && now - meter->told_at >= meter->every_ms))
-        meter->untold = true;
-}
-
-static bool meet(struct server *server, struct slot *slot, int64_t now)
-{
-    slot->meter.met_at = now;
-    return server->metering.mechanism->meet(server, slot);
+    const struct meter_mechanism *mechanism = server->metering.mechanism;
+    slot->meter.walked_at = now;
+    return mechanism->walk != NULL && mechanism->walk(server, slot);
 }
 
 static void look(struct server *server, struct slot *slot, int64_t now)
@@ -101,8 +80,8 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     struct meter *meter = &slot->meter;
     const uint64_t before = meter->used;
     const int64_t start = process_cpu_us();
-    if (now - meter->met_at >= RHYTHM_SINGLE_MS)
-        meet(server, slot, now);
+    if (now - meter->walked_at >= RHYTHM_SINGLE_MS)
+        has_new_processes(server, slot, now);
     server->metering.mechanism->look(server, slot, now);
     meter->looks++;
     const bool sampled = server->metering.mechanism->method == POOL_MEMORY_SAMPLED;
@@ -110,7 +89,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
         ladder_ask(&slot->ladder, KILL_MEMORY_LIMIT, 0, now);
         server->metering.mechanism->kill(server, slot);
     }
-    decide_telling(meter, now);
+    decide_report(meter, now);
     if (meter->used > before)
         meter->grew_at = now;
     const struct rhythm_view view = {
@@ -127,8 +106,9 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     meter->look_at = (now / pause + 1) * pause; /* those of one pause are looked at together */
 }
 
-/* OOM kills that nobody dies of here were others'. One that was new at the last look may still be being reaped. */
-static void look_for_oom(struct metering *metering, int64_t now)
+/* Forgets OOM kills to which no job was matched: they hit others. Those since the last look may still be matched, when
+ * their victim is reaped. */
+static void forget_oom_kills(struct metering *metering, int64_t now)
 {
     if (now - metering->oom_at < OOM_LOOK_MS)
         return;
@@ -138,7 +118,7 @@ static void look_for_oom(struct metering *metering, int64_t now)
     metering->oom_kills = kills;
 }
 
-/* Whoever is looked at seldom may have started a tree of processes, which has to be looked at often. */
+/* A job that is looked at seldom may have started processes, and must then be looked at often. */
 static void look_for_births(struct server *server, int64_t now)
 {
     struct metering *metering = &server->metering;
@@ -149,12 +129,10 @@ static void look_for_births(struct server *server, int64_t now)
     if (births != 0 && births == metering->births)
         return;
     metering->births = births;
-    reaper_look_around(server, now);
-    for (size_t i = 0; i < server->table.count; i++) {
-        struct slot *slot = &server->table.slots[i];
-        if (is_looked_at(slot) && meet(server, slot, now))
+    strangers_update(server, now);
+    for (struct slot *slot = server->slots; slot < server->slots_end; slot++)
+        if (is_looked_at(slot) && has_new_processes(server, slot, now))
             slot->meter.look_at = now;
-    }
 }
 
 void meter_run(struct server *server, int64_t now)
@@ -162,13 +140,11 @@ void meter_run(struct server *server, int64_t now)
     struct metering *metering = &server->metering;
     if (metering->looked_at == 0)
         return;
-    look_for_oom(metering, now);
+    forget_oom_kills(metering, now);
     look_for_births(server, now);
-    for (size_t i = 0; i < server->table.count; i++) {
-        struct slot *slot = &server->table.slots[i];
+    for (struct slot *slot = server->slots; slot < server->slots_end; slot++)
         if (is_looked_at(slot) && slot->meter.look_at <= now)
             look(server, slot, now);
-    }
 }
 
 int64_t meter_next(const struct server *server)
@@ -177,11 +153,9 @@ int64_t meter_next(const struct server *server)
         return LADDER_NEVER;
     int64_t next =
         server->metering.mechanism->method == POOL_MEMORY_SAMPLED ? server->metering.births_at : LADDER_NEVER;
-    for (size_t i = 0; i < server->table.count; i++) {
-        const struct slot *slot = &server->table.slots[i];
+    for (const struct slot *slot = server->slots; slot < server->slots_end; slot++)
         if (is_looked_at(slot) && slot->meter.look_at < next)
             next = slot->meter.look_at;
-    }
     return next;
 }
 
@@ -190,7 +164,7 @@ bool meter_is_due(const struct server *server)
     return server->metering.looked_at > 0 && meter_next(server) <= process_now_ms();
 }
 
-/* Whether the job, or its command, died of a SIGKILL that nobody here has sent. */
+/* Whether the job, or its command, died of a SIGKILL that we did not send. */
 static bool was_killed(const struct slot *slot)
 {
     if (slot->ladder.reason != KILL_NONE)
@@ -200,31 +174,29 @@ static bool was_killed(const struct slot *slot)
     return slot->page->is_command != 0 && slot->page->command_signal == SIGKILL;
 }
 
-/* Without a cgroup of its own only the machine's count of all OOM kills tells: vmstat(5). Another's kill in the same
- * second as a SIGKILL from someone else would be taken for this one's. */
-static void explain_by_machine(struct server *server, struct slot *slot)
+/* Without a cgroup of its own only the machine's count of OOM kills tells: vmstat(5). If an OOM kill elsewhere and some
+ * other SIGKILL here fall into the same second, they are taken for one. */
+static bool was_killed_by_oom(struct metering *metering)
 {
-    struct metering *metering = &server->metering;
     const uint64_t kills = proc_oom_kills();
     if (kills > metering->oom_kills)
         metering->oom_credit += (unsigned)(kills - metering->oom_kills);
     metering->oom_kills = kills;
     if (metering->oom_credit == 0)
-        return;
+        return false;
     metering->oom_credit--;
-    slot->meter.oom = OOM_MACHINE;
+    return true;
 }
 
 void meter_end(struct server *server, struct slot *slot)
 {
-    stop(server, &slot->meter);
-    server->metering.mechanism->end(server, slot);
-    if (server->metering.mechanism->method == POOL_MEMORY_SAMPLED && was_killed(slot))
-        explain_by_machine(server, slot);
-}
-
-void meter_release(struct server *server, struct slot *slot)
-{
-    stop(server, &slot->meter);
-    server->metering.mechanism->release(server, slot);
+    struct metering *metering = &server->metering;
+    if (slot->meter.look_at != LADDER_NEVER) {
+        slot->meter.look_at = LADDER_NEVER;
+        metering->looked_at--;
+    }
+    if (metering->mechanism->end != NULL)
+        metering->mechanism->end(server, slot);
+    if (metering->mechanism->method == POOL_MEMORY_SAMPLED && was_killed(slot) && was_killed_by_oom(metering))
+        slot->meter.oom = OOM_MACHINE;
 }

@@ -18,7 +18,7 @@
 #define KILL_LISTED  1024
 #define KILL_AT_ONCE 32 /* pidfds open */
 
-enum tree_action { TREE_COUNT, TREE_KILL, TREE_REMOVE };
+enum tree_action { TREE_KILL, TREE_REMOVE };
 
 /* Sends SIGKILL to those of the listed that are in the cgroup still, once their pidfds are held. */
 static void kill_held(int dir, const pid_t *pids, size_t count)
@@ -38,38 +38,31 @@ static void kill_held(int dir, const pid_t *pids, size_t count)
     }
 }
 
-/* Before cgroup.kill: frozen first, so that nobody forks any more. It stays frozen: SIGKILL gets through. */
-static size_t kill_listed(int dir)
+/* Before cgroup.kill: frozen first, so that no process forks. It stays frozen: SIGKILL gets through. */
+static void kill_listed(int dir)
 {
     pid_t pids[KILL_LISTED];
-    size_t most = 0;
     const int64_t deadline = process_now_ms() + KILL_MS;
     cgroup_file_write(dir, "cgroup.freeze", "1");
     for (int round = 0; round < 2 || process_now_ms() < deadline; round++) {
         const size_t count = cgroup_file_pids(dir, pids, KILL_LISTED);
         if (count == 0)
             break;
-        if (count > most)
-            most = count;
         for (size_t i = 0; i < count && i < KILL_LISTED; i += KILL_AT_ONCE) {
             const size_t left = (count < KILL_LISTED ? count : KILL_LISTED) - i;
             kill_held(dir, pids + i, left < KILL_AT_ONCE ? left : KILL_AT_ONCE);
         }
-        poll(NULL, 0, 1); /* for them to go */
+        poll(NULL, 0, 1); /* for them to end */
     }
-    return most;
 }
 
-static size_t tree_walk(int dir, int depth, enum tree_action action)
+static void tree_walk(int dir, int depth, enum tree_action action)
 {
-    size_t count = 0;
     struct stat status;
-    if (action == TREE_COUNT)
-        count = cgroup_file_pids(dir, NULL, 0);
-    else if (action == TREE_KILL)
-        count = kill_listed(dir);
+    if (action == TREE_KILL)
+        kill_listed(dir);
     if (depth == 0 || fstat(dir, &status) < 0 || status.st_nlink <= 2) /* a link for each child */
-        return count;
+        return;
     const int again = openat(dir, ".", CGROUP_FILE_DIRECTORY);
     DIR *entries = again < 0 ? NULL : fdopendir(again);
     if (entries == NULL && again >= 0)
@@ -80,30 +73,19 @@ static size_t tree_walk(int dir, int depth, enum tree_action action)
         const int child = openat(dir, d->d_name, CGROUP_FILE_DIRECTORY | O_NOFOLLOW);
         if (child < 0)
             continue;
-        count += tree_walk(child, depth - 1, action);
+        tree_walk(child, depth - 1, action);
         close(child);
         if (action == TREE_REMOVE)
             unlinkat(dir, d->d_name, AT_REMOVEDIR);
     }
     if (entries != NULL)
         closedir(entries);
-    return count;
-}
-
-size_t cgroup_tree_count(int dir)
-{
-    return tree_walk(dir, DEPTH, TREE_COUNT);
-}
-
-size_t cgroup_tree_kill_listed(int dir)
-{
-    return tree_walk(dir, DEPTH, TREE_KILL);
 }
 
 void cgroup_tree_kill(int dir)
 {
     if (cgroup_file_write(dir, "cgroup.kill", "1") == -ENOENT)
-        cgroup_tree_kill_listed(dir);
+        tree_walk(dir, DEPTH, TREE_KILL);
 }
 
 void cgroup_tree_remove(int dir)

@@ -18,7 +18,6 @@ enum sweep_owner { SWEEP_UNKNOWN = 0, SWEEP_LIVE, SWEEP_DEAD };
 
 /* One process below the sweeper, and what it carries. */
 struct sweep_process {
-    pid_t pid;
     uint64_t branch_serial; /* of the worker that it descends from; 0: from none that lives */
     uint64_t tag;           /* its own */
     uint64_t branch_tag;    /* of the topmost ancestor below the sweeper */
@@ -32,10 +31,13 @@ uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn look
 /* A signal for one process below the caller: by pid for an unreaped child of the caller, else through a pidfd after
  * looking again that it is the same process. True when the signal was sent. */
 bool sweep_signal(const struct proc_entry *entry, pid_t self, int signal);
-bool sweep_kill(const struct proc_entry *entry, pid_t self); /* SIGKILL */
 
 /* For who is nobody's ancestor: passes over all processes, with SIGKILL for each whose tag is ours, until one finds
  * none or there have been `passes`, pause_ms apart. How many the last one found. */
 size_t sweep_tagged(bool (*is_ours)(uint64_t serial, void *context), void *context, int passes, int pause_ms);
+
+/* Kills and reaps everything below the calling process, which must be a child subreaper with SIGCHLD blocked. Waits for
+ * it, at most five seconds. 0, or -ETIMEDOUT: something cannot be killed. */
+int sweep_all_below(pid_t self);
 
 #endif

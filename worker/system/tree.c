@@ -221,7 +221,7 @@ static int tree_add(struct tree *tree, pid_t pid, struct tree_process *parent)
     }
     see_stack(&process, &entry);
     tree->all[tree->count++] = process;
-    tree->met++;
+    tree->seen++;
     return 0;
 }
 
@@ -278,7 +278,7 @@ void tree_walk(struct tree *tree, const pid_t *adopted, size_t count)
         tree->all[i].found = i == 0;
     for (size_t i = 0; i < count; i++)
         tree_meet(tree, adopted[i], &tree->all[0]);
-    for (size_t i = 0; i < tree->count; i++) { /* grows meanwhile: whoever is met is asked for its children, too */
+    for (size_t i = 0; i < tree->count; i++) { /* grows meanwhile: whoever is new is asked for its children, too */
         if (!tree->all[i].found)
             continue;
         const ssize_t got = process_children(&tree->all[i], children, TREE_PROCESSES_MAX);
@@ -445,14 +445,14 @@ void tree_kill(const struct tree *tree)
         process_signal(&tree->all[i], SIGKILL);
 }
 
-size_t tree_ask(struct tree *tree, size_t first)
+size_t tree_terminate(struct tree *tree, size_t first)
 {
     size_t count = 0;
     for (size_t i = first; i < tree->count; i++) {
         struct tree_process *process = &tree->all[i];
-        if (process->asked)
+        if (process->terminated)
             continue;
-        process->asked = true;
+        process->terminated = true;
         process_signal(process, SIGTERM);
         process_signal(process, SIGCONT);
         count++;

@@ -1,40 +1,32 @@
-/* meter_sampled.c - no privilege, no kernel feature but /proc. What it counts and misses: docs/memory.md. */
+/* meter_sampled.c - needs no privilege, and of the kernel only /proc. What it counts and misses: docs/memory.md. */
 #include "meter.h"
 
 #include "bytes.h"
+#include "forkserver_state.h"
 #include "reaper.h"
-#include "server.h"
 
-#define TEMPLATE_BYTES  ((uint64_t)8 << 20) /* inherited; of less it does not matter how much is rewritten */
-#define FAULTS_LEAST    64                  /* so few pages rewritten are not worth a walk */
+#define TEMPLATE_BYTES  ((uint64_t)8 << 20) /* of less inherited memory it does not matter how much is rewritten */
 #define WALK_US_PER_MIB 12
-#define WALK_US_MOST    20000 /* longer walks are made for a limit only, since everybody else waits for them */
+#define WALK_US_MOST    20000 /* longer walks are made near a limit only, since all other jobs wait for them */
 #define WALK_US_BURST   40000 /* that a job's walks may take before they are held to their share */
 #define WALK_SHARE      50    /* one part in this of the time */
-#define WALK_NEAR_SHARE 4     /* near its limit */
-#define WALK_LEAST      ((uint64_t)1 << 20) /* so little that may have changed is not worth one */
+#define WALK_NEAR_SHARE 4     /* the same near the limit */
+#define WALK_LEAST      ((uint64_t)1 << 20) /* no walk for fewer bytes that may have changed */
 
-static int prepare(struct server *server, struct slot *slot)
-{
-    (void)server;
-    (void)slot;
-    return 0;
-}
-
-static bool meet(struct server *server, struct slot *slot)
+static bool walk_tree(struct server *server, struct slot *slot)
 {
     struct tree *tree = &slot->meter.tree;
-    pid_t adopted[REAPER_ADOPTED_MAX];
-    const unsigned met = tree->met;
-    tree_walk(tree, adopted, reaper_adopted(server, slot->serial, adopted, REAPER_ADOPTED_MAX));
-    return tree->met != met;
+    pid_t strangers[STRANGERS_MAX];
+    const unsigned seen = tree->seen;
+    tree_walk(tree, strangers, strangers_of_job(&server->strangers, slot->serial, strangers, STRANGERS_MAX));
+    return tree->seen != seen;
 }
 
 static int start(struct server *server, struct slot *slot)
 {
     const int rc = tree_init(&slot->meter.tree, slot->pid, server->inherited, slot->meter.argument);
     if (rc == 0)
-        meet(server, slot);
+        walk_tree(server, slot);
     return rc;
 }
 
@@ -43,8 +35,8 @@ static bool is_over(const struct meter *meter, uint64_t bytes)
     return meter->limit >= 0 && bytes > (uint64_t)meter->limit;
 }
 
-/* Walks have credit like a leaky bucket: a spike is looked at as it comes, and a job that is always worth it costs its
- * share. */
+/* Walks have credit like a leaky bucket: a spike is looked at as it comes, and a job that always deserves a walk costs
+ * its share. */
 static bool has_walk_credit(struct meter *meter, bool near, int64_t now)
 {
     const int64_t share = near ? WALK_NEAR_SHARE : WALK_SHARE;
@@ -58,10 +50,10 @@ static bool has_walk_credit(struct meter *meter, bool near, int64_t now)
     return meter->walk_credit_us > 0;
 }
 
-/* What only page tables tell, and what may have changed since they were walked. */
+/* What only page tables tell, and how much may have changed since they were walked. */
 struct doubt {
     bool vague;       /* forked processes share what each counts */
-    bool inherits;    /* what it has from before the job may be rewritten, and no count shows that */
+    bool inherits;    /* it may rewrite memory from before the job, and no count shows that */
     uint64_t touched; /* bytes; UINT64_MAX: nothing is known yet */
 };
 
@@ -70,14 +62,14 @@ static struct doubt doubt_of(struct server *server, struct slot *slot, const str
     struct meter *meter = &slot->meter;
     struct doubt doubt = {.vague = footprint_is_vague(footprint),
                           .inherits = server->inherited > TEMPLATE_BYTES && slot->page->is_command == 0};
-    if (doubt.vague && meter->walked != meter->tree.met)
+    if (doubt.vague && meter->walked != meter->tree.seen)
         doubt.touched = UINT64_MAX;
     else if (doubt.vague || doubt.inherits)
         doubt.touched = tree_touched(&meter->tree);
     return doubt;
 }
 
-/* Whether page tables are to be walked now: there is something that only they tell, and it matters. */
+/* Whether to walk page tables now: only they tell something, and it matters. */
 static bool is_worth_a_walk(struct server *server, struct meter *meter, const struct footprint *footprint,
                             const struct doubt *doubt, int64_t now)
 {
@@ -96,12 +88,12 @@ static bool is_worth_a_walk(struct server *server, struct meter *meter, const st
 static size_t count_workers(const struct server *server)
 {
     size_t count = 0;
-    for (size_t i = 0; i < server->table.count; i++)
-        count += server->table.slots[i].state == SLOT_ALIVE && !server->table.slots[i].unforked;
+    for (const struct slot *slot = server->slots; slot < server->slots_end; slot++)
+        count += slot->state == SLOT_ALIVE && !slot->unforked;
     return count;
 }
 
-static bool walk(struct server *server, struct meter *meter)
+static bool walk_page_tables(struct server *server, struct meter *meter)
 {
     const int64_t start_us = process_cpu_us();
     struct footprint_truth truth;
@@ -110,7 +102,7 @@ static bool walk(struct server *server, struct meter *meter)
     meter->walk_credit_us -= meter->walk_us;
     if (!whole)
         return false;
-    meter->walked = meter->tree.met;
+    meter->walked = meter->tree.seen;
     meter->shared = truth.twice;
     meter->moved = truth.moved;
     if (truth.rewritten > meter->rewritten)
@@ -125,7 +117,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     tree_look(&meter->tree);
     const struct footprint footprint = tree_footprint(&meter->tree);
     const struct doubt doubt = doubt_of(server, slot, &footprint);
-    const bool walked = is_worth_a_walk(server, meter, &footprint, &doubt, now) && walk(server, meter);
+    const bool walked = is_worth_a_walk(server, meter, &footprint, &doubt, now) && walk_page_tables(server, meter);
     const uint64_t written = slot->page->is_command == 0 ? atomic_load(&slot->page->written) : 0;
     const uint64_t beside = meter->rewritten + written;
     if (!doubt.vague)
@@ -133,7 +125,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     const uint64_t sum = bytes_less(footprint.most, meter->shared);
     meter->used = (sum > footprint.least ? sum : footprint.least) + beside;
     meter->sure = walked || (!doubt.vague && meter->rewritten == 0) || is_over(meter, footprint.least + written);
-    /* What forked processes share has changed since the last walk: so much is certain, and so much it may be. */
+    /* Since the last walk forked processes may share less: this much is certain, and `vague` is the most it may be. */
     meter->most = bytes_larger(meter->most, walked || !doubt.vague ? meter->used : footprint.least + beside);
     if (!doubt.vague || (walked && meter->moved == 0))
         return;
@@ -142,17 +134,10 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     meter->vague = bytes_larger(meter->vague, beside + bytes_smaller(footprint.most, highest));
 }
 
-static size_t kill_all(struct server *server, struct slot *slot)
+static void kill_all(struct server *server, struct slot *slot)
 {
     (void)server;
     tree_kill(&slot->meter.tree);
-    return slot->meter.tree.count;
-}
-
-static void end(struct server *server, struct slot *slot)
-{
-    (void)server;
-    (void)slot;
 }
 
 static void release(struct server *server, struct slot *slot)
@@ -163,11 +148,9 @@ static void release(struct server *server, struct slot *slot)
 
 const struct meter_mechanism meter_sampled = {
     .method = POOL_MEMORY_SAMPLED,
-    .prepare = prepare,
     .start = start,
-    .meet = meet,
+    .walk = walk_tree,
     .look = look,
     .kill = kill_all,
-    .end = end,
     .release = release,
 };

@@ -15,8 +15,8 @@ void ladder_limit(struct ladder *ladder, int64_t deadline, uint64_t reason, int6
 void ladder_ask(struct ladder *ladder, uint64_t reason, int64_t grace, int64_t now)
 {
     const int64_t kill_at = now + grace;
-    if (ladder->rung == LADDER_RUNNING) {
-        ladder->rung = LADDER_ASKED;
+    if (ladder->state == LADDER_RUNNING) {
+        ladder->state = LADDER_ASKED;
         ladder->reason = reason;
         ladder->kill_at = kill_at;
     } else if (kill_at < ladder->kill_at) {
@@ -26,16 +26,16 @@ void ladder_ask(struct ladder *ladder, uint64_t reason, int64_t grace, int64_t n
 
 enum ladder_action ladder_step(struct ladder *ladder, int64_t now, int64_t paused)
 {
-    if (ladder->rung == LADDER_RUNNING && ladder->deadline != LADDER_NEVER && now >= ladder->deadline + paused)
+    if (ladder->state == LADDER_RUNNING && ladder->deadline != LADDER_NEVER && now >= ladder->deadline + paused)
         ladder_ask(ladder, ladder->deadline_reason, ladder->grace, now);
-    if (ladder->rung == LADDER_RUNNING || ladder->rung == LADDER_KILLED)
+    if (ladder->state == LADDER_RUNNING || ladder->state == LADDER_KILLED)
         return LADDER_WAIT;
     if (now >= ladder->kill_at) {
-        ladder->rung = LADDER_KILLED;
+        ladder->state = LADDER_KILLED;
         return LADDER_KILL;
     }
-    if (ladder->rung == LADDER_ASKED) {
-        ladder->rung = LADDER_TERMINATED;
+    if (ladder->state == LADDER_ASKED) {
+        ladder->state = LADDER_TERMINATED;
         return LADDER_TERM;
     }
     return LADDER_WAIT;
@@ -43,7 +43,7 @@ enum ladder_action ladder_step(struct ladder *ladder, int64_t now, int64_t pause
 
 int64_t ladder_next(const struct ladder *ladder, int64_t paused)
 {
-    switch (ladder->rung) {
+    switch (ladder->state) {
     case LADDER_RUNNING:
         return ladder->deadline == LADDER_NEVER ? LADDER_NEVER : ladder->deadline + paused;
     case LADDER_ASKED:

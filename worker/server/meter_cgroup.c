@@ -2,8 +2,9 @@
 #include "meter.h"
 
 #include "bytes.h"
+#include "cgroup_tree.h"
 #include "descriptor.h"
-#include "server.h"
+#include "forkserver_state.h"
 
 static int prepare(struct server *server, struct slot *slot)
 {
@@ -21,17 +22,10 @@ static int start(struct server *server, struct slot *slot)
     return slot->meter.current < 0 ? slot->meter.current : 0;
 }
 
-/* What the worker itself had charged before its job began is not the job's. */
+/* Without what was charged to the worker before its job began. */
 static uint64_t added(const struct slot *slot, uint64_t bytes)
 {
     return bytes_less(bytes, slot->page->charged);
-}
-
-static bool meet(struct server *server, struct slot *slot)
-{
-    (void)server;
-    (void)slot;
-    return false;
 }
 
 static void look(struct server *server, struct slot *slot, int64_t now)
@@ -44,13 +38,14 @@ static void look(struct server *server, struct slot *slot, int64_t now)
         slot->meter.most = slot->meter.used;
 }
 
-static size_t kill_all(struct server *server, struct slot *slot)
+static void kill_all(struct server *server, struct slot *slot)
 {
-    return cgroup_leaf_kill(&server->metering.cgroup, slot->meter.leaf);
+    (void)server;
+    cgroup_tree_kill(slot->meter.leaf);
 }
 
-/* Its own limit has two counters, any killer one: what was killed without that limit having been hit, the machine has
- * killed, or a limit above. A job that has handed the controller on has its victims counted below its leaf. */
+/* The kernel counts hits of the leaf's own limit, and kills by any limit: a kill without a hit is the machine's, or that
+ * of a limit above. If a job hands the controller down, its victims are counted below its leaf. */
 static enum message_oom find_oom(const struct cgroup_usage *usage)
 {
     if (usage->oom_kill > 0 || usage->group_kill > 0 || (usage->below > 0 && usage->oom > 0))
@@ -83,7 +78,6 @@ const struct meter_mechanism meter_cgroup = {
     .method = POOL_MEMORY_CGROUP,
     .prepare = prepare,
     .start = start,
-    .meet = meet,
     .look = look,
     .kill = kill_all,
     .end = end,

@@ -1,11 +1,18 @@
 #include "sweep.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#define GIVE_UP_MS 5000
+#define PAUSE_NS   2000000
 
 int sweep_tag(uint64_t serial)
 {
@@ -25,11 +32,6 @@ uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn look
     if (process->branch_tag != 0 && lookup(process->branch_tag, context) != SWEEP_UNKNOWN)
         return process->branch_tag;
     return 0;
-}
-
-bool sweep_kill(const struct proc_entry *entry, pid_t self)
-{
-    return sweep_signal(entry, self, SIGKILL);
 }
 
 bool sweep_signal(const struct proc_entry *entry, pid_t self, int signal)
@@ -60,7 +62,7 @@ static size_t pass(struct proc_list *list, bool (*is_ours)(uint64_t serial, void
     for (size_t i = 0; i < list->count; i++) {
         const uint64_t tag = proc_tag(list->entries[i].pid);
         if (tag != 0 && !proc_entry_is_over(&list->entries[i]) && is_ours(tag, context))
-            found += sweep_kill(&list->entries[i], getpid());
+            found += sweep_signal(&list->entries[i], getpid(), SIGKILL);
     }
     return found;
 }
@@ -76,4 +78,31 @@ size_t sweep_tagged(bool (*is_ours)(uint64_t serial, void *context), void *conte
     }
     proc_list_free(&list);
     return found;
+}
+
+int sweep_all_below(pid_t self)
+{
+    const int64_t give_up_at = process_now_ms() + GIVE_UP_MS;
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    struct proc_list list = {0};
+    sigset_t child;
+    int rc = -ETIMEDOUT;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    while (process_now_ms() < give_up_at) {
+        pid_t pid;
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+            ;
+        if (pid < 0 && errno == ECHILD) { /* everything below a subreaper is its child in the end */
+            rc = 0;
+            break;
+        }
+        if (proc_list_read(&list) == 0)
+            for (size_t i = 0; i < list.count; i++)
+                if (!proc_entry_is_over(&list.entries[i]) && proc_list_branch(&list, list.entries[i].pid, self) != 0)
+                    sweep_signal(&list.entries[i], self, SIGKILL);
+        sigtimedwait(&child, NULL, &pause);
+    }
+    proc_list_free(&list);
+    return rc;
 }

@@ -3,18 +3,11 @@
 #ifndef CGROUP_TREE_H
 #define CGROUP_TREE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-/* How many processes are there, without zombies. */
-size_t cgroup_tree_count(int dir);
-
-/* SIGKILL for all: by cgroup.kill, or as the next one. */
+/* SIGKILL for all, racing forks included. Before cgroup.kill (5.14) it freezes them and kills those that are listed, for
+ * some milliseconds: those that are left stay frozen, so call it again. */
 void cgroup_tree_kill(int dir);
-
-/* Before cgroup.kill (5.14): freezes them and kills who is listed, for some milliseconds. Who is left stays frozen:
- * call it again. How many processes there were. */
-size_t cgroup_tree_kill_listed(int dir);
 
 /* Waits until there is no process but zombies, or until the deadline (process_now_ms). */
 void cgroup_tree_wait(int dir, int64_t deadline);

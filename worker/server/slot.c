@@ -1,6 +1,8 @@
 #include "slot.h"
 
 #include "crash.h"
+#include "descriptor.h"
+#include "forkserver_state.h"
 #include "usage.h"
 
 #include <errno.h>
@@ -11,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BIRTH_DEADLINE_MS 10000
+
 /* A page of the machine may be larger than the struct needs. */
 static size_t page_stride(void)
 {
@@ -18,9 +22,18 @@ static size_t page_stride(void)
     return page > PAGE_SIZE_BYTES ? page : PAGE_SIZE_BYTES;
 }
 
-int slot_table_init(struct slot_table *table, size_t count)
+/* Serials tag processes, also those of pools inside jobs: no two fork servers may give the same. The low half counts. */
+static uint64_t first_serial(void)
 {
-    const size_t slots = count * sizeof *table->slots;
+    uint32_t high;
+    if (process_random(&high, sizeof high) < 0)
+        high = (uint32_t)getpid() ^ (uint32_t)process_now_ms();
+    return (uint64_t)(high >> 1) << 32 | 1;
+}
+
+int slot_table_init(struct server *server, size_t count)
+{
+    const size_t slots = count * sizeof *server->slots;
     void *memory = mmap(NULL, slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED)
         return -errno;
@@ -32,55 +45,62 @@ int slot_table_init(struct slot_table *table, size_t count)
     }
     madvise(memory, slots, MADV_DONTFORK);
     madvise(pages, count * page_stride(), MADV_DONTFORK);
-    *table = (struct slot_table){.slots = memory, .pages = pages, .count = count};
+    server->slots = memory;
+    server->slots_end = server->slots + count;
+    server->pages = pages;
+    server->next_serial = first_serial();
     return 0;
 }
 
-struct slot *slot_take(struct slot_table *table, uint64_t serial)
+struct slot *slot_take(struct server *server)
 {
-    for (size_t i = 0; i < table->count; i++) {
-        struct slot *slot = &table->slots[i];
-        if (slot->state != SLOT_FREE)
-            continue;
-        *slot = (struct slot){
-            .state = SLOT_ALIVE,
-            .serial = serial,
-            .host_ends = {-1, -1},
-            .worker_ends = {-1, -1},
-            .cpu_ms = -1,
-            .pids = -1,
-            .give_up_at = LADDER_NEVER,
-            .page = (struct page *)(void *)((char *)table->pages + i * page_stride()),
-        };
-        ladder_init(&slot->ladder);
-        meter_init(&slot->meter);
-        memset(slot->page, 0, page_stride()); /* all of it: the last worker of this slot may have written anywhere */
-        return slot;
-    }
-    return NULL;
+    struct slot *slot = server->slots;
+    while (slot < server->slots_end && slot->state != SLOT_FREE)
+        slot++;
+    if (slot == server->slots_end)
+        return NULL;
+    *slot = (struct slot){
+        .state = SLOT_ALIVE,
+        .serial = server->next_serial++,
+        .ends = {{-1, -1}, {-1, -1}},
+        .birth_deadline = process_now_ms() + BIRTH_DEADLINE_MS,
+        .give_up_at = LADDER_NEVER,
+        .cpu_ms = -1,
+        .pids = -1,
+        .page = (struct page *)(void *)((char *)server->pages + (size_t)(slot - server->slots) * page_stride()),
+        .meter = {.limit = -1, .every_ms = -1, .look_at = LADDER_NEVER, .leaf = -1, .current = -1},
+    };
+    ladder_init(&slot->ladder);
+    memset(slot->page, 0, page_stride()); /* all of it: the last worker of this slot may have written anywhere */
+    return slot;
 }
 
-void slot_free(struct slot *slot)
+void slot_free(struct server *server, struct slot *slot)
 {
+    server->metering.mechanism->release(server, slot);
+    for (int i = 0; i < 2; i++) {
+        descriptor_close(&slot->ends.host[i]);
+        descriptor_close(&slot->ends.worker[i]);
+    }
     slot->state = SLOT_FREE;
     slot->serial = 0;
     slot->pid = 0;
     slot->unreaped = false;
 }
 
-struct slot *slot_find(const struct slot_table *table, uint64_t serial)
+struct slot *slot_find(const struct server *server, uint64_t serial)
 {
-    for (size_t i = 0; i < table->count; i++)
-        if (table->slots[i].state != SLOT_FREE && table->slots[i].serial == serial)
-            return &table->slots[i];
+    for (struct slot *slot = server->slots; slot < server->slots_end; slot++)
+        if (slot->state != SLOT_FREE && slot->serial == serial)
+            return slot;
     return NULL;
 }
 
-struct slot *slot_find_pid(const struct slot_table *table, pid_t pid)
+struct slot *slot_find_pid(const struct server *server, pid_t pid)
 {
-    for (size_t i = 0; i < table->count; i++)
-        if (table->slots[i].pid == pid && (table->slots[i].state == SLOT_ALIVE || table->slots[i].unreaped))
-            return &table->slots[i];
+    for (struct slot *slot = server->slots; slot < server->slots_end; slot++)
+        if (slot->pid == pid && (slot->state == SLOT_ALIVE || slot->unreaped))
+            return slot;
     return NULL;
 }
 
@@ -115,8 +135,8 @@ static uint64_t microseconds(const struct timeval *time)
     return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
 }
 
-/* What its job added to memory, and how that is known. */
-static void report_memory(const struct slot *slot, const struct metering *metering, struct message_gone *gone)
+/* How much memory its job added, and how that was measured. */
+static void report_memory(const struct metering *metering, const struct slot *slot, struct message_gone *gone)
 {
     const struct page *page = slot->page;
     const struct meter *meter = &slot->meter;
@@ -140,14 +160,13 @@ static void report_memory(const struct slot *slot, const struct metering *meteri
     gone->method = looked ? metering->mechanism->method : POOL_MEMORY_RUSAGE;
     gone->peak = peak.peak;
     gone->bound = peak.bound;
-    if (metering->cgroup.peak && looked) { /* the kernel's own word */
+    if (metering->cgroup.peak && looked) { /* the kernel's own count */
         gone->peak = meter->most;
         gone->bound = 0;
     }
 }
 
-void slot_report(const struct slot *slot, const struct metering *metering, char *crash, size_t crash_size,
-                 struct message_gone *gone)
+void slot_report(struct server *server, const struct slot *slot, struct message_gone *gone)
 {
     const struct page *page = slot->page;
     const uint32_t frame = atomic_load(&page->frame_size);
@@ -164,11 +183,11 @@ void slot_report(const struct slot *slot, const struct metering *metering, char 
         .processes = slot->processes > slot->killed ? slot->processes : slot->killed,
         .killed = slot->killed,
         .unkillable = slot->unkillable,
-        .met = slot->meter.tree.met,
-        .crash = {crash, crash_describe(page, crash, crash_size)},
+        .met = slot->meter.tree.seen,
+        .crash = {server->crash, crash_describe(page, server->crash, sizeof server->crash)},
         .frame = {page->frame, frame <= PAGE_FRAME_MAX ? frame : 0},
     };
-    report_memory(slot, metering, gone);
+    report_memory(&server->metering, slot, gone);
     if (gone->reason == KILL_NONE && over_cpu(slot, gone->user_us + gone->system_us))
         gone->reason = KILL_CPU_LIMIT;
 }

@@ -9,10 +9,10 @@
 
 enum ladder_action { LADDER_WAIT = 0, LADDER_TERM, LADDER_KILL };
 
-enum ladder_rung { LADDER_RUNNING = 0, LADDER_ASKED, LADDER_TERMINATED, LADDER_KILLED };
+enum ladder_state { LADDER_RUNNING = 0, LADDER_ASKED, LADDER_TERMINATED, LADDER_KILLED };
 
 struct ladder {
-    enum ladder_rung rung;
+    enum ladder_state state;
     uint64_t reason;
     int64_t deadline; /* when the job is over time; INT64_MAX: never */
     int64_t grace;    /* after a deadline */

@@ -2,7 +2,7 @@
 
 #include "descriptor.h"
 #include "message.h"
-#include "reaper.h"
+#include "sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,7 +132,7 @@ static void bury_server(struct keeper *keeper, int status)
     const struct message_server_lost lost = {.generation = keeper->generation, .status = status};
     keeper->server = 0;
     descriptor_close(&keeper->life);
-    reaper_end_all(keeper->self);
+    sweep_all_below(keeper->self);
     tell(keeper, MESSAGE_SERVER_LOST, &lost, NULL, 0);
     keeper->short_lives = process_now_ms() - keeper->started_at < SHORT_LIFE_MS ? keeper->short_lives + 1 : 0;
     start_later(keeper);
@@ -165,7 +165,7 @@ _Noreturn static void quit(struct keeper *keeper)
                 ;
         }
     }
-    const int rc = reaper_end_all(keeper->self);
+    const int rc = sweep_all_below(keeper->self);
     cgroup_sweep(&keeper->config->cgroups); /* of a fork server that did not come to it */
     _exit(rc == 0 ? 0 : 1);
 }

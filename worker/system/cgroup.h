@@ -35,7 +35,7 @@ struct cgroup_pool {
     int dir; /* locked; -1: none */
     int base;
     char name[32];
-    bool pids, cpu, kill, peak; /* what there is */
+    bool pids, cpu, peak; /* controllers, and memory.peak, that there are */
     /* leaves whose removal the kernel refused for the moment */
     uint64_t *pending;
     size_t pending_count, pending_capacity;
@@ -76,23 +76,16 @@ int cgroup_leaf_open_current(int leaf);
 uint64_t cgroup_current(int current);
 
 struct cgroup_usage {
-    uint64_t current, peak; /* bytes; peak 0: this kernel has no memory.peak */
-    uint64_t oom;           /* times the leaf's own limit was hit and nothing could be freed */
-    uint64_t oom_kill;      /* kills in it by any OOM killer; oom.group counts its first victim twice */
-    uint64_t group_kill;    /* times it was killed as a whole, also for a victim below it */
-    uint64_t below; /* kills in it and in cgroups that the job has made below it, where group_kill is not told */
+    uint64_t peak;       /* bytes; 0: this kernel has no memory.peak */
+    uint64_t oom;        /* times the leaf's own limit was hit and nothing could be freed */
+    uint64_t oom_kill;   /* kills in it by any OOM killer; oom.group counts its first victim twice */
+    uint64_t group_kill; /* times it was killed as a whole, also for a victim below it */
+    uint64_t below;      /* kills in it and in cgroups that the job has made below it, where group_kill is not told */
 };
 
 /* What the kernel has counted, from the leaf's own events (memory.events.local). Before Linux 5.17 they do not tell
  * group_kill (oom_group_kill), and `below` is counted instead. */
 int cgroup_leaf_read(int leaf, struct cgroup_usage *usage);
-
-/* SIGKILL for all in it, racing forks included. How many processes were there, zombies not counted. Without cgroup.kill
- * it takes some milliseconds, and who is left is frozen: call it again while it is populated. */
-size_t cgroup_leaf_kill(const struct cgroup_pool *pool, int leaf);
-
-/* Whether a process is in it, or in a cgroup below it, that is not a zombie. */
-bool cgroup_leaf_is_populated(int leaf);
 
 /* Closes the descriptor and removes the leaf and what the job made below it: now, or with one of the next when the
  * kernel refuses. */
