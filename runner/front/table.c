@@ -3,6 +3,7 @@
 #include "escape.h"
 #include "say.h"
 #include "suggest.h"
+#include "values.h"
 
 #include <getopt.h>
 #include <reclaim/pool.h>
@@ -15,8 +16,6 @@
 #define VERSION_ID   (FIRST_ID + OPTIONS_MOST)
 #define HELP_COLUMN  27
 
-static const struct table *reading; /* for table_fail: one verb is read at a time */
-
 /* "reclaim run" */
 static const char *full_name(const struct table *table)
 {
@@ -25,12 +24,6 @@ static const char *full_name(const struct table *table)
         return say_program;
     snprintf(name, sizeof name, "%s %s", say_program, table->verb);
     return name;
-}
-
-int table_fail(const char *option, const char *value, const char *what)
-{
-    say(reading->verb, "--%s %s: %s", option, value, what);
-    return -1;
 }
 
 /* The rows of all groups, in order. */
@@ -56,13 +49,13 @@ static void print_row(const struct table_option *row)
 
 static void print_help(const struct table *table)
 {
-    printf("Usage: %s %s\n%s\n\n", full_name(table), table->usage, table->intro);
+    printf("Usage: %s %s\n%s\n", full_name(table), table->usage, table->intro);
     for (const struct table_option *const *group = table->groups; *group != NULL; group++)
         for (const struct table_option *row = *group; row->name != NULL; row++)
             print_row(row);
     puts("  -h, --help               this\n      --version            the version");
     if (table->more != NULL)
-        printf("\n%s\n", table->more);
+        puts(table->more);
 }
 
 /* ---- what is wrong ----------------------------------------------------------------------------------------------- */
@@ -135,6 +128,57 @@ static int say_refused(const struct table *table, const struct option *longs, in
     return -1;
 }
 
+/* ---- what is right ----------------------------------------------------------------------------------------------- */
+
+static int parse_number(const struct table_option *row, const char *text, int64_t *value)
+{
+    switch (row->type) {
+    case TABLE_STORES_SIZE:
+        return values_size(row->name, text, row->least, row->most, row->range, value);
+    case TABLE_STORES_BUDGET:
+        return values_memory_budget(row->name, text, value);
+    case TABLE_STORES_MS:
+    case TABLE_STORES_SECONDS:
+        return values_time(row->name, text, row->least, value);
+    default:
+        return values_number(row->name, text, row->least, row->most, row->range, value);
+    }
+}
+
+static int store_number(const struct table_option *row, const char *text, void *member)
+{
+    int64_t value;
+    if (parse_number(row, text, &value) < 0)
+        return -1;
+    const bool is_none = row->has_none && value == 0;
+    if (row->type == TABLE_STORES_SECONDS)
+        *(double *)member = is_none ? POOL_NONE : (double)value / 1000;
+    else if (row->type == TABLE_STORES_INT32)
+        *(int32_t *)member = (int32_t)value;
+    else
+        *(int64_t *)member = is_none ? POOL_NONE : value;
+    return 0;
+}
+
+static int store(const struct table_option *row, const char *text, void *context)
+{
+    if (row->set != NULL)
+        return row->set(context, text);
+    void *member = (char *)(row->base != NULL ? row->base : context) + row->offset;
+    switch (row->type) {
+    case TABLE_STORES_FLAG:
+        *(bool *)member = true;
+        return 0;
+    case TABLE_STORES_TEXT:
+        *(const char **)member = text;
+        return 0;
+    case TABLE_STORES_PATH:
+        return values_path(row->name, text, member);
+    default:
+        return store_number(row, text, member);
+    }
+}
+
 int table_read(const struct table *table, int argc, char **argv, void *context)
 {
     const struct table_option *rows[OPTIONS_MOST];
@@ -154,7 +198,7 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
     longs[count] = (struct option){"help", no_argument, NULL, 'h'};
     longs[count + 1] = (struct option){"version", no_argument, NULL, VERSION_ID};
     longs[count + 2] = (struct option){0};
-    reading = table;
+    values_verb = table->verb;
     optind = 0; /* glibc: from the start, and the first word is skipped */
     opterr = 0;
     for (int id; (id = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
@@ -172,7 +216,7 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
         for (size_t i = 0; i < count; i++)
             if (id == FIRST_ID + (int)i || id == rows[i]->letter)
                 row = rows[i];
-        if (row == NULL || row->set(context, optarg) < 0)
+        if (row == NULL || store(row, optarg, context) < 0)
             return -1;
     }
     return optind;

@@ -1,5 +1,7 @@
 #include "limit.h"
 
+#include "relay.h"
+#include "say.h"
 #include "units.h"
 #include "values.h"
 
@@ -11,67 +13,18 @@
 
 #define NOFILE_LEAST 16 /* three streams, a copy of each while they are put in place, and the loader's */
 
-static int set_memory(void *context, const char *text)
-{
-    struct limits *limits = context;
-    if (values_size("memory", text, &limits->job.memory_limit) < 0)
-        return -1;
-    return limits->job.memory_limit >= 1 << 20
-               ? 0
-               : table_fail("memory", text, "less than a process needs to start: give at least 1M");
-}
-
-int limits_set_timeout(void *context, const char *text)
-{
-    struct limits *limits = context;
-    return values_duration("timeout", text, &limits->job.timeout_ms);
-}
-
-static int set_kill_after(void *context, const char *text)
-{
-    struct limits *limits = context;
-    int64_t ms;
-    if (values_delay("kill-after", text, &ms) < 0)
-        return -1;
-    limits->job.kill_after_ms = ms == 0 ? POOL_NONE : ms;
-    return 0;
-}
-
-static int set_cpu_time(void *context, const char *text)
-{
-    struct limits *limits = context;
-    return values_duration("cpu-time", text, &limits->job.cpu_ms);
-}
-
-static int set_pids(void *context, const char *text)
-{
-    struct limits *limits = context;
-    int64_t value;
-    if (values_number("pids", text, 1, INT32_MAX, &value, "must be at least 1: the command itself is a process") < 0)
-        return -1;
-    limits->job.pids = (int32_t)value;
-    return 0;
-}
-
 static int set_nofile(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
     struct rlimit files;
-    if (values_number("nofile", text, NOFILE_LEAST, INT32_MAX, &value,
-                      "must be at least 16, for less is not enough to start, and no more than there can be") < 0)
+    if (values_number("nofile", text, NOFILE_LEAST, INT32_MAX, "must be at least 16: a command needs them to start",
+                      &value) < 0)
         return -1;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && (rlim_t)value > files.rlim_max)
-        return table_fail("nofile", text, "more than this process may have (ulimit -Hn)");
+        return values_fail("nofile", text, "more than this process may have (ulimit -Hn)");
     limits->job.nofile = (int32_t)value;
     return 0;
-}
-
-static int set_output_limit(void *context, const char *text)
-{
-    struct limits *limits = context;
-    limits->output_limited = true;
-    return values_size("output-limit", text, &limits->output_limit);
 }
 
 /* Asked of the kernel, in a child, so that this process stays as it is. */
@@ -88,18 +41,12 @@ static int set_nice(void *context, const char *text)
 {
     struct limits *limits = context;
     int64_t value;
-    if (values_number("nice", text, -40, 40, &value, "must lie between -40 and 40") < 0)
+    if (values_number("nice", text, -40, 40, NULL, &value) < 0)
         return -1;
     if (value < 0 && !may_be_less_nice())
-        return table_fail("nice", text, "less than 0 needs the privilege");
+        return values_fail("nice", text, "a negative value needs the privilege CAP_SYS_NICE");
     limits->job.nice = (int32_t)value;
     return 0;
-}
-
-static int set_retries(void *context, const char *text)
-{
-    struct limits *limits = context;
-    return values_number("retries", text, 1, INT32_MAX, &limits->runs, "must be at least 1: it counts the runs in all");
 }
 
 static int set_retry_oom(void *context, const char *text)
@@ -107,36 +54,35 @@ static int set_retry_oom(void *context, const char *text)
     struct limits *limits = context;
     limits->retry_oom = text;
     const int rc = units_parse_decimal(text, 1.1, 100, &limits->job.retry_oom);
-    return rc < 0 ? table_fail("retry-oom", text, rc == -ERANGE ? "must lie between 1.1 and 100" : "not a number") : 0;
+    return rc < 0 ? values_fail("retry-oom", text, rc == -ERANGE ? "must lie between 1.1 and 100" : "not a number") : 0;
 }
 
-static int set_huge_pages(void *context, const char *text)
-{
-    struct limits *limits = context;
-    (void)text;
-    limits->job.huge_pages = true;
-    return 0;
-}
-
-const struct table_option limits_kill_after_short[] = {
-    {"kill-after", 'k', "DUR", "SIGKILL so long after SIGTERM (default 2s)", set_kill_after},
-    {0}};
-const struct table_option limits_kill_after_long[] = {
-    {"kill-after", 0, "DUR", "SIGKILL so long after SIGTERM (default 2s)", set_kill_after},
-    {0}};
-
-const struct table_option limits_timeout[] = {{"timeout", 't', "DUR", "wall time of one run", limits_set_timeout}, {0}};
+const struct table_option limits_times[] = {
+    {"timeout", 't', "DUR", "wall time of one run", TABLE_DURATION(struct limits, job.timeout_ms)},
+    {"kill-after", 'k', "DUR", "SIGKILL so long after SIGTERM (default 2s)",
+     TABLE_DELAY(struct limits, job.kill_after_ms), .has_none = true},
+    {0},
+};
 
 const struct table_option limits_table[] = {
-    {"memory", 'm', "SIZE", "memory of all its processes together", set_memory},
-    {"cpu-time", 0, "DUR", "CPU time of each process, in whole seconds", set_cpu_time},
-    {"pids", 0, "N", "processes at once", set_pids},
-    {"nofile", 0, "N", "open files of each process", set_nofile},
-    {"output-limit", 0, "SIZE", "bytes on standard output, and on standard error", set_output_limit},
-    {"nice", 0, "N", "added to the niceness", set_nice},
-    {"retries", 0, "N", "run it up to N times in all, until it succeeds", set_retries},
-    {"retry-oom", 0, "FACTOR", "over its memory limit: again with FACTOR times it", set_retry_oom},
-    {"huge-pages", 0, NULL, "malloc on huge pages (glibc programs)", set_huge_pages},
+    {"memory", 'm', "SIZE", "memory of all its processes together",
+     TABLE_SIZE(struct limits, job.memory_limit, 1 << 20, INT64_MAX),
+     .range = "less than a process needs to start: give at least 1M"},
+    {"memory-backstop", 0, NULL, "and allocations of one process beyond that fail",
+     TABLE_FLAG(struct limits, job.memory_backstop)},
+    {"cpu-time", 0, "DUR", "CPU time of each process, in whole seconds", TABLE_DURATION(struct limits, job.cpu_ms)},
+    {"cpu-weight", 0, "N", "share of a busy CPU, 1 to 10000; others have 100",
+     TABLE_NUMBER(struct limits, job.cpu_weight, 1, 10000)},
+    {"pids", 0, "N", "processes at once", TABLE_NUMBER(struct limits, job.pids, 1, INT32_MAX),
+     .range = "must be at least 1: the command itself is a process"},
+    {"nofile", 0, "N", "open files of each process", .set = set_nofile},
+    {"output-limit", 0, "SIZE", "bytes on standard output, and on standard error",
+     TABLE_SIZE(struct limits, output_limit, 0, INT64_MAX)},
+    {"nice", 0, "N", "added to the niceness", .set = set_nice},
+    {"retries", 0, "N", "run it up to N times in all, until it succeeds",
+     TABLE_NUMBER(struct limits, runs, 1, INT32_MAX), .range = "must be at least 1: it counts the runs in all"},
+    {"retry-oom", 0, "FACTOR", "over its memory limit: again with FACTOR times it", .set = set_retry_oom},
+    {"huge-pages", 0, NULL, "malloc on huge pages (glibc programs)", TABLE_FLAG(struct limits, job.huge_pages)},
     {0},
 };
 
@@ -144,12 +90,17 @@ void limits_init(struct limits *limits)
 {
     memset(limits, 0, sizeof *limits);
     limits->runs = 1;
+    limits->output_limit = RELAY_NO_LIMIT;
 }
 
 int limits_finish(struct limits *limits)
 {
     if (limits->retry_oom != NULL && limits->job.memory_limit <= 0)
-        return table_fail("retry-oom", limits->retry_oom, "there is no limit to raise: give --memory SIZE, too");
+        return values_fail("retry-oom", limits->retry_oom, "there is no limit to raise: give --memory SIZE, too");
+    if (limits->job.memory_backstop && limits->job.memory_limit <= 0) {
+        say(values_verb, "--memory-backstop: give --memory SIZE, too");
+        return -1;
+    }
     limits->job.retries = (int32_t)(limits->runs - 1);
     limits->job.retry_on = POOL_RETRY_ON(POOL_FAILED) | POOL_RETRY_ON(POOL_CRASHED) | POOL_RETRY_ON(POOL_TIMED_OUT) |
                            POOL_RETRY_ON(POOL_OUT_OF_MEMORY) | POOL_RETRY_ON(POOL_LOST);

@@ -1,6 +1,6 @@
 #include "outfile.h"
 
-#include "table.h"
+#include "values.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@ int outfile_open(const char *option, const char *path, FILE **file)
     const int fd = strcmp(path, "-") == 0 ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
                                           : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     *file = fd < 0 ? NULL : fdopen(fd, "w");
-    return *file != NULL ? 0 : table_fail(option, path, strerror(errno));
+    return *file != NULL ? 0 : values_fail(option, path, strerror(errno));
 }
 
 int outfile_empty(const char *path, FILE *file)
@@ -44,5 +44,5 @@ int outfile_close(const char *option, const char *path, FILE *file, int rc)
         outfile_empty(path, file);
     if (fclose(file) != 0 && rc == 0)
         rc = -errno;
-    return rc < 0 ? table_fail(option, path, strerror(-rc)) : 0;
+    return rc < 0 ? values_fail(option, path, strerror(-rc)) : 0;
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* path "-" is standard error; NULL gives *file NULL. 0, or -1 after table_fail. */
+/* path "-" is standard error; NULL gives *file NULL. 0, or -1 after values_fail. */
 int outfile_open(const char *option, const char *path, FILE **file);
 
 /* A file of that path; standard error stays as it is. Negative errno. */
@@ -16,7 +16,7 @@ int outfile_empty(const char *path, FILE *file);
 bool outfile_same(int a, int b);
 
 /* Closes it (*takes*; NULL is fine). rc is what came of writing: where that or the closing failed, what is half written
- * is taken back. 0, or -1 after table_fail. */
+ * is taken back. 0, or -1 after values_fail. */
 int outfile_close(const char *option, const char *path, FILE *file, int rc);
 
 #endif

@@ -114,9 +114,8 @@ static int open_streams(struct map_job *job, const struct map_options *options, 
     }
     for (int i = 0; i < 2; i++) {
         const struct limits *limits = &options->limits;
-        const int opened =
-            job_stream_open(&job->streams[i], limits->output_limited ? limits->output_limit : RELAY_NO_LIMIT,
-                            &outlets[i], options->tag ? job->tag.data : NULL, kept[i]);
+        const int opened = job_stream_open(&job->streams[i], limits->output_limit, &outlets[i],
+                                           options->tag ? job->tag.data : NULL, kept[i]);
         rc = rc < 0 ? rc : opened;
     }
     return rc;

@@ -11,25 +11,11 @@
 
 struct remote_options remote_options;
 
-static int set_socket(void *context, const char *text)
-{
-    (void)context;
-    remote_options.socket = text;
-    return 0;
-}
-
-static int set_json(void *context, const char *text)
-{
-    (void)context;
-    (void)text;
-    remote_options.json = true;
-    return 0;
-}
-
-const struct table_option remote_table[] = {
-    {"json", 0, NULL, "for programs: a JSON object a line", set_json},
-    {"socket", 0, "FILE", "where reclaimd listens (default: $RECLAIM_SOCKET)", set_socket},
-    {0}};
+const struct table_option remote_table[] = {{"json", 0, NULL, "for programs: a JSON object a line",
+                                             TABLE_FLAG(struct remote_options, json), .base = &remote_options},
+                                            {"socket", 0, "FILE", "where reclaimd listens (default: $RECLAIM_SOCKET)",
+                                             TABLE_TEXT(struct remote_options, socket), .base = &remote_options},
+                                            {0}};
 
 int remote_read(const struct table *table, int *argc, char ***argv, void *context, int *code)
 {

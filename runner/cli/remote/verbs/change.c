@@ -4,7 +4,6 @@
 #include "outcome.h"
 #include "pages.h"
 #include "say.h"
-#include "values.h"
 #include "verbs.h"
 
 #include <string.h>
@@ -73,12 +72,9 @@ int retry_main(int argc, char **argv)
 
 /* ---- reclaim remove ---------------------------------------------------------------------------------------------- */
 
-static int set_ended(void *context, const char *text)
-{
-    (void)text;
-    *(bool *)context = true;
-    return 0;
-}
+struct removal {
+    bool ended; /* all jobs that have ended */
+};
 
 static int collect(void *user, const msgpack_object_array *jobs)
 {
@@ -111,7 +107,9 @@ static int remove_ended(struct remote *remote)
 int remove_main(int argc, char **argv)
 {
     static const struct table_option rows[] = {
-        {"ended", 0, NULL, "all that have ended", set_ended}, {"all-done", 0, NULL, "the same", set_ended}, {0}};
+        {"ended", 0, NULL, "all that have ended", TABLE_FLAG(struct removal, ended)},
+        {"all-done", 0, NULL, "the same", TABLE_FLAG(struct removal, ended)},
+        {0}};
     static const struct table_option *const groups[] = {rows, remote_table, NULL};
     static const struct table table = {
         .verb = "remove",
@@ -121,21 +119,21 @@ int remove_main(int argc, char **argv)
         .more = JOBS_HELP,
         .anywhere = true,
     };
-    bool ended = false;
+    struct removal removal = {0};
     struct jobrefs refs = {0};
     struct request request;
     struct remote remote;
     int code;
-    if (remote_read(&table, &argc, &argv, &ended, &code) < 0)
+    if (remote_read(&table, &argc, &argv, &removal, &code) < 0)
         return code;
-    if (ended && argc == 0) {
+    if (removal.ended && argc == 0) {
         if (remote_open(&remote, table.verb) < 0)
             return OUTCOME_OWN_FAILURE;
         return remote_finish(&remote, remove_ended(&remote) < 0 ? OUTCOME_OWN_FAILURE : 0);
     }
-    if (ended)
+    if (removal.ended)
         say("remove", "--ended removes all that have ended: name no jobs beside it");
-    if (ended || jobrefs_read(&refs, table.verb, argc, argv, "which job? Give ids, or --ended") < 0) {
+    if (removal.ended || jobrefs_read(&refs, table.verb, argc, argv, "which job? Give ids, or --ended") < 0) {
         jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
@@ -145,30 +143,20 @@ int remove_main(int argc, char **argv)
 
 /* ---- reclaim set ------------------------------------------------------------------------------------------------- */
 
+#define NOT_GIVEN INT64_MAX
+
 struct set {
     const char *group; /* NULL: not given */
-    bool has_priority;
-    int64_t priority;
+    int64_t priority;  /* NOT_GIVEN: not given */
 };
-
-static int set_priority(void *context, const char *text)
-{
-    struct set *set = context;
-    set->has_priority = true;
-    return values_number("priority", text, INT32_MIN, INT32_MAX, &set->priority, "must fit 32 bits");
-}
-
-static int set_group(void *context, const char *text)
-{
-    ((struct set *)context)->group = text;
-    return 0;
-}
 
 int set_main(int argc, char **argv)
 {
-    static const struct table_option rows[] = {{"priority", 0, "N", "higher runs first", set_priority},
-                                               {"group", 'g', "NAME", "the group it belongs to", set_group},
-                                               {0}};
+    static const struct table_option rows[] = {
+        {"priority", 0, "N", "higher runs first", TABLE_NUMBER(struct set, priority, INT32_MIN, INT32_MAX),
+         .range = "must fit 32 bits"},
+        {"group", 'g', "NAME", "the group it belongs to", TABLE_TEXT(struct set, group)},
+        {0}};
     static const struct table_option *const groups[] = {rows, remote_table, NULL};
     static const struct table table = {
         .verb = "set",
@@ -178,21 +166,22 @@ int set_main(int argc, char **argv)
         .more = JOBS_HELP,
         .anywhere = true,
     };
-    struct set set = {0};
+    struct set set = {.priority = NOT_GIVEN};
     struct jobrefs refs = {0};
     struct request request;
     int code;
     if (remote_read(&table, &argc, &argv, &set, &code) < 0)
         return code;
-    if (set.group == NULL && !set.has_priority)
+    const bool is_empty = set.group == NULL && set.priority == NOT_GIVEN;
+    if (is_empty)
         say("set", "what is to be changed? Give --priority or --group");
-    if ((set.group == NULL && !set.has_priority) || jobrefs_read(&refs, table.verb, argc, argv, "which job?") < 0) {
+    if (is_empty || jobrefs_read(&refs, table.verb, argc, argv, "which job?") < 0) {
         jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
     request_begin(&request);
     request_text(&request, "group", set.group);
-    if (set.has_priority)
+    if (set.priority != NOT_GIVEN)
         msgpack_pack_int64(request_field(&request, "priority"), set.priority);
     return order_jobs(table.verb, &request, &refs);
 }

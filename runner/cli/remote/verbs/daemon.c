@@ -6,7 +6,6 @@
 #include "shutdown.h"
 #include "stats.h"
 #include "suggest.h"
-#include "values.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -18,31 +17,17 @@
 #include <unistd.h>
 
 struct daemon {
-    int64_t drain_timeout_ms; /* the first, see shutdown.h; below 0: not given */
-    int64_t timeout_ms;
-    bool times_start;  /* --timeout was given */
-    const char *state; /* NULL: where it usually is */
+    int64_t timeout_ms, drain_timeout_ms; /* below 0: not given */
+    const char *state;                    /* NULL: where it usually is */
 };
 
 #define START_MS 60000 /* a store with 100,000 jobs is read in less */
 
-static int set_state(void *context, const char *text)
-{
-    ((struct daemon *)context)->state = text;
-    return 0;
-}
-
-static int set_timeout(void *context, const char *text)
-{
-    struct daemon *daemon = context;
-    daemon->times_start = true;
-    return values_duration("timeout", text, &daemon->timeout_ms);
-}
-
 static const struct table_option rows[] = {
-    {"state", 0, "DIR", "start: where jobs are kept, and reclaimd.log", set_state},
-    {"timeout", 0, "DUR", "start: how long it may take to answer (default: 60)", set_timeout},
-    {"drain-timeout", 0, "DUR", "stop: how long running jobs may go on", shutdown_set_timeout},
+    {"state", 0, "DIR", "start: where jobs are kept, and reclaimd.log", TABLE_TEXT(struct daemon, state)},
+    {"timeout", 0, "DUR", "start: how long it may take to answer (default: 60)",
+     TABLE_DURATION(struct daemon, timeout_ms)},
+    {"drain-timeout", 0, "DUR", "stop: how long running jobs may go on", TABLE_DELAY(struct daemon, drain_timeout_ms)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
@@ -75,6 +60,7 @@ static int print_pid(pid_t pid)
 static int start(const struct daemon *daemon, char **options)
 {
     struct remote remote = {.verb = "daemon"};
+    const int64_t timeout_ms = daemon->timeout_ms >= 0 ? daemon->timeout_ms : START_MS;
     pool_error_t error;
     pid_t pid;
     const int rc = pool_client_open(&remote.client, remote_options.socket, &error);
@@ -83,7 +69,7 @@ static int start(const struct daemon *daemon, char **options)
         return OUTCOME_OWN_FAILURE;
     }
     if (rc < 0) {
-        if (daemon_start(daemon->state, daemon->timeout_ms, options) < 0 || remote_open(&remote, "daemon") < 0)
+        if (daemon_start(daemon->state, timeout_ms, options) < 0 || remote_open(&remote, "daemon") < 0)
             return OUTCOME_OWN_FAILURE;
     } else if (options[0] != NULL)
         say("daemon", "there is one already, and it stays as it is: your options for it are not used");
@@ -145,7 +131,7 @@ static int check_use(const struct daemon *daemon, const char *action, char **mor
         return refuse(action, "--drain-timeout");
     if (daemon->state != NULL && !starts)
         return refuse(action, "--state");
-    if (daemon->times_start && !starts)
+    if (daemon->timeout_ms >= 0 && !starts)
         return refuse(action, "--timeout");
     if (more[0] != NULL && !starts)
         return refuse(action, "options of reclaimd, and no other words");
@@ -156,7 +142,7 @@ static int check_use(const struct daemon *daemon, const char *action, char **mor
 
 int daemon_main(int argc, char **argv)
 {
-    struct daemon daemon = {.drain_timeout_ms = -1, .timeout_ms = START_MS};
+    struct daemon daemon = {.timeout_ms = -1, .drain_timeout_ms = -1};
     int code;
     if (remote_read(&table, &argc, &argv, &daemon, &code) < 0)
         return code;

@@ -15,23 +15,10 @@ struct drain {
     bool off, wait;
 };
 
-static int set_off(void *context, const char *text)
-{
-    (void)text;
-    ((struct drain *)context)->off = true;
-    return 0;
-}
-
-static int set_wait(void *context, const char *text)
-{
-    (void)text;
-    ((struct drain *)context)->wait = true;
-    return 0;
-}
-
-static const struct table_option rows[] = {{"wait", 'w', NULL, "until every job has ended", set_wait},
-                                           {"off", 0, NULL, "take new jobs again", set_off},
-                                           {0}};
+static const struct table_option rows[] = {
+    {"wait", 'w', NULL, "until every job has ended", TABLE_FLAG(struct drain, wait)},
+    {"off", 0, NULL, "take new jobs again", TABLE_FLAG(struct drain, off)},
+    {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
@@ -99,11 +86,16 @@ int drain_main(int argc, char **argv)
 
 /* ---- reclaim shutdown -------------------------------------------------------------------------------------------- */
 
+struct shutdown {
+    int64_t timeout_ms; /* below 0: not given */
+};
+
 int shutdown_main(int argc, char **argv)
 {
-    static const struct table_option shutdown_rows[] = {
-        {"drain-timeout", 0, "DUR", "how long running jobs may go on (default: reclaimd's)", shutdown_set_timeout},
-        {0}};
+    static const struct table_option shutdown_rows[] = {{"drain-timeout", 0, "DUR",
+                                                         "how long running jobs may go on (default: reclaimd's)",
+                                                         TABLE_DELAY(struct shutdown, timeout_ms)},
+                                                        {0}};
     static const struct table_option *const shutdown_groups[] = {shutdown_rows, remote_table, NULL};
     static const struct table shutdown_table = {
         .verb = "shutdown",
@@ -114,13 +106,13 @@ int shutdown_main(int argc, char **argv)
         .anywhere = true,
     };
     struct remote remote;
-    int64_t timeout_ms = -1;
+    struct shutdown shutdown = {.timeout_ms = -1};
     int code;
-    if (remote_read(&shutdown_table, &argc, &argv, &timeout_ms, &code) < 0)
+    if (remote_read(&shutdown_table, &argc, &argv, &shutdown, &code) < 0)
         return code;
     if (argc > 0)
         say("shutdown", "it takes no words, only options");
     if (argc > 0 || remote_open(&remote, "shutdown") < 0)
         return OUTCOME_OWN_FAILURE;
-    return remote_finish(&remote, shutdown_order(&remote, timeout_ms) < 0 ? OUTCOME_OWN_FAILURE : 0);
+    return remote_finish(&remote, shutdown_order(&remote, shutdown.timeout_ms) < 0 ? OUTCOME_OWN_FAILURE : 0);
 }

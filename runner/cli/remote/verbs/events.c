@@ -15,13 +15,9 @@ struct events {
     struct jobrefs refs; /* none: any */
 };
 
-static int set_group(void *context, const char *text)
-{
-    ((struct events *)context)->group = text;
-    return 0;
-}
-
-static const struct table_option rows[] = {{"group", 'g', "NAME", "only of this group", set_group}, {0}};
+static const struct table_option rows[] = {
+    {"group", 'g', "NAME", "only of this group", TABLE_TEXT(struct events, group)},
+    {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {

@@ -19,11 +19,11 @@ static int set_limit(void *context, const char *text)
     group->is_limited = true;
     if (strcmp(text, "none") == 0)
         return 0;
-    return values_number("limit", text, 1, INT32_MAX, &group->limit, "must be at least 1, or none");
+    return values_number("limit", text, 1, INT32_MAX, "must be at least 1, or none", &group->limit);
 }
 
 static const struct table_option rows[] = {
-    {"limit", 'l', "N", "jobs of the group that run at once; none: no limit", set_limit},
+    {"limit", 'l', "N", "jobs of the group that run at once; none: no limit", .set = set_limit},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 

@@ -3,7 +3,6 @@
 #include "outcome.h"
 #include "pages.h"
 #include "say.h"
-#include "values.h"
 #include "verbs.h"
 
 #include <string.h>
@@ -15,34 +14,12 @@ struct list {
     struct grid grid;
 };
 
-static int set_state(void *context, const char *text)
-{
-    ((struct list *)context)->pages.states = text;
-    return 0;
-}
-
-static int set_group(void *context, const char *text)
-{
-    ((struct list *)context)->pages.group = text;
-    return 0;
-}
-
-static int set_name(void *context, const char *text)
-{
-    ((struct list *)context)->pages.name = text;
-    return 0;
-}
-
-static int set_newest(void *context, const char *text)
-{
-    return values_number("newest", text, 1, INT64_MAX, &((struct list *)context)->newest, "must be at least 1");
-}
-
 static const struct table_option rows[] = {
-    {"state", 0, "STATES", "running,queued,waiting,done,failed,cancelled: some of these", set_state},
-    {"group", 'g', "NAME", "of this group", set_group},
-    {"name", 0, "NAME", "of this name", set_name},
-    {"newest", 'n', "N", "the N newest, the last one first", set_newest},
+    {"state", 0, "STATES", "running,queued,waiting,done,failed,cancelled: some of these",
+     TABLE_TEXT(struct list, pages.states)},
+    {"group", 'g', "NAME", "of this group", TABLE_TEXT(struct list, pages.group)},
+    {"name", 0, "NAME", "of this name", TABLE_TEXT(struct list, pages.name)},
+    {"newest", 'n', "N", "the N newest, the last one first", TABLE_NUMBER(struct list, newest, 1, INT64_MAX)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 

@@ -4,7 +4,6 @@
 #include "outcome.h"
 #include "resolve.h"
 #include "say.h"
-#include "values.h"
 #include "verbs.h"
 
 #include <unistd.h>
@@ -14,37 +13,13 @@ struct logs {
     bool out, err;
 };
 
-static int set_follow(void *context, const char *text)
-{
-    (void)text;
-    ((struct logs *)context)->output.follow = true;
-    return 0;
-}
-
-static int set_out(void *context, const char *text)
-{
-    (void)text;
-    ((struct logs *)context)->out = true;
-    return 0;
-}
-
-static int set_err(void *context, const char *text)
-{
-    (void)text;
-    ((struct logs *)context)->err = true;
-    return 0;
-}
-
-static int set_lines(void *context, const char *text)
-{
-    return values_number("lines", text, 0, INT64_MAX, &((struct logs *)context)->output.lines, "must be at least 0");
-}
-
-static const struct table_option rows[] = {{"follow", 'f', NULL, "and what comes, until the job has ended", set_follow},
-                                           {"stdout", 0, NULL, "only its standard output", set_out},
-                                           {"stderr", 0, NULL, "only its standard error", set_err},
-                                           {"lines", 'n', "N", "only the last N lines of what there is", set_lines},
-                                           {0}};
+static const struct table_option rows[] = {
+    {"follow", 'f', NULL, "and what comes, until the job has ended", TABLE_FLAG(struct logs, output.follow)},
+    {"stdout", 0, NULL, "only its standard output", TABLE_FLAG(struct logs, out)},
+    {"stderr", 0, NULL, "only its standard error", TABLE_FLAG(struct logs, err)},
+    {"lines", 'n', "N", "only the last N lines of what there is",
+     TABLE_NUMBER(struct logs, output.lines, 0, INT64_MAX)},
+    {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {

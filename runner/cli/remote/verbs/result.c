@@ -23,22 +23,10 @@ struct result {
     size_t size;
 };
 
-static int set_raw(void *context, const char *text)
-{
-    (void)text;
-    ((struct result *)context)->raw = true;
-    return 0;
-}
-
-static int set_file(void *context, const char *text)
-{
-    ((struct result *)context)->file = text;
-    return 0;
-}
-
-static const struct table_option rows[] = {{"output", 'o', "FILE", "write its bytes into a file", set_file},
-                                           {"raw", 0, NULL, "its bytes, also on a terminal", set_raw},
-                                           {0}};
+static const struct table_option rows[] = {
+    {"output", 'o', "FILE", "write its bytes into a file", TABLE_TEXT(struct result, file)},
+    {"raw", 0, NULL, "its bytes, also on a terminal", TABLE_FLAG(struct result, raw)},
+    {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {

@@ -1,12 +1,5 @@
 #include "shutdown.h"
 
-#include "values.h"
-
-int shutdown_set_timeout(void *context, const char *text)
-{
-    return values_delay("drain-timeout", text, context);
-}
-
 int shutdown_order(struct remote *remote, int64_t timeout_ms)
 {
     struct request request;

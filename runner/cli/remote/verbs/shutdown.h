@@ -4,9 +4,6 @@
 
 #include "remote.h"
 
-/* For an option: a duration, 0 included, into the int64_t at context, in milliseconds. */
-int shutdown_set_timeout(void *context, const char *text);
-
 /* timeout_ms: how long running jobs may go on; below 0: as long as reclaimd was told. 0, or -1 after it has said why
  * not. */
 int shutdown_order(struct remote *remote, int64_t timeout_ms);

@@ -1,6 +1,7 @@
 #include "submit_options.h"
 
 #include "outcome.h"
+#include "relay.h"
 #include "remote.h"
 #include "say.h"
 #include "slurp.h"
@@ -21,31 +22,6 @@ extern char **environ;
 
 /* ---- what it is -------------------------------------------------------------------------------------------------- */
 
-#define TEXT(option, member)                                 \
-    static int set_##option(void *context, const char *text) \
-    {                                                        \
-        ((struct submit_options *)context)->member = text;   \
-        return 0;                                            \
-    }
-
-#define FLAG(option, member)                                 \
-    static int set_##option(void *context, const char *text) \
-    {                                                        \
-        (void)text;                                          \
-        ((struct submit_options *)context)->member = true;   \
-        return 0;                                            \
-    }
-
-TEXT(task, job.task)
-TEXT(key, job.key)
-TEXT(name, job.name)
-TEXT(group, job.group)
-TEXT(stdin, stdin_file)
-FLAG(no_env, no_env)
-FLAG(rerunnable, job.rerunnable)
-FLAG(wait, wait)
-FLAG(follow, follow)
-
 static int set_arg(void *context, const char *text)
 {
     struct submit_options *options = context;
@@ -55,15 +31,15 @@ static int set_arg(void *context, const char *text)
     if (json == NULL) {
         char why[JSON_ERROR_TEXT_LENGTH + 32];
         snprintf(why, sizeof why, "not JSON: %s (column %d)", error.text, error.column);
-        return table_fail("arg", text, why);
+        return values_fail("arg", text, why);
     }
     msgpack_sbuffer_clear(&options->argument);
     msgpack_packer_init(&packer, &options->argument, msgpack_sbuffer_write);
     const int rc = value_pack(&packer, json);
     json_decref(json);
     return rc < 0
-               ? table_fail("arg", text,
-                            rc == -EINVAL ? "what is in a $bin is no base64, or in a $uint no number" : strerror(-rc))
+               ? values_fail("arg", text,
+                             rc == -EINVAL ? "what is in a $bin is no base64, or in a $uint no number" : strerror(-rc))
                : 0;
 }
 
@@ -85,8 +61,8 @@ static int add_env(struct submit_options *options, const char *entry)
 static int set_env(void *context, const char *text)
 {
     if (text[0] == '=' || strchr(text, '=') == NULL)
-        return table_fail("env", text, "give NAME=VALUE");
-    return add_env(context, text) < 0 ? table_fail("env", text, strerror(ENOMEM)) : 0;
+        return values_fail("env", text, "give NAME=VALUE");
+    return add_env(context, text) < 0 ? values_fail("env", text, strerror(ENOMEM)) : 0;
 }
 
 static int set_cwd(void *context, const char *text)
@@ -94,7 +70,7 @@ static int set_cwd(void *context, const char *text)
     struct submit_options *options = context;
     char *path = realpath(text, NULL);
     if (path == NULL)
-        return table_fail("cwd", text, strerror(errno));
+        return values_fail("cwd", text, strerror(errno));
     snprintf(options->cwd, sizeof options->cwd, "%s", path); /* realpath(3) gives less than PATH_MAX */
     free(path);
     return 0;
@@ -102,19 +78,10 @@ static int set_cwd(void *context, const char *text)
 
 /* ---- when it runs ------------------------------------------------------------------------------------------------ */
 
-static int set_priority(void *context, const char *text)
-{
-    int64_t value;
-    if (values_number("priority", text, INT32_MIN, INT32_MAX, &value, "must fit 32 bits") < 0)
-        return -1;
-    ((struct submit_options *)context)->job.priority = (int32_t)value;
-    return 0;
-}
-
 static int set_after(void *context, const char *text)
 {
     return jobrefs_add(&((struct submit_options *)context)->after, text) < 0
-               ? table_fail("after", text, "not a job: give an id, a range 3-7, a list 1,2, or a key")
+               ? values_fail("after", text, "not a job: give an id, a range 3-7, a list 1,2, or a key")
                : 0;
 }
 
@@ -126,7 +93,7 @@ static int choose(const char *option, const char *text, const char *usual, const
         return 0;
     char what[64];
     snprintf(what, sizeof what, "give %s or %s", usual, other);
-    return table_fail(option, text, what);
+    return values_fail(option, text, what);
 }
 
 static int set_after_failure(void *context, const char *text)
@@ -140,67 +107,43 @@ static int set_on_crash(void *context, const char *text)
                   &((struct submit_options *)context)->job.requeue_on_crash);
 }
 
-static int set_seconds(const char *option, const char *text, double *seconds)
-{
-    int64_t ms;
-    if (values_delay(option, text, &ms) < 0)
-        return -1;
-    *seconds = ms == 0 ? POOL_NONE : (double)ms / 1000;
-    return 0;
-}
-
-static int set_delay(void *context, const char *text)
-{
-    return set_seconds("delay", text, &((struct submit_options *)context)->job.delay);
-}
-
-static int set_retry_delay(void *context, const char *text)
-{
-    return set_seconds("retry-delay", text, &((struct submit_options *)context)->job.retry_delay);
-}
-
-static int set_keep(void *context, const char *text)
-{
-    return set_seconds("keep", text, &((struct submit_options *)context)->job.keep);
-}
-
 static int set_start_at(void *context, const char *text)
 {
     return when_parse(text, time(NULL), &((struct submit_options *)context)->job.start_at) < 0
-               ? table_fail("start-at", text, "not a time: give 17:30, 2026-01-31, \"2026-01-31 17:30\" or @SECONDS")
+               ? values_fail("start-at", text, "not a time: give 17:30, 2026-01-31, \"2026-01-31 17:30\" or @SECONDS")
                : 0;
 }
 
-static int set_expected(void *context, const char *text)
-{
-    return values_size("expected", text, &((struct submit_options *)context)->job.expected);
-}
-
 static const struct table_option rows[] = {
-    {"task", 0, "NAME", "instead of a command: a task of a module", set_task},
-    {"arg", 0, "JSON", "the task's argument", set_arg},
-    {"key", 0, "KEY", "its own id: the same submit again does nothing", set_key},
-    {"name", 0, "NAME", "for lists, and what memory is learned by", set_name},
-    {"group", 'g', "NAME", "where it counts (default: default)", set_group},
-    {"priority", 'p', "N", "higher runs first (default: 0)", set_priority},
-    {"after", 'a', "JOBS", "when these have ended: 3-7, 1,2, or a key", set_after},
-    {"after-failure", 0, "WHAT", "of one of these: fail (default) or run", set_after_failure},
-    {"delay", 0, "DUR", "no earlier than this from now", set_delay},
-    {"start-at", 0, "TIME", "no earlier than 17:30, or 2026-01-31, or both", set_start_at},
-    {"retry-delay", 0, "DUR", "before the second run, doubled each time", set_retry_delay},
-    {"on-crash", 0, "WHAT", "of reclaimd: interrupted (default) or requeue", set_on_crash},
-    {"keep", 0, "DUR", "so long after its end (default: reclaimd's)", set_keep},
-    {"expected", 0, "SIZE", "memory that it will probably need", set_expected},
-    {"rerunnable", 0, NULL, "may be stopped and run again to free memory", set_rerunnable},
-    {"stdin", 0, "FILE", "its standard input (- ours; default: none)", set_stdin},
-    {"env", 0, "ENTRY", "NAME=VALUE beside our environment", set_env},
-    {"no-env", 0, NULL, "without our environment", set_no_env},
-    {"cwd", 0, "DIR", "where it runs (default: here)", set_cwd},
-    {"wait", 'w', NULL, "until it has ended, and exit as it did", set_wait},
-    {"follow", 'f', NULL, "the same, with its output", set_follow},
+    {"task", 0, "NAME", "instead of a command: a task of a module", TABLE_TEXT(struct submit_options, job.task)},
+    {"arg", 0, "JSON", "the task's argument", .set = set_arg},
+    {"key", 0, "KEY", "its own id: the same submit again does nothing", TABLE_TEXT(struct submit_options, job.key)},
+    {"name", 0, "NAME", "for lists, and what memory is learned by", TABLE_TEXT(struct submit_options, job.name)},
+    {"group", 'g', "NAME", "where it counts (default: default)", TABLE_TEXT(struct submit_options, job.group)},
+    {"priority", 'p', "N", "higher runs first (default: 0)",
+     TABLE_NUMBER(struct submit_options, job.priority, INT32_MIN, INT32_MAX), .range = "must fit 32 bits"},
+    {"after", 'a', "JOBS", "when these have ended: 3-7, 1,2, or a key", .set = set_after},
+    {"after-failure", 0, "WHAT", "of one of these: fail (default) or run", .set = set_after_failure},
+    {"delay", 0, "DUR", "no earlier than this from now", TABLE_DELAY(struct submit_options, job.delay),
+     .has_none = true},
+    {"start-at", 0, "TIME", "no earlier than 17:30, or 2026-01-31, or both", .set = set_start_at},
+    {"retry-delay", 0, "DUR", "before the second run, doubled each time",
+     TABLE_DELAY(struct submit_options, job.retry_delay), .has_none = true},
+    {"on-crash", 0, "WHAT", "of reclaimd: interrupted (default) or requeue", .set = set_on_crash},
+    {"keep", 0, "DUR", "so long after its end (default: reclaimd's)", TABLE_DELAY(struct submit_options, job.keep),
+     .has_none = true},
+    {"expected", 0, "SIZE", "memory that it will probably need",
+     TABLE_SIZE(struct submit_options, job.expected, 0, INT64_MAX)},
+    {"rerunnable", 0, NULL, "may be stopped and run again to free memory",
+     TABLE_FLAG(struct submit_options, job.rerunnable)},
+    {"stdin", 0, "FILE", "its standard input (- ours; default: none)", TABLE_TEXT(struct submit_options, stdin_file)},
+    {"env", 0, "ENTRY", "NAME=VALUE beside our environment", .set = set_env},
+    {"no-env", 0, NULL, "without our environment", TABLE_FLAG(struct submit_options, no_env)},
+    {"cwd", 0, "DIR", "where it runs (default: here)", .set = set_cwd},
+    {"wait", 'w', NULL, "until it has ended, and exit as it did", TABLE_FLAG(struct submit_options, wait)},
+    {"follow", 'f', NULL, "the same, with its output", TABLE_FLAG(struct submit_options, follow)},
     {0}};
-static const struct table_option *const groups[] = {
-    limits_timeout, limits_kill_after_short, limits_table, rows, remote_table, NULL};
+static const struct table_option *const groups[] = {limits_times, limits_table, rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "submit",
@@ -262,7 +205,7 @@ static void fill_limits(struct submit_options *options)
     to->pids = from->pids;
     to->nofile = from->nofile;
     to->nice = from->nice;
-    if (options->limits.output_limited)
+    if (options->limits.output_limit != RELAY_NO_LIMIT)
         to->output_limit = options->limits.output_limit > 0 ? options->limits.output_limit : POOL_NONE;
     to->huge_pages = from->huge_pages;
     to->retries = options->limits.runs > 1 ? (int32_t)options->limits.runs : 0;
@@ -275,8 +218,8 @@ static int fill_stdin(struct submit_options *options)
         return 0;
     const int rc = slurp_file(options->stdin_file, STDIN_MOST, &options->stdin_bytes);
     options->job.stdin_bytes = (pool_bytes_t){options->stdin_bytes.data, options->stdin_bytes.size};
-    return rc < 0 ? table_fail("stdin", options->stdin_file,
-                               rc == -EFBIG ? "larger than 64 MiB: let the command open it" : strerror(-rc))
+    return rc < 0 ? values_fail("stdin", options->stdin_file,
+                                rc == -EFBIG ? "larger than 64 MiB: let the command open it" : strerror(-rc))
                   : 0;
 }
 
@@ -285,7 +228,7 @@ static int fill_command(struct submit_options *options, char **argv)
     if (complete_env(options) < 0 || fill_stdin(options) < 0)
         return -1;
     if (options->cwd[0] == '\0' && getcwd(options->cwd, sizeof options->cwd) == NULL)
-        return table_fail("cwd", ".", strerror(errno));
+        return values_fail("cwd", ".", strerror(errno));
     options->job.argv = (const char *const *)(const void *)argv;
     options->job.env = options->env;
     options->job.cwd = options->cwd;

@@ -2,7 +2,6 @@
 #include "await.h"
 #include "clock.h"
 #include "outcome.h"
-#include "values.h"
 #include "verbs.h"
 
 struct wait {
@@ -11,21 +10,10 @@ struct wait {
     int64_t began_ms;   /* clock_ms */
 };
 
-static int set_any(void *context, const char *text)
-{
-    (void)text;
-    ((struct wait *)context)->any = true;
-    return 0;
-}
-
-static int set_timeout(void *context, const char *text)
-{
-    return values_delay("timeout", text, &((struct wait *)context)->timeout_ms);
-}
-
-static const struct table_option rows[] = {{"any", 0, NULL, "until one of them has ended, not all", set_any},
-                                           {"timeout", 't', "DUR", "no longer than this; then exit 124", set_timeout},
-                                           {0}};
+static const struct table_option rows[] = {
+    {"any", 0, NULL, "until one of them has ended, not all", TABLE_FLAG(struct wait, any)},
+    {"timeout", 't', "DUR", "no longer than this; then exit 124", TABLE_DELAY(struct wait, timeout_ms)},
+    {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
