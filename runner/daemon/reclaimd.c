@@ -1,8 +1,15 @@
-/* daemon.c - reclaimd's life: opening in an order that lets nothing be lost, the loop, and the end. */
-#include "daemon.h"
+#include "reclaimd.h"
 
+#include "client.h"
+#include "clock.h"
+#include "commit.h"
+#include "ends.h"
+#include "escape.h"
+#include "live.h"
+#include "methods.h"
+#include "starts.h"
 #include "stop.h"
-#include "valuefile.h"
+#include "turn.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -11,31 +18,16 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <time.h>
-
-double daemon_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* ---- what the parts call back */
 
 static void on_request(void *user, struct session *session, const struct rpc_request *request)
 {
-    struct client *client = session_user(session);
     struct daemon *daemon = user;
+    struct client *client = client_of(daemon, session);
     if (client == NULL) {
-        client = calloc(1, sizeof *client);
-        if (client == NULL) {
-            session_close(session, "no memory for a client");
-            return;
-        }
-        client->session = session;
-        client->serial = session_serial(session);
-        HASH_ADD(hh, daemon->clients, serial, sizeof client->serial, client);
-        session_user_set(session, client);
+        session_close(session, "no memory for a client");
+        return;
     }
     methods_handle(daemon, client, request);
 }
@@ -48,10 +40,7 @@ static void on_close(void *user, struct session *session)
         return;
     watch_forget_client(daemon, client);
     turn_forget_client(daemon, client);
-    HASH_DEL(daemon->clients, client);
-    free(client->subscribed_ids);
-    free(client->subscribed_group);
-    free(client);
+    client_free(daemon, client);
 }
 
 static void on_log(void *user, const char *words)
@@ -79,13 +68,13 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
     ending->end = *end;
     ending->evictions = evictions;
     ending->came_at = (int64_t)uv_now(daemon->loop);
-    ends_encode(ending->end.message);
+    escape_bytes(end->message, strlen(end->message), ESCAPE_CONTROL, ending->end.message, sizeof ending->end.message);
     if (end->result_size > 0) {
         ending->job = pool_job_retain(job);
         ending->value = pool_job_result(job)->data;
     }
-    STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);
-    daemon->look_at = 0; /* its memory is back, though its end may not be written yet */
+    ends_add(daemon, ending);
+    starts_look_again(daemon); /* its memory is back, though its end may not be written yet */
 }
 
 static void on_started(void *user, uint64_t id)
@@ -102,13 +91,6 @@ static void on_output(void *user, uint64_t id)
 
 /* ---- the loop */
 
-static void on_prepare(uv_prepare_t *prepare)
-{
-    struct daemon *daemon = prepare->data;
-    turn_end(daemon);
-    stop_advance(daemon);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
     (void)timer; /* it is only there so that a turn comes */
@@ -116,7 +98,7 @@ static void on_timer(uv_timer_t *timer)
 
 static int64_t until(double epoch)
 {
-    const double left = (epoch - daemon_now()) * 1000;
+    const double left = (epoch - clock_now()) * 1000;
     return left < 1 ? 1 : left > 60000 ? 60000 : (int64_t)left + 1;
 }
 
@@ -125,24 +107,12 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* In how many milliseconds there is an end that can be applied; -1: none is to come by itself. */
-static int64_t endings_due(const struct daemon *daemon)
-{
-    const struct ending *ending;
-    int64_t due = -1;
-    STAILQ_FOREACH(ending, &daemon->endings, entry) {
-        const int64_t left = ends_held_until(daemon, ending) - (int64_t)uv_now(daemon->loop);
-        if (!valuefile_is_awaited(ending) && (due < 0 || left < due))
-            due = left > 1 ? left : 1;
-    }
-    return due;
-}
-
-void daemon_arm(struct daemon *daemon)
+/* Sets the timer for what is due next; at_once: another turn is. */
+static void arm(struct daemon *daemon, bool at_once)
 {
     int64_t delay = 60000; /* the clock may have been set meanwhile */
     const double wake_at = schedule_wake_at(&daemon->schedule);
-    const int64_t watch = watch_next(daemon), now = (int64_t)uv_now(daemon->loop), due = endings_due(daemon);
+    const int64_t watch = watch_next(daemon), now = (int64_t)uv_now(daemon->loop), due = ends_due(daemon);
     if (wake_at > 0)
         delay = sooner(delay, until(wake_at));
     if (watch >= 0)
@@ -150,7 +120,7 @@ void daemon_arm(struct daemon *daemon)
     if (daemon->read_only[0] != '\0')
         delay = sooner(delay, until(daemon->probe_at));
     else
-        delay = sooner(delay, daemon->cramped ? 1 : due >= 0 ? due : until(daemon->expire_at));
+        delay = sooner(delay, at_once ? 1 : due >= 0 ? due : until(daemon->expire_at));
     if (daemon->phase == DAEMON_SERVING && daemon->read_only[0] == '\0' && daemon->look_at > 0)
         delay = sooner(delay, daemon->look_at > now ? daemon->look_at - now : 1);
     if (daemon->phase == DAEMON_STOPPING)
@@ -158,15 +128,24 @@ void daemon_arm(struct daemon *daemon)
     uv_timer_start(&daemon->timer, on_timer, (uint64_t)delay, 0);
 }
 
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct daemon *daemon = prepare->data;
+    const bool at_once = commit_turn(daemon);
+    stop_advance(daemon);
+    if (daemon->phase != DAEMON_CLOSED)
+        arm(daemon, at_once);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct daemon *daemon = handle->data;
     if (number != SIGHUP) {
-        daemon_stop(daemon, (double)daemon->options->drain_timeout_ms / 1000);
+        stop_begin(daemon, (double)daemon->options->drain_timeout_ms / 1000);
         return;
     }
     notify_reloading(&daemon->notify);
-    if (log_reopen(daemon->log) == 0) /* else it has told */
+    if (log_reopen(daemon->log) == 0) /* else it has logged why */
         log_event(daemon->log, LOG_LEVEL_INFO, "reopened");
     notify_ready(&daemon->notify);
 }
@@ -326,6 +305,8 @@ static void close_all(struct daemon *daemon)
     live_clear(daemon);
     schedule_deinit(&daemon->schedule);
     turn_deinit(daemon);
+    for (struct ending *ending; (ending = STAILQ_FIRST(&daemon->endings)) != NULL; ending_free(ending))
+        STAILQ_REMOVE_HEAD(&daemon->endings, entry);
     store_close(daemon->store);
     if (daemon->has_outputs)
         outputs_close(&daemon->outputs);
@@ -346,7 +327,7 @@ static void tell_ready(struct daemon *daemon)
     notify_status(&daemon->notify, "%u jobs that have not ended", HASH_COUNT(daemon->jobs));
 }
 
-int daemon_run(const struct daemon_options *options, struct log *log, int listen_fd)
+int reclaimd_run(const struct daemon_options *options, struct log *log, int listen_fd)
 {
     uv_loop_t loop;
     struct daemon daemon = {.options = options, .loop = &loop, .log = log};
@@ -363,8 +344,7 @@ int daemon_run(const struct daemon_options *options, struct log *log, int listen
     daemon.opened_ms = uv_now(&loop);
     if (error < 0) {
         log_event(log, LOG_LEVEL_ERROR, "start", log_text("message", message));
-        daemon.exit_code = 1;
-        stop_at_once(&daemon);
+        stop_start_failed(&daemon);
     } else
         tell_ready(&daemon);
     uv_run(&loop, UV_RUN_DEFAULT);

@@ -1,8 +1,10 @@
-/* ends.c - a run has ended: does its job run again, or has it ended, and what does that mean for others? */
-#include "daemon.h"
+#include "ends.h"
 
-#include "grow.h"
+#include "arrays.h"
+#include "clock.h"
+#include "live.h"
 #include "retry.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,20 +21,12 @@ void ends_say(struct record_end *end, int32_t cause, const char *message)
     end->exit_code = cause == POOL_CAUSE_CANCELLED ? EXIT_CANCELLED : 125;
     end->code = end->signal = 0;
     snprintf(end->message, sizeof end->message, "%s", message);
-    end->ended_at = daemon_now();
+    end->ended_at = clock_now();
 }
 
-void ends_encode(char message[RECORD_MESSAGE_MAX])
+void ends_add(struct daemon *daemon, struct ending *ending)
 {
-    char encoded[RECORD_MESSAGE_MAX];
-    size_t size = 0;
-    for (const char *at = message; *at != '\0' && size + 5 < sizeof encoded; at++)
-        if ((unsigned char)*at >= ' ' && *at != 0x7f)
-            encoded[size++] = *at;
-        else
-            size += (size_t)snprintf(encoded + size, 5, "\\x%02x", (unsigned char)*at);
-    encoded[size] = '\0';
-    memcpy(message, encoded, size + 1);
+    STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);
 }
 
 static bool has_succeeded(const struct record_end *end)
@@ -61,38 +55,38 @@ static int write_end(struct daemon *daemon, struct record *record)
     return 0;
 }
 
-/* Jobs whose needs this end has let down, to be ended in turn. */
-struct fallen {
+/* Jobs that fail since a job that they need has failed; each may make others fail. */
+struct dependents {
     struct job **jobs;
     size_t count, capacity;
 };
 
-static int fall(struct fallen *fallen, struct job *job)
+static int add_failing(struct dependents *failing, struct job *job)
 {
-    if (job->falling)
+    if (job->dependency_failed)
         return 0;
-    void *grown = grow(fallen->jobs, fallen->count, &fallen->capacity, sizeof(struct job *));
+    void *grown = array_grow(failing->jobs, failing->count, &failing->capacity, sizeof *failing->jobs);
     if (grown == NULL)
         return -ENOMEM;
-    fallen->jobs = grown;
-    job->falling = true;
-    fallen->jobs[fallen->count++] = job;
+    failing->jobs = grown;
+    job->dependency_failed = true;
+    failing->jobs[failing->count++] = job;
     return 0;
 }
 
-static int release(struct daemon *daemon, struct job *job, bool succeeded, struct fallen *fallen)
+static int release(struct daemon *daemon, struct job *job, bool succeeded, struct dependents *failing)
 {
     struct schedule_job *dependent;
     int error = 0;
-    while ((dependent = schedule_release(&daemon->schedule, &job->schedule, daemon_now())) != NULL) {
+    while ((dependent = schedule_release(&daemon->schedule, &job->schedule, clock_now())) != NULL) {
         struct job *other = (struct job *)dependent; /* its first member */
         if (!succeeded && !other->after_any && error == 0)
-            error = fall(fallen, other);
+            error = add_failing(failing, other);
     }
     return error;
 }
 
-static int read_fallen(struct daemon *daemon, const struct job *job, struct record *record)
+static int read_failing(struct daemon *daemon, const struct job *job, struct record *record)
 {
     const int error = store_job_read(daemon->store, job->schedule.id, record);
     if (error == 0)
@@ -100,43 +94,43 @@ static int read_fallen(struct daemon *daemon, const struct job *job, struct reco
     return error;
 }
 
-static int finish_fallen(struct daemon *daemon, struct fallen *fallen)
+static int finish_failing(struct daemon *daemon, struct dependents *failing)
 {
-    for (size_t i = 0; i < fallen->count; i++) {
-        struct job *job = fallen->jobs[i];
+    for (size_t i = 0; i < failing->count; i++) {
+        struct job *job = failing->jobs[i];
         struct record record;
-        int error = read_fallen(daemon, job, &record);
+        int error = read_failing(daemon, job, &record);
         if (error == 0)
             error = write_end(daemon, &record);
         if (error == 0)
-            error = release(daemon, job, false, fallen);
+            error = release(daemon, job, false, failing);
         if (error < 0)
             return turn_fail(daemon, error, NULL);
     }
-    for (size_t i = 0; i < fallen->count; i++)
-        live_drop(daemon, fallen->jobs[i]);
+    for (size_t i = 0; i < failing->count; i++)
+        live_drop(daemon, failing->jobs[i]);
     return 0;
 }
 
 int ends_finish(struct daemon *daemon, struct job *job, struct record *record)
 {
-    struct fallen fallen = {0};
+    struct dependents failing = {0};
     if (write_end(daemon, record) < 0)
         return -1;
-    int error = release(daemon, job, record->state == RECORD_DONE, &fallen);
+    int error = release(daemon, job, record->state == RECORD_DONE, &failing);
     live_drop(daemon, job);
     if (error < 0)
         turn_fail(daemon, error, NULL);
     else
-        error = finish_fallen(daemon, &fallen);
-    free(fallen.jobs);
+        error = finish_failing(daemon, &failing);
+    free(failing.jobs);
     return error < 0 ? -1 : 0;
 }
 
-int ends_let_down(struct daemon *daemon, struct job *job)
+int ends_fail_dependent(struct daemon *daemon, struct job *job)
 {
     struct record record;
-    const int error = read_fallen(daemon, job, &record);
+    const int error = read_failing(daemon, job, &record);
     return error < 0 ? turn_fail(daemon, error, NULL) : ends_finish(daemon, job, &record);
 }
 
@@ -150,7 +144,7 @@ int ends_forget(struct daemon *daemon, uint64_t id)
     return 0;
 }
 
-/* Back to those that wait, to run at start_at. */
+/* Puts a job back into the queue, to run at start_at. */
 static int run_again(struct daemon *daemon, struct job *job, struct record *record, double start_at)
 {
     record->state = RECORD_WAITING;
@@ -162,7 +156,7 @@ static int run_again(struct daemon *daemon, struct job *job, struct record *reco
     job->schedule.start_at = start_at;
     job->retrying = job->relative = start_at > 0;
     job->started = false;
-    schedule_add(&daemon->schedule, &job->schedule, daemon_now());
+    schedule_add(&daemon->schedule, &job->schedule, clock_now());
     turn_event(daemon, "requeued", record->id);
     log_event(daemon->log, LOG_LEVEL_INFO, "requeued", log_number("job", (int64_t)record->id),
               log_text("outcome", record_cause_name(record->end.cause)));
@@ -171,17 +165,18 @@ static int run_again(struct daemon *daemon, struct job *job, struct record *reco
 
 static int write_value(struct daemon *daemon, const struct ending *ending)
 {
-    const bool is_inline = ending->unkept == 0 && ending->end.result_size <= STORE_INLINE_MAX; /* else it is a file */
+    const bool is_inline =
+        ending->value_dropped == 0 && ending->end.result_size <= STORE_INLINE_MAX; /* else it is a file */
     return store_result_write(daemon->store, ending->id, is_inline ? ending->value : NULL,
                               is_inline ? ending->end.result_size : 0);
 }
 
-/* A value that there is no room for is its job's failure. */
-static void call_unkept(struct daemon *daemon, const struct ending *ending, struct record_end *end)
+/* A value that finds no room fails its job. */
+static void fail_dropped(struct daemon *daemon, const struct ending *ending, struct record_end *end)
 {
     char message[RECORD_MESSAGE_MAX];
     snprintf(message, sizeof message, "its value of %llu bytes cannot be kept: %s",
-             (unsigned long long)end->result_size, strerror(-ending->unkept));
+             (unsigned long long)end->result_size, strerror(-ending->value_dropped));
     ends_say(end, POOL_CAUSE_OUTPUT_LIMIT, message);
     end->ended_at = ending->end.ended_at;
     end->result_size = 0;
@@ -202,8 +197,8 @@ static struct retry decide(const struct daemon *daemon, const struct record *rec
     return retry;
 }
 
-/* Whatever it did when it was told to end: who cancelled it was promised that it is cancelled. */
-static void call_cancelled(struct record_end *end)
+/* Whatever the job did when it was asked to end: the client was promised that it is cancelled. */
+static void make_cancelled(struct record_end *end)
 {
     char message[RECORD_MESSAGE_MAX];
     if (end->cause == POOL_CAUSE_CANCELLED)
@@ -226,7 +221,19 @@ int64_t ends_held_until(const struct daemon *daemon, const struct ending *ending
     return daemon->phase == DAEMON_SERVING && died_of_a_stop(&ending->end) ? ending->came_at + HOLD_MS : 0;
 }
 
-/* It was the daemon's stop that ended it: by the pool, or by who stops the daemon. */
+int64_t ends_due(const struct daemon *daemon)
+{
+    const struct ending *ending;
+    int64_t due = -1;
+    STAILQ_FOREACH(ending, &daemon->endings, entry) {
+        const int64_t left = ends_held_until(daemon, ending) - (int64_t)uv_now(daemon->loop);
+        if (!ending_is_in_thread(ending) && (due < 0 || left < due))
+            due = left > 1 ? left : 1;
+    }
+    return due;
+}
+
+/* The daemon's stop ended it: by the pool, or by the signal that stops the daemon. */
 static bool is_stopped(const struct daemon *daemon, const struct record_end *end)
 {
     return end->cause == POOL_CAUSE_CANCELLED || (daemon->phase != DAEMON_SERVING && died_of_a_stop(end));
@@ -242,8 +249,8 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
     if (error < 0)
         return turn_fail(daemon, error, NULL);
     if (ending->unstarted) {
-        job->attempt = --record.attempt;
-        return run_again(daemon, job, &record, daemon_now() + UNSTARTED_SECONDS);
+        record.attempt--;
+        return run_again(daemon, job, &record, clock_now() + UNSTARTED_SECONDS);
     }
     record.end = ending->end;
     record.evictions += ending->evictions;
@@ -251,17 +258,17 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
         record.interruptions++;
         return run_again(daemon, job, &record, 0);
     }
-    if (ending->unkept < 0)
-        call_unkept(daemon, ending, &record.end);
+    if (ending->value_dropped < 0)
+        fail_dropped(daemon, ending, &record.end);
     if (record.cancelling)
-        call_cancelled(&record.end);
+        make_cancelled(&record.end);
     const struct retry retry = decide(daemon, &record, &error);
     if (error < 0)
         log_event(daemon->log, LOG_LEVEL_ERROR, "damaged", log_number("job", (int64_t)ending->id));
     else if (retry.again) {
         record.failures += retry.counts;
         record.oom_retries += retry.more_memory;
-        return run_again(daemon, job, &record, retry.delay > 0 ? daemon_now() + retry.delay : 0);
+        return run_again(daemon, job, &record, retry.delay > 0 ? clock_now() + retry.delay : 0);
     }
     error = write_value(daemon, ending);
     if (error < 0)

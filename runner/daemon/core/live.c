@@ -1,9 +1,10 @@
-/* live.c - jobs that have not ended, in memory: made from rows, dropped, loaded. */
-#include "daemon.h"
+#include "live.h"
+
+#include "client.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define CLOCK_STEP 1.0 /* seconds; less is the clock being kept right */
 
@@ -12,13 +13,6 @@ struct job *live_find(const struct daemon *daemon, uint64_t id)
     struct job *job;
     HASH_FIND(hh, daemon->jobs, &id, sizeof id, job);
     return job;
-}
-
-static struct client *client_of(const struct daemon *daemon, const struct job *job)
-{
-    struct client *client;
-    HASH_FIND(hh, daemon->clients, &job->client, sizeof job->client, client);
-    return client;
 }
 
 struct job *live_new(struct daemon *daemon, const struct record *record, uint64_t client)
@@ -36,23 +30,22 @@ struct job *live_new(struct daemon *daemon, const struct record *record, uint64_
     job->schedule.group = group;
     job->client = client;
     job->after_any = record->after_any;
-    job->attempt = record->attempt;
     job->retrying = job->relative = record->failures + record->oom_retries > 0;
     HASH_ADD(hh, daemon->jobs, schedule.id, sizeof job->schedule.id, job);
-    struct client *its = client_of(daemon, job);
-    if (its != NULL)
-        its->jobs++;
+    struct client *submitter = client_find(daemon, client);
+    if (submitter != NULL)
+        submitter->jobs++;
     return job;
 }
 
 void live_add(struct daemon *daemon, struct job *job)
 {
-    schedule_add(&daemon->schedule, &job->schedule, daemon_now());
+    schedule_add(&daemon->schedule, &job->schedule, clock_now());
 }
 
 void live_drop(struct daemon *daemon, struct job *job)
 {
-    struct client *client = client_of(daemon, job);
+    struct client *client = client_find(daemon, job->client);
     if (client != NULL)
         client->jobs--;
     schedule_remove(&daemon->schedule, &job->schedule);
@@ -84,7 +77,7 @@ static int load_group(void *user, const struct store_group *stored)
 
 struct loading {
     struct daemon *daemon;
-    struct job *known; /* what was in memory before, for what the store does not tell */
+    struct job *known; /* the jobs that were in memory before: for what the store does not hold */
 };
 
 static int load_job(void *user, const struct record *record)
@@ -126,7 +119,7 @@ static void add_loaded(struct daemon *daemon)
     }
 }
 
-/* Takes the live jobs out of the schedule and returns them, for load_job to look at. */
+/* Drops the jobs, and returns copies for load_job to look at. */
 static struct job *set_aside(struct daemon *daemon)
 {
     struct job *job, *next, *known = NULL;
@@ -185,7 +178,7 @@ void live_follow_clock(struct daemon *daemon)
     struct job *job, *next;
     struct timespec boot; /* it goes on while the machine sleeps, as the wall clock does */
     clock_gettime(CLOCK_BOOTTIME, &boot);
-    const double now = daemon_now(), offset = now - (double)boot.tv_sec - (double)boot.tv_nsec / 1e9;
+    const double now = clock_now(), offset = now - (double)boot.tv_sec - (double)boot.tv_nsec / 1e9;
     const double step = offset - daemon->clock_offset;
     if (daemon->clock_offset != 0 && step > -CLOCK_STEP && step < CLOCK_STEP)
         return;
@@ -195,55 +188,4 @@ void live_follow_clock(struct daemon *daemon)
                 schedule_change(&daemon->schedule, &job->schedule, job->schedule.priority, job->schedule.group,
                                 job->schedule.start_at + step, now);
     daemon->clock_offset = offset;
-}
-
-/* What it had written by then. */
-static void measure_output(struct daemon *daemon, struct record *record)
-{
-    size_t none = 0;
-    outputs_read(&daemon->outputs, record->id, OUTPUT_STDOUT, 0, NULL, &none, &record->end.stdout_size);
-    outputs_read(&daemon->outputs, record->id, OUTPUT_STDERR, 0, NULL, &none, &record->end.stderr_size);
-}
-
-/* One that ran when the daemon died. */
-static int recover_job(struct daemon *daemon, struct job *job)
-{
-    struct record record;
-    int error = store_job_read(daemon->store, job->schedule.id, &record);
-    if (error < 0)
-        return error;
-    record.interruptions++;
-    if (record.requeue && !record.cancelling) {
-        record.state = RECORD_WAITING;
-        error = store_job_update(daemon->store, &record);
-        if (error < 0)
-            return error;
-        schedule_remove(&daemon->schedule, &job->schedule);
-        schedule_add(&daemon->schedule, &job->schedule, daemon_now());
-        return 0;
-    }
-    measure_output(daemon, &record);
-    ends_say(&record.end, record.cancelling ? POOL_CAUSE_CANCELLED : RECORD_INTERRUPTED,
-             record.cancelling ? "cancelled; the daemon died before it had ended" : "the daemon died while it ran");
-    return ends_finish(daemon, job, &record) < 0 ? daemon->turn_error : 0;
-}
-
-int live_recover(struct daemon *daemon)
-{
-    struct job *job, *next;
-    size_t count = 0, capacity = HASH_COUNT(daemon->jobs);
-    uint64_t *ids = calloc(capacity + 1, sizeof *ids); /* ends drop jobs, also others: so ids */
-    int error = ids == NULL ? -ENOMEM : 0;
-    HASH_ITER(hh, daemon->jobs, job, next)
-        if (ids != NULL && job->schedule.state == SCHEDULE_RUNNING)
-            ids[count++] = job->schedule.id;
-    for (size_t i = 0; i < count && error == 0; i++) {
-        job = live_find(daemon, ids[i]);
-        if (job == NULL)
-            continue;
-        log_event(daemon->log, LOG_LEVEL_WARNING, "interrupted", log_number("job", (int64_t)ids[i]));
-        error = recover_job(daemon, job);
-    }
-    free(ids);
-    return error;
 }

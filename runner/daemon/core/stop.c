@@ -1,9 +1,8 @@
-/* stop.c - the daemon's end, in steps. */
 #include "stop.h"
 
 #define GOODBYE_MS 1000 /* for clients to read what waits for them */
 
-void daemon_stop(struct daemon *daemon, double drain_seconds)
+void stop_begin(struct daemon *daemon, double drain_seconds)
 {
     const int64_t now = (int64_t)uv_now(daemon->loop);
     if (daemon->phase == DAEMON_SERVING) {
@@ -13,6 +12,12 @@ void daemon_stop(struct daemon *daemon, double drain_seconds)
         notify_stopping(&daemon->notify);
     } else
         daemon->kill_at = now; /* asked again: at once */
+}
+
+void stop_failed(struct daemon *daemon)
+{
+    daemon->exit_code = 1;
+    stop_begin(daemon, 0);
 }
 
 static void close_loop(struct daemon *daemon)
@@ -62,11 +67,10 @@ void stop_advance(struct daemon *daemon)
         say_goodbye(daemon);
 }
 
-void stop_at_once(struct daemon *daemon)
+void stop_start_failed(struct daemon *daemon)
 {
+    daemon->exit_code = 1;
     daemon->phase = DAEMON_CLOSING;
     if (daemon->runs != NULL)
         runs_close(daemon->runs, true, on_runs_closed, daemon);
-    else
-        daemon_arm(daemon);
 }

@@ -1,7 +1,10 @@
-/* watch.c - requests that are answered later: wait, and output that is followed. */
 #include "watch.h"
 
-#include "ids.h"
+#include "arrays.h"
+#include "client.h"
+#include "live.h"
+#include "turn.h"
+#include "view.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,48 +17,49 @@ static void drop(struct daemon *daemon, struct watch *watch)
     free(watch);
 }
 
-/* The answer to a wait: those of its ids that have ended. Negative errno: nothing was packed. */
-static int pack_ended(struct daemon *daemon, const struct watch *watch, bool timed_out)
+/* Packs those of its jobs that have ended. Negative errno: a job cannot be read. A job that was removed meanwhile has
+ * ended, and there is nothing to pack of it. */
+static int pack_ended(struct daemon *daemon, const struct watch *watch, msgpack_packer *packer, uint32_t *count)
 {
-    msgpack_packer *packer = session_packer(watch->client->session);
-    msgpack_sbuffer jobs;
-    msgpack_packer job_packer;
-    uint32_t count = 0;
-    int error = 0;
-    msgpack_sbuffer_init(&jobs);
-    msgpack_packer_init(&job_packer, &jobs, msgpack_sbuffer_write);
-    for (size_t i = 0; i < watch->count && (error == 0 || error == -ENOENT); i++) {
-        struct record record;
-        error = store_job_read(daemon->store, watch->ids[i], &record);
+    struct record record;
+    for (size_t i = 0; i < watch->count; i++) {
+        const int error = store_job_read(daemon->store, watch->ids[i], &record);
+        if (error < 0 && error != -ENOENT)
+            return error;
         if (error == 0 && record_has_ended(record.state)) {
-            view_job(daemon, &job_packer, &record, false);
-            count++;
+            view_job(daemon, packer, &record, false);
+            ++*count;
         }
     }
-    if (error == -ENOENT) /* removed meanwhile: it has ended, and nothing can be told of it */
-        error = 0;
-    if (error == 0) {
+    return 0;
+}
+
+static void pack_wait(struct daemon *daemon, const struct watch *watch, bool timed_out)
+{
+    msgpack_packer *packer = session_packer(watch->client->session), job_packer;
+    msgpack_sbuffer jobs;
+    uint32_t count = 0;
+    msgpack_sbuffer_init(&jobs);
+    msgpack_packer_init(&job_packer, &jobs, msgpack_sbuffer_write);
+    if (pack_ended(daemon, watch, &job_packer, &count) < 0) {
+        struct rpc_error failure;
+        rpc_fail(&failure, RPC_STORAGE, "a job cannot be read: %s", store_message(daemon->store));
+        rpc_pack_error(packer, &watch->request, &failure);
+    } else {
+        pool_fields_t fields;
+        pool_fields_begin(&fields);
+        pool_fields_bool(&fields, "timed_out", timed_out);
+        rpc_pack_array(&fields, "jobs", count, &jobs);
         rpc_pack_result(packer, watch->request);
-        msgpack_pack_map(packer, 2);
-        rpc_pack_named_bool(packer, "timed_out", timed_out);
-        rpc_pack_text(packer, "jobs");
-        msgpack_pack_array(packer, count);
-        msgpack_pack_str_body(packer, jobs.data, jobs.size); /* the packed bytes, as they are */
+        pool_fields_append(&fields, packer);
     }
     msgpack_sbuffer_destroy(&jobs);
-    return error;
 }
 
 static void answer_wait(struct daemon *daemon, struct watch *watch, bool timed_out)
 {
-    if (turn_answer(daemon, watch->client, watch->request)) {
-        const int error = pack_ended(daemon, watch, timed_out);
-        struct rpc_error failure;
-        if (error < 0) {
-            rpc_fail(&failure, RPC_STORAGE, "a job cannot be read: %s", store_message(daemon->store));
-            rpc_pack_error(session_packer(watch->client->session), &watch->request, &failure);
-        }
-    }
+    if (turn_answer(daemon, watch->client, watch->request))
+        pack_wait(daemon, watch, timed_out);
     drop(daemon, watch);
 }
 
@@ -112,16 +116,16 @@ int watch_wait(struct daemon *daemon, const struct watch *wanted)
     return 0;
 }
 
-/* Answers where there is something to tell, and then it is gone: true. */
+/* Answers if there is output, and drops the watch then: true. */
 static bool try_output(struct daemon *daemon, struct watch *watch)
 {
-    if (!output_is_due(daemon, watch))
+    if (!output_reply_is_due(daemon, &watch->output))
         return false;
     watch->held_back = session_unread(watch->client->session) >= (size_t)daemon->options->unread_max;
     if (watch->held_back)
         return false;
     if (turn_answer(daemon, watch->client, watch->request))
-        output_pack(daemon, watch);
+        output_reply_pack(daemon, &watch->output, watch->request, session_packer(watch->client->session));
     drop(daemon, watch);
     return true;
 }

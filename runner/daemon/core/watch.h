@@ -1,22 +1,23 @@
-/* watch.h - requests that are answered later: wait, and output that is followed. */
+/* watch.h - requests that are answered later, on a job's end, on output, or in time: wait, and output that is followed.
+ */
 #ifndef WATCH_H
 #define WATCH_H
 
 #include "daemon.h"
+#include "output_reply.h"
 
-/* A request that is answered later, on a job's end, on output, or in time. */
+struct client;
+
 struct watch {
     struct client *client;
     uint32_t request;
     bool follow;         /* output; else wait */
-    bool held_back;      /* follow: there is something to tell, and too much waits for the client already */
+    bool held_back;      /* follow: there is output, but too much waits for the client already */
     bool any;            /* wait: for one of ids */
-    bool stderr_too;     /* follow: of standard error */
     uint64_t *ids;       /* sorted */
     size_t count, ended; /* ended: of ids */
-    uint64_t offset, limit;
-    uint32_t attempt; /* the run that offset is of; 0: not given */
-    int64_t until;    /* uv_now; -1: for ever */
+    struct output_wanted output;
+    int64_t until; /* uv_now; -1: for ever */
     TAILQ_ENTRY(watch) entry;
 };
 
@@ -27,18 +28,14 @@ struct watch {
 int watch_wait(struct daemon *daemon, const struct watch *wanted);
 int watch_follow(struct daemon *daemon, const struct watch *wanted);
 
-/* Output that a client could not take yet: is it time? Once a turn. */
+/* Once a turn: output that a client could not take yet. */
 void watch_held_back(struct daemon *daemon);
-void watch_job_ended(struct daemon *daemon, uint64_t id);
-void watch_output(struct daemon *daemon, uint64_t id);
+/* Once a turn: waits whose time is over. */
 void watch_timeouts(struct daemon *daemon);
 int64_t watch_next(const struct daemon *daemon); /* uv_now of the next timeout; -1: none */
-void watch_forget_client(struct daemon *daemon, const struct client *client);
 
-/* ---- output.c */
-/* Is there anything beyond offset, or of another run, or has the job ended (or gone)? */
-bool output_is_due(struct daemon *daemon, const struct watch *wanted);
-/* Packs the answer to `output`, or its error. */
-void output_pack(struct daemon *daemon, const struct watch *wanted);
+void watch_job_ended(struct daemon *daemon, uint64_t id);
+void watch_output(struct daemon *daemon, uint64_t id);
+void watch_forget_client(struct daemon *daemon, const struct client *client);
 
 #endif

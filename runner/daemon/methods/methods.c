@@ -1,19 +1,16 @@
-/* methods.c - the table of methods, and how a request comes to its handler. */
 #include "methods.h"
 
-#include <stdlib.h>
+#include "client.h"
+#include "turn.h"
+
 #include <string.h>
-
-#define PROTOCOL_VERSION 1
-
-static int hello(struct call *call, struct rpc_error *error);
 
 static const struct method {
     const char *name;
     bool writes; /* refused while the store cannot be written */
-    methods_handler handle;
+    int (*handle)(struct call *call, struct rpc_error *error);
 } methods[] = {
-    {"hello", false, hello},
+    {"hello", false, methods_hello},
     {"submit", true, methods_submit},
     {"submit_many", true, methods_submit_many},
     {"status", false, methods_status},
@@ -43,31 +40,6 @@ static const struct method *find_method(struct rpc_text name)
     return NULL;
 }
 
-msgpack_packer *methods_packer(struct call *call)
-{
-    if (!call->answered && !turn_answer(call->daemon, call->client, call->request))
-        return NULL;
-    call->answered = true;
-    msgpack_packer *packer = session_packer(call->client->session);
-    rpc_pack_result(packer, call->request);
-    return packer;
-}
-
-int methods_done(struct call *call)
-{
-    msgpack_packer *packer = methods_packer(call);
-    if (packer != NULL)
-        msgpack_pack_map(packer, 0);
-    return 0;
-}
-
-int methods_cannot_stay(struct rpc_error *error)
-{
-    return rpc_fail(error, RPC_TOO_MANY_CLIENTS,
-                    "all places for clients that wait, follow or subscribe are taken (reclaimd --max-clients): ask "
-                    "again later");
-}
-
 static int dispatch(struct call *call, struct rpc_text name, struct rpc_error *error)
 {
     char quoted[256];
@@ -92,50 +64,4 @@ void methods_handle(struct daemon *daemon, struct client *client, const struct r
     session_rewind(client->session, mark);
     if (call.answered || turn_answer(daemon, client, request->id))
         rpc_pack_error(session_packer(client->session), &request->id, &error);
-}
-
-static void pack_tasks(msgpack_packer *packer, const char *const *tasks)
-{
-    uint32_t count = 0;
-    while (tasks[count] != NULL)
-        count++;
-    rpc_pack_text(packer, "tasks");
-    msgpack_pack_array(packer, count);
-    for (uint32_t i = 0; i < count; i++)
-        rpc_pack_text(packer, tasks[i]);
-}
-
-static int hello(struct call *call, struct rpc_error *error)
-{
-    static const struct field table[] = {{.name = "protocol", .type = FIELD_INT, .offset = 0},
-                                         {.name = "client", .type = FIELD_TEXT, .offset = 8, .most = 255}};
-    struct {
-        int64_t protocol;
-        struct rpc_text client;
-    } given = {.protocol = PROTOCOL_VERSION};
-    uint64_t bits;
-    if (fields_read(call->params, "hello", table, 2, &given, &bits, error) < 0)
-        return -1;
-    if (given.protocol != PROTOCOL_VERSION)
-        return rpc_fail(error, RPC_UNSUPPORTED_PROTOCOL, "version %lld of the protocol: this daemon speaks version %d",
-                        (long long)given.protocol, PROTOCOL_VERSION);
-    log_event(call->daemon->log, LOG_LEVEL_DEBUG, "hello", log_bytes("client", given.client.data, given.client.size),
-              log_number("pid", session_pid(call->client->session)));
-    msgpack_packer *packer = methods_packer(call);
-    if (packer == NULL)
-        return 0;
-    msgpack_pack_map(packer, 6);
-    rpc_pack_named_uint(packer, "protocol", PROTOCOL_VERSION);
-    rpc_pack_text(packer, "server");
-    msgpack_pack_str(packer, strlen("reclaimd ") + strlen(pool_version()));
-    msgpack_pack_str_body(packer, "reclaimd ", strlen("reclaimd "));
-    msgpack_pack_str_body(packer, pool_version(), strlen(pool_version()));
-    rpc_pack_named_int(packer, "pid", getpid());
-    pack_tasks(packer, runs_tasks(call->daemon->runs));
-    rpc_pack_named_int(packer, "max_message", call->daemon->options->message_max);
-    if (call->daemon->store_number != 0)
-        rpc_pack_named_uint(packer, "store", call->daemon->store_number);
-    else
-        rpc_pack_named_nil(packer, "store");
-    return 0;
 }

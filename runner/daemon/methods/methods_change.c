@@ -1,20 +1,23 @@
 /* methods_change.c - cancel, remove, retry, set, groups, pausing: all or nothing, so everything is looked at first. */
-#include "ids.h"
+#include "arrays.h"
+#include "clock.h"
+#include "ends.h"
+#include "jobref.h"
+#include "live.h"
 #include "methods.h"
-#include "refs.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define IDS_MAX    10000
-#define GROUPS_MAX 1000
+#define IDS_MAX 10000
 
 /* The ids of a request, each once. */
 static int read_ids(struct call *call, const msgpack_object *references, uint64_t **ids, size_t *count,
                     struct rpc_error *error)
 {
-    if (refs_find_all(call->daemon, references, ids, count, error) < 0)
+    if (jobref_find_all(call->daemon, references, ids, count, error) < 0)
         return -1;
     *count = ids_sort(*ids, *count);
     return 0;
@@ -53,7 +56,7 @@ static int check_and_change(struct call *call, const char *method, change_fn che
     if (result == 0)
         result = for_each(call, ids, count, change, error);
     free(ids);
-    return result < 0 ? -1 : methods_done(call);
+    return result < 0 ? -1 : call_done(call);
 }
 
 static int check_live(struct daemon *daemon, uint64_t id, struct rpc_error *error)
@@ -166,7 +169,7 @@ int methods_retry(struct call *call, struct rpc_error *error)
         return -1;
     int result = for_each(call, ids, count, check_ended, error);
     if (result == 0)
-        result = methods_check_room(call, count, error);
+        result = call_check_room(call, count, error);
     if (result == 0)
         result = for_each(call, ids, count, revive, error);
     if (result == 0)
@@ -174,7 +177,7 @@ int methods_retry(struct call *call, struct rpc_error *error)
     if (result == 0)
         result = for_each(call, ids, count, requeue, error);
     free(ids);
-    return result < 0 ? -1 : methods_done(call);
+    return result < 0 ? -1 : call_done(call);
 }
 
 /* ---- set */
@@ -227,7 +230,7 @@ static int set_one(struct daemon *daemon, uint64_t id, const struct settings *se
     failed = group == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
     if (failed < 0)
         return turn_fail(daemon, failed, error);
-    schedule_change(&daemon->schedule, &job->schedule, record.priority, group, job->schedule.start_at, daemon_now());
+    schedule_change(&daemon->schedule, &job->schedule, record.priority, group, job->schedule.start_at, clock_now());
     return 0;
 }
 
@@ -243,39 +246,15 @@ int methods_set(struct call *call, struct rpc_error *error)
     if (read_ids(call, settings.ids, &ids, &count, error) < 0)
         return -1;
     int result = for_each(call, ids, count, check_settable, error);
-    if (result == 0 && (given & SET_GROUP) && methods_group_of(call->daemon, settings.group, error) == NULL)
+    if (result == 0 && (given & SET_GROUP) && call_group_of(call, settings.group, error) == NULL)
         result = -1;
     for (size_t i = 0; i < count && result == 0; i++)
         result = set_one(call->daemon, ids[i], &settings, given, error);
     free(ids);
-    return result < 0 ? -1 : methods_done(call);
+    return result < 0 ? -1 : call_done(call);
 }
 
 /* ---- groups, pausing */
-
-static size_t count_groups(const struct schedule *schedule)
-{
-    const struct schedule_group *group;
-    size_t count = 0;
-    TAILQ_FOREACH(group, &schedule->groups, entry)
-        count++;
-    return count;
-}
-
-struct schedule_group *methods_group_of(struct daemon *daemon, struct rpc_text name, struct rpc_error *error)
-{
-    struct schedule_group *group = schedule_group_find(&daemon->schedule, name.data, name.size);
-    if (group != NULL)
-        return group;
-    if (count_groups(&daemon->schedule) >= GROUPS_MAX) {
-        rpc_fail(error, RPC_INVALID_VALUE, "there are %d groups already: name one of them", GROUPS_MAX);
-        return NULL;
-    }
-    group = schedule_group(&daemon->schedule, name.data, name.size);
-    if (group == NULL)
-        rpc_fail(error, RPC_INTERNAL, "no memory for a group");
-    return group;
-}
 
 static int write_group(struct daemon *daemon, const struct schedule_group *group, struct rpc_error *error)
 {
@@ -300,12 +279,12 @@ int methods_group(struct call *call, struct rpc_error *error)
     uint64_t given;
     if (fields_read(call->params, "group", table, 2, &wanted, &given, error) < 0)
         return -1;
-    struct schedule_group *group = methods_group_of(call->daemon, wanted.name, error);
+    struct schedule_group *group = call_group_of(call, wanted.name, error);
     if (group == NULL)
         return -1;
     if (given & 2)
         group->limit = wanted.limit.nil ? 0 : wanted.limit.value;
-    return write_group(call->daemon, group, error) < 0 ? -1 : methods_done(call);
+    return write_group(call->daemon, group, error) < 0 ? -1 : call_done(call);
 }
 
 /* Whether it is a job's number or key: people take jobs for what is paused, too. */
@@ -354,13 +333,13 @@ static int set_paused(struct call *call, const char *method, bool paused, struct
     if (given == 0) {
         daemon->schedule.paused = paused;
         const int failed = store_fact_write(daemon->store, "paused", paused);
-        return failed < 0 ? turn_fail(daemon, failed, error) : methods_done(call);
+        return failed < 0 ? turn_fail(daemon, failed, error) : call_done(call);
     }
     struct schedule_group *group = schedule_group_find(&daemon->schedule, name.data, name.size);
     if (group == NULL)
         return no_such_group(daemon, name, paused, error);
     group->paused = paused;
-    return write_group(daemon, group, error) < 0 ? -1 : methods_done(call);
+    return write_group(daemon, group, error) < 0 ? -1 : call_done(call);
 }
 
 int methods_pause(struct call *call, struct rpc_error *error)

@@ -1,22 +1,63 @@
-/* methods_control.c - the daemon as a whole: events, figures, draining, its end. */
-#include "ids.h"
+/* methods_control.c - the daemon as a whole: hello, events, figures, draining, its end. */
+#include "arrays.h"
+#include "client.h"
+#include "jobref.h"
+#include "live.h"
 #include "methods.h"
-#include "refs.h"
+#include "stop.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBSCRIBED_MAX 100000
+#define PROTOCOL_VERSION 1
+#define SUBSCRIBED_MAX   100000
 
-static void unsubscribe(struct client *client)
+static void pack_tasks(pool_fields_t *fields, const char *const *tasks)
 {
-    free(client->subscribed_ids);
-    free(client->subscribed_group);
-    client->subscribed_ids = NULL;
-    client->subscribed_group = NULL;
-    client->subscribed = false;
-    session_set_subscriber(client->session, false);
+    uint32_t count = 0;
+    while (tasks[count] != NULL)
+        count++;
+    msgpack_packer *packer = pool_fields_packer(fields, "tasks");
+    msgpack_pack_array(packer, count);
+    for (uint32_t i = 0; i < count; i++)
+        rpc_pack_text(packer, tasks[i]);
 }
+
+int methods_hello(struct call *call, struct rpc_error *error)
+{
+    struct {
+        int64_t protocol;
+        struct rpc_text client;
+    } given = {.protocol = PROTOCOL_VERSION};
+    const struct field table[] = {
+        {.name = "protocol", .type = FIELD_INT},
+        {.name = "client", .type = FIELD_TEXT, .offset = offsetof(__typeof__(given), client), .most = 255}};
+    const struct daemon *daemon = call->daemon;
+    char server[64];
+    uint64_t bits;
+    if (fields_read(call->params, "hello", table, 2, &given, &bits, error) < 0)
+        return -1;
+    if (given.protocol != PROTOCOL_VERSION)
+        return rpc_fail(error, RPC_UNSUPPORTED_PROTOCOL, "version %lld of the protocol: this daemon speaks version %d",
+                        (long long)given.protocol, PROTOCOL_VERSION);
+    log_event(daemon->log, LOG_LEVEL_DEBUG, "hello", log_bytes("client", given.client.data, given.client.size),
+              log_number("pid", session_pid(call->client->session)));
+    snprintf(server, sizeof server, "reclaimd %s", pool_version());
+    pool_fields_t answer;
+    pool_fields_begin(&answer);
+    pool_fields_uint(&answer, "protocol", PROTOCOL_VERSION);
+    pool_fields_text(&answer, "server", server);
+    pool_fields_int(&answer, "pid", getpid());
+    pack_tasks(&answer, runs_tasks(daemon->runs));
+    pool_fields_int(&answer, "max_message", daemon->options->message_max);
+    if (daemon->store_number != 0)
+        pool_fields_uint(&answer, "store", daemon->store_number);
+    else
+        pool_fields_nil(&answer, "store");
+    return call_answer(call, &answer);
+}
+
+/* ---- events ---------------------------------------------------------------------------------------------------- */
 
 int methods_subscribe(struct call *call, struct rpc_error *error)
 {
@@ -33,8 +74,8 @@ int methods_subscribe(struct call *call, struct rpc_error *error)
     if (fields_read(call->params, "subscribe", table, 2, &wanted, &given, error) < 0)
         return -1;
     if (!session_may_stay(client->session))
-        return methods_cannot_stay(error);
-    if (wanted.ids != NULL && refs_find_all(call->daemon, wanted.ids, &ids, &count, error) < 0)
+        return call_cannot_stay(error);
+    if (wanted.ids != NULL && jobref_find_all(call->daemon, wanted.ids, &ids, &count, error) < 0)
         return -1;
     char *group = wanted.group.data != NULL ? strndup(wanted.group.data, wanted.group.size) : NULL;
     if (wanted.group.data != NULL && group == NULL) {
@@ -43,13 +84,8 @@ int methods_subscribe(struct call *call, struct rpc_error *error)
     }
     if (ids != NULL)
         count = ids_sort(ids, count);
-    unsubscribe(client);
-    client->subscribed = true;
-    client->subscribed_ids = ids;
-    client->subscribed_count = count;
-    client->subscribed_group = group;
-    session_set_subscriber(client->session, true);
-    return methods_done(call);
+    client_subscribe(client, ids, count, group);
+    return call_done(call);
 }
 
 static int no_fields(struct call *call, const char *method, struct rpc_error *error)
@@ -62,29 +98,46 @@ int methods_unsubscribe(struct call *call, struct rpc_error *error)
 {
     if (no_fields(call, "unsubscribe", error) < 0)
         return -1;
-    unsubscribe(call->client);
-    return methods_done(call);
+    client_unsubscribe(call->client);
+    return call_done(call);
 }
 
-/* ---- stats */
+/* ---- stats ----------------------------------------------------------------------------------------------------- */
 
 static void pack_counts(msgpack_packer *packer, const uint64_t counts[RECORD_CANCELLED + 1],
                         const struct schedule *schedule)
 {
     const struct schedule_group *group;
     uint64_t waiting = 0, queued = 0;
+    pool_fields_t fields;
     TAILQ_FOREACH(group, &schedule->groups, entry) {
         waiting += group->waiting;
         queued += group->ready;
     }
-    rpc_pack_text(packer, "jobs");
-    msgpack_pack_map(packer, 6);
-    rpc_pack_named_uint(packer, "waiting", waiting);
-    rpc_pack_named_uint(packer, "queued", queued);
-    rpc_pack_named_uint(packer, "running", counts[RECORD_RUNNING]);
-    rpc_pack_named_uint(packer, "done", counts[RECORD_DONE]);
-    rpc_pack_named_uint(packer, "failed", counts[RECORD_FAILED]);
-    rpc_pack_named_uint(packer, "cancelled", counts[RECORD_CANCELLED]);
+    pool_fields_begin(&fields);
+    pool_fields_uint(&fields, "waiting", waiting);
+    pool_fields_uint(&fields, "queued", queued);
+    pool_fields_uint(&fields, "running", counts[RECORD_RUNNING]);
+    pool_fields_uint(&fields, "done", counts[RECORD_DONE]);
+    pool_fields_uint(&fields, "failed", counts[RECORD_FAILED]);
+    pool_fields_uint(&fields, "cancelled", counts[RECORD_CANCELLED]);
+    pool_fields_append(&fields, packer);
+}
+
+static void pack_group(msgpack_packer *packer, const struct schedule_group *group)
+{
+    pool_fields_t fields;
+    pool_fields_begin(&fields);
+    pool_fields_text(&fields, "name", group->name);
+    if (group->limit > 0)
+        pool_fields_int(&fields, "limit", group->limit);
+    else
+        pool_fields_nil(&fields, "limit");
+    pool_fields_bool(&fields, "paused", group->paused);
+    pool_fields_uint(&fields, "waiting", group->waiting);
+    pool_fields_uint(&fields, "queued", group->ready);
+    pool_fields_uint(&fields, "running", group->running);
+    pool_fields_append(&fields, packer);
 }
 
 static void pack_groups(msgpack_packer *packer, const struct schedule *schedule)
@@ -93,59 +146,45 @@ static void pack_groups(msgpack_packer *packer, const struct schedule *schedule)
     uint32_t count = 0;
     TAILQ_FOREACH(group, &schedule->groups, entry)
         count++;
-    rpc_pack_text(packer, "groups");
     msgpack_pack_array(packer, count);
-    TAILQ_FOREACH(group, &schedule->groups, entry) {
-        msgpack_pack_map(packer, 6);
-        rpc_pack_named_text(packer, "name", group->name);
-        if (group->limit > 0)
-            rpc_pack_named_int(packer, "limit", group->limit);
-        else
-            rpc_pack_named_nil(packer, "limit");
-        rpc_pack_named_bool(packer, "paused", group->paused);
-        rpc_pack_named_uint(packer, "waiting", group->waiting);
-        rpc_pack_named_uint(packer, "queued", group->ready);
-        rpc_pack_named_uint(packer, "running", group->running);
-    }
+    TAILQ_FOREACH(group, &schedule->groups, entry)
+        pack_group(packer, group);
 }
 
 static void pack_memory(msgpack_packer *packer, const pool_memory_t *memory)
 {
-    rpc_pack_text(packer, "memory");
-    msgpack_pack_map(packer, 6);
-    rpc_pack_named_uint(packer, "budget", memory->budget);
-    rpc_pack_named_uint(packer, "reserved", memory->reserved_for_jobs);
-    rpc_pack_named_uint(packer, "available", memory->available);
-    rpc_pack_named_uint(packer, "workers", memory->workers);
-    rpc_pack_named_uint(packer, "host", memory->host);
-    rpc_pack_named_text(packer, "method", pool_memory_method_name(memory->method));
+    pool_fields_t fields;
+    pool_fields_begin(&fields);
+    pool_fields_uint(&fields, "budget", memory->budget);
+    pool_fields_uint(&fields, "reserved", memory->reserved_for_jobs);
+    pool_fields_uint(&fields, "available", memory->available);
+    pool_fields_uint(&fields, "workers", memory->workers);
+    pool_fields_uint(&fields, "host", memory->host);
+    pool_fields_text(&fields, "method", pool_memory_method_name(memory->method));
+    pool_fields_append(&fields, packer);
 }
 
-static void pack_stats(const struct daemon *daemon, msgpack_packer *packer, const uint64_t *counts, uint64_t bytes)
+static void add_stats(const struct daemon *daemon, pool_fields_t *fields, const uint64_t *counts, uint64_t bytes)
 {
     pool_stats_t pool = {0};
     pool_memory_t memory = {0};
     pool_stats(runs_pool(daemon->runs), &pool);
     pool_memory(runs_pool(daemon->runs), &memory);
-    msgpack_pack_map(packer, 15);
-    rpc_pack_named_text(packer, "version", pool_version());
-    rpc_pack_named_int(packer, "pid", getpid());
-    rpc_pack_named_double(packer, "uptime_seconds", (double)(uv_now(daemon->loop) - daemon->opened_ms) / 1000);
-    pack_counts(packer, counts, &daemon->schedule);
-    pack_groups(packer, &daemon->schedule);
-    rpc_pack_named_int(packer, "workers", (int64_t)daemon->workers);
-    rpc_pack_named_uint(packer, "clients", sessions_count(daemon->sessions));
-    rpc_pack_named_bool(packer, "draining", daemon->draining);
-    rpc_pack_named_bool(packer, "paused", daemon->schedule.paused);
-    if (daemon->read_only[0] != '\0')
-        rpc_pack_named_text(packer, "read_only", daemon->read_only);
-    else
-        rpc_pack_named_nil(packer, "read_only");
-    rpc_pack_named_uint(packer, "store_bytes", bytes);
-    pack_memory(packer, &memory);
-    rpc_pack_named_uint(packer, "workers_started", pool.workers_started);
-    rpc_pack_named_uint(packer, "evictions", pool.evictions);
-    rpc_pack_named_uint(packer, "fork_servers_lost", pool.fork_servers_lost);
+    pool_fields_text(fields, "version", pool_version());
+    pool_fields_int(fields, "pid", getpid());
+    pool_fields_double(fields, "uptime_seconds", (double)(uv_now(daemon->loop) - daemon->opened_ms) / 1000);
+    pack_counts(pool_fields_packer(fields, "jobs"), counts, &daemon->schedule);
+    pack_groups(pool_fields_packer(fields, "groups"), &daemon->schedule);
+    pool_fields_int(fields, "workers", (int64_t)daemon->workers);
+    pool_fields_uint(fields, "clients", sessions_count(daemon->sessions));
+    pool_fields_bool(fields, "draining", daemon->draining);
+    pool_fields_bool(fields, "paused", daemon->schedule.paused);
+    pool_fields_text(fields, "read_only", daemon->read_only[0] != '\0' ? daemon->read_only : NULL);
+    pool_fields_uint(fields, "store_bytes", bytes);
+    pack_memory(pool_fields_packer(fields, "memory"), &memory);
+    pool_fields_uint(fields, "workers_started", pool.workers_started);
+    pool_fields_uint(fields, "evictions", pool.evictions);
+    pool_fields_uint(fields, "fork_servers_lost", pool.fork_servers_lost);
 }
 
 int methods_stats(struct call *call, struct rpc_error *error)
@@ -154,13 +193,13 @@ int methods_stats(struct call *call, struct rpc_error *error)
     uint64_t counts[RECORD_CANCELLED + 1] = {0}, bytes = 0;
     if (no_fields(call, "stats", error) < 0)
         return -1;
-    /* Where the store cannot even be read, stats is what tells: with what memory knows. */
+    /* A store that cannot even be read is when stats are wanted: they have what memory knows. */
     if (store_count(daemon->store, counts) < 0 || store_bytes(daemon->store, &bytes) < 0)
         memset(counts, 0, sizeof counts);
-    msgpack_packer *packer = methods_packer(call);
-    if (packer != NULL)
-        pack_stats(daemon, packer, counts, bytes);
-    return 0;
+    pool_fields_t answer;
+    pool_fields_begin(&answer);
+    add_stats(daemon, &answer, counts, bytes);
+    return call_answer(call, &answer);
 }
 
 int methods_drain(struct call *call, struct rpc_error *error)
@@ -171,7 +210,7 @@ int methods_drain(struct call *call, struct rpc_error *error)
     if (fields_read(call->params, "drain", table, 1, &off, &given, error) < 0)
         return -1;
     call->daemon->draining = !off;
-    return methods_done(call);
+    return call_done(call);
 }
 
 int methods_shutdown(struct call *call, struct rpc_error *error)
@@ -181,7 +220,7 @@ int methods_shutdown(struct call *call, struct rpc_error *error)
     uint64_t given;
     if (fields_read(call->params, "shutdown", table, 1, &seconds, &given, error) < 0)
         return -1;
-    methods_done(call);
-    daemon_stop(call->daemon, seconds);
+    call_done(call);
+    stop_begin(call->daemon, seconds);
     return 0;
 }

@@ -1,7 +1,11 @@
-/* methods_query.c - what is told of jobs: status, list, wait, result, output. Nothing here writes. */
-#include "ids.h"
+/* methods_query.c - questions about jobs: status, list, wait, result, output. Nothing here writes. */
+#include "arrays.h"
+#include "client.h"
+#include "jobref.h"
+#include "live.h"
 #include "methods.h"
-#include "refs.h"
+#include "turn.h"
+#include "view.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -26,9 +30,9 @@ int methods_status(struct call *call, struct rpc_error *error)
     struct record record;
     uint64_t given, id;
     if (fields_read(call->params, "status", table, 1, &reference, &given, error) < 0 ||
-        refs_find(call->daemon, reference, &id, NULL, error) < 0)
+        jobref_find(call->daemon, reference, &id, NULL, error) < 0)
         return -1;
-    msgpack_packer *packer = methods_packer(call);
+    msgpack_packer *packer = call_packer(call);
     if (store_job_read(call->daemon->store, id, &record) < 0)
         return unreadable(call, error);
     if (packer != NULL)
@@ -132,7 +136,7 @@ static int read_list(struct call *call, const struct list *list, struct page *pa
                                   .limit = SIZE_MAX};
     uint64_t *ids = NULL;
     if (read_states(list->states, &filter.states, &page->wanted, error) < 0 ||
-        (list->ids != NULL && refs_find_all(daemon, list->ids, &ids, &filter.id_count, error) < 0))
+        (list->ids != NULL && jobref_find_all(daemon, list->ids, &ids, &filter.id_count, error) < 0))
         return -1;
     filter.ids = ids;
     const int failed = store_job_list(daemon->store, &filter, add_to_page, page);
@@ -151,17 +155,16 @@ int methods_list(struct call *call, struct rpc_error *error)
     page.limit = (uint32_t)list.limit;
     msgpack_sbuffer_init(&page.buffer);
     msgpack_packer_init(&page.packer, &page.buffer, msgpack_sbuffer_write);
-    const int failed = read_list(call, &list, &page, error);
-    msgpack_packer *packer = failed < 0 ? NULL : methods_packer(call);
-    if (packer != NULL) {
-        msgpack_pack_map(packer, 2);
-        rpc_pack_text(packer, "jobs");
-        msgpack_pack_array(packer, page.count);
-        msgpack_pack_str_body(packer, page.buffer.data, page.buffer.size); /* the packed bytes, as they are */
+    int failed = read_list(call, &list, &page, error);
+    if (failed == 0) {
+        pool_fields_t answer;
+        pool_fields_begin(&answer);
+        rpc_pack_array(&answer, "jobs", page.count, &page.buffer);
         if (page.more)
-            rpc_pack_named_uint(packer, "next", page.last);
+            pool_fields_uint(&answer, "next", page.last);
         else
-            rpc_pack_named_nil(packer, "next");
+            pool_fields_nil(&answer, "next");
+        failed = call_answer(call, &answer);
     }
     msgpack_sbuffer_destroy(&page.buffer);
     return failed;
@@ -172,11 +175,11 @@ int methods_list(struct call *call, struct rpc_error *error)
 static int later(int failed, struct rpc_error *error)
 {
     if (failed == -EUSERS)
-        return methods_cannot_stay(error);
+        return call_cannot_stay(error);
     if (failed == -E2BIG)
         return rpc_fail(error, RPC_TOO_MANY_REQUESTS, "more than %d ids are waited for on this connection",
                         WATCH_IDS_MAX);
-    return failed < 0 ? rpc_fail(error, RPC_INTERNAL, "no memory for a request that waits") : METHODS_LATER;
+    return failed < 0 ? rpc_fail(error, RPC_INTERNAL, "no memory for a request that waits") : 0;
 }
 
 int methods_wait(struct call *call, struct rpc_error *error)
@@ -193,7 +196,7 @@ int methods_wait(struct call *call, struct rpc_error *error)
     struct watch watch = {.client = call->client, .request = call->request, .until = -1};
     uint64_t given;
     if (fields_read(call->params, "wait", table, 3, &wanted, &given, error) < 0 ||
-        refs_find_all(call->daemon, wanted.ids, &watch.ids, &watch.count, error) < 0)
+        jobref_find_all(call->daemon, wanted.ids, &watch.ids, &watch.count, error) < 0)
         return -1;
     watch.count = ids_sort(watch.ids, watch.count);
     uint64_t *fitting = realloc(watch.ids, watch.count * sizeof *fitting); /* what is held is what is counted */
@@ -212,11 +215,12 @@ struct piece {
     bool follow;
 };
 
-static int read_stream(const struct piece *piece, bool *is_stderr, struct rpc_error *error)
+static int read_stream(const struct piece *piece, enum output_kind *kind, struct rpc_error *error)
 {
     char quoted[256];
-    *is_stderr = piece->stream.size == 6 && memcmp(piece->stream.data, "stderr", 6) == 0;
-    if (*is_stderr || piece->stream.data == NULL ||
+    const bool is_stderr = piece->stream.size == 6 && memcmp(piece->stream.data, "stderr", 6) == 0;
+    *kind = is_stderr ? OUTPUT_STDERR : OUTPUT_STDOUT;
+    if (is_stderr || piece->stream.data == NULL ||
         (piece->stream.size == 6 && memcmp(piece->stream.data, "stdout", 6) == 0))
         return 0;
     return rpc_fail(error, RPC_INVALID_VALUE, "output: stream: %s is neither stdout nor stderr",
@@ -237,24 +241,25 @@ int methods_output(struct call *call, struct rpc_error *error)
 {
     struct piece piece = {.limit = PIECE_DEFAULT};
     struct watch watch = {.client = call->client, .request = call->request, .count = 1, .until = -1};
-    uint64_t given, id;
+    struct output_wanted *wanted = &watch.output;
+    uint64_t given;
     if (fields_read(call->params, "output", piece_fields, OUTPUT_FIELDS, &piece, &given, error) < 0 ||
-        read_stream(&piece, &watch.stderr_too, error) < 0 || refs_find(call->daemon, piece.id, &id, NULL, error) < 0)
+        read_stream(&piece, &wanted->kind, error) < 0 ||
+        jobref_find(call->daemon, piece.id, &wanted->id, NULL, error) < 0)
         return -1;
-    watch.offset = (uint64_t)piece.offset;
-    watch.limit = (uint64_t)piece.limit;
-    watch.attempt = (uint32_t)piece.attempt;
-    watch.follow = piece.follow;
+    wanted->offset = (uint64_t)piece.offset;
+    wanted->limit = (uint64_t)piece.limit;
+    wanted->attempt = (uint32_t)piece.attempt;
     if (!piece.follow) {
-        watch.ids = &id;
         if (turn_answer(call->daemon, call->client, call->request))
-            output_pack(call->daemon, &watch);
+            output_reply_pack(call->daemon, wanted, call->request, session_packer(call->client->session));
         return 0;
     }
-    watch.ids = malloc(sizeof id);
+    watch.follow = true;
+    watch.ids = malloc(sizeof *watch.ids);
     if (watch.ids == NULL)
         return later(-ENOMEM, error);
-    *watch.ids = id;
+    *watch.ids = wanted->id;
     return later(watch_follow(call->daemon, &watch), error);
 }
 
@@ -270,27 +275,22 @@ static int read_value(struct daemon *daemon, const struct record *record, uint64
     return error == 0 && total != expected ? -ENOENT : error;
 }
 
-static void pack_value(struct call *call, uint64_t id, uint64_t offset, uint64_t total, const void *data, size_t size)
+static int answer_value(struct call *call, uint64_t id, uint64_t offset, uint64_t total, const void *data, size_t size)
 {
     struct record record;
-    msgpack_packer *packer = methods_packer(call);
-    if (packer == NULL)
-        return;
-    msgpack_pack_map(packer, 4);
-    rpc_pack_text(packer, "job");
+    pool_fields_t answer;
+    pool_fields_begin(&answer);
     if (store_job_read(call->daemon->store, id, &record) == 0)
-        view_job(call->daemon, packer, &record, false);
+        view_job(call->daemon, pool_fields_packer(&answer, "job"), &record, false);
     else
-        msgpack_pack_nil(packer);
+        pool_fields_nil(&answer, "job");
     if (total == 0)
-        rpc_pack_named_nil(packer, "value");
-    else {
-        rpc_pack_text(packer, "value");
-        msgpack_pack_bin(packer, size);
-        msgpack_pack_bin_body(packer, data, size);
-    }
-    rpc_pack_named_uint(packer, "offset", offset);
-    rpc_pack_named_uint(packer, "size", total);
+        pool_fields_nil(&answer, "value");
+    else
+        pool_fields_bin(&answer, "value", data, size);
+    pool_fields_uint(&answer, "offset", offset);
+    pool_fields_uint(&answer, "size", total);
+    return call_answer(call, &answer);
 }
 
 int methods_result(struct call *call, struct rpc_error *error)
@@ -301,22 +301,25 @@ int methods_result(struct call *call, struct rpc_error *error)
     char quoted[256];
     uint64_t given, id;
     if (fields_read(call->params, "result", piece_fields, RESULT_FIELDS, &piece, &given, error) < 0 ||
-        refs_find(daemon, piece.id, &id, NULL, error) < 0)
+        jobref_find(daemon, piece.id, &id, NULL, error) < 0)
         return -1;
     if (store_job_read(daemon->store, id, &record) < 0)
         return unreadable(call, error);
     if (!record_has_ended(record.state))
-        return rpc_fail(error, RPC_NOT_ENDED, "job %s has not ended: wait for it first", refs_quote(piece.id, quoted));
+        return rpc_fail(error, RPC_NOT_ENDED, "job %s has not ended: wait for it first",
+                        jobref_quote(piece.id, quoted));
     const uint64_t total = record.end.result_size;
     size_t size = piece.limit < PIECE_DEFAULT ? (size_t)piece.limit : (size_t)PIECE_DEFAULT;
     void *data = malloc(size);
     if (data == NULL)
         return rpc_fail(error, RPC_INTERNAL, "no memory for %zu bytes of a result", size);
     const int failed = total == 0 ? 0 : read_value(daemon, &record, (uint64_t)piece.offset, data, &size);
+    int result;
     if (failed == 0)
-        pack_value(call, id, (uint64_t)piece.offset, total, data, size);
+        result = answer_value(call, id, (uint64_t)piece.offset, total, data, size);
+    else
+        result = rpc_fail(error, RPC_STORAGE, "the value of job %s cannot be read: %s", jobref_quote(piece.id, quoted),
+                          strerror(-failed));
     free(data);
-    return failed == 0 ? 0
-                       : rpc_fail(error, RPC_STORAGE, "the value of job %s cannot be read: %s",
-                                  refs_quote(piece.id, quoted), strerror(-failed));
+    return result;
 }

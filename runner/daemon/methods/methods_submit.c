@@ -1,8 +1,13 @@
 /* methods_submit.c - new jobs: everything is checked before anything is written, so that a submit is whole or absent.
  */
-#include "grow.h"
+#include "arrays.h"
+#include "client.h"
+#include "clock.h"
+#include "ends.h"
+#include "jobref.h"
+#include "live.h"
 #include "methods.h"
-#include "refs.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +26,7 @@ struct entry {
     bool known;            /* the key's job is there: nothing is to be done */
     uint64_t *after;
     size_t after_count;
-    bool let_down; /* one that it needs has failed already */
+    bool dependency_failed; /* a job that it needs has failed already */
     struct job *job;
     UT_hash_handle hh; /* by spec.key, the first of the batch that has it */
 };
@@ -34,23 +39,6 @@ struct batch {
     size_t (*edges)[2]; /* entry needs entry */
     size_t edge_count, edge_capacity;
 };
-
-int methods_check_room(const struct call *call, size_t count, struct rpc_error *error)
-{
-    const struct daemon *daemon = call->daemon;
-    if (daemon->phase != DAEMON_SERVING)
-        return rpc_fail(error, RPC_SHUTTING_DOWN, "the daemon is shutting down: it takes no new jobs");
-    if (daemon->draining)
-        return rpc_fail(error, RPC_DRAINING, "the daemon drains: it takes no new jobs until `drain` is off");
-    if (call->client->jobs + count > (size_t)daemon->options->client_jobs_max)
-        return rpc_fail(error, RPC_TOO_MANY_JOBS,
-                        "%zu jobs of this connection have not ended: --max-client-jobs is %lld", call->client->jobs,
-                        (long long)daemon->options->client_jobs_max);
-    if (HASH_COUNT(daemon->jobs) + count > (size_t)daemon->options->queue_max)
-        return rpc_fail(error, RPC_QUEUE_FULL, "%u jobs have not ended: --max-queue is %lld", HASH_COUNT(daemon->jobs),
-                        (long long)daemon->options->queue_max);
-    return 0;
-}
 
 static size_t strings_size(const msgpack_object *strings)
 {
@@ -163,7 +151,7 @@ static int check_entry(struct batch *batch, size_t index, const msgpack_object *
 
 static int add_edge(struct batch *batch, size_t from, size_t to)
 {
-    void *grown = grow(batch->edges, batch->edge_count, &batch->edge_capacity, sizeof *batch->edges);
+    void *grown = array_grow(batch->edges, batch->edge_count, &batch->edge_capacity, sizeof *batch->edges);
     if (grown == NULL)
         return -ENOMEM;
     batch->edges = grown;
@@ -200,10 +188,11 @@ static int resolve_after(struct batch *batch, size_t index, struct rpc_error *er
                 return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
             continue;
         }
-        if (refs_find(batch->daemon, &references->ptr[i], &id, &state, error) < 0)
+        if (jobref_find(batch->daemon, &references->ptr[i], &id, &state, error) < 0)
             return -1;
         entry->after[entry->after_count++] = id;
-        entry->let_down |= record_has_ended(state) && state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
+        entry->dependency_failed |=
+            record_has_ended(state) && state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
     }
     return 0;
 }
@@ -221,17 +210,6 @@ static int check_cycle(const struct batch *batch, struct rpc_error *error)
                     rpc_quote(batch->entries[which].spec.key.data, batch->entries[which].spec.key.size, quoted));
 }
 
-static struct rpc_text default_name(const struct spec *spec)
-{
-    if (spec->command == NULL)
-        return spec->task;
-    const msgpack_object_str *program = &spec->command->via.array.ptr[0].via.str;
-    const char *slash = memrchr(program->ptr, '/', program->size);
-    const char *base = slash != NULL && slash + 1 < program->ptr + program->size ? slash + 1 : program->ptr;
-    const size_t size = (size_t)(program->ptr + program->size - base);
-    return (struct rpc_text){base, size < 255 ? size : 255};
-}
-
 static struct record_bytes bytes_of(struct rpc_text text)
 {
     return (struct record_bytes){text.data, text.size};
@@ -239,13 +217,12 @@ static struct record_bytes bytes_of(struct rpc_text text)
 
 static struct record record_of(const struct entry *entry)
 {
-    static const struct rpc_text default_group = {GROUP_DEFAULT, sizeof GROUP_DEFAULT - 1};
     const struct spec *spec = &entry->spec;
-    const double now = daemon_now();
+    const double now = clock_now();
     struct record record = {
         .key = bytes_of(spec->key),
-        .name = bytes_of(spec->name.size > 0 ? spec->name : default_name(spec)),
-        .group = bytes_of(spec->group.size > 0 ? spec->group : default_group),
+        .name = bytes_of(spec->name),
+        .group = bytes_of(spec->group),
         .spec = {entry->bytes.data, entry->bytes.size},
         .priority = (int32_t)spec->priority,
         .state = RECORD_WAITING,
@@ -317,19 +294,19 @@ static int write_batch(struct batch *batch, struct client *client, struct rpc_er
     for (size_t i = 0; i < batch->count; i++) {
         /* Ended with another of the batch that it needs: nothing is left to do. */
         struct job *job =
-            is_new(batch, i) && batch->entries[i].let_down ? live_find(daemon, batch->entries[i].id) : NULL;
-        if (job != NULL && ends_let_down(daemon, job) < 0)
+            is_new(batch, i) && batch->entries[i].dependency_failed ? live_find(daemon, batch->entries[i].id) : NULL;
+        if (job != NULL && ends_fail_dependent(daemon, job) < 0)
             return turn_fail(daemon, -EIO, error);
     }
     return 0;
 }
 
 /* After all other checks: what is refused makes none. */
-static int make_groups(const struct batch *batch, struct rpc_error *error)
+static int make_groups(const struct batch *batch, const struct call *call, struct rpc_error *error)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const struct rpc_text group = batch->entries[i].spec.group;
-        if (group.size > 0 && is_new(batch, i) && methods_group_of(batch->daemon, group, error) == NULL)
+        if (group.size > 0 && is_new(batch, i) && call_group_of(call, group, error) == NULL)
             return -1;
     }
     return 0;
@@ -338,18 +315,18 @@ static int make_groups(const struct batch *batch, struct rpc_error *error)
 static int check_batch(struct batch *batch, const msgpack_object *maps, const struct call *call,
                        struct rpc_error *error)
 {
-    size_t news = 0;
+    size_t count = 0; /* of new jobs */
     for (size_t i = 0; i < batch->count; i++)
         if (check_entry(batch, i, &maps[i], error) < 0)
             return -1;
     for (size_t i = 0; i < batch->count; i++) {
         if (resolve_after(batch, i, error) < 0)
             return -1;
-        news += is_new(batch, i);
+        count += is_new(batch, i);
     }
-    return (news > 0 && methods_check_room(call, news, error) < 0) || check_cycle(batch, error) < 0
+    return (count > 0 && call_check_room(call, count, error) < 0) || check_cycle(batch, error) < 0
                ? -1
-               : make_groups(batch, error);
+               : make_groups(batch, call, error);
 }
 
 static void free_batch(struct batch *batch)
@@ -363,11 +340,28 @@ static void free_batch(struct batch *batch)
     free(batch->edges);
 }
 
-static void pack_entry(msgpack_packer *packer, const struct batch *batch, size_t index)
+static void add_entry(pool_fields_t *fields, const struct batch *batch, size_t index)
 {
-    msgpack_pack_map(packer, 2);
-    rpc_pack_named_uint(packer, "id", batch->entries[index].id);
-    rpc_pack_named_bool(packer, "created", is_new(batch, index));
+    pool_fields_uint(fields, "id", batch->entries[index].id);
+    pool_fields_bool(fields, "created", is_new(batch, index));
+}
+
+static int answer(struct call *call, const struct batch *batch, bool many)
+{
+    pool_fields_t fields, entry;
+    pool_fields_begin(&fields);
+    if (!many) {
+        add_entry(&fields, batch, 0);
+        return call_answer(call, &fields);
+    }
+    msgpack_packer *packer = pool_fields_packer(&fields, "jobs");
+    msgpack_pack_array(packer, batch->count);
+    for (size_t i = 0; i < batch->count; i++) {
+        pool_fields_begin(&entry);
+        add_entry(&entry, batch, i);
+        pool_fields_append(&entry, packer);
+    }
+    return call_answer(call, &fields);
 }
 
 static int submit(struct call *call, const msgpack_object *maps, size_t count, bool many, struct rpc_error *error)
@@ -378,14 +372,8 @@ static int submit(struct call *call, const msgpack_object *maps, size_t count, b
     int result = check_batch(&batch, maps, call, error);
     if (result == 0)
         result = write_batch(&batch, call->client, error);
-    msgpack_packer *packer = result == 0 ? methods_packer(call) : NULL;
-    if (packer != NULL && many) {
-        msgpack_pack_map(packer, 1);
-        rpc_pack_text(packer, "jobs");
-        msgpack_pack_array(packer, count);
-    }
-    for (size_t i = 0; packer != NULL && i < count; i++)
-        pack_entry(packer, &batch, i);
+    if (result == 0)
+        result = answer(call, &batch, many);
     free_batch(&batch);
     return result;
 }

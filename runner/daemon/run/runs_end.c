@@ -1,16 +1,9 @@
 /* runs_end.c - what the pool says of a job, as the daemon keeps it. */
+#include "clock.h"
 #include "outcome.h"
 #include "runs_state.h"
 
 #include <stdio.h>
-#include <time.h>
-
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* A task's code may be any number; what no exit status can hold is not to be cut down to a success. */
 static int exit_code(const pool_result_t *result)
@@ -28,7 +21,7 @@ static void fill(const pool_result_t *result, struct record_end *end)
         .signal = result->signal,
         .exit_code = exit_code(result),
         .started_at = usage->started,
-        .ended_at = usage->ended > 0 ? usage->ended : now_seconds(), /* it never started */
+        .ended_at = usage->ended > 0 ? usage->ended : clock_now(), /* it never started */
         .wall_seconds = usage->wall_seconds,
         .user_seconds = usage->user_seconds,
         .system_seconds = usage->system_seconds,

@@ -1,5 +1,7 @@
 #include "rpc.h"
 
+#include "escape.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,21 +60,9 @@ int rpc_fail(struct rpc_error *error, enum rpc_code code, const char *format, ..
 
 const char *rpc_quote(const char *text, size_t size, char out[256])
 {
-    static const char digits[] = "0123456789abcdef";
     const size_t shown = size < QUOTED_MAX ? size : QUOTED_MAX;
-    char *at = out;
-    for (size_t i = 0; i < shown; i++) {
-        const unsigned char byte = (unsigned char)text[i];
-        if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') {
-            *at++ = (char)byte;
-            continue;
-        }
-        *at++ = '\\';
-        *at++ = 'x';
-        *at++ = digits[byte >> 4];
-        *at++ = digits[byte & 0xf];
-    }
-    snprintf(at, sizeof "...", "%s", shown < size ? "..." : "");
+    const size_t used = escape_bytes(text, shown, ESCAPE_CONTROL | ESCAPE_HIGH | ESCAPE_QUOTES, out, 256);
+    snprintf(out + used, sizeof "...", "%s", shown < size ? "..." : "");
     return out;
 }
 
@@ -122,8 +112,10 @@ void rpc_pack_error(msgpack_packer *packer, const uint32_t *id, const struct rpc
     else
         msgpack_pack_nil(packer);
     msgpack_pack_map(packer, 2);
-    rpc_pack_named_text(packer, "code", rpc_code_name(error->code));
-    rpc_pack_named_text(packer, "message", error->message);
+    rpc_pack_text(packer, "code");
+    rpc_pack_text(packer, rpc_code_name(error->code));
+    rpc_pack_text(packer, "message");
+    rpc_pack_text(packer, error->message);
     msgpack_pack_nil(packer);
 }
 
@@ -140,41 +132,9 @@ void rpc_pack_text(msgpack_packer *packer, const char *text)
     msgpack_pack_str_with_body(packer, text, strlen(text));
 }
 
-void rpc_pack_named_text(msgpack_packer *packer, const char *name, const char *text)
+void rpc_pack_array(pool_fields_t *fields, const char *name, uint32_t count, const msgpack_sbuffer *elements)
 {
-    rpc_pack_text(packer, name);
-    rpc_pack_text(packer, text);
-}
-
-void rpc_pack_named_uint(msgpack_packer *packer, const char *name, uint64_t value)
-{
-    rpc_pack_text(packer, name);
-    msgpack_pack_uint64(packer, value);
-}
-
-void rpc_pack_named_int(msgpack_packer *packer, const char *name, int64_t value)
-{
-    rpc_pack_text(packer, name);
-    msgpack_pack_int64(packer, value);
-}
-
-void rpc_pack_named_double(msgpack_packer *packer, const char *name, double value)
-{
-    rpc_pack_text(packer, name);
-    msgpack_pack_double(packer, value);
-}
-
-void rpc_pack_named_bool(msgpack_packer *packer, const char *name, bool value)
-{
-    rpc_pack_text(packer, name);
-    if (value)
-        msgpack_pack_true(packer);
-    else
-        msgpack_pack_false(packer);
-}
-
-void rpc_pack_named_nil(msgpack_packer *packer, const char *name)
-{
-    rpc_pack_text(packer, name);
-    msgpack_pack_nil(packer);
+    msgpack_packer *packer = pool_fields_packer(fields, name);
+    msgpack_pack_array(packer, count);
+    msgpack_pack_str_body(packer, elements->data, elements->size); /* appends the bytes as they are */
 }

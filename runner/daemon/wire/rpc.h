@@ -4,7 +4,7 @@
 #ifndef RPC_H
 #define RPC_H
 
-#include <msgpack.h>
+#include <reclaim/map.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -78,13 +78,8 @@ void rpc_pack_error(msgpack_packer *packer, const uint32_t *id, const struct rpc
 /* [2, method, [...: one value is packed next. */
 void rpc_pack_notification(msgpack_packer *packer, const char *method);
 
-/* Shorthands for maps. */
 void rpc_pack_text(msgpack_packer *packer, const char *text); /* str, up to the NUL */
-void rpc_pack_named_text(msgpack_packer *packer, const char *name, const char *text);
-void rpc_pack_named_uint(msgpack_packer *packer, const char *name, uint64_t value);
-void rpc_pack_named_int(msgpack_packer *packer, const char *name, int64_t value);
-void rpc_pack_named_double(msgpack_packer *packer, const char *name, double value);
-void rpc_pack_named_bool(msgpack_packer *packer, const char *name, bool value);
-void rpc_pack_named_nil(msgpack_packer *packer, const char *name);
+/* A field that is an array: of count elements, packed one after the other in elements. */
+void rpc_pack_array(pool_fields_t *fields, const char *name, uint32_t count, const msgpack_sbuffer *elements);
 
 #endif
