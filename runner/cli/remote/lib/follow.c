@@ -2,9 +2,9 @@
 
 #include "answer.h"
 #include "outcome.h"
+#include "program.h"
 #include "say.h"
 #include "value.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <pthread.h>
