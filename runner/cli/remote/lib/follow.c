@@ -1,9 +1,9 @@
 #include "follow.h"
 
 #include "outcome.h"
+#include "program.h"
 #include "say.h"
 #include "value.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -12,9 +12,9 @@
 
 struct remote_options remote_options;
 
-const struct table_option remote_table[] = {{"json", 0, NULL, "for programs: a JSON object a line",
+const struct table_option remote_table[] = {{"json", 0, NULL, "print JSON for programs, an object a line",
                                              TABLE_FLAG(struct remote_options, json), .base = &remote_options},
-                                            {"socket", 0, "FILE", "where reclaimd listens (default: $RECLAIM_SOCKET)",
+                                            {"socket", 0, "FILE", "socket of reclaimd (default: $RECLAIM_SOCKET)",
                                              TABLE_TEXT(struct remote_options, socket), .base = &remote_options},
                                             {0}};
 

@@ -9,7 +9,7 @@
 
 static const struct table_option *const plain_groups[] = {remote_table, NULL};
 
-#define JOBS_HELP "JOB: an id, a range 3-7, a list 1,2, or a key. All are changed, or none."
+#define JOBS_HELP "JOB: an id, a range 3-7, a list 1,2, or a key. Changes all of them, or none."
 
 /* Sends `method` for jobs, with what `request` has already (*takes* both). The exit code. */
 static int order_jobs(const char *method, pool_fields_t *request, struct jobrefs *refs)
@@ -48,7 +48,7 @@ int cancel_main(int argc, char **argv)
     static const struct table table = {
         .verb = "cancel",
         .usage = "[OPTION...] JOB...",
-        .intro = "Ends jobs: what runs gets SIGTERM, and SIGKILL later; what waits never runs.",
+        .intro = "Ends running jobs with SIGTERM, later SIGKILL. Waiting jobs never run.",
         .groups = plain_groups,
         .more = JOBS_HELP,
         .anywhere = true,
@@ -61,7 +61,7 @@ int retry_main(int argc, char **argv)
     static const struct table table = {
         .verb = "retry",
         .usage = "[OPTION...] JOB...",
-        .intro = "Runs jobs again that have ended, with the same ids.",
+        .intro = "Runs ended jobs again. They keep their ids.",
         .groups = plain_groups,
         .more = JOBS_HELP,
         .anywhere = true,
@@ -106,14 +106,14 @@ static int remove_ended(struct remote *remote)
 int remove_main(int argc, char **argv)
 {
     static const struct table_option rows[] = {
-        {"ended", 0, NULL, "all that have ended", TABLE_FLAG(struct removal, ended)},
-        {"all-done", 0, NULL, "the same", TABLE_FLAG(struct removal, ended)},
+        {"ended", 0, NULL, "all ended jobs", TABLE_FLAG(struct removal, ended)},
+        {"all-done", 0, NULL, "the same as --ended", TABLE_FLAG(struct removal, ended)},
         {0}};
     static const struct table_option *const groups[] = {rows, remote_table, NULL};
     static const struct table table = {
         .verb = "remove",
         .usage = "[OPTION...] JOB...",
-        .intro = "Forgets jobs that have ended, their output and their values.",
+        .intro = "Deletes ended jobs, their output and their values.",
         .groups = groups,
         .more = JOBS_HELP,
         .anywhere = true,
@@ -152,15 +152,15 @@ struct set {
 int set_main(int argc, char **argv)
 {
     static const struct table_option rows[] = {
-        {"priority", 0, "N", "higher runs first", TABLE_NUMBER(struct set, priority, INT32_MIN, INT32_MAX),
+        {"priority", 0, "N", "higher starts first", TABLE_NUMBER(struct set, priority, INT32_MIN, INT32_MAX),
          .range = "must fit 32 bits"},
-        {"group", 'g', "NAME", "the group it belongs to", TABLE_TEXT(struct set, group)},
+        {"group", 'g', "NAME", "group of the jobs", TABLE_TEXT(struct set, group)},
         {0}};
     static const struct table_option *const groups[] = {rows, remote_table, NULL};
     static const struct table table = {
         .verb = "set",
         .usage = "[OPTION...] JOB...",
-        .intro = "Changes jobs that do not run yet.",
+        .intro = "Changes jobs that have not started.",
         .groups = groups,
         .more = JOBS_HELP,
         .anywhere = true,
@@ -210,7 +210,7 @@ int pause_main(int argc, char **argv)
     static const struct table table = {
         .verb = "pause",
         .usage = "[OPTION...] [GROUP]",
-        .intro = "Starts no more jobs, of one group or of any. What runs goes on.",
+        .intro = "Starts no more jobs of a group, or of any group. Running jobs go on.",
         .groups = plain_groups,
         .anywhere = true,
     };
@@ -222,7 +222,7 @@ int resume_main(int argc, char **argv)
     static const struct table table = {
         .verb = "resume",
         .usage = "[OPTION...] [GROUP]",
-        .intro = "Starts jobs again, of one group, or where all were paused.",
+        .intro = "Starts jobs again, of one group, or of all after a pause of all.",
         .groups = plain_groups,
         .anywhere = true,
     };

@@ -23,19 +23,19 @@ struct daemon {
 #define START_MS 60000 /* a store with 100,000 jobs is read in less */
 
 static const struct table_option rows[] = {
-    {"state", 0, "DIR", "start: where jobs are kept, and reclaimd.log", TABLE_TEXT(struct daemon, state)},
+    {"state", 0, "DIR", "start: directory of jobs and reclaimd.log", TABLE_TEXT(struct daemon, state)},
     {"timeout", 0, "DUR", "start: how long it may take to answer (default: 60)",
      TABLE_DURATION(struct daemon, timeout_ms)},
-    {"drain-timeout", 0, "DUR", "stop: how long running jobs may go on", TABLE_DELAY(struct daemon, drain_timeout_ms)},
+    {"drain-timeout", 0, "DUR", "stop: grace period for running jobs", TABLE_DELAY(struct daemon, drain_timeout_ms)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "daemon",
     .usage = "[OPTION...] start|stop|status [-- OPTION...]",
-    .intro = "Starts a reclaimd in the background, ends it, or tells whether there is one.",
+    .intro = "Starts reclaimd in the background, stops it, or shows whether one runs.",
     .groups = groups,
-    .more = "What follows -- are options of reclaimd: reclaim daemon start -- --workers 4",
+    .more = "Words after -- are options of reclaimd: reclaim daemon start -- --workers 4",
     .anywhere = true,
 };
 

@@ -1,8 +1,8 @@
 #include "daemon_start.h"
 
+#include "program.h"
 #include "remote.h"
 #include "say.h"
-#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ static int find_state(const char *state, char path[PATH_MAX])
     if (state != NULL)
         rc = snprintf(path, PATH_MAX, "%s", state) < PATH_MAX ? 0 : -ENAMETOOLONG;
     else
-        rc = state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), path);
+        rc = program_state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), path);
     if (rc == -ENOENT)
         return fail("the state directory", "neither XDG_STATE_HOME nor HOME says where: give --state DIR");
     return rc < 0 ? fail("the state directory", strerror(-rc)) : 0;

@@ -15,15 +15,15 @@ struct drain {
 };
 
 static const struct table_option rows[] = {
-    {"wait", 'w', NULL, "until every job has ended", TABLE_FLAG(struct drain, wait)},
-    {"off", 0, NULL, "take new jobs again", TABLE_FLAG(struct drain, off)},
+    {"wait", 'w', NULL, "wait for the end of every job", TABLE_FLAG(struct drain, wait)},
+    {"off", 0, NULL, "accept new jobs again", TABLE_FLAG(struct drain, off)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "drain",
     .usage = "[OPTION...]",
-    .intro = "Takes no new jobs from now on; those that there are run.",
+    .intro = "Makes reclaimd refuse new jobs. It still runs the jobs that it has.",
     .groups = groups,
     .anywhere = true,
 };
@@ -92,15 +92,15 @@ struct shutdown {
 int shutdown_main(int argc, char **argv)
 {
     static const struct table_option shutdown_rows[] = {{"drain-timeout", 0, "DUR",
-                                                         "how long running jobs may go on (default: reclaimd's)",
+                                                         "grace period for running jobs (default: reclaimd's)",
                                                          TABLE_DELAY(struct shutdown, timeout_ms)},
                                                         {0}};
     static const struct table_option *const shutdown_groups[] = {shutdown_rows, remote_table, NULL};
     static const struct table shutdown_table = {
         .verb = "shutdown",
         .usage = "[OPTION...]",
-        .intro =
-            "Ends reclaimd: starts nothing more, lets running jobs finish for a while, then\nends and requeues them.",
+        .intro = "Ends reclaimd. It starts no more jobs, lets running jobs finish for a while, then\n"
+                 "ends and requeues the rest.",
         .groups = shutdown_groups,
         .anywhere = true,
     };

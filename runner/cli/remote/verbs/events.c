@@ -15,7 +15,7 @@ struct events {
 };
 
 static const struct table_option rows[] = {
-    {"group", 'g', "NAME", "only of this group", TABLE_TEXT(struct events, group)},
+    {"group", 'g', "NAME", "only jobs of this group", TABLE_TEXT(struct events, group)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 

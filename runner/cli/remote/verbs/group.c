@@ -22,14 +22,14 @@ static int set_limit(void *context, const char *text)
 }
 
 static const struct table_option rows[] = {
-    {"limit", 'l', "N", "jobs of the group that run at once; none: no limit", .set = set_limit},
+    {"limit", 'l', "N", "jobs of the group at once; none: no limit", .set = set_limit},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "group",
     .usage = "[OPTION...] [NAME --limit N]",
-    .intro = "Lists the groups, or says how many jobs of one run at once.",
+    .intro = "Lists the groups, or limits how many jobs of one group run at once.",
     .groups = groups,
     .anywhere = true,
 };

@@ -15,11 +15,10 @@ struct list {
 };
 
 static const struct table_option rows[] = {
-    {"state", 0, "STATES", "running,queued,waiting,done,failed,cancelled: some of these",
-     TABLE_TEXT(struct list, pages.states)},
-    {"group", 'g', "NAME", "of this group", TABLE_TEXT(struct list, pages.group)},
-    {"name", 0, "NAME", "of this name", TABLE_TEXT(struct list, pages.name)},
-    {"newest", 'n', "N", "the N newest, the last one first", TABLE_NUMBER(struct list, newest, 1, INT64_MAX)},
+    {"state", 0, "STATES", "only running,queued,waiting,done,failed,cancelled", TABLE_TEXT(struct list, pages.states)},
+    {"group", 'g', "NAME", "only jobs of this group", TABLE_TEXT(struct list, pages.group)},
+    {"name", 0, "NAME", "only jobs of this name", TABLE_TEXT(struct list, pages.name)},
+    {"newest", 'n', "N", "only the N newest, newest first", TABLE_NUMBER(struct list, newest, 1, INT64_MAX)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 

@@ -13,18 +13,17 @@ struct logs {
 };
 
 static const struct table_option rows[] = {
-    {"follow", 'f', NULL, "and what comes, until the job has ended", TABLE_FLAG(struct logs, output.follow)},
+    {"follow", 'f', NULL, "go on until the job ends", TABLE_FLAG(struct logs, output.follow)},
     {"stdout", 0, NULL, "only its standard output", TABLE_FLAG(struct logs, out)},
     {"stderr", 0, NULL, "only its standard error", TABLE_FLAG(struct logs, err)},
-    {"lines", 'n', "N", "only the last N lines of what there is",
-     TABLE_NUMBER(struct logs, output.lines, 0, INT64_MAX)},
+    {"lines", 'n', "N", "only the last N lines so far", TABLE_NUMBER(struct logs, output.lines, 0, INT64_MAX)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "logs",
     .usage = "[OPTION...] JOB",
-    .intro = "Prints what the last run of a job wrote, its standard error on standard error.",
+    .intro = "Prints the output of a job's last run, its standard error on standard error.",
     .groups = groups,
     .anywhere = true,
 };

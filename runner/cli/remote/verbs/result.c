@@ -2,11 +2,11 @@
 #include "jobrefs.h"
 #include "outcome.h"
 #include "outfile.h"
+#include "program.h"
 #include "remote.h"
 #include "say.h"
 #include "value.h"
 #include "verbs.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <reclaim/msgpack.h>
@@ -23,15 +23,15 @@ struct result {
 };
 
 static const struct table_option rows[] = {
-    {"output", 'o', "FILE", "write its bytes into a file", TABLE_TEXT(struct result, file)},
-    {"raw", 0, NULL, "its bytes, also on a terminal", TABLE_FLAG(struct result, raw)},
+    {"output", 'o', "FILE", "write the bytes to a file", TABLE_TEXT(struct result, file)},
+    {"raw", 0, NULL, "print the bytes even on a terminal", TABLE_FLAG(struct result, raw)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "result",
     .usage = "[OPTION...] JOB",
-    .intro = "Prints the value of a task that has ended: JSON on a terminal, else its bytes.",
+    .intro = "Prints the value of an ended task: JSON on a terminal, else its bytes.",
     .groups = groups,
     .anywhere = true,
 };

@@ -124,7 +124,7 @@ static const struct table_option *const stats_groups[] = {remote_table, NULL};
 static const struct table stats_table = {
     .verb = "stats",
     .usage = "[OPTION...]",
-    .intro = "Tells what reclaimd has to do, and what it uses for it.",
+    .intro = "Shows the load of reclaimd and what it uses itself.",
     .groups = stats_groups,
     .anywhere = true,
 };
