@@ -1,5 +1,6 @@
 #include "cgroup.h"
 
+#include "array.h"
 #include "cgroup_file.h"
 #include "process.h"
 
@@ -164,14 +165,10 @@ static void pending_retry(struct cgroup_pool *pool)
 
 static void pending_add(struct cgroup_pool *pool, uint64_t serial)
 {
-    if (pool->pending_count == pool->pending_capacity) {
-        const size_t capacity = pool->pending_capacity == 0 ? 16 : pool->pending_capacity * 2;
-        uint64_t *pending = realloc(pool->pending, capacity * sizeof *pending);
-        if (pending == NULL) /* it is removed with the pool's */
-            return;
-        pool->pending = pending;
-        pool->pending_capacity = capacity;
-    }
+    uint64_t *pending = array_grow(pool->pending, pool->pending_count, &pool->pending_capacity, sizeof *pending);
+    if (pending == NULL) /* it is removed with the pool's */
+        return;
+    pool->pending = pending;
     pool->pending[pool->pending_count++] = serial;
 }
 

@@ -1,5 +1,7 @@
 #include "proc.h"
 
+#include "array.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -75,14 +77,10 @@ bool proc_entry_is_over(const struct proc_entry *entry)
 
 static int list_add(struct proc_list *list, const struct proc_entry *entry)
 {
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
-        struct proc_entry *entries = realloc(list->entries, capacity * sizeof *entries);
-        if (entries == NULL)
-            return -ENOMEM;
-        list->entries = entries;
-        list->capacity = capacity;
-    }
+    struct proc_entry *entries = array_grow(list->entries, list->count, &list->capacity, sizeof *entries);
+    if (entries == NULL)
+        return -ENOMEM;
+    list->entries = entries;
     list->entries[list->count++] = *entry;
     return 0;
 }

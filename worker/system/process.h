@@ -56,6 +56,9 @@ int64_t process_now_ms(void);
 /* Microseconds of CPU time that this process has used: what something costs, without the time of other processes. */
 int64_t process_cpu_us(void);
 
+/* The most bytes that this process ever had resident; 0: unknown. */
+uint64_t process_peak(void);
+
 /* Asks the scheduler to run this process at once when it wakes, as far as its privileges go, also on a busy machine.
  * Its children are to call process_be_ordinary. Source: sched_setattr(2); sched_runtime is the time slice of an
  * ordinary process since Linux 6.12. */

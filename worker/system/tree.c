@@ -1,5 +1,6 @@
 #include "tree.h"
 
+#include "array.h"
 #include "bytes.h"
 #include "descriptor.h"
 #include "process.h"
@@ -72,19 +73,6 @@ static struct tree_process *tree_find(const struct tree *tree, pid_t pid)
         if (tree->all[i].pid == pid)
             return &tree->all[i];
     return NULL;
-}
-
-static int reserve(struct tree *tree)
-{
-    if (tree->count < tree->capacity)
-        return 0;
-    const size_t capacity = tree->capacity == 0 ? 4 : tree->capacity * 2;
-    struct tree_process *all = capacity > TREE_PROCESSES_MAX ? NULL : realloc(tree->all, capacity * sizeof *all);
-    if (all == NULL)
-        return -ENOMEM;
-    tree->all = all;
-    tree->capacity = capacity;
-    return 0;
 }
 
 /* If only its first thread has ended, reads the memory of another from now on. */
@@ -203,11 +191,13 @@ static int tree_add(struct tree *tree, pid_t pid, struct tree_process *parent)
         process.inheritable = own(tree, parent);
         process.sharer = have_one_memory(&process, parent) ? parent->pid : 0;
     }
-    int rc = reserve(tree);
-    if (rc < 0)
-        return rc;
+    struct tree_process *all =
+        tree->count == TREE_PROCESSES_MAX ? NULL : array_grow(tree->all, tree->count, &tree->capacity, sizeof *all);
+    if (all == NULL)
+        return -ENOMEM;
+    tree->all = all;
     process_open(&process);
-    rc = proc_entry_read(pid, &entry);
+    int rc = proc_entry_read(pid, &entry);
     process.start = rc == 0 ? entry.start : 0;
     if (rc == 0)
         rc = process_look(&process);
