@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * stream.c - progress and partial results while a job runs. The job looks for the longest Collatz chain (halve the
- * even, 3n + 1 the odd, until 1), tells how far it is, and hands out each record when it finds it.
+ * stream.c - progress and partial results while a job runs. The job looks for the longest Collatz chain (halve even
+ * numbers, 3n + 1 for odd ones, until 1), reports its progress, and sends each record when it finds it.
  *
  *     started
  *       longest so far: 100000 takes 128 steps
@@ -27,7 +27,7 @@ struct chain {
     uint32_t steps;
 };
 
-/* What the host has heard so far. Written on the pool's thread only, and read after the job has settled. */
+/* What the host has received so far. Only the pool's thread writes it; main reads it after the job has settled. */
 struct heard {
     struct chain record;
     uint64_t done;

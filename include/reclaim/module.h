@@ -8,7 +8,7 @@
  *     POOL_MODULE(.name = "numbers", .tasks = tasks);
  *
  *     cc -shared -fPIC -o numbers.so numbers.c $(pkg-config --cflags --libs reclaim)
- *     reclaimd --module ./numbers.so
+ *     reclaim daemon start -- --module ./numbers.so
  *
  * reclaimd loads it with dlopen(3) (RTLD_NOW, RTLD_LOCAL) into its fork server, before that forks workers: every worker
  * shares what on_load loads, copy-on-write. The daemon's own process never has the module's code.

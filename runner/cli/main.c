@@ -1,6 +1,6 @@
 /* main.c - the `reclaim` command: finds its verb. */
-#include "closed.h"
 #include "outcome.h"
+#include "program.h"
 #include "say.h"
 #include "suggest.h"
 #include "verbs.h"
@@ -18,22 +18,22 @@ static const struct verb {
 } verbs[] = {
     {"run", "run one command, limited and reported", run_main},
     {"map", "run a command for each of many inputs, in parallel", map_main},
-    {"submit", "have reclaimd run a command, or a task, in its turn", submit_main},
-    {"status", "reclaimd, and the jobs that it runs; or all of a job", status_main},
-    {"list", "jobs, all or some", list_main},
-    {"wait", "until jobs have ended, with their exit code", wait_main},
-    {"result", "the value of a task", result_main},
-    {"logs", "what a job has written", logs_main},
-    {"events", "a line for whatever happens to jobs", events_main},
+    {"submit", "queue a command or a task for reclaimd", submit_main},
+    {"status", "show reclaimd and its running jobs, or all about one job", status_main},
+    {"list", "list jobs", list_main},
+    {"wait", "wait for the end of jobs; exit with their code", wait_main},
+    {"result", "print the value of a task", result_main},
+    {"logs", "print the output of a job", logs_main},
+    {"events", "print a line for each change of a job", events_main},
     {"cancel", "end jobs", cancel_main},
     {"retry", "run jobs again", retry_main},
-    {"remove", "forget jobs that have ended", remove_main},
-    {"set", "change jobs that do not run yet", set_main},
-    {"group", "groups, and how many jobs of one run at once", group_main},
+    {"remove", "delete ended jobs and their output", remove_main},
+    {"set", "change jobs that have not started", set_main},
+    {"group", "list groups; limit how many jobs of a group run at once", group_main},
     {"pause", "start no more jobs", pause_main},
     {"resume", "start jobs again", resume_main},
-    {"stats", "what reclaimd has to do", stats_main},
-    {"drain", "take no new jobs", drain_main},
+    {"stats", "show the daemon's load", stats_main},
+    {"drain", "refuse new jobs", drain_main},
     {"shutdown", "end reclaimd", shutdown_main},
     {"daemon", "start, stop or find a reclaimd", daemon_main},
 };
@@ -57,8 +57,8 @@ static int help(void)
          "Runs memory-heavy commands, each with all its processes: nothing is left behind.\n");
     for (size_t i = 0; i < VERBS; i++)
         printf("  %-8s  %s\n", verbs[i].name, verbs[i].help);
-    puts("\nAll but run and map are of the daemon, reclaimd(8). pueue's words do, too: add log\n"
-         "follow kill restart start edit clean.");
+    puts("\nAll verbs except run and map talk to the daemon, reclaimd(8). These words of\n"
+         "pueue work, too: add log follow kill restart start edit clean.");
     puts("\n  reclaim VERB --help      a verb's options\n  reclaim --version        the version");
     return 0;
 }
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1); /* the pool's thread is to make none of its own, which takes the kernel four calls */
 #endif
-    if (closed_fill() < 0)
+    if (program_fill_streams() < 0)
         return OUTCOME_OWN_FAILURE; /* and nowhere to say so */
     if (argc < 2) {
         say(NULL, "there is no verb; reclaim --help lists them");

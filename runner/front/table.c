@@ -53,7 +53,7 @@ static void print_help(const struct table *table)
     for (const struct table_option *const *group = table->groups; *group != NULL; group++)
         for (const struct table_option *row = *group; row->name != NULL; row++)
             print_row(row);
-    puts("  -h, --help               this\n      --version            the version");
+    puts("  -h, --help               print this help\n      --version            print the version");
     if (table->more != NULL)
         puts(table->more);
 }

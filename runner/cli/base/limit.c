@@ -58,17 +58,17 @@ static int set_retry_oom(void *context, const char *text)
 }
 
 const struct table_option limits_times[] = {
-    {"timeout", 't', "DUR", "wall time of one run", TABLE_DURATION(struct limits, job.timeout_ms)},
-    {"kill-after", 'k', "DUR", "SIGKILL so long after SIGTERM (default 2s)",
+    {"timeout", 't', "DUR", "end a run that takes longer", TABLE_DURATION(struct limits, job.timeout_ms)},
+    {"kill-after", 'k', "DUR", "time from SIGTERM to SIGKILL (default 2s)",
      TABLE_DELAY(struct limits, job.kill_after_ms), .has_none = true},
     {0},
 };
 
 const struct table_option limits_table[] = {
-    {"memory", 'm', "SIZE", "memory of all its processes together",
+    {"memory", 'm', "SIZE", "end it when its processes use more memory",
      TABLE_SIZE(struct limits, job.memory_limit, 1 << 20, INT64_MAX),
      .range = "less than a process needs to start: give at least 1M"},
-    {"memory-backstop", 0, NULL, "and allocations of one process beyond that fail",
+    {"memory-backstop", 0, NULL, "refuse memory beyond that to a single process",
      TABLE_FLAG(struct limits, job.memory_backstop)},
     {"cpu-time", 0, "DUR", "CPU time of each process, in whole seconds", TABLE_DURATION(struct limits, job.cpu_ms)},
     {"cpu-weight", 0, "N", "share of a busy CPU, 1 to 10000; others have 100",
@@ -81,7 +81,7 @@ const struct table_option limits_table[] = {
     {"nice", 0, "N", "added to the niceness", .set = set_nice},
     {"retries", 0, "N", "run it up to N times in all, until it succeeds",
      TABLE_NUMBER(struct limits, runs, 1, INT32_MAX), .range = "must be at least 1: it counts the runs in all"},
-    {"retry-oom", 0, "FACTOR", "over its memory limit: again with FACTOR times it", .set = set_retry_oom},
+    {"retry-oom", 0, "FACTOR", "over its memory limit: retry with FACTOR times it", .set = set_retry_oom},
     {"huge-pages", 0, NULL, "malloc on huge pages (glibc programs)", TABLE_FLAG(struct limits, job.huge_pages)},
     {0},
 };

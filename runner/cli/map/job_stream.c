@@ -1,6 +1,5 @@
 #include "job_stream.h"
-
-#include "write_all.h"
+#include "program.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* map_open.c - everything that a map needs, opened and checked before any job runs. */
-#include "closed.h"
 #include "map_state.h"
 #include "outfile.h"
+#include "program.h"
 #include "results.h"
 #include "signals.h"
 #include "spool.h"
@@ -74,7 +74,7 @@ static int open_inputs(struct map *map)
 {
     struct inputs *inputs = &map->options.inputs;
     const char *path;
-    if (map->options.from_stdin && closed_was(STDIN_FILENO)) {
+    if (map->options.from_stdin && program_lacks_stream(STDIN_FILENO)) {
         map_say(map, "standard input is closed: inputs come from there, or after ::: or from --arg-file");
         return -1;
     }

@@ -45,7 +45,7 @@ static int set_jobs(void *context, const char *text)
     if (options->jobs_many)
         options->jobs = JOBCOUNT_MOST;
     if (rc == -ERANGE)
-        return values_fail("jobs", text, "comes to none, or to more than 10000");
+        return values_fail("jobs", text, "must come to at least 1 and at most 10000");
     return rc < 0 ? values_fail("jobs", text,
                                 "give a number, +N or -N for more or fewer than the processors, N% of those, or 0 for "
                                 "as many as can be")
@@ -94,7 +94,7 @@ static int set_joblog(void *context, const char *text)
     const bool appends = text[0] == '+';
     const char *path = appends ? text + 1 : text;
     if (path[0] == '\0' || strcmp(path, "-") == 0)
-        return values_fail("joblog", text, "names no file; ./- is one that is called -");
+        return values_fail("joblog", text, "names no file; a file called - is ./-");
     options->joblog = path;
     options->joblog_appends = appends;
     return 0;
@@ -109,35 +109,33 @@ static int set_null(void *context, const char *text)
 
 static const struct table_option own_table[] = {
     {"jobs", 'j', "N", "at once (default: processors), +N, -N, N%; 0: many", .set = set_jobs},
-    {"arg-file", 'a', "FILE", "a line an input (several: every combination)", .set = set_arg_file},
-    {"null", '0', NULL, "inputs end in a NUL, not in a newline", .set = set_null},
+    {"arg-file", 'a', "FILE", "each line is an input (several: all combinations)", .set = set_arg_file},
+    {"null", '0', NULL, "inputs end with a NUL, not with a newline", .set = set_null},
     {"keep-order", 'k', NULL, "output in the order of the inputs", TABLE_FLAG(struct map_options, keep_order)},
-    {"tag", 0, NULL, "the input and a TAB before each line of output", TABLE_FLAG(struct map_options, tag)},
-    {"line-buffer", 0, NULL, "output by whole lines as they come, not by jobs",
-     TABLE_FLAG(struct map_options, line_buffer)},
-    {"results", 0, "DIR", "keep each job's output in DIR/1/INPUT/, too", .set = set_results},
-    {"shell", 0, NULL, "the command is a line for sh, inputs quoted", TABLE_FLAG(struct map_options, shell)},
+    {"tag", 0, NULL, "print the input and a TAB before each line", TABLE_FLAG(struct map_options, tag)},
+    {"line-buffer", 0, NULL, "print lines as they come, not job by job", TABLE_FLAG(struct map_options, line_buffer)},
+    {"results", 0, "DIR", "also keep each job's output in DIR/1/INPUT/", .set = set_results},
+    {"shell", 0, NULL, "the command is a line for sh; inputs are quoted", TABLE_FLAG(struct map_options, shell)},
     {"dry-run", 0, NULL, "print the commands, run nothing", TABLE_FLAG(struct map_options, dry_run)},
-    {"delay", 0, "DUR", "between two starts", TABLE_DELAY(struct map_options, delay_ms)},
-    {"halt", 0, "WHEN", "now,fail=1 soon,fail=3% now,success=1 now,done=9", .set = set_halt},
-    {"memory-budget", 0, "SIZE", "of all jobs together, or N% of the machine's",
+    {"delay", 0, "DUR", "pause between two starts", TABLE_DELAY(struct map_options, delay_ms)},
+    {"halt", 0, "WHEN", "stop early: now,fail=1 soon,fail=3% now,done=9", .set = set_halt},
+    {"memory-budget", 0, "SIZE", "memory for all jobs together; N%: of the machine's",
      TABLE_BUDGET(struct map_options, memory_budget)},
-    {"memfree", 0, "SIZE", "start nothing that would leave less", .set = set_memfree},
-    {"rerunnable", 0, NULL, "jobs may be stopped and run again to free memory",
-     TABLE_FLAG(struct map_options, rerunnable)},
-    {"joblog", 0, "FILE", "a line for each job that has ended; +FILE adds", .set = set_joblog},
-    {"resume", 0, NULL, "skip inputs that the joblog has", TABLE_FLAG(struct map_options, resume)},
-    {"resume-failed", 0, NULL, "skip those that succeeded", TABLE_FLAG(struct map_options, resume_failed)},
-    {"bar", 0, NULL, "progress, also when this is no terminal", TABLE_FLAG(struct map_options, bar)},
-    {"eta", 0, NULL, "the same", TABLE_FLAG(struct map_options, bar)},
-    {"verbose", 'v', NULL, "a summary at the end", TABLE_FLAG(struct map_options, verbose)},
-    {"report", 0, "FILE", "a JSON object a line for each job (- stderr)", TABLE_TEXT(struct map_options, report)},
+    {"memfree", 0, "SIZE", "start no job that would leave less memory free", .set = set_memfree},
+    {"rerunnable", 0, NULL, "jobs may be ended and rerun to free memory", TABLE_FLAG(struct map_options, rerunnable)},
+    {"joblog", 0, "FILE", "log a line for each ended job; +FILE appends", .set = set_joblog},
+    {"resume", 0, NULL, "skip the inputs in the joblog", TABLE_FLAG(struct map_options, resume)},
+    {"resume-failed", 0, NULL, "skip the inputs that succeeded", TABLE_FLAG(struct map_options, resume_failed)},
+    {"bar", 0, NULL, "show progress, even without a terminal", TABLE_FLAG(struct map_options, bar)},
+    {"eta", 0, NULL, "the same as --bar", TABLE_FLAG(struct map_options, bar)},
+    {"verbose", 'v', NULL, "print a summary at the end", TABLE_FLAG(struct map_options, verbose)},
+    {"report", 0, "FILE", "write a line of JSON for each job (- is stderr)", TABLE_TEXT(struct map_options, report)},
     {0},
 };
 
 static const struct table_option times_table[] = {
-    {"timeout", 't', "DUR", "wall time of one run, or 200% of the median", .set = set_timeout},
-    {"kill-after", 0, "DUR", "SIGKILL so long after SIGTERM (default 2s)",
+    {"timeout", 't', "DUR", "end a run that takes longer; 200%: of the median", .set = set_timeout},
+    {"kill-after", 0, "DUR", "time from SIGTERM to SIGKILL (default 2s)",
      TABLE_DELAY(struct map_options, limits.job.kill_after_ms), .has_none = true},
     {0}};
 
@@ -146,7 +144,7 @@ static const struct table_option *const groups[] = {own_table, times_table, limi
 static const struct table table = {
     .verb = "map",
     .usage = "[OPTION...] COMMAND [ARGUMENT...] [::: INPUT...]",
-    .intro = "Runs the command for each input: after :::, from files, or lines of stdin.",
+    .intro = "Runs the command once for each input: words after :::, or lines of files, stdin.",
     .groups = groups,
     .more = "In the command: {} input, {.} without extension, {/} base name, {//} directory,\n"
             "{/.} both, {#} number, {%} slot, {2} second source's; without any: at the end.\n"

@@ -1,11 +1,11 @@
 /* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
-#include "closed.h"
 #include "curve.h"
 #include "inherited.h"
 #include "limit.h"
 #include "outcome.h"
 #include "outfile.h"
 #include "plot.h"
+#include "program.h"
 #include "relay.h"
 #include "report.h"
 #include "say.h"
@@ -14,7 +14,6 @@
 #include "terminal.h"
 #include "values.h"
 #include "verbs.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -67,8 +66,8 @@ static int set_plot(void *context, const char *text)
 }
 
 static const struct table_option own_table[] = {
-    {"verbose", 'v', NULL, "say at the end what it used and how it ended", TABLE_FLAG(struct run, verbose)},
-    {"report", 0, "FILE", "write that as a JSON object (- for standard error)", TABLE_TEXT(struct run, report)},
+    {"verbose", 'v', NULL, "print at the end what it used and how it ended", TABLE_FLAG(struct run, verbose)},
+    {"report", 0, "FILE", "write the same as a JSON object (- is stderr)", TABLE_TEXT(struct run, report)},
     {"samples", 0, "FILE", "write memory over time, as mprof does", TABLE_TEXT(struct run, samples)},
     {"plot", 0, "FILE", "draw memory over time (.svg or .png)", .set = set_plot},
     {0},
@@ -79,7 +78,7 @@ static const struct table_option *const groups[] = {limits_times, limits_table, 
 static const struct table table = {
     .verb = "run",
     .usage = "[OPTION...] [--] COMMAND [ARGUMENT...]",
-    .intro = "Runs a command with limits on all that it starts, and leaves nothing of it.",
+    .intro = "Runs a command, limits all its processes, and leaves none of them behind.",
     .groups = groups,
     .more = "SIZE: 512K, 2G, 1.5G. DUR: seconds, or 30s, 5m, 2h, 1d.\n"
             "Exit: the command's own; 124 timed out (137: SIGKILL); 128+N died of signal N;\n"
@@ -153,7 +152,7 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
 
 static pool_stream_t stream_mode(const struct run *run, int fd)
 {
-    if (closed_was(fd))
+    if (program_lacks_stream(fd))
         return POOL_STREAM_CLOSED;
     return run->limits.output_limit != RELAY_NO_LIMIT ? POOL_STREAM_FD : POOL_STREAM_INHERIT;
 }
@@ -162,7 +161,7 @@ static int submit(struct run *run)
 {
     const pool_command_t command = {
         .argv = run->argv,
-        .stdin_mode = closed_was(STDIN_FILENO) ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
+        .stdin_mode = program_lacks_stream(STDIN_FILENO) ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
         .stdout_mode = stream_mode(run, STDOUT_FILENO),
         .stdout_fd = run->relays[0].for_command,
         .stderr_mode = stream_mode(run, STDERR_FILENO),

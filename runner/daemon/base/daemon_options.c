@@ -1,7 +1,7 @@
 #include "daemon_options.h"
 
+#include "program.h"
 #include "say.h"
-#include "state.h"
 #include "table.h"
 #include "values.h"
 
@@ -39,28 +39,27 @@ static int set_module(void *context, const char *text)
 }
 
 static const struct table_option own_table[] = {
-    {"socket", 0, "PATH", "listen there (default: see reclaimd(8))", TABLE_PATH(struct daemon_options, socket)},
-    {"state", 0, "DIR", "keep jobs there (default: see reclaimd(8))", TABLE_PATH(struct daemon_options, state)},
-    {"workers", 0, "N", "jobs that run at once (default: processors)",
-     TABLE_NUMBER(struct daemon_options, workers, 1, 10000)},
-    {"memory-budget", 0, "SIZE", "of all jobs together, or N% of the machine's",
+    {"socket", 0, "PATH", "where to listen (default: see reclaimd(8))", TABLE_PATH(struct daemon_options, socket)},
+    {"state", 0, "DIR", "where to keep jobs (default: see reclaimd(8))", TABLE_PATH(struct daemon_options, state)},
+    {"workers", 0, "N", "jobs at once (default: processors)", TABLE_NUMBER(struct daemon_options, workers, 1, 10000)},
+    {"memory-budget", 0, "SIZE", "memory for all jobs together; N%: of the machine's",
      TABLE_BUDGET(struct daemon_options, memory_budget)},
-    {"module", 0, "FILE.so", "load tasks from it (may be repeated)", .set = set_module},
-    {"keep", 0, "DUR", "how long ended jobs are kept (default 7d)", TABLE_DELAY(struct daemon_options, keep_ms)},
+    {"module", 0, "FILE.so", "load the tasks of a module (may be repeated)", .set = set_module},
+    {"keep", 0, "DUR", "how long to keep ended jobs (default 7d)", TABLE_DELAY(struct daemon_options, keep_ms)},
     {"drain-timeout", 0, "DUR", "grace period for running jobs at shutdown (30s)",
      TABLE_DELAY(struct daemon_options, drain_timeout_ms)},
-    {"max-queue", 0, "N", "jobs that have not ended (1000000)",
+    {"max-queue", 0, "N", "queued and running jobs (1000000)",
      TABLE_NUMBER(struct daemon_options, queue_max, 1, 100000000)},
-    {"max-client-jobs", 0, "N", "of these, of one connection (1000000)",
+    {"max-client-jobs", 0, "N", "the same, of one connection (1000000)",
      TABLE_NUMBER(struct daemon_options, client_jobs_max, 1, 100000000)},
     {"max-clients", 0, "N", "connections at once (256)", TABLE_NUMBER(struct daemon_options, clients_max, 1, 100000)},
-    {"max-message", 0, "SIZE", "a request (16M)", TABLE_SIZE(struct daemon_options, message_max, 4 * KIB, MESSAGE_MAX),
-     .range = "must lie between 4K and 512M"},
-    {"max-unread", 0, "SIZE", "answers that a client has not read (8M)",
+    {"max-message", 0, "SIZE", "size of a request (16M)",
+     TABLE_SIZE(struct daemon_options, message_max, 4 * KIB, MESSAGE_MAX), .range = "must lie between 4K and 512M"},
+    {"max-unread", 0, "SIZE", "answers that a client leaves unread (8M)",
      TABLE_SIZE(struct daemon_options, unread_max, 4 * KIB, GIB), .range = "must lie between 4K and 1G"},
-    {"max-output", 0, "SIZE", "kept of stdout and of stderr of a job (64M)",
+    {"max-output", 0, "SIZE", "stdout to keep of a job, and stderr (64M)",
      TABLE_SIZE(struct daemon_options, output_max, 1, INT64_MAX), .range = "must be at least 1"},
-    {"log", 0, "FILE", "log there, not to stderr; SIGHUP reopens it", TABLE_PATH(struct daemon_options, log_file)},
+    {"log", 0, "FILE", "log to FILE, not to stderr; SIGHUP reopens it", TABLE_PATH(struct daemon_options, log_file)},
     {"log-level", 0, "LEVEL", "error, warning, info (default) or debug", .set = set_log_level},
     {0},
 };
@@ -69,8 +68,8 @@ static const struct table_option *const groups[] = {own_table, NULL};
 
 static const struct table table = {
     .usage = "[OPTION...]",
-    .intro = "Takes jobs over a local socket, keeps them on disk, and runs each in a process of its\n"
-             "own. Stays in the foreground; SIGTERM lets running jobs finish.",
+    .intro = "Takes jobs over a local socket, keeps them on disk, and runs each in its own\n"
+             "process. Stays in the foreground. SIGTERM lets running jobs finish.",
     .groups = groups,
     .more = "SIZE: 512K, 2G. DUR: seconds, or 30s, 5m, 2h, 7d. reclaimd(8) has more.",
 };
@@ -84,7 +83,7 @@ static int fill_in_places(struct daemon_options *options)
         return -1;
     }
     if (options->state[0] == '\0' &&
-        state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), options->state) < 0) {
+        program_state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), options->state) < 0) {
         say(NULL, "neither XDG_STATE_HOME nor HOME says where jobs are to be kept: give --state DIR");
         return -1;
     }

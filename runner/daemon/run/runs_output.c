@@ -1,6 +1,5 @@
 #include "runs_output.h"
-
-#include "write_all.h"
+#include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,5 @@
 #include "output_files.h"
-
-#include "write_all.h"
+#include "program.h"
 
 #include <dirent.h>
 #include <errno.h>

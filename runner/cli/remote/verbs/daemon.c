@@ -1,5 +1,4 @@
 /* daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it. */
-#include "answer.h"
 #include "daemon_start.h"
 #include "outcome.h"
 #include "say.h"
@@ -24,29 +23,29 @@ struct daemon {
 #define START_MS 60000 /* a store with 100,000 jobs is read in less */
 
 static const struct table_option rows[] = {
-    {"state", 0, "DIR", "start: where jobs are kept, and reclaimd.log", TABLE_TEXT(struct daemon, state)},
+    {"state", 0, "DIR", "start: directory of jobs and reclaimd.log", TABLE_TEXT(struct daemon, state)},
     {"timeout", 0, "DUR", "start: how long it may take to answer (default: 60)",
      TABLE_DURATION(struct daemon, timeout_ms)},
-    {"drain-timeout", 0, "DUR", "stop: how long running jobs may go on", TABLE_DELAY(struct daemon, drain_timeout_ms)},
+    {"drain-timeout", 0, "DUR", "stop: grace period for running jobs", TABLE_DELAY(struct daemon, drain_timeout_ms)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "daemon",
     .usage = "[OPTION...] start|stop|status [-- OPTION...]",
-    .intro = "Starts a reclaimd in the background, ends it, or tells whether there is one.",
+    .intro = "Starts reclaimd in the background, stops it, or shows whether one runs.",
     .groups = groups,
-    .more = "What follows -- are options of reclaimd: reclaim daemon start -- --workers 4",
+    .more = "Words after -- are options of reclaimd: reclaim daemon start -- --workers 4",
     .anywhere = true,
 };
 
 static bool ask_for_pid(struct remote *remote, pid_t *pid)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
-    request_begin(&request);
+    pool_fields_begin(&request);
     const int rc = remote_call(remote, "stats", &request, &answer);
-    *pid = (pid_t)answer_uint(&answer.data, "pid");
+    *pid = (pid_t)pool_field_uint(&answer.data, "pid");
     msgpack_unpacked_destroy(&answer);
     return rc == 0 && *pid > 0;
 }

@@ -1,9 +1,8 @@
 #include "daemon_start.h"
 
-#include "clock.h"
+#include "program.h"
 #include "remote.h"
 #include "say.h"
-#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +67,7 @@ static int find_state(const char *state, char path[PATH_MAX])
     if (state != NULL)
         rc = snprintf(path, PATH_MAX, "%s", state) < PATH_MAX ? 0 : -ENAMETOOLONG;
     else
-        rc = state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), path);
+        rc = program_state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), path);
     if (rc == -ENOENT)
         return fail("the state directory", "neither XDG_STATE_HOME nor HOME says where: give --state DIR");
     return rc < 0 ? fail("the state directory", strerror(-rc)) : 0;
@@ -178,10 +177,10 @@ static void end_daemon(struct pollfd *gone, pid_t pid)
 /* Until one answers, or it is gone. */
 static int await_answer(const struct daemon *daemon, pid_t pid, int64_t timeout_ms)
 {
-    const int64_t end = clock_ms() + timeout_ms;
+    const int64_t end = remote_now_ms() + timeout_ms;
     struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     bool answered = false;
-    while (!(answered = answers(daemon)) && clock_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
+    while (!(answered = answers(daemon)) && remote_now_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
         continue;
     if (!answered && gone.revents == 0) {
         char what[64];

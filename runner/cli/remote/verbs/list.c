@@ -15,11 +15,10 @@ struct list {
 };
 
 static const struct table_option rows[] = {
-    {"state", 0, "STATES", "running,queued,waiting,done,failed,cancelled: some of these",
-     TABLE_TEXT(struct list, pages.states)},
-    {"group", 'g', "NAME", "of this group", TABLE_TEXT(struct list, pages.group)},
-    {"name", 0, "NAME", "of this name", TABLE_TEXT(struct list, pages.name)},
-    {"newest", 'n', "N", "the N newest, the last one first", TABLE_NUMBER(struct list, newest, 1, INT64_MAX)},
+    {"state", 0, "STATES", "only running,queued,waiting,done,failed,cancelled", TABLE_TEXT(struct list, pages.states)},
+    {"group", 'g', "NAME", "only jobs of this group", TABLE_TEXT(struct list, pages.group)},
+    {"name", 0, "NAME", "only jobs of this name", TABLE_TEXT(struct list, pages.name)},
+    {"newest", 'n', "N", "only the N newest, newest first", TABLE_NUMBER(struct list, newest, 1, INT64_MAX)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
@@ -31,13 +30,13 @@ static const struct table table = {
     .anywhere = true,
 };
 
-static int print_page(void *user, const msgpack_object_array *jobs)
+static int print_page(void *user, msgpack_object_array jobs)
 {
     struct list *list = user;
-    for (uint32_t i = 0; i < jobs->size; i++)
+    for (uint32_t i = 0; i < jobs.size; i++)
         if (!remote_options.json)
-            jobview_add(&list->grid, &jobs->ptr[i]);
-        else if (remote_print_json(&list->remote, &jobs->ptr[i]) < 0)
+            jobview_add(&list->grid, &jobs.ptr[i]);
+        else if (remote_print_json(&list->remote, &jobs.ptr[i]) < 0)
             return -1;
     if (!remote_options.json && grid_print(&list->grid, stdout) < 0) {
         say("list", "no memory for a page of jobs");

@@ -2,7 +2,6 @@
 #include "await.h"
 #include "follow.h"
 #include "outcome.h"
-#include "resolve.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -14,18 +13,17 @@ struct logs {
 };
 
 static const struct table_option rows[] = {
-    {"follow", 'f', NULL, "and what comes, until the job has ended", TABLE_FLAG(struct logs, output.follow)},
+    {"follow", 'f', NULL, "go on until the job ends", TABLE_FLAG(struct logs, output.follow)},
     {"stdout", 0, NULL, "only its standard output", TABLE_FLAG(struct logs, out)},
     {"stderr", 0, NULL, "only its standard error", TABLE_FLAG(struct logs, err)},
-    {"lines", 'n', "N", "only the last N lines of what there is",
-     TABLE_NUMBER(struct logs, output.lines, 0, INT64_MAX)},
+    {"lines", 'n', "N", "only the last N lines so far", TABLE_NUMBER(struct logs, output.lines, 0, INT64_MAX)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "logs",
     .usage = "[OPTION...] JOB",
-    .intro = "Prints what the last run of a job wrote, its standard error on standard error.",
+    .intro = "Prints the output of a job's last run, its standard error on standard error.",
     .groups = groups,
     .anywhere = true,
 };
@@ -34,7 +32,7 @@ static int copy(struct remote *remote, const struct jobref *ref, struct logs *lo
 {
     char left[160];
     const struct jobrefs refs = {.items = (struct jobref *)ref, .count = 1};
-    if (resolve_id(remote, ref, &logs->output.id) < 0)
+    if (jobrefs_resolve(remote, ref, &logs->output.id) < 0)
         return OUTCOME_OWN_FAILURE;
     struct patience patience = patience_begin(remote, await_left(&refs, left));
     int code;

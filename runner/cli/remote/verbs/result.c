@@ -2,12 +2,11 @@
 #include "jobrefs.h"
 #include "outcome.h"
 #include "outfile.h"
+#include "program.h"
 #include "remote.h"
-#include "resolve.h"
 #include "say.h"
 #include "value.h"
 #include "verbs.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <reclaim/msgpack.h>
@@ -24,15 +23,15 @@ struct result {
 };
 
 static const struct table_option rows[] = {
-    {"output", 'o', "FILE", "write its bytes into a file", TABLE_TEXT(struct result, file)},
-    {"raw", 0, NULL, "its bytes, also on a terminal", TABLE_FLAG(struct result, raw)},
+    {"output", 'o', "FILE", "write the bytes to a file", TABLE_TEXT(struct result, file)},
+    {"raw", 0, NULL, "print the bytes even on a terminal", TABLE_FLAG(struct result, raw)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "result",
     .usage = "[OPTION...] JOB",
-    .intro = "Prints the value of a task that has ended: JSON on a terminal, else its bytes.",
+    .intro = "Prints the value of an ended task: JSON on a terminal, else its bytes.",
     .groups = groups,
     .anywhere = true,
 };
@@ -83,7 +82,7 @@ static int show(struct remote *remote, const struct jobref *ref, struct result *
     uint64_t id;
     pool_error_t error;
     pool_client_status_t status;
-    if (resolve_id(remote, ref, &id) < 0)
+    if (jobrefs_resolve(remote, ref, &id) < 0)
         return OUTCOME_OWN_FAILURE;
     if (pool_client_result(remote->client, id, 0, &result->data, &result->size, &error) < 0 ||
         (result->data == NULL && pool_client_status(remote->client, id, &status, &error) < 0)) {

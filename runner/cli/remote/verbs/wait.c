@@ -1,25 +1,25 @@
 /* wait.c - `reclaim wait`: until jobs have ended, with their exit code. */
 #include "await.h"
-#include "clock.h"
 #include "outcome.h"
 #include "verbs.h"
 
 struct wait {
     bool any;
     int64_t timeout_ms; /* below 0: none */
-    int64_t began_ms;   /* clock_ms */
+    int64_t began_ms;   /* remote_now_ms */
 };
 
 static const struct table_option rows[] = {
-    {"any", 0, NULL, "until one of them has ended, not all", TABLE_FLAG(struct wait, any)},
-    {"timeout", 't', "DUR", "no longer than this; then exit 124", TABLE_DELAY(struct wait, timeout_ms)},
+    {"any", 0, NULL, "wait for the first of them only", TABLE_FLAG(struct wait, any)},
+    {"timeout", 't', "DUR", "wait no longer than this; then exit 124", TABLE_DELAY(struct wait, timeout_ms)},
     {0}};
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
     .verb = "wait",
     .usage = "[OPTION...] JOB...",
-    .intro = "Waits until jobs have ended, and exits as the job: of several, as the one that\nfailed first.",
+    .intro = "Waits for the end of jobs, and exits with the code of the job; of several jobs,\n"
+             "with the code of the first that failed.",
     .groups = groups,
     .more = "JOB: an id, a range 3-7, a list 1,2, or a key. DUR: seconds, or 30s, 5m, 2h.",
     .anywhere = true,
@@ -36,7 +36,7 @@ static int await(struct remote *remote, const struct jobrefs *refs, const struct
 
 int wait_main(int argc, char **argv)
 {
-    struct wait wait = {.timeout_ms = -1, .began_ms = clock_ms()};
+    struct wait wait = {.timeout_ms = -1, .began_ms = remote_now_ms()};
     struct jobrefs refs = {0};
     struct remote remote;
     int code;
