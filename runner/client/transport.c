@@ -22,7 +22,7 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* connect(2) that a signal interrupts goes on by itself; its end is told by poll(2). */
+/* A connect(2) that a signal interrupts goes on by itself; poll(2) reports its end. */
 static int finish_connect(int fd)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
@@ -34,7 +34,7 @@ static int finish_connect(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? -errno : -error;
 }
 
-/* Never a standard stream's number, also where one is closed: what the host prints would be taken for requests. */
+/* Never the number of a standard stream that is closed: the daemon would take the host's output for requests. */
 static int open_socket(void)
 {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -72,7 +72,7 @@ void transport_close(struct transport *transport)
     *transport = (struct transport){.fd = -1};
 }
 
-/* What is before `at` is not needed any more: it goes when its room is wanted, and a good part of the buffer. */
+/* For more bytes behind those in a full buffer: drops the bytes that are used up if they fill half of it, else grows it. */
 static int make_room(struct transport *transport)
 {
     if (transport->size < transport->capacity)
@@ -94,7 +94,7 @@ static int make_room(struct transport *transport)
     return 0;
 }
 
-/* What is there, without waiting. -EAGAIN: nothing. */
+/* Takes in the bytes that have arrived, without waiting. -EAGAIN: none. */
 static int receive(struct transport *transport)
 {
     const int rc = make_room(transport);
@@ -114,7 +114,7 @@ static int receive(struct transport *transport)
     }
 }
 
-/* 0: something happened, or a signal came. */
+/* 0: poll(2) reports an event, or a signal came. */
 static int wait_for(const struct transport *transport, short events, int64_t timeout_ms, short *happened)
 {
     struct pollfd ready = {.fd = transport->fd, .events = events};

@@ -1,6 +1,6 @@
 /* transport.h - a connection to a daemon: bytes out, whole MessagePack objects in.
  *
- * Blocks in poll(2) alone. No call raises SIGPIPE, and a signal that is handled only makes it go on. */
+ * Blocks in poll(2) alone. No call raises SIGPIPE; a handled signal does not end a call. */
 #ifndef TRANSPORT_H
 #define TRANSPORT_H
 
@@ -11,7 +11,7 @@
 
 struct transport {
     int fd;
-    char *data; /* received, up to size; what is before `at` is done with, and `taken` bytes from there are lent */
+    char *data; /* received bytes, up to size. Those before `at` are used up; `taken` bytes from `at` are lent */
     size_t at, taken, size, capacity;
 };
 
@@ -19,10 +19,10 @@ struct transport {
 int transport_connect(struct transport *transport, const char *path);
 void transport_close(struct transport *transport);
 
-/* All of it. What arrives meanwhile is kept, so that two that write to each other do not wait for each other. */
+/* Sends all bytes. Keeps those that arrive meanwhile: two ends that both write must not wait for each other. */
 int transport_send(struct transport *transport, const void *data, size_t size);
 
-/* The next object, *borrowed* until the next call on the transport. timeout_ms -1: for ever. Errors: -ETIMEDOUT; -EPIPE
+/* The next object, *borrowed* until the next call on the transport. timeout_ms -1: no limit. Errors: -ETIMEDOUT; -EPIPE
  * and -ECONNRESET: the daemon is gone; -EBADMSG: no MessagePack, or above TRANSPORT_MESSAGE_MAX; -ENOMEM. */
 int transport_next(struct transport *transport, int64_t timeout_ms, const void **message, size_t *size);
 

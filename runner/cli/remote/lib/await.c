@@ -1,7 +1,5 @@
 #include "await.h"
 
-#include "answer.h"
-#include "clock.h"
 #include "jobview.h"
 #include "outcome.h"
 #include "say.h"
@@ -9,29 +7,29 @@
 #include <stdio.h>
 
 /* The exit code of the one that failed first, by the clock; 0: none did. */
-static int first_failure(const msgpack_object_array *jobs)
+static int first_failure(msgpack_object_array jobs)
 {
     const msgpack_object *first = NULL;
-    for (uint32_t i = 0; i < jobs->size; i++) {
-        const msgpack_object *job = &jobs->ptr[i];
-        if (!answer_is(job, "state", "done") &&
-            (first == NULL || answer_double(job, "ended_at") < answer_double(first, "ended_at")))
+    for (uint32_t i = 0; i < jobs.size; i++) {
+        const msgpack_object *job = &jobs.ptr[i];
+        if (!pool_field_is(job, "state", "done") &&
+            (first == NULL || pool_field_double(job, "ended_at") < pool_field_double(first, "ended_at")))
             first = job;
     }
     if (first == NULL)
         return 0;
-    const int64_t code = answer_int(first, "exit_code");
+    const int64_t code = pool_field_int(first, "exit_code");
     return code > 0 && code < 256 ? (int)code : OUTCOME_OWN_FAILURE;
 }
 
-static int tell(const struct remote *remote, const msgpack_object_array *jobs)
+static int tell(const struct remote *remote, msgpack_object_array jobs)
 {
-    for (uint32_t i = 0; i < jobs->size; i++)
+    for (uint32_t i = 0; i < jobs.size; i++)
         if (remote_options.json) {
-            if (remote_print_json(remote, &jobs->ptr[i]) < 0)
+            if (remote_print_json(remote, &jobs.ptr[i]) < 0)
                 return -1;
-        } else if (!answer_is(&jobs->ptr[i], "state", "done"))
-            jobview_complain(remote->verb, &jobs->ptr[i]);
+        } else if (!pool_field_is(&jobs.ptr[i], "state", "done"))
+            jobview_complain(remote->verb, &jobs.ptr[i]);
     return 0;
 }
 
@@ -49,14 +47,14 @@ const char *await_left(const struct jobrefs *refs, char text[160])
 
 static int ask(struct patience *patience, const struct jobrefs *refs, bool any, msgpack_unpacked *answer)
 {
-    struct request request;
-    request_begin(&request);
-    jobrefs_pack(request_field(&request, "ids"), refs);
+    pool_fields_t request;
+    pool_fields_begin(&request);
+    jobrefs_pack(pool_fields_packer(&request, "ids"), refs);
     if (any)
-        msgpack_pack_true(request_field(&request, "any"));
+        pool_fields_bool(&request, "any", true);
     if (patience->until_ms >= 0) {
-        const int64_t left = patience->until_ms - clock_ms();
-        msgpack_pack_double(request_field(&request, "timeout"), left > 0 ? (double)left / 1000 : 0);
+        const int64_t left = patience->until_ms - remote_now_ms();
+        pool_fields_double(&request, "timeout", left > 0 ? (double)left / 1000 : 0);
     }
     return patience_call(patience, "wait", &request, answer);
 }
@@ -72,10 +70,10 @@ int await_jobs(struct patience *patience, const struct jobrefs *refs, bool any)
         if (code != 0)
             return code;
     }
-    const msgpack_object_array *jobs = answer_array(&answer.data, "jobs");
+    const msgpack_object_array jobs = pool_field_array(&answer.data, "jobs");
     code = tell(remote, jobs) < 0 ? OUTCOME_OWN_FAILURE : first_failure(jobs);
-    if (answer_bool(&answer.data, "timed_out")) {
-        say(remote->verb, "timed out: %zu of %zu jobs have ended", (size_t)jobs->size, refs->count);
+    if (pool_field_bool(&answer.data, "timed_out")) {
+        say(remote->verb, "timed out: %zu of %zu jobs have ended", (size_t)jobs.size, refs->count);
         code = AWAIT_TIMED_OUT;
     }
     msgpack_unpacked_destroy(&answer);

@@ -1,6 +1,5 @@
 #include "follow.h"
 
-#include "answer.h"
 #include "outcome.h"
 #include "program.h"
 #include "say.h"
@@ -24,23 +23,23 @@ struct place {
 static int fetch(struct patience *patience, const struct follow *output, const struct place *place, uint64_t limit,
                  bool follow, msgpack_unpacked *answer)
 {
-    struct request request;
-    request_begin(&request);
-    request_uint(&request, "id", output->id);
-    request_text(&request, "stream", output->stream);
-    request_uint(&request, "offset", place->offset);
-    request_uint(&request, "limit", limit);
+    pool_fields_t request;
+    pool_fields_begin(&request);
+    pool_fields_uint(&request, "id", output->id);
+    pool_fields_text(&request, "stream", output->stream);
+    pool_fields_uint(&request, "offset", place->offset);
+    pool_fields_uint(&request, "limit", limit);
     if (place->attempt > 0)
-        request_uint(&request, "attempt", place->attempt);
+        pool_fields_uint(&request, "attempt", place->attempt);
     if (follow)
-        msgpack_pack_true(request_field(&request, "follow"));
+        pool_fields_bool(&request, "follow", true);
     return patience_call(patience, "output", &request, answer);
 }
 
 /* The bytes of an answer; none where there are none. */
 static pool_bytes_t data_of(const msgpack_object *answer)
 {
-    const msgpack_object *data = answer_field(answer, "data");
+    const msgpack_object *data = pool_field(answer, "data");
     if (data != NULL && data->type == MSGPACK_OBJECT_BIN)
         return (pool_bytes_t){data->via.bin.ptr, data->via.bin.size};
     return (pool_bytes_t){0};
@@ -62,8 +61,8 @@ static int find_lines(struct patience *patience, const struct follow *output, st
     msgpack_unpacked answer;
     int64_t lines = output->lines - 1;
     int rc = fetch(patience, output, &(struct place){0}, 1, false, &answer);
-    const uint64_t size = answer_uint(&answer.data, "size");
-    *place = (struct place){size, answer_uint(&answer.data, "attempt")};
+    const uint64_t size = pool_field_uint(&answer.data, "size");
+    *place = (struct place){size, pool_field_uint(&answer.data, "attempt")};
     msgpack_unpacked_destroy(&answer);
     while (rc == 0 && place->offset > 0 && lines >= -1) {
         const uint64_t end = place->offset, start = end > CHUNK ? end - CHUNK : 0;
@@ -114,7 +113,7 @@ static int take(const struct patience *patience, const struct follow *output, co
                 struct place *place, bool *was_lost)
 {
     const pool_bytes_t piece = data_of(answer);
-    const uint64_t offset = answer_uint(answer, "offset"), attempt = answer_uint(answer, "attempt");
+    const uint64_t offset = pool_field_uint(answer, "offset"), attempt = pool_field_uint(answer, "attempt");
     if (*was_lost && place->offset > 0 && (attempt != place->attempt || offset < place->offset)) {
         say_anew(patience->remote, output->id, attempt);
         *was_lost = false;
@@ -122,7 +121,7 @@ static int take(const struct patience *patience, const struct follow *output, co
     *place = (struct place){offset + piece.size, attempt};
     if (print(patience->remote, output, piece, answer) < 0)
         return -1;
-    return piece.size == 0 && (answer_bool(answer, "ended") || !output->follow);
+    return piece.size == 0 && (pool_field_bool(answer, "ended") || !output->follow);
 }
 
 int follow_copy(struct patience *patience, const struct follow *output)
@@ -205,13 +204,13 @@ static int follow_both(struct patience *patience, const struct follow *out, cons
 
 void follow_say_dropped(struct remote *remote, uint64_t id)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
     pool_error_t gone; /* it may be removed by now */
     struct remote quiet = {.verb = remote->verb, .client = remote->client, .error = &gone};
-    request_begin(&request);
-    request_uint(&request, "id", id);
-    if (remote_call(&quiet, "status", &request, &answer) == 0 && answer_bool(&answer.data, "truncated"))
+    pool_fields_begin(&request);
+    pool_fields_uint(&request, "id", id);
+    if (remote_call(&quiet, "status", &request, &answer) == 0 && pool_field_bool(&answer.data, "truncated"))
         say(remote->verb, "job %llu wrote more than was kept: reclaimd --max-output, submit --output-limit",
             (unsigned long long)id);
     msgpack_unpacked_destroy(&answer);

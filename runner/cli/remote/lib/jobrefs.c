@@ -95,6 +95,21 @@ void jobrefs_pack(msgpack_packer *packer, const struct jobrefs *refs)
         jobrefs_pack_one(packer, &refs->items[i]);
 }
 
+int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id)
+{
+    pool_fields_t request;
+    msgpack_unpacked answer;
+    *id = ref->id;
+    if (ref->id != 0)
+        return 0;
+    pool_fields_begin(&request);
+    jobrefs_pack_one(pool_fields_packer(&request, "id"), ref);
+    const int rc = remote_call(remote, "status", &request, &answer);
+    *id = pool_field_uint(&answer.data, "id");
+    msgpack_unpacked_destroy(&answer);
+    return rc;
+}
+
 void jobrefs_deinit(struct jobrefs *refs)
 {
     free(refs->items);

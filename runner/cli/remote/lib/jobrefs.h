@@ -2,9 +2,7 @@
 #ifndef JOBREFS_H
 #define JOBREFS_H
 
-#include <msgpack.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "remote.h"
 
 #define JOBREFS_MOST 10000 /* as many as a request may have */
 
@@ -27,6 +25,9 @@ int jobrefs_read(struct jobrefs *refs, const char *verb, int count, char **words
 
 void jobrefs_pack_one(msgpack_packer *packer, const struct jobref *ref);
 void jobrefs_pack(msgpack_packer *packer, const struct jobrefs *refs); /* an array */
+/* The id of a job, which is asked for where ref is a key. 0, or -1 after it has said why not. */
+int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id);
+
 void jobrefs_deinit(struct jobrefs *refs);
 
 #endif

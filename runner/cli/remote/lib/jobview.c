@@ -1,7 +1,5 @@
 #include "jobview.h"
 
-#include "answer.h"
-#include "jobspec.h"
 #include "plain.h"
 #include "quote.h"
 #include "say.h"
@@ -16,7 +14,8 @@ const char *const jobview_titles[] = {">ID", "STATE", "RESULT", ">PEAK", ">TIME"
 
 bool jobview_has_ended(const msgpack_object *job)
 {
-    return answer_is(job, "state", "done") || answer_is(job, "state", "failed") || answer_is(job, "state", "cancelled");
+    return pool_field_is(job, "state", "done") || pool_field_is(job, "state", "failed") ||
+           pool_field_is(job, "state", "cancelled");
 }
 
 static enum grid_colour colour_of(const msgpack_object *job)
@@ -30,7 +29,7 @@ static enum grid_colour colour_of(const msgpack_object *job)
                    {"cancelled", GRID_YELLOW},
                    {"waiting", GRID_DIM}};
     for (size_t i = 0; i < sizeof colours / sizeof colours[0]; i++)
-        if (answer_is(job, "state", colours[i].state))
+        if (pool_field_is(job, "state", colours[i].state))
             return colours[i].colour;
     return GRID_PLAIN;
 }
@@ -38,10 +37,10 @@ static enum grid_colour colour_of(const msgpack_object *job)
 /* What it runs, on one line. */
 static void put_command(struct text *text, const msgpack_object *job)
 {
-    const msgpack_object_array *words = answer_array(job, "command");
-    const msgpack_object_str task = answer_str(job, "task");
-    for (uint32_t i = 0; i < words->size; i++) {
-        const msgpack_object *word = &words->ptr[i];
+    const msgpack_object_array words = pool_field_array(job, "command");
+    const msgpack_object_str task = pool_field_str(job, "task");
+    for (uint32_t i = 0; i < words.size; i++) {
+        const msgpack_object *word = &words.ptr[i];
         text_puts(text, i > 0 ? " " : "");
         if (word->type == MSGPACK_OBJECT_STR)
             quote_line(text, word->via.str.ptr, word->via.str.size);
@@ -55,11 +54,11 @@ static void put_command(struct text *text, const msgpack_object *job)
 /* Whether it was given a name of its own. */
 static bool is_named(const msgpack_object *job)
 {
-    const msgpack_object_str name = answer_str(job, "name"), task = answer_str(job, "task");
-    const msgpack_object_array *words = answer_array(job, "command");
+    const msgpack_object_str name = pool_field_str(job, "name"), task = pool_field_str(job, "task");
+    const msgpack_object_array words = pool_field_array(job, "command");
     msgpack_object_str usual = task;
-    if (words->size > 0 && words->ptr[0].type == MSGPACK_OBJECT_STR) {
-        usual = words->ptr[0].via.str;
+    if (words.size > 0 && words.ptr[0].type == MSGPACK_OBJECT_STR) {
+        usual = words.ptr[0].via.str;
         for (uint32_t i = usual.size; i > 0; i--)
             if (usual.ptr[i - 1] == '/') {
                 usual = (msgpack_object_str){.ptr = usual.ptr + i, .size = usual.size - i};
@@ -72,20 +71,20 @@ static bool is_named(const msgpack_object *job)
 /* A running one's time goes on. Seconds; below 0: it never ran. */
 static double wall_of(const msgpack_object *job)
 {
-    if (answer_is(job, "state", "running") && answer_field(job, "started_at") != NULL)
-        return (double)time(NULL) - answer_double(job, "started_at");
-    return answer_field(job, "wall_seconds") != NULL ? answer_double(job, "wall_seconds") : -1;
+    if (pool_field_is(job, "state", "running") && pool_field(job, "started_at") != NULL)
+        return (double)time(NULL) - pool_field_double(job, "started_at");
+    return pool_field(job, "wall_seconds") != NULL ? pool_field_double(job, "wall_seconds") : -1;
 }
 
 static void add_result(struct grid *grid, const msgpack_object *job)
 {
     char code[16];
-    if (answer_is(job, "outcome", "exited")) {
-        snprintf(code, sizeof code, "exit %lld", (long long)answer_int(job, "exit_code"));
+    if (pool_field_is(job, "outcome", "exited")) {
+        snprintf(code, sizeof code, "exit %lld", (long long)pool_field_int(job, "exit_code"));
         grid_adds(grid, code);
         return;
     }
-    const msgpack_object_str word = answer_str(job, jobview_has_ended(job) ? "outcome" : "waits");
+    const msgpack_object_str word = pool_field_str(job, jobview_has_ended(job) ? "outcome" : "waits");
     grid_add(grid, GRID_PLAIN, word.ptr, word.size);
 }
 
@@ -93,18 +92,18 @@ void jobview_add(struct grid *grid, const msgpack_object *job)
 {
     char cell[64];
     struct text command = {0};
-    const msgpack_object_str state = answer_str(job, "state"), group = answer_str(job, "group");
+    const msgpack_object_str state = pool_field_str(job, "state"), group = pool_field_str(job, "group");
     const double wall = wall_of(job);
-    snprintf(cell, sizeof cell, "%llu", (unsigned long long)answer_uint(job, "id"));
+    snprintf(cell, sizeof cell, "%llu", (unsigned long long)pool_field_uint(job, "id"));
     grid_adds(grid, cell);
     grid_add(grid, colour_of(job), state.ptr, state.size);
     add_result(grid, job);
-    const bool measured = answer_field(job, "peak_memory_bytes") != NULL;
-    grid_adds(grid, measured ? units_format_size(answer_uint(job, "peak_memory_bytes"), cell, sizeof cell) : "-");
+    const bool measured = pool_field(job, "peak_memory_bytes") != NULL;
+    grid_adds(grid, measured ? units_format_size(pool_field_uint(job, "peak_memory_bytes"), cell, sizeof cell) : "-");
     grid_adds(grid, wall >= 0 ? units_format_duration(wall, cell, sizeof cell) : "-");
     grid_add(grid, GRID_PLAIN, group.ptr, group.size);
     if (is_named(job)) {
-        const msgpack_object_str name = answer_str(job, "name");
+        const msgpack_object_str name = pool_field_str(job, "name");
         text_puts(&command, "[");
         text_put(&command, name.ptr, name.size);
         text_puts(&command, "] ");
@@ -117,6 +116,70 @@ void jobview_add(struct grid *grid, const msgpack_object *job)
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
+enum kind { TEXT, NUMBER, FACTOR, SIZE, DURATION, FLAG };
+
+static const struct setting {
+    const char *name, *label;
+    enum kind kind;
+} settings[] = {{"cwd", "directory", TEXT},
+                {"memory", "memory max", SIZE},
+                {"expected", "memory exp", SIZE},
+                {"timeout", "timeout", DURATION},
+                {"kill_after", "kill after", DURATION},
+                {"cpu_time", "CPU limit", DURATION},
+                {"pids", "pids max", NUMBER},
+                {"nofile", "open files", NUMBER},
+                {"nice", "nice", NUMBER},
+                {"output_limit", "output max", SIZE},
+                {"huge_pages", "huge pages", FLAG},
+                {"rerunnable", "rerunnable", FLAG},
+                {"retries", "retries", NUMBER},
+                {"retry_delay", "retried in", DURATION},
+                {"retry_oom", "retry oom", FACTOR},
+                {"after_failure", "after fail", TEXT},
+                {"on_crash", "on crash", TEXT},
+                {"keep", "keep", DURATION}};
+
+/* The value, for people. */
+static void put_value(struct text *line, const msgpack_object *job, const struct setting *setting)
+{
+    char text[64];
+    const msgpack_object_str word = pool_field_str(job, setting->name);
+    switch (setting->kind) {
+    case TEXT:
+        plain_put(line, word.ptr, word.size, SIZE_MAX);
+        break;
+    case NUMBER:
+        text_printf(line, "%lld", (long long)pool_field_int(job, setting->name));
+        break;
+    case FACTOR:
+        text_printf(line, "%g", pool_field_double(job, setting->name));
+        break;
+    case SIZE:
+        text_puts(line, units_format_size(pool_field_uint(job, setting->name), text, sizeof text));
+        break;
+    case DURATION:
+        text_puts(line, units_format_duration(pool_field_double(job, setting->name), text, sizeof text));
+        break;
+    case FLAG:
+        text_puts(line, pool_field_bool(job, setting->name) ? "yes" : "no");
+        break;
+    }
+}
+
+static void print_settings(FILE *file, const msgpack_object *job)
+{
+    struct text line = {0};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (pool_field(job, settings[i].name) == NULL)
+            continue;
+        text_clear(&line);
+        put_value(&line, job, &settings[i]);
+        fprintf(file, "  %-10s %s\n", settings[i].label, line.size > 0 ? line.data : "");
+    }
+    text_deinit(&line);
+}
+
 static void print_plain(FILE *file, const char *label, const char *data, size_t size)
 {
     struct text text = {0};
@@ -128,7 +191,7 @@ static void print_plain(FILE *file, const char *label, const char *data, size_t 
 
 static void print_field(FILE *file, const char *label, const msgpack_object *job, const char *name)
 {
-    const msgpack_object_str value = answer_str(job, name);
+    const msgpack_object_str value = pool_field_str(job, name);
     print_plain(file, label, value.ptr, value.size);
 }
 
@@ -147,8 +210,8 @@ static void print_times(FILE *file, const msgpack_object *job)
     static const char *const labels[] = {"submitted", "not before", "started", "ended"};
     char text[64];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (answer_field(job, names[i]) != NULL)
-            fprintf(file, "  %-10s %s\n", labels[i], format_time(answer_double(job, names[i]), text, sizeof text));
+        if (pool_field(job, names[i]) != NULL)
+            fprintf(file, "  %-10s %s\n", labels[i], format_time(pool_field_double(job, names[i]), text, sizeof text));
 }
 
 static void print_usage(FILE *file, const msgpack_object *job)
@@ -156,16 +219,17 @@ static void print_usage(FILE *file, const msgpack_object *job)
     char text[64];
     if (wall_of(job) >= 0)
         fprintf(file, "  time       %s, CPU %.3f s user, %.3f s system\n",
-                units_format_duration(wall_of(job), text, sizeof text), answer_double(job, "user_seconds"),
-                answer_double(job, "system_seconds"));
-    if (answer_field(job, "peak_memory_bytes") != NULL) {
+                units_format_duration(wall_of(job), text, sizeof text), pool_field_double(job, "user_seconds"),
+                pool_field_double(job, "system_seconds"));
+    if (pool_field(job, "peak_memory_bytes") != NULL) {
         fprintf(file, "  memory     peak %s",
-                units_format_size(answer_uint(job, "peak_memory_bytes"), text, sizeof text));
-        const msgpack_object_str method = answer_str(job, "memory_method");
+                units_format_size(pool_field_uint(job, "peak_memory_bytes"), text, sizeof text));
+        const msgpack_object_str method = pool_field_str(job, "memory_method");
         if (method.size > 0 && method.size < sizeof text)
             fprintf(file, " (%.*s)", (int)method.size, method.ptr);
-        if (answer_uint(job, "memory_limit_bytes") > 0)
-            fprintf(file, ", limit %s", units_format_size(answer_uint(job, "memory_limit_bytes"), text, sizeof text));
+        if (pool_field_uint(job, "memory_limit_bytes") > 0)
+            fprintf(file, ", limit %s",
+                    units_format_size(pool_field_uint(job, "memory_limit_bytes"), text, sizeof text));
         putc('\n', file);
     }
 }
@@ -178,7 +242,7 @@ static void print_counts(FILE *file, const msgpack_object *job)
                                          "had to end", "value", "stdout",     "stderr"};
     char text[64];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const int64_t value = answer_int(job, names[i]);
+        const int64_t value = pool_field_int(job, names[i]);
         if (value == 0)
             continue;
         if (strstr(names[i], "_size") != NULL)
@@ -190,28 +254,28 @@ static void print_counts(FILE *file, const msgpack_object *job)
 
 static void print_left(FILE *file, const msgpack_object *job)
 {
-    if (answer_bool(job, "unkillable"))
+    if (pool_field_bool(job, "unkillable"))
         fprintf(file, "  left       a process that cannot be killed, and may still be there\n");
 }
 
 static void print_after(FILE *file, const msgpack_object *job)
 {
-    const msgpack_object_array *after = answer_array(job, "after");
-    if (after->size == 0)
+    const msgpack_object_array after = pool_field_array(job, "after");
+    if (after.size == 0)
         return;
     fprintf(file, "  after     ");
-    for (uint32_t i = 0; i < after->size; i++)
-        if (after->ptr[i].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-            fprintf(file, " %llu", (unsigned long long)after->ptr[i].via.u64);
+    for (uint32_t i = 0; i < after.size; i++)
+        if (after.ptr[i].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+            fprintf(file, " %llu", (unsigned long long)after.ptr[i].via.u64);
     putc('\n', file);
 }
 
 void jobview_print(FILE *file, const msgpack_object *job)
 {
     struct text text = {0};
-    const msgpack_object_str state = answer_str(job, "state");
+    const msgpack_object_str state = pool_field_str(job, "state");
     plain_put(&text, state.ptr, state.size, SIZE_MAX);
-    fprintf(file, "job %llu: %s\n", (unsigned long long)answer_uint(job, "id"), text.size > 0 ? text.data : "?");
+    fprintf(file, "job %llu: %s\n", (unsigned long long)pool_field_uint(job, "id"), text.size > 0 ? text.data : "?");
     text_clear(&text);
     put_command(&text, job);
     print_plain(file, "command", text.data, text.size);
@@ -220,16 +284,16 @@ void jobview_print(FILE *file, const msgpack_object *job)
     print_field(file, "key", job, "key");
     print_field(file, "group", job, "group");
     print_after(file, job);
-    jobspec_print(file, job);
+    print_settings(file, job);
     print_field(file, "waits for", job, "waits");
     print_field(file, "outcome", job, "outcome");
     print_field(file, "message", job, "message");
-    if (answer_field(job, "exit_code") != NULL)
-        fprintf(file, "  exit code  %lld\n", (long long)answer_int(job, "exit_code"));
+    if (pool_field(job, "exit_code") != NULL)
+        fprintf(file, "  exit code  %lld\n", (long long)pool_field_int(job, "exit_code"));
     print_usage(file, job);
     print_counts(file, job);
     print_left(file, job);
-    if (answer_bool(job, "truncated"))
+    if (pool_field_bool(job, "truncated"))
         fprintf(file, "  truncated  output was dropped\n");
     print_times(file, job);
 }
@@ -239,10 +303,10 @@ void jobview_print(FILE *file, const msgpack_object *job)
 void jobview_complain(const char *verb, const msgpack_object *job)
 {
     struct text name = {0}, message = {0};
-    const msgpack_object_str named = answer_str(job, "name"), said = answer_str(job, "message");
+    const msgpack_object_str named = pool_field_str(job, "name"), said = pool_field_str(job, "message");
     plain_put(&name, named.ptr, named.size, 60);
     plain_put(&message, said.ptr, said.size, SIZE_MAX);
-    say(verb, "job %llu (%s): %s", (unsigned long long)answer_uint(job, "id"), name.size > 0 ? name.data : "?",
+    say(verb, "job %llu (%s): %s", (unsigned long long)pool_field_uint(job, "id"), name.size > 0 ? name.data : "?",
         message.size > 0 ? message.data : "did not succeed");
     text_deinit(&name);
     text_deinit(&message);
@@ -255,8 +319,8 @@ static double time_of(const msgpack_object *event, const msgpack_object *job)
         {"submitted", "submitted_at"}, {"started", "started_at"}, {"ended", "ended_at"}};
     for (size_t i = 0; event->type == MSGPACK_OBJECT_STR && i < sizeof names / sizeof names[0]; i++)
         if (event->via.str.size == strlen(names[i][0]) &&
-            memcmp(event->via.str.ptr, names[i][0], event->via.str.size) == 0 && answer_field(job, names[i][1]) != NULL)
-            return answer_double(job, names[i][1]);
+            memcmp(event->via.str.ptr, names[i][0], event->via.str.size) == 0 && pool_field(job, names[i][1]) != NULL)
+            return pool_field_double(job, names[i][1]);
     return (double)time(NULL);
 }
 
@@ -267,10 +331,10 @@ void jobview_print_event(FILE *file, const msgpack_object *event, const msgpack_
     if (event->type == MSGPACK_OBJECT_STR)
         plain_put(&text, event->via.str.ptr, event->via.str.size, GRID_CELL_MOST);
     fprintf(file, "%s  %-9s  %6llu  ", format_time(time_of(event, job), when, sizeof when),
-            text.size > 0 ? text.data : "?", (unsigned long long)answer_uint(job, "id"));
+            text.size > 0 ? text.data : "?", (unsigned long long)pool_field_uint(job, "id"));
     text_clear(&text);
-    const msgpack_object_str name = answer_str(job, "name"),
-                             ended = answer_str(job, jobview_has_ended(job) ? "message" : "waits");
+    const msgpack_object_str name = pool_field_str(job, "name"),
+                             ended = pool_field_str(job, jobview_has_ended(job) ? "message" : "waits");
     plain_put(&text, name.ptr, name.size, SIZE_MAX);
     if (ended.size > 0) {
         text_puts(&text, ": ");

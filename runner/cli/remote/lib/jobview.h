@@ -4,7 +4,7 @@
 
 #include "grid.h"
 
-#include <msgpack.h>
+#include <reclaim/map.h>
 
 /* The titles of the rows; ended by NULL. */
 extern const char *const jobview_titles[];

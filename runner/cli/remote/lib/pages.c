@@ -1,7 +1,5 @@
 #include "pages.h"
 
-#include "answer.h"
-
 #include <string.h>
 
 #define PAGE 500
@@ -20,33 +18,35 @@ static void pack_states(msgpack_packer *packer, const char *states)
 }
 
 /* after 0: the first page. */
-static void build(struct request *request, const struct pages *pages, uint64_t after, uint64_t limit)
+static void build(pool_fields_t *request, const struct pages *pages, uint64_t after, uint64_t limit)
 {
-    request_begin(request);
+    pool_fields_begin(request);
     if (pages->states != NULL)
-        pack_states(request_field(request, "state"), pages->states);
-    request_text(request, "group", pages->group);
-    request_text(request, "name", pages->name);
-    request_uint(request, "limit", limit);
+        pack_states(pool_fields_packer(request, "state"), pages->states);
+    if (pages->group != NULL)
+        pool_fields_text(request, "group", pages->group);
+    if (pages->name != NULL)
+        pool_fields_text(request, "name", pages->name);
+    pool_fields_uint(request, "limit", limit);
     if (pages->newest > 0)
-        msgpack_pack_true(request_field(request, "newest"));
+        pool_fields_bool(request, "newest", true);
     if (after > 0)
-        request_uint(request, "after", after);
+        pool_fields_uint(request, "after", after);
 }
 
-int pages_each(struct remote *remote, const struct pages *pages,
-               int (*each)(void *user, const msgpack_object_array *jobs), void *user)
+int pages_each(struct remote *remote, const struct pages *pages, int (*each)(void *user, msgpack_object_array jobs),
+               void *user)
 {
     uint64_t left = pages->newest > 0 ? pages->newest : UINT64_MAX, next = 0;
     int rc = 0;
     do {
-        struct request request;
+        pool_fields_t request;
         msgpack_unpacked answer;
         build(&request, pages, next, left < PAGE ? left : PAGE);
         rc = remote_call(remote, "list", &request, &answer);
-        const msgpack_object_array *jobs = answer_array(&answer.data, "jobs");
-        next = answer_uint(&answer.data, "next");
-        left -= jobs->size < left ? jobs->size : left;
+        const msgpack_object_array jobs = pool_field_array(&answer.data, "jobs");
+        next = pool_field_uint(&answer.data, "next");
+        left -= jobs.size < left ? jobs.size : left;
         if (rc == 0)
             rc = each(user, jobs);
         msgpack_unpacked_destroy(&answer);

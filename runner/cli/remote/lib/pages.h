@@ -12,7 +12,7 @@ struct pages {
 
 /* Calls each for every page. The jobs are *borrowed*; each may make no call on the connection; what it returns
  * other than 0 ends the walk and is returned. 0, or -1 after it has said what is wrong. */
-int pages_each(struct remote *remote, const struct pages *pages,
-               int (*each)(void *user, const msgpack_object_array *jobs), void *user);
+int pages_each(struct remote *remote, const struct pages *pages, int (*each)(void *user, msgpack_object_array jobs),
+               void *user);
 
 #endif

@@ -1,8 +1,6 @@
 #include "patience.h"
 
-#include "answer.h"
 #include "await.h"
-#include "clock.h"
 #include "outcome.h"
 #include "say.h"
 
@@ -35,13 +33,13 @@ static bool may_pass(int code)
 /* Whose jobs they are; 0: not told. */
 static int ask_store(struct patience *patience, uint64_t *store)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
-    request_begin(&request);
+    pool_fields_begin(&request);
     patience->remote->error = &patience->error;
     const int rc = remote_call(patience->remote, "hello", &request, &answer);
     patience->remote->error = NULL;
-    *store = answer_uint(&answer.data, "store");
+    *store = pool_field_uint(&answer.data, "store");
     msgpack_unpacked_destroy(&answer);
     return rc;
 }
@@ -53,7 +51,7 @@ struct patience patience_begin(struct remote *remote, const char *left)
     return patience;
 }
 
-int patience_call(struct patience *patience, const char *method, struct request *request, msgpack_unpacked *answer)
+int patience_call(struct patience *patience, const char *method, pool_fields_t *request, msgpack_unpacked *answer)
 {
     patience->error = (pool_error_t){0};
     patience->remote->error = &patience->error;
@@ -90,7 +88,7 @@ static int refuse(const struct patience *patience)
 
 static void begin_outage(struct patience *patience)
 {
-    patience->gone_at = clock_ms();
+    patience->gone_at = remote_now_ms();
     patience->tries = 0;
     if (!patience->is_quiet)
         say(patience->remote->verb, "%s: waiting for it to come back, a minute at most", patience->error.message);
@@ -107,7 +105,7 @@ static int reopen(struct patience *patience)
         rc = patience->error.code;
     if (rc < 0)
         return may_pass(rc) ? 0 : -1;
-    patience->back_at = clock_ms();
+    patience->back_at = remote_now_ms();
     if (store == 0 || patience->store == 0 || store == patience->store)
         return 1;
     snprintf(patience->error.message, sizeof patience->error.message,
@@ -120,7 +118,7 @@ static int pause_between(struct patience *patience)
 {
     const int64_t end_at = patience->gone_at + PATIENCE_MS;
     const bool is_limited = patience->until_ms >= 0 && patience->until_ms < end_at;
-    const int64_t left = (is_limited ? patience->until_ms : end_at) - clock_ms();
+    const int64_t left = (is_limited ? patience->until_ms : end_at) - remote_now_ms();
     const int64_t pause = patience_pause_ms(patience->tries++);
     if (left > 0)
         poll(NULL, 0, (int)(pause < left ? pause : left)); /* a signal that is handled makes it shorter, that is all */
@@ -136,7 +134,7 @@ int patience_renew(struct patience *patience)
     const int code = patience->error.code;
     if (patience->gives_up || (!patience_is_lost(code) && !(patience->back_at > 0 && code == -EUSERS)))
         return refuse(patience);
-    if (patience->gone_at == 0 || clock_ms() - patience->back_at > STEADY_MS)
+    if (patience->gone_at == 0 || remote_now_ms() - patience->back_at > STEADY_MS)
         begin_outage(patience);
     for (;;) {
         const int over = pause_between(patience);

@@ -13,15 +13,15 @@
 struct patience {
     struct remote *remote; /* whose connection is opened anew */
     const char *left;      /* *borrowed*: "job 7 is", for "... still on its disk", where it does not come back; NULL */
-    int64_t until_ms;      /* clock_ms: how long the caller waits; -1: for ever */
+    int64_t until_ms;      /* remote_now_ms: how long the caller waits; -1: for ever */
     int refused;           /* the exit code where the daemon refuses */
     bool gives_up;         /* a connection that is lost is an error as others are */
     bool is_quiet;         /* nothing is said: errors are left in `error` */
     pool_error_t error;    /* of the last call; code 0: it went well */
     /* its own */
     uint64_t store;  /* whose jobs they are; 0: not told */
-    int64_t gone_at; /* clock_ms: since when it is, or was last, gone; 0: never */
-    int64_t back_at; /* clock_ms: of the last connection; 0: it is the first one */
+    int64_t gone_at; /* remote_now_ms: since when it is, or was last, gone; 0: never */
+    int64_t back_at; /* remote_now_ms: of the last connection; 0: it is the first one */
     unsigned tries;  /* since gone_at */
 };
 
@@ -29,7 +29,7 @@ struct patience {
 struct patience patience_begin(struct remote *remote, const char *left);
 
 /* remote_call, but an error is not said. */
-int patience_call(struct patience *patience, const char *method, struct request *request, msgpack_unpacked *answer);
+int patience_call(struct patience *patience, const char *method, pool_fields_t *request, msgpack_unpacked *answer);
 
 /* After a call that has failed. 0: the daemon was gone, and is back: ask again. Else the exit code to end with, after
  * it has said why: `refused`; AWAIT_TIMED_OUT, where until_ms came first; PATIENCE_GONE, where the daemon is not back

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct remote_options remote_options;
 
@@ -47,52 +48,18 @@ void remote_close(struct remote *remote)
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-static void pack_text(msgpack_packer *packer, const char *text)
+int remote_call(struct remote *remote, const char *method, pool_fields_t *params, msgpack_unpacked *answer)
 {
-    msgpack_pack_str_with_body(packer, text, strlen(text));
-}
-
-void request_begin(struct request *request)
-{
-    static const char header[] = {(char)0xdf, 0, 0, 0, 0}; /* map 32, whose size is written over it at the end */
-    request->count = 0;
-    msgpack_sbuffer_init(&request->buffer);
-    msgpack_packer_init(&request->packer, &request->buffer, msgpack_sbuffer_write);
-    msgpack_sbuffer_write(&request->buffer, header, sizeof header);
-}
-
-msgpack_packer *request_field(struct request *request, const char *name)
-{
-    request->count++;
-    pack_text(&request->packer, name);
-    return &request->packer;
-}
-
-void request_text(struct request *request, const char *name, const char *text)
-{
-    if (text != NULL)
-        pack_text(request_field(request, name), text);
-}
-
-void request_uint(struct request *request, const char *name, uint64_t value)
-{
-    msgpack_pack_uint64(request_field(request, name), value);
-}
-
-int remote_call(struct remote *remote, const char *method, struct request *request, msgpack_unpacked *answer)
-{
-    pool_bytes_t result;
-    pool_error_t error;
+    pool_bytes_t map = {0}, result;
+    pool_error_t error = {.code = -ENOMEM, .message = "no memory for the request, or its answer"};
     msgpack_unpacked_init(answer);
-    for (size_t i = 0; i < 4 && request->buffer.size > 4; i++)
-        request->buffer.data[1 + i] = (char)(request->count >> (24 - 8 * i));
-    const pool_bytes_t params = {request->buffer.data, request->buffer.size};
-    int rc = pool_client_call(remote->client, method, params, &result, &error);
-    msgpack_sbuffer_destroy(&request->buffer);
-    if (rc == 0 && msgpack_unpack_next(answer, result.data, result.size, NULL) != MSGPACK_UNPACK_SUCCESS) {
-        snprintf(error.message, sizeof error.message, "%s", strerror(ENOMEM));
-        rc = error.code = -ENOMEM;
-    }
+    int rc = params != NULL ? pool_fields_end(params, &map) : 0;
+    if (rc == 0)
+        rc = pool_client_call(remote->client, method, map, &result, &error);
+    if (params != NULL)
+        pool_fields_free(params);
+    if (rc == 0 && msgpack_unpack_next(answer, result.data, result.size, NULL) != MSGPACK_UNPACK_SUCCESS)
+        rc = -ENOMEM;
     if (rc < 0 && remote->error != NULL)
         *remote->error = error;
     else if (rc < 0)
@@ -100,10 +67,10 @@ int remote_call(struct remote *remote, const char *method, struct request *reque
     return rc < 0 ? -1 : 0;
 }
 
-int remote_order(struct remote *remote, const char *method, struct request *request)
+int remote_order(struct remote *remote, const char *method, pool_fields_t *params)
 {
     msgpack_unpacked answer;
-    const int rc = remote_call(remote, method, request, &answer);
+    const int rc = remote_call(remote, method, params, &answer);
     msgpack_unpacked_destroy(&answer);
     return rc;
 }
@@ -129,4 +96,11 @@ int remote_finish(struct remote *remote, int code)
         return code;
     say(remote->verb, "standard output: %s", strerror(errno));
     return OUTCOME_OWN_FAILURE;
+}
+
+int64_t remote_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

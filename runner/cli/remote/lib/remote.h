@@ -1,11 +1,11 @@
-/* remote.h - a verb's connection to reclaimd: requests built, answers read, failures said. */
+/* remote.h - a verb's connection to reclaimd. Failures are printed. */
 #ifndef REMOTE_H
 #define REMOTE_H
 
 #include "table.h"
 
-#include <msgpack.h>
 #include <reclaim/client.h>
+#include <reclaim/map.h>
 #include <stdbool.h>
 
 struct remote {
@@ -29,28 +29,19 @@ int remote_read(const struct table *table, int *argc, char ***argv, void *contex
 int remote_open(struct remote *remote, const char *verb);
 void remote_close(struct remote *remote);
 
-/* Fields of a request: a map. */
-struct request {
-    msgpack_sbuffer buffer;
-    msgpack_packer packer;
-    uint32_t count;
-};
-void request_begin(struct request *request);
-msgpack_packer *request_field(struct request *request, const char *name);       /* its value is packed next */
-void request_text(struct request *request, const char *name, const char *text); /* NULL: not given */
-void request_uint(struct request *request, const char *name, uint64_t value);
+/* Calls a method with params (*takes*; NULL: none). 0, or -1 after it has said why not. answer is the caller's for
+ * msgpack_unpacked_destroy in any case, and borrows from the connection until the next call. */
+int remote_call(struct remote *remote, const char *method, pool_fields_t *params, msgpack_unpacked *answer);
 
-/* Sends it (*takes*). 0, or -1 after it has said what is wrong. answer is the caller's for msgpack_unpacked_destroy in
- * any case, and borrows from the connection until the next call. */
-int remote_call(struct remote *remote, const char *method, struct request *request, msgpack_unpacked *answer);
-
-/* The same, when nothing of the answer is wanted. */
-int remote_order(struct remote *remote, const char *method, struct request *request);
+/* The same, without the answer. */
+int remote_order(struct remote *remote, const char *method, pool_fields_t *params);
 
 /* An object as a line of JSON on standard output. 0, or -1 after it has said why not. */
 int remote_print_json(const struct remote *remote, const msgpack_object *object);
 
 /* Ends a verb: closes the connection, and sees that what was printed is written. Returns code, or that of a failure. */
 int remote_finish(struct remote *remote, int code);
+
+int64_t remote_now_ms(void); /* CLOCK_MONOTONIC */
 
 #endif

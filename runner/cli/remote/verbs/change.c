@@ -1,5 +1,4 @@
 /* change.c - verbs that change jobs: cancel, retry, remove, set; and those that hold a group up: pause, resume. */
-#include "answer.h"
 #include "jobrefs.h"
 #include "outcome.h"
 #include "pages.h"
@@ -13,14 +12,14 @@ static const struct table_option *const plain_groups[] = {remote_table, NULL};
 #define JOBS_HELP "JOB: an id, a range 3-7, a list 1,2, or a key. Changes all of them, or none."
 
 /* Sends `method` for jobs, with what `request` has already (*takes* both). The exit code. */
-static int order_jobs(const char *method, struct request *request, struct jobrefs *refs)
+static int order_jobs(const char *method, pool_fields_t *request, struct jobrefs *refs)
 {
     struct remote remote;
     int code = OUTCOME_OWN_FAILURE;
-    jobrefs_pack(request_field(request, "ids"), refs);
+    jobrefs_pack(pool_fields_packer(request, "ids"), refs);
     jobrefs_deinit(refs);
     if (remote_open(&remote, method) < 0) {
-        msgpack_sbuffer_destroy(&request->buffer);
+        pool_fields_free(request);
         return code;
     }
     if (remote_order(&remote, method, request) == 0)
@@ -32,7 +31,7 @@ static int order_jobs(const char *method, struct request *request, struct jobref
 static int change_main(const struct table *table, int argc, char **argv)
 {
     struct jobrefs refs = {0};
-    struct request request;
+    pool_fields_t request;
     int code;
     if (remote_read(table, &argc, &argv, NULL, &code) < 0)
         return code;
@@ -40,7 +39,7 @@ static int change_main(const struct table *table, int argc, char **argv)
         jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
-    request_begin(&request);
+    pool_fields_begin(&request);
     return order_jobs(table->verb, &request, &refs);
 }
 
@@ -76,27 +75,27 @@ struct removal {
     bool ended; /* all jobs that have ended */
 };
 
-static int collect(void *user, const msgpack_object_array *jobs)
+static int collect(void *user, msgpack_object_array jobs)
 {
-    struct request *request = user;
-    request_begin(request);
-    msgpack_packer *packer = request_field(request, "ids");
-    msgpack_pack_array(packer, jobs->size);
-    for (uint32_t i = 0; i < jobs->size; i++)
-        msgpack_pack_uint64(packer, answer_uint(&jobs->ptr[i], "id"));
-    return jobs->size > 0 ? 1 : 0; /* this page is enough: what it has is removed before the next is asked for */
+    pool_fields_t *request = user;
+    pool_fields_begin(request);
+    msgpack_packer *packer = pool_fields_packer(request, "ids");
+    msgpack_pack_array(packer, jobs.size);
+    for (uint32_t i = 0; i < jobs.size; i++)
+        msgpack_pack_uint64(packer, pool_field_uint(&jobs.ptr[i], "id"));
+    return jobs.size > 0 ? 1 : 0; /* this page is enough: what it has is removed before the next is asked for */
 }
 
 static int remove_ended(struct remote *remote)
 {
     const struct pages pages = {.states = "done,failed,cancelled"};
     for (;;) {
-        struct request request;
+        pool_fields_t request;
         const int rc = pages_each(remote, &pages, collect, &request);
         if (rc < 0)
             return -1;
         if (rc == 0) { /* the list was empty */
-            msgpack_sbuffer_destroy(&request.buffer);
+            pool_fields_free(&request);
             return 0;
         }
         if (remote_order(remote, "remove", &request) < 0)
@@ -121,7 +120,7 @@ int remove_main(int argc, char **argv)
     };
     struct removal removal = {0};
     struct jobrefs refs = {0};
-    struct request request;
+    pool_fields_t request;
     struct remote remote;
     int code;
     if (remote_read(&table, &argc, &argv, &removal, &code) < 0)
@@ -137,7 +136,7 @@ int remove_main(int argc, char **argv)
         jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
-    request_begin(&request);
+    pool_fields_begin(&request);
     return order_jobs(table.verb, &request, &refs);
 }
 
@@ -168,7 +167,7 @@ int set_main(int argc, char **argv)
     };
     struct set set = {.priority = NOT_GIVEN};
     struct jobrefs refs = {0};
-    struct request request;
+    pool_fields_t request;
     int code;
     if (remote_read(&table, &argc, &argv, &set, &code) < 0)
         return code;
@@ -179,10 +178,11 @@ int set_main(int argc, char **argv)
         jobrefs_deinit(&refs);
         return OUTCOME_OWN_FAILURE;
     }
-    request_begin(&request);
-    request_text(&request, "group", set.group);
+    pool_fields_begin(&request);
+    if (set.group != NULL)
+        pool_fields_text(&request, "group", set.group);
     if (set.priority != NOT_GIVEN)
-        msgpack_pack_int64(request_field(&request, "priority"), set.priority);
+        pool_fields_int(&request, "priority", set.priority);
     return order_jobs(table.verb, &request, &refs);
 }
 
@@ -191,7 +191,7 @@ int set_main(int argc, char **argv)
 static int hold_main(const struct table *table, int argc, char **argv)
 {
     struct remote remote;
-    struct request request;
+    pool_fields_t request;
     int code;
     if (remote_read(table, &argc, &argv, NULL, &code) < 0)
         return code;
@@ -199,8 +199,9 @@ static int hold_main(const struct table *table, int argc, char **argv)
         say(table->verb, "one group at a time, or none for all");
     if (argc > 1 || remote_open(&remote, table->verb) < 0)
         return OUTCOME_OWN_FAILURE;
-    request_begin(&request);
-    request_text(&request, "group", argc == 1 ? argv[0] : NULL);
+    pool_fields_begin(&request);
+    if (argc == 1)
+        pool_fields_text(&request, "group", argv[0]);
     return remote_finish(&remote, remote_order(&remote, table->verb, &request) < 0 ? OUTCOME_OWN_FAILURE : 0);
 }
 

@@ -1,5 +1,4 @@
 /* daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it. */
-#include "answer.h"
 #include "daemon_start.h"
 #include "outcome.h"
 #include "say.h"
@@ -42,11 +41,11 @@ static const struct table table = {
 
 static bool ask_for_pid(struct remote *remote, pid_t *pid)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
-    request_begin(&request);
+    pool_fields_begin(&request);
     const int rc = remote_call(remote, "stats", &request, &answer);
-    *pid = (pid_t)answer_uint(&answer.data, "pid");
+    *pid = (pid_t)pool_field_uint(&answer.data, "pid");
     msgpack_unpacked_destroy(&answer);
     return rc == 0 && *pid > 0;
 }

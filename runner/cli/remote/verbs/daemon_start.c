@@ -1,6 +1,5 @@
 #include "daemon_start.h"
 
-#include "clock.h"
 #include "program.h"
 #include "remote.h"
 #include "say.h"
@@ -178,10 +177,10 @@ static void end_daemon(struct pollfd *gone, pid_t pid)
 /* Until one answers, or it is gone. */
 static int await_answer(const struct daemon *daemon, pid_t pid, int64_t timeout_ms)
 {
-    const int64_t end = clock_ms() + timeout_ms;
+    const int64_t end = remote_now_ms() + timeout_ms;
     struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     bool answered = false;
-    while (!(answered = answers(daemon)) && clock_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
+    while (!(answered = answers(daemon)) && remote_now_ms() < end && poll(&gone, 1, LOOK_MS) <= 0)
         continue;
     if (!answered && gone.revents == 0) {
         char what[64];

@@ -1,5 +1,4 @@
 /* drain.c - `reclaim drain` and `reclaim shutdown`: the end of work, and of the daemon. */
-#include "answer.h"
 #include "limit.h"
 #include "outcome.h"
 #include "remote.h"
@@ -32,13 +31,13 @@ static const struct table table = {
 /* 1: none is left; 0: some are. */
 static int is_empty(struct remote *remote)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
-    request_begin(&request);
+    pool_fields_begin(&request);
     int rc = remote_call(remote, "stats", &request, &answer);
-    const msgpack_object *jobs = answer_field(&answer.data, "jobs");
+    const msgpack_object *jobs = pool_field(&answer.data, "jobs");
     if (rc == 0 && jobs != NULL)
-        rc = answer_uint(jobs, "running") + answer_uint(jobs, "queued") + answer_uint(jobs, "waiting") == 0;
+        rc = pool_field_uint(jobs, "running") + pool_field_uint(jobs, "queued") + pool_field_uint(jobs, "waiting") == 0;
     msgpack_unpacked_destroy(&answer);
     return rc;
 }
@@ -46,8 +45,8 @@ static int is_empty(struct remote *remote)
 /* Looks whenever a job has ended. */
 static int wait_until_empty(struct remote *remote)
 {
-    struct request request;
-    request_begin(&request);
+    pool_fields_t request;
+    pool_fields_begin(&request);
     int rc = remote_order(remote, "subscribe", &request);
     while (rc == 0 && (rc = is_empty(remote)) == 0) {
         pool_bytes_t event;
@@ -65,7 +64,7 @@ int drain_main(int argc, char **argv)
 {
     struct drain drain = {0};
     struct remote remote;
-    struct request request;
+    pool_fields_t request;
     int code;
     if (remote_read(&table, &argc, &argv, &drain, &code) < 0)
         return code;
@@ -75,9 +74,9 @@ int drain_main(int argc, char **argv)
     }
     if (remote_open(&remote, table.verb) < 0)
         return OUTCOME_OWN_FAILURE;
-    request_begin(&request);
+    pool_fields_begin(&request);
     if (drain.off)
-        msgpack_pack_true(request_field(&request, "off"));
+        pool_fields_bool(&request, "off", true);
     int rc = remote_order(&remote, "drain", &request);
     if (rc == 0 && drain.wait)
         rc = wait_until_empty(&remote);

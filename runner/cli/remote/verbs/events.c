@@ -1,5 +1,4 @@
 /* events.c - `reclaim events`: a line for whatever happens to jobs, until it is stopped. */
-#include "answer.h"
 #include "jobrefs.h"
 #include "jobview.h"
 #include "outcome.h"
@@ -42,7 +41,7 @@ static int print_event(const struct remote *remote, pool_bytes_t bytes)
     } else if (remote_options.json)
         rc = remote_print_json(remote, &event.data);
     else {
-        const msgpack_object *what = answer_field(&event.data, "event"), *job = answer_field(&event.data, "job");
+        const msgpack_object *what = pool_field(&event.data, "event"), *job = pool_field(&event.data, "job");
         jobview_print_event(stdout, what != NULL ? what : &none, job != NULL ? job : &none);
     }
     msgpack_unpacked_destroy(&event);
@@ -51,12 +50,13 @@ static int print_event(const struct remote *remote, pool_bytes_t bytes)
 
 static int subscribe(struct patience *patience, const struct events *events)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
-    request_begin(&request);
-    request_text(&request, "group", events->group);
+    pool_fields_begin(&request);
+    if (events->group != NULL)
+        pool_fields_text(&request, "group", events->group);
     if (events->refs.count > 0)
-        jobrefs_pack(request_field(&request, "ids"), &events->refs);
+        jobrefs_pack(pool_fields_packer(&request, "ids"), &events->refs);
     const int rc = patience_call(patience, "subscribe", &request, &answer);
     msgpack_unpacked_destroy(&answer);
     return rc;

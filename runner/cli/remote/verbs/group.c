@@ -1,5 +1,4 @@
 /* group.c - `reclaim group`: how many jobs of a group run at once. */
-#include "answer.h"
 #include "outcome.h"
 #include "say.h"
 #include "stats.h"
@@ -37,25 +36,25 @@ static const struct table table = {
 
 static int show_groups(struct remote *remote)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
-    request_begin(&request);
+    pool_fields_begin(&request);
     int rc = remote_call(remote, "stats", &request, &answer);
-    const msgpack_object_array *list = answer_array(&answer.data, "groups");
+    const msgpack_object_array list = pool_field_array(&answer.data, "groups");
     if (rc == 0 && !remote_options.json)
         rc = stats_print_groups(&answer.data);
-    for (uint32_t i = 0; rc == 0 && remote_options.json && i < list->size; i++)
-        rc = remote_print_json(remote, &list->ptr[i]);
+    for (uint32_t i = 0; rc == 0 && remote_options.json && i < list.size; i++)
+        rc = remote_print_json(remote, &list.ptr[i]);
     msgpack_unpacked_destroy(&answer);
     return rc;
 }
 
 static int limit_group(struct remote *remote, const struct group *group, const char *name)
 {
-    struct request request;
-    request_begin(&request);
-    request_text(&request, "name", name);
-    msgpack_packer *packer = request_field(&request, "limit");
+    pool_fields_t request;
+    pool_fields_begin(&request);
+    pool_fields_text(&request, "name", name);
+    msgpack_packer *packer = pool_fields_packer(&request, "limit");
     if (group->limit > 0)
         msgpack_pack_int64(packer, group->limit);
     else

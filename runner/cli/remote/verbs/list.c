@@ -30,13 +30,13 @@ static const struct table table = {
     .anywhere = true,
 };
 
-static int print_page(void *user, const msgpack_object_array *jobs)
+static int print_page(void *user, msgpack_object_array jobs)
 {
     struct list *list = user;
-    for (uint32_t i = 0; i < jobs->size; i++)
+    for (uint32_t i = 0; i < jobs.size; i++)
         if (!remote_options.json)
-            jobview_add(&list->grid, &jobs->ptr[i]);
-        else if (remote_print_json(&list->remote, &jobs->ptr[i]) < 0)
+            jobview_add(&list->grid, &jobs.ptr[i]);
+        else if (remote_print_json(&list->remote, &jobs.ptr[i]) < 0)
             return -1;
     if (!remote_options.json && grid_print(&list->grid, stdout) < 0) {
         say("list", "no memory for a page of jobs");

@@ -2,7 +2,6 @@
 #include "await.h"
 #include "follow.h"
 #include "outcome.h"
-#include "resolve.h"
 #include "say.h"
 #include "verbs.h"
 
@@ -33,7 +32,7 @@ static int copy(struct remote *remote, const struct jobref *ref, struct logs *lo
 {
     char left[160];
     const struct jobrefs refs = {.items = (struct jobref *)ref, .count = 1};
-    if (resolve_id(remote, ref, &logs->output.id) < 0)
+    if (jobrefs_resolve(remote, ref, &logs->output.id) < 0)
         return OUTCOME_OWN_FAILURE;
     struct patience patience = patience_begin(remote, await_left(&refs, left));
     int code;

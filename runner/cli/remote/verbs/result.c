@@ -4,7 +4,6 @@
 #include "outfile.h"
 #include "program.h"
 #include "remote.h"
-#include "resolve.h"
 #include "say.h"
 #include "value.h"
 #include "verbs.h"
@@ -83,7 +82,7 @@ static int show(struct remote *remote, const struct jobref *ref, struct result *
     uint64_t id;
     pool_error_t error;
     pool_client_status_t status;
-    if (resolve_id(remote, ref, &id) < 0)
+    if (jobrefs_resolve(remote, ref, &id) < 0)
         return OUTCOME_OWN_FAILURE;
     if (pool_client_result(remote->client, id, 0, &result->data, &result->size, &error) < 0 ||
         (result->data == NULL && pool_client_status(remote->client, id, &status, &error) < 0)) {

@@ -2,9 +2,9 @@
 
 int shutdown_order(struct remote *remote, int64_t timeout_ms)
 {
-    struct request request;
-    request_begin(&request);
+    pool_fields_t request;
+    pool_fields_begin(&request);
     if (timeout_ms >= 0)
-        msgpack_pack_double(request_field(&request, "drain_timeout"), (double)timeout_ms / 1000);
+        pool_fields_double(&request, "drain_timeout", (double)timeout_ms / 1000);
     return remote_order(remote, "shutdown", &request);
 }

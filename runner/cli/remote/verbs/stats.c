@@ -1,7 +1,6 @@
 /* stats.c - `reclaim stats`: what reclaimd says of itself. */
 #include "stats.h"
 
-#include "answer.h"
 #include "grid.h"
 #include "outcome.h"
 #include "plain.h"
@@ -14,21 +13,21 @@
 
 static unsigned long long number(const msgpack_object *map, const char *name)
 {
-    return (unsigned long long)answer_uint(map, name);
+    return (unsigned long long)pool_field_uint(map, name);
 }
 
 static void print_state(const msgpack_object *stats)
 {
-    const msgpack_object_str reason = answer_str(stats, "read_only"), version = answer_str(stats, "version");
+    const msgpack_object_str reason = pool_field_str(stats, "read_only"), version = pool_field_str(stats, "version");
     char text[64];
     struct text plain = {0};
     plain_put(&plain, version.ptr, version.size, GRID_CELL_MOST);
     printf("reclaimd %s, pid %llu, up %s, %llu workers, %llu clients", plain.size > 0 ? plain.data : "",
-           number(stats, "pid"), units_format_duration(answer_double(stats, "uptime_seconds"), text, sizeof text),
+           number(stats, "pid"), units_format_duration(pool_field_double(stats, "uptime_seconds"), text, sizeof text),
            number(stats, "workers"), number(stats, "clients"));
-    if (answer_bool(stats, "paused"))
+    if (pool_field_bool(stats, "paused"))
         printf(", paused");
-    if (answer_bool(stats, "draining"))
+    if (pool_field_bool(stats, "draining"))
         printf(", draining: no new jobs");
     putchar('\n');
     text_clear(&plain);
@@ -40,7 +39,7 @@ static void print_state(const msgpack_object *stats)
 
 static void print_jobs(const msgpack_object *stats)
 {
-    const msgpack_object *jobs = answer_field(stats, "jobs");
+    const msgpack_object *jobs = pool_field(stats, "jobs");
     if (jobs != NULL)
         printf("jobs: %llu running, %llu queued, %llu waiting; %llu done, %llu failed, %llu cancelled\n",
                number(jobs, "running"), number(jobs, "queued"), number(jobs, "waiting"), number(jobs, "done"),
@@ -50,18 +49,18 @@ static void print_jobs(const msgpack_object *stats)
 static void print_memory(const msgpack_object *stats)
 {
     static const char *const names[] = {"budget", "reserved", "available", "workers", "host"};
-    const msgpack_object *memory = answer_field(stats, "memory");
+    const msgpack_object *memory = pool_field(stats, "memory");
     char text[64];
     if (memory == NULL)
         return;
-    const msgpack_object_str method = answer_str(memory, "method");
+    const msgpack_object_str method = pool_field_str(memory, "method");
     struct text plain = {0};
     plain_put(&plain, method.ptr, method.size, GRID_CELL_MOST);
     printf("memory (%s):", plain.size > 0 ? plain.data : "?");
     text_deinit(&plain);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         printf("%s %s %s", i > 0 ? "," : "", names[i],
-               units_format_size(answer_uint(memory, names[i]), text, sizeof text));
+               units_format_size(pool_field_uint(memory, names[i]), text, sizeof text));
     putchar('\n');
 }
 
@@ -69,24 +68,24 @@ int stats_print_groups(const msgpack_object *stats)
 {
     static const char *const titles[] = {"GROUP", ">LIMIT", "STATE", ">RUNNING", ">QUEUED", ">WAITING", NULL};
     static const char *const counts[] = {"running", "queued", "waiting"};
-    const msgpack_object_array *list = answer_array(stats, "groups");
+    const msgpack_object_array list = pool_field_array(stats, "groups");
     struct grid grid;
     char cell[32];
     grid_begin(&grid, titles);
-    for (uint32_t i = 0; i < list->size; i++) {
-        const msgpack_object *group = &list->ptr[i];
-        const msgpack_object_str name = answer_str(group, "name");
+    for (uint32_t i = 0; i < list.size; i++) {
+        const msgpack_object *group = &list.ptr[i];
+        const msgpack_object_str name = pool_field_str(group, "name");
         grid_add(&grid, GRID_PLAIN, name.ptr, name.size);
         snprintf(cell, sizeof cell, "%llu", number(group, "limit"));
-        grid_adds(&grid, answer_uint(group, "limit") > 0 ? cell : "-");
-        const bool paused = answer_bool(group, "paused");
+        grid_adds(&grid, pool_field_uint(group, "limit") > 0 ? cell : "-");
+        const bool paused = pool_field_bool(group, "paused");
         grid_add(&grid, paused ? GRID_YELLOW : GRID_PLAIN, paused ? "paused" : "open", paused ? 6 : 4);
         for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
             snprintf(cell, sizeof cell, "%llu", number(group, counts[k]));
             grid_adds(&grid, cell);
         }
     }
-    const int rc = list->size > 0 ? grid_print(&grid, stdout) : 0;
+    const int rc = list.size > 0 ? grid_print(&grid, stdout) : 0;
     grid_deinit(&grid);
     if (rc < 0)
         say(NULL, "no memory for a table of groups");
@@ -97,10 +96,10 @@ int stats_print_groups(const msgpack_object *stats)
 
 int stats_show(struct remote *remote, bool in_short)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
     char text[64];
-    request_begin(&request);
+    pool_fields_begin(&request);
     int rc = remote_call(remote, "stats", &request, &answer);
     if (rc == 0 && remote_options.json)
         rc = remote_print_json(remote, &answer.data);
@@ -110,7 +109,7 @@ int stats_show(struct remote *remote, bool in_short)
         if (!in_short) {
             print_memory(&answer.data);
             printf("store: %s; %llu workers started, %llu evictions, %llu fork servers lost\n\n",
-                   units_format_size(answer_uint(&answer.data, "store_bytes"), text, sizeof text),
+                   units_format_size(pool_field_uint(&answer.data, "store_bytes"), text, sizeof text),
                    number(&answer.data, "workers_started"), number(&answer.data, "evictions"),
                    number(&answer.data, "fork_servers_lost"));
             rc = stats_print_groups(&answer.data);

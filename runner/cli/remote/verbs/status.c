@@ -1,5 +1,4 @@
 /* status.c - `reclaim status`: the daemon and what it does, or some jobs whole. */
-#include "answer.h"
 #include "jobrefs.h"
 #include "jobview.h"
 #include "outcome.h"
@@ -27,10 +26,10 @@ static const struct table table = {
 
 static int show_job(struct remote *remote, const struct jobref *ref)
 {
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
-    request_begin(&request);
-    jobrefs_pack_one(request_field(&request, "id"), ref);
+    pool_fields_begin(&request);
+    jobrefs_pack_one(pool_fields_packer(&request, "id"), ref);
     int rc = remote_call(remote, "status", &request, &answer);
     if (rc == 0 && remote_options.json)
         rc = remote_print_json(remote, &answer.data);
@@ -52,24 +51,24 @@ static int show_jobs(struct remote *remote, const struct jobrefs *refs)
 static int add_jobs(struct remote *remote, struct grid *grid, bool running)
 {
     static const char *const others[] = {"waiting", "queued", "done", "failed", "cancelled"};
-    struct request request;
+    pool_fields_t request;
     msgpack_unpacked answer;
-    request_begin(&request);
-    msgpack_packer *packer = request_field(&request, "state");
+    pool_fields_begin(&request);
+    msgpack_packer *packer = pool_fields_packer(&request, "state");
     msgpack_pack_array(packer, running ? 1 : sizeof others / sizeof others[0]);
     if (running)
         msgpack_pack_str_with_body(packer, "running", 7);
     for (size_t i = 0; !running && i < sizeof others / sizeof others[0]; i++)
         msgpack_pack_str_with_body(packer, others[i], strlen(others[i]));
-    request_uint(&request, "limit", running ? RUNNING_MOST : RECENT);
-    msgpack_pack_true(request_field(&request, "newest"));
+    pool_fields_uint(&request, "limit", running ? RUNNING_MOST : RECENT);
+    pool_fields_bool(&request, "newest", true);
     const int rc = remote_call(remote, "list", &request, &answer);
-    const msgpack_object_array *jobs = answer_array(&answer.data, "jobs");
-    for (uint32_t i = 0; rc == 0 && i < jobs->size; i++)
+    const msgpack_object_array jobs = pool_field_array(&answer.data, "jobs");
+    for (uint32_t i = 0; rc == 0 && i < jobs.size; i++)
         if (remote_options.json)
-            remote_print_json(remote, &jobs->ptr[i]);
+            remote_print_json(remote, &jobs.ptr[i]);
         else
-            jobview_add(grid, &jobs->ptr[i]);
+            jobview_add(grid, &jobs.ptr[i]);
     msgpack_unpacked_destroy(&answer);
     return rc;
 }

@@ -2,7 +2,6 @@
 #include "await.h"
 #include "follow.h"
 #include "outcome.h"
-#include "resolve.h"
 #include "say.h"
 #include "submit_options.h"
 #include "verbs.h"
@@ -26,7 +25,7 @@ static int resolve_after(struct remote *remote, struct submit_options *options)
         return -1;
     }
     for (size_t i = 0; i < count; i++)
-        if (resolve_id(remote, &options->after.items[i], &after[i]) < 0)
+        if (jobrefs_resolve(remote, &options->after.items[i], &after[i]) < 0)
             return -1;
     return 0;
 }

@@ -6,8 +6,8 @@
 #include "limit.h"
 #include "text.h"
 
-#include <msgpack.h>
 #include <reclaim/client.h>
+#include <reclaim/map.h>
 
 struct submit_options {
     struct limits limits;  /* the first: see limit.h */

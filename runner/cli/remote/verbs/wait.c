@@ -1,13 +1,12 @@
 /* wait.c - `reclaim wait`: until jobs have ended, with their exit code. */
 #include "await.h"
-#include "clock.h"
 #include "outcome.h"
 #include "verbs.h"
 
 struct wait {
     bool any;
     int64_t timeout_ms; /* below 0: none */
-    int64_t began_ms;   /* clock_ms */
+    int64_t began_ms;   /* remote_now_ms */
 };
 
 static const struct table_option rows[] = {
@@ -37,7 +36,7 @@ static int await(struct remote *remote, const struct jobrefs *refs, const struct
 
 int wait_main(int argc, char **argv)
 {
-    struct wait wait = {.timeout_ms = -1, .began_ms = clock_ms()};
+    struct wait wait = {.timeout_ms = -1, .began_ms = remote_now_ms()};
     struct jobrefs refs = {0};
     struct remote remote;
     int code;

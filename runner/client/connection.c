@@ -1,4 +1,4 @@
-/* client.c - opening and closing, requests and notifications. */
+/* connection.c - opening and closing, requests and notifications. */
 #include "connection.h"
 
 #include "scan.h"
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define PROTOCOL      1
@@ -28,11 +29,6 @@ int connection_fail(pool_error_t *error, int code, const char *format, ...)
     return code;
 }
 
-void connection_pack_text(msgpack_packer *packer, const char *text)
-{
-    msgpack_pack_str_with_body(packer, text, strlen(text));
-}
-
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static int fail_broken(pool_client_t *client, int code, pool_error_t *error)
@@ -45,7 +41,7 @@ static int fail_broken(pool_client_t *client, int code, pool_error_t *error)
     case -ETIMEDOUT:
         return connection_fail(error, code, "reclaimd at %s does not answer", client->path);
     case -EBADMSG:
-        return connection_fail(error, code, "what answers at %s does not speak reclaimd's protocol", client->path);
+        return connection_fail(error, code, "the program at %s does not speak reclaimd's protocol", client->path);
     default:
         return connection_fail(error, code, "the connection to reclaimd at %s: %s", client->path, strerror(-code));
     }
@@ -75,7 +71,7 @@ static int send_request(pool_client_t *client, const char *method, pool_bytes_t 
     msgpack_pack_array(&packer, 4);
     msgpack_pack_uint8(&packer, 0);
     msgpack_pack_uint32(&packer, ++client->last_id);
-    connection_pack_text(&packer, method);
+    msgpack_pack_str_with_body(&packer, method, strlen(method));
     int rc = msgpack_pack_array(&packer, params.size > 0 ? 1 : 0);
     if (rc == 0 && params.size > 0)
         rc = msgpack_sbuffer_write(&buffer, params.data, params.size);
@@ -84,7 +80,7 @@ static int send_request(pool_client_t *client, const char *method, pool_bytes_t 
     return rc;
 }
 
-/* The answer to the last request; events that come before it are kept. */
+/* Reads the answer to the last request; keeps the events before it. */
 static int await_reply(pool_client_t *client, int64_t timeout_ms, struct reply *reply)
 {
     for (;;) {
@@ -113,7 +109,7 @@ static int check_request(const pool_client_t *client, const char *method, pool_b
 {
     const size_t size = strlen(method) + params.size + REQUEST_EXTRA;
     if (params.size > 0 && (!is_map(params) || scan_object(params.data, params.size) < 0))
-        return connection_fail(error, -EINVAL, "%s: what is given is not one MessagePack map, or nested too deep",
+        return connection_fail(error, -EINVAL, "%s: the parameters are not one MessagePack map, or nested too deep",
                                method);
     if (client->message_max > 0 && size > client->message_max)
         return connection_fail(error, -E2BIG, "%s: %zu bytes are above the %zu that reclaimd takes (--max-message)",
@@ -121,8 +117,9 @@ static int check_request(const pool_client_t *client, const char *method, pool_b
     return 0;
 }
 
-int connection_call(pool_client_t *client, const char *method, pool_bytes_t params, int64_t timeout_ms,
-                    pool_bytes_t *result, pool_error_t *error)
+/* pool_client_call, but the answer has to come within timeout_ms (-1: no limit), or the connection is broken. */
+static int call(pool_client_t *client, const char *method, pool_bytes_t params, int64_t timeout_ms,
+                pool_bytes_t *result, pool_error_t *error)
 {
     struct reply reply = {0};
     *result = (pool_bytes_t){0};
@@ -149,20 +146,25 @@ int connection_call(pool_client_t *client, const char *method, pool_bytes_t para
 int pool_client_call(pool_client_t *client, const char *method, pool_bytes_t params, pool_bytes_t *result,
                      pool_error_t *error)
 {
-    return connection_call(client, method, params, -1, result, error);
+    return call(client, method, params, -1, result, error);
 }
 
-int connection_ask(pool_client_t *client, const char *method, const msgpack_sbuffer *params, msgpack_unpacked *unpacked,
-                   pool_error_t *error)
+int connection_ask(pool_client_t *client, const char *method, pool_fields_t *params, int64_t timeout_ms,
+                   msgpack_unpacked *answer, pool_error_t *error)
 {
-    pool_bytes_t result;
-    msgpack_unpacked_init(unpacked);
-    const int rc = pool_client_call(client, method, (pool_bytes_t){params->data, params->size}, &result, error);
+    pool_bytes_t map, result;
+    msgpack_unpacked_init(answer);
+    int rc = pool_fields_end(params, &map);
+    if (rc < 0)
+        connection_fail(error, rc, "%s: no memory for the request", method);
+    else
+        rc = call(client, method, map, timeout_ms, &result, error);
+    pool_fields_free(params);
     if (rc < 0)
         return rc;
-    if (msgpack_unpack_next(unpacked, result.data, result.size, NULL) != MSGPACK_UNPACK_SUCCESS)
+    if (msgpack_unpack_next(answer, result.data, result.size, NULL) != MSGPACK_UNPACK_SUCCESS)
         return connection_fail(error, -ENOMEM, "%s: no memory for the answer", method);
-    return unpacked->data.type == MSGPACK_OBJECT_MAP ? 0 : fail_broken(client, -EBADMSG, error);
+    return answer->data.type == MSGPACK_OBJECT_MAP ? 0 : fail_broken(client, -EBADMSG, error);
 }
 
 const char *pool_client_error_code(const pool_client_t *client)
@@ -190,7 +192,7 @@ int pool_client_event(pool_client_t *client, int64_t timeout_ms, pool_bytes_t *e
         return fail_broken(client, client->broken, error);
     int rc = transport_next(&client->transport, timeout_ms, &data, &size);
     if (rc == -ETIMEDOUT)
-        return connection_fail(error, rc, "nothing was told in that time");
+        return connection_fail(error, rc, "no notification came in that time");
     if (rc == 0)
         rc = reply_parse(data, size, &reply);
     if (rc < 0)
@@ -199,7 +201,7 @@ int pool_client_event(pool_client_t *client, int64_t timeout_ms, pool_bytes_t *e
         *event = reply.result;
         return 0;
     }
-    client->broken = -EPIPE; /* what is no event is the daemon's last word */
+    client->broken = -EPIPE; /* a response that nobody asked for: the daemon says why it closes */
     return reply.error.size > 0 ? reply_fail(reply.error, client->code, error) : fail_broken(client, -EBADMSG, error);
 }
 
@@ -210,37 +212,52 @@ int pool_client_fd(const pool_client_t *client)
 
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
+int pool_client_path(char *path, size_t size)
+{
+    const char *named = getenv("RECLAIM_SOCKET"), *runtime = getenv("XDG_RUNTIME_DIR");
+    int length;
+    if (named != NULL && named[0] != '\0')
+        length = snprintf(path, size, "%s", named);
+    else if (geteuid() != 0 && runtime != NULL && runtime[0] == '/')
+        length = snprintf(path, size, "%s/reclaim/reclaimd.sock", runtime);
+    else
+        length = snprintf(path, size, "/run/reclaim/reclaimd.sock");
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
 static int hello(pool_client_t *client, pool_error_t *error)
 {
-    msgpack_sbuffer buffer;
-    msgpack_packer packer;
-    msgpack_unpacked unpacked;
-    pool_bytes_t result;
-    msgpack_sbuffer_init(&buffer);
-    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    msgpack_pack_map(&packer, 2);
-    connection_pack_text(&packer, "protocol");
-    msgpack_pack_uint8(&packer, PROTOCOL);
-    connection_pack_text(&packer, "client");
-    connection_pack_text(&packer, "libreclaim");
-    int rc = connection_call(client, "hello", (pool_bytes_t){buffer.data, buffer.size}, HELLO_MS, &result, error);
-    msgpack_sbuffer_destroy(&buffer);
-    if (rc < 0)
-        return rc;
-    msgpack_unpacked_init(&unpacked);
-    if (msgpack_unpack_next(&unpacked, result.data, result.size, NULL) != MSGPACK_UNPACK_SUCCESS)
-        rc = connection_fail(error, -ENOMEM, "no memory for reclaimd's answer");
-    else if (unpacked.data.type != MSGPACK_OBJECT_MAP)
-        rc = fail_broken(client, -EBADMSG, error);
-    else if (reply_uint(&unpacked.data, "protocol") != PROTOCOL)
+    pool_fields_t fields;
+    msgpack_unpacked answer;
+    pool_fields_begin(&fields);
+    pool_fields_uint(&fields, "protocol", PROTOCOL);
+    pool_fields_text(&fields, "client", "libreclaim");
+    int rc = connection_ask(client, "hello", &fields, HELLO_MS, &answer, error);
+    client->message_max = (size_t)pool_field_uint(&answer.data, "max_message");
+    if (rc == 0 && pool_field_uint(&answer.data, "protocol") != PROTOCOL)
         rc = connection_fail(error, -EPROTONOSUPPORT,
-                             "reclaimd at %s speaks no version of the protocol that is known "
-                             "here: use programs of the same version",
+                             "reclaimd at %s speaks another version of the protocol: use programs of the same version",
                              client->path);
-    else
-        client->message_max = (size_t)reply_uint(&unpacked.data, "max_message");
-    msgpack_unpacked_destroy(&unpacked);
+    msgpack_unpacked_destroy(&answer);
     return rc;
+}
+
+/* Before a daemon gets a byte: a submit carries the environment. unix(7), SO_PEERCRED: the user whose process called
+ * listen(2), which cannot change later. Where systemd made the socket that is systemd's user. */
+static int check_peer(const pool_client_t *client, pool_error_t *error)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(client->transport.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return connection_fail(error, -errno, "%s: the user who listens there is not known: %s", client->path,
+                               strerror(errno));
+    if (trust_uid(peer.uid, geteuid(), client->path))
+        return 0;
+    return connection_fail(error, -EPERM,
+                           "%s: uid %u listens there, neither you (uid %u) nor root: nothing was sent; name your own "
+                           "reclaimd's socket (RECLAIM_SOCKET)%s",
+                           client->path, (unsigned)peer.uid, (unsigned)geteuid(),
+                           geteuid() == 0 ? ", or be that user (runuser)" : "");
 }
 
 static int fail_connect(const char *path, int code, pool_error_t *error)
@@ -272,7 +289,7 @@ int pool_client_open(pool_client_t **client, const char *path, pool_error_t *err
     if (opened->path != NULL && rc < 0)
         fail_connect(opened->path, rc, error);
     if (rc == 0)
-        rc = trust_peer(opened->transport.fd, opened->path, error);
+        rc = check_peer(opened, error);
     if (rc == 0)
         rc = hello(opened, error);
     if (rc < 0)
