@@ -206,6 +206,8 @@ static void fill_limits(struct submit_options *options)
     to->kill_after = from->kill_after_ms == POOL_NONE ? POOL_NONE : (double)from->kill_after_ms / 1000;
     to->cpu_time = (double)from->cpu_ms / 1000;
     to->memory = from->memory_limit;
+    to->memory_backstop = from->memory_backstop;
+    to->cpu_weight = from->cpu_weight;
     to->pids = from->pids;
     to->nofile = from->nofile;
     to->nice = from->nice;
