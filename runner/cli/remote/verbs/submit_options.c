@@ -146,6 +146,7 @@ static const struct table_option rows[] = {
     {"wait", 'w', NULL, "wait for its end, and exit with its code", TABLE_FLAG(struct submit_options, wait)},
     {"follow", 'f', NULL, "the same, and print its output", TABLE_FLAG(struct submit_options, follow)},
     {0}};
+
 static const struct table_option *const groups[] = {limits_times, limits_table, rows, remote_table, NULL};
 
 static const struct table table = {
