@@ -1,6 +1,7 @@
-/* runs_start.c - from a specification to a job of the pool's, and what its pipes bring while it runs. */
-#include "runs_command.h"
-#include "runs_state.h"
+#include "run.h"
+
+#include "clock.h"
+#include "outcome.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define JOB_ID  "RECLAIM_JOB_ID="
+#define ATTEMPT "RECLAIM_ATTEMPT="
+
+extern char **environ;
+
 static bool is_given(const struct spec *spec, enum spec_given field)
 {
     return (spec->given >> field & 1) != 0;
@@ -16,19 +22,29 @@ static bool is_given(const struct spec *spec, enum spec_given field)
 
 /* ---- on the pool's thread ---------------------------------------------------------------------------------------- */
 
+/* Has the loop look at the run; lock held. */
+static void report(struct run *run)
+{
+    struct runs *runs = run->runs;
+    if (!run->is_listed)
+        TAILQ_INSERT_TAIL(&runs->changed, run, entry);
+    run->is_listed = true;
+    uv_async_send(&runs->async);
+}
+
 static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
 {
     struct run *run = user;
     (void)job;
     pthread_mutex_lock(&run->runs->lock);
     if (event->kind == POOL_EVENT_STARTED) {
-        run->news.started = true;
-        runs_list(run->runs, run);
+        run->change.started = true;
+        report(run);
     } else if (event->kind == POOL_EVENT_RETRIED) { /* to make room: its processes are gone, the next have not begun */
         for (int i = 0; i < 2; i++)
-            runs_output_forget(&run->streams[i].output);
-        run->news.anew = true;
-        runs_list(run->runs, run);
+            run_output_forget(&run->streams[i].output);
+        run->change.restarted = true;
+        report(run);
     }
     pthread_mutex_unlock(&run->runs->lock);
 }
@@ -39,8 +55,8 @@ static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
     (void)job;
     (void)result;
     pthread_mutex_lock(&run->runs->lock);
-    run->news.settled = true;
-    runs_list(run->runs, run);
+    run->change.settled = true;
+    report(run);
     pthread_mutex_unlock(&run->runs->lock);
 }
 
@@ -55,7 +71,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     pthread_mutex_lock(&runs->lock);
     const uint64_t before = stream->output.size;
-    runs_output_read(&stream->output);
+    run_output_read(&stream->output);
     const bool has_more = stream->output.size != before;
     const bool is_over = stream->output.over, has_ended = stream->output.ended;
     pthread_mutex_unlock(&runs->lock);
@@ -65,17 +81,21 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         run->is_over = true;
         pool_job_cancel(run->job);
     }
-    if (has_more && runs->options.on_output != NULL)
+    if (has_more)
         runs->options.on_output(runs->options.user, run->id);
+}
+
+static void free_run(struct run *run)
+{
+    run->runs->unref(run->runs);
+    free(run);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct run *run = ((struct run_stream *)handle->data)->run;
-    if (--run->handles == 0) {
-        runs_unref(run->runs);
-        free(run);
-    }
+    if (--run->handles == 0)
+        free_run(run);
 }
 
 void run_drop(struct run *run)
@@ -84,14 +104,12 @@ void run_drop(struct run *run)
     for (int i = 0; i < 2; i++) {
         if (run->streams[i].is_polled)
             uv_close((uv_handle_t *)&run->streams[i].poll, on_handle_closed);
-        runs_output_close(&run->streams[i].output);
+        run_output_close(&run->streams[i].output);
     }
     pool_reservation_free(run->reservation);
     pool_job_release(run->job);
-    if (!has_handles) {
-        runs_unref(run->runs);
-        free(run);
-    }
+    if (!has_handles)
+        free_run(run);
 }
 
 static int open_stream(struct run *run, int which, uint64_t most)
@@ -99,7 +117,7 @@ static int open_stream(struct run *run, int which, uint64_t most)
     static const enum output_kind kinds[] = {OUTPUT_STDOUT, OUTPUT_STDERR};
     struct run_stream *stream = &run->streams[which];
     stream->run = run;
-    int rc = runs_output_open(&stream->output, run->runs->options.outputs, run->id, kinds[which], most);
+    int rc = run_output_open(&stream->output, run->runs->options.outputs, run->id, kinds[which], most);
     if (rc < 0)
         return rc;
     stream->poll.data = stream;
@@ -111,8 +129,7 @@ static int open_stream(struct run *run, int which, uint64_t most)
     return uv_poll_start(&stream->poll, UV_READABLE, on_readable);
 }
 
-/* reservation is *taken*, in case of failure, too. */
-static struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec, pool_reservation_t *reservation)
+struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec, pool_reservation_t *reservation)
 {
     struct run *run = calloc(1, sizeof *run);
     if (run == NULL) {
@@ -145,8 +162,7 @@ static int64_t expected(const struct spec *spec, uint64_t memory_limit)
     return is_given(spec, SPEC_EXPECTED) && spec->expected == 0 ? POOL_NONE : spec->expected;
 }
 
-static void fill_options(struct run *run, const struct spec *spec, uint64_t memory_limit, const char *name,
-                         pool_job_options_t *options)
+void run_fill_options(const struct spec *spec, uint64_t memory_limit, const char *name, pool_job_options_t *options)
 {
     *options = (pool_job_options_t){
         .name = name,
@@ -160,24 +176,7 @@ static void fill_options(struct run *run, const struct spec *spec, uint64_t memo
         .nice = (int32_t)spec->nice,
         .huge_pages = spec->huge_pages,
         .rerunnable = spec->rerunnable,
-        .on_event = on_event,
-        .on_settled = on_settled,
-        .user = run,
     };
-}
-
-int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t memory_limit,
-                         pool_reservation_t **reservation)
-{
-    pool_job_options_t options;
-    char *name = strndup(spec->name.data, spec->name.size);
-    *reservation = NULL;
-    if (name == NULL)
-        return -ENOMEM;
-    fill_options(NULL, spec, memory_limit, name, &options);
-    const int rc = pool_reservation_new(runs->pool, &options, reservation);
-    free(name);
-    return rc;
 }
 
 /* The submit that comes now takes it. */
@@ -187,18 +186,72 @@ static void hand_over_reservation(struct run *run, pool_job_options_t *options)
     run->reservation = NULL;
 }
 
+static void free_texts(char **texts)
+{
+    for (size_t i = 0; texts != NULL && texts[i] != NULL; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+/* An array of str, each with a NUL, and NULL behind them; for free_texts. NULL: no memory. */
+static char **copy_texts(const msgpack_object *array)
+{
+    const msgpack_object_array *from = &array->via.array;
+    char **texts = calloc((size_t)from->size + 1, sizeof *texts);
+    for (uint32_t i = 0; texts != NULL && i < from->size; i++)
+        if ((texts[i] = strndup(from->ptr[i].via.str.ptr, from->ptr[i].via.str.size)) == NULL) {
+            free_texts(texts);
+            return NULL;
+        }
+    return texts;
+}
+
+/* The entries (*borrowed*) and our two; those of an outer job do not stay beside ours. NULL: no memory. */
+static const char **make_environment(char *const *entries, const char *job_id, const char *attempt)
+{
+    size_t count = 0, kept = 0;
+    while (entries != NULL && entries[count] != NULL)
+        count++;
+    const char **envp = calloc(count + 3, sizeof *envp);
+    if (envp == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(entries[i], JOB_ID, strlen(JOB_ID)) != 0 && strncmp(entries[i], ATTEMPT, strlen(ATTEMPT)) != 0)
+            envp[kept++] = entries[i];
+    envp[kept++] = job_id;
+    envp[kept] = attempt;
+    return envp;
+}
+
 static int submit_command(struct run *run, uint32_t attempt, const struct spec *spec, pool_job_options_t *options)
 {
-    struct runs_command made;
-    int rc = runs_command_make(&made, spec, run->id, attempt);
-    if (rc < 0)
-        return rc;
-    made.command.stdout_mode = made.command.stderr_mode = POOL_STREAM_FD;
-    made.command.stdout_fd = run->streams[0].output.for_job;
-    made.command.stderr_fd = run->streams[1].output.for_job;
-    hand_over_reservation(run, options);
-    rc = pool_submit_command(run->runs->pool, &made.command, options, &run->job);
-    runs_command_free(&made);
+    char job_id[40], attempt_entry[40];
+    char **argv = copy_texts(spec->command), **env = spec->env != NULL ? copy_texts(spec->env) : environ;
+    char *cwd = spec->cwd.size > 0 ? strndup(spec->cwd.data, spec->cwd.size) : strdup("/");
+    const char **envp = make_environment(env, job_id, attempt_entry);
+    snprintf(job_id, sizeof job_id, JOB_ID "%" PRIu64, run->id);
+    snprintf(attempt_entry, sizeof attempt_entry, ATTEMPT "%" PRIu32, attempt);
+    int rc = -ENOMEM;
+    if (argv != NULL && (env != NULL || spec->env == NULL) && cwd != NULL && envp != NULL) {
+        const pool_command_t command = {
+            .argv = (const char *const *)argv,
+            .envp = envp,
+            .cwd = cwd,
+            .stdin_mode = is_given(spec, SPEC_STDIN) ? POOL_STDIN_BYTES : POOL_STDIN_NULL,
+            .stdin_bytes = {spec->stdin_bytes.data, spec->stdin_bytes.size},
+            .stdout_mode = POOL_STREAM_FD,
+            .stderr_mode = POOL_STREAM_FD,
+            .stdout_fd = run->streams[0].output.for_job,
+            .stderr_fd = run->streams[1].output.for_job,
+        };
+        hand_over_reservation(run, options);
+        rc = pool_submit_command(run->runs->pool, &command, options, &run->job);
+    }
+    free_texts(argv);
+    if (spec->env != NULL)
+        free_texts(env);
+    free(cwd);
+    free(envp);
     return rc;
 }
 
@@ -232,7 +285,10 @@ static int submit(struct run *run, uint32_t attempt, const struct spec *spec, ui
         snprintf(message, 512, "job %" PRIu64 ": %s", run->id, strerror(ENOMEM));
         return -ENOMEM;
     }
-    fill_options(run, spec, memory_limit, name, &options);
+    run_fill_options(spec, memory_limit, name, &options);
+    options.on_event = on_event;
+    options.on_settled = on_settled;
+    options.user = run;
     const int rc = spec->command != NULL ? submit_command(run, attempt, spec, &options)
                                          : submit_task(run, attempt, spec, &options);
     free(name);
@@ -256,39 +312,62 @@ static int open_streams(struct run *run, char message[512])
     return rc;
 }
 
-int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
-               pool_reservation_t *reservation, char message[512])
+int run_submit(struct run *run, uint32_t attempt, const struct spec *spec, uint64_t memory_limit, char message[512])
 {
-    if (runs->is_closing) {
-        pool_reservation_free(reservation);
-        snprintf(message, 512, "job %" PRIu64 ": nothing is started any more", id);
-        return -ESHUTDOWN;
-    }
-    struct run *run = run_new(runs, id, spec, reservation);
-    if (run == NULL) {
-        snprintf(message, 512, "job %" PRIu64 ": %s", id, strerror(ENOMEM));
-        return -ENOMEM;
-    }
-    outputs_remove(runs->options.outputs, id);
     int rc = open_streams(run, message);
     if (rc == 0)
         rc = submit(run, attempt, spec, memory_limit, message);
-    if (rc < 0) {
-        run_drop(run);
-        return rc;
-    }
-    for (int i = 0; i < 2; i++)
-        runs_output_handed_over(&run->streams[i].output);
-    HASH_ADD(hh, runs->all, id, sizeof run->id, run);
-    return 0;
+    for (int i = 0; rc == 0 && i < 2; i++)
+        run_output_handed_over(&run->streams[i].output);
+    return rc;
 }
 
-int runs_cancel(struct runs *runs, uint64_t id)
+/* ---- its end ----------------------------------------------------------------------------------------------------- */
+
+/* A task's code may be any number; what no exit status can hold is not to be cut down to a success. */
+static int exit_code(const pool_result_t *result)
 {
-    struct run *run;
-    HASH_FIND(hh, runs->all, &id, sizeof id, run);
-    if (run == NULL)
-        return -ESRCH;
-    pool_job_cancel(run->job); /* where it has settled already its end is on its way here */
-    return 0;
+    const int code = outcome_exit_code(result);
+    return code < 0 || code > UINT8_MAX ? 1 : code;
+}
+
+static void fill_end(const pool_result_t *result, struct record_end *end)
+{
+    const pool_usage_t *usage = &result->usage;
+    *end = (struct record_end){
+        .cause = (int32_t)result->cause,
+        .code = result->code,
+        .signal = result->signal,
+        .exit_code = exit_code(result),
+        .started_at = usage->started,
+        .ended_at = usage->ended > 0 ? usage->ended : clock_now(), /* it never started */
+        .wall_seconds = usage->wall_seconds,
+        .user_seconds = usage->user_seconds,
+        .system_seconds = usage->system_seconds,
+        .peak_memory = usage->peak_memory,
+        .memory_limit = usage->memory_limit,
+        .memory_method = (int32_t)usage->memory_method,
+        .processes = usage->processes,
+        .killed_processes = usage->processes_killed,
+        .unkillable = usage->unkillable,
+        .result_size = result->size,
+    };
+    snprintf(end->message, sizeof end->message, "%s", result->message);
+}
+
+void run_describe(const struct run *run, struct record_end *end)
+{
+    const struct run_output *out = &run->streams[0].output, *err = &run->streams[1].output;
+    const pool_result_t *result = pool_job_result(run->job);
+    const bool is_over = run->is_over || out->over || err->over;
+    char message[128];
+    if (run->is_limited && is_over) {
+        const pool_result_t over = outcome_over_output(result, run->output_limit, message, sizeof message);
+        fill_end(&over, end);
+        end->result_size = 0; /* a failed run has no value */
+    } else
+        fill_end(result, end);
+    end->stdout_size = out->size;
+    end->stderr_size = err->size;
+    end->truncated = is_over || out->error < 0 || err->error < 0;
 }
