@@ -14,11 +14,11 @@
  *     closure: peak 603.1 MiB (sampled), 1.52 s
  *     check:   peak 112.0 MiB (sampled), 0.61 s
  *
- * The closure needs half a gigabyte on the way to twenty lines. It runs in a pool job, which takes the index, returns
- * the twenty lines as MessagePack, and dies with everything else. A second job checks the lines by another algorithm.
+ * The closure takes half a gigabyte, the answer twenty lines. A pool job reads the index, returns the twenty lines as
+ * MessagePack, and dies with everything else. A second job checks the lines by another algorithm.
  *
- * A package depends on the first alternative of each entry of its Depends and Pre-Depends, if the index has it; of
- * records with the same name the first counts; a package does not count for itself; ties go by name.
+ * A package depends on the first alternative of each entry of its Depends and Pre-Depends, if the index has that
+ * package. Of records with the same name the first counts. A package does not count for itself. Ties go by name.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -79,7 +79,7 @@ static int rank(pool_call_t *call, const struct package_graph *dependents, struc
     return 0;
 }
 
-/* The first job. Its argument is the text of the index, its value the table: [[count, name], ...]. */
+/* The first job. Its argument is the text of the index. Its value is the table: [[count, name], ...]. */
 static int find_top(pool_call_t *call)
 {
     struct text text;
@@ -106,7 +106,7 @@ static int find_top(pool_call_t *call)
     return 0;
 }
 
-/* One line of the table, as the first job packed it; host and check read it with the same distrust. */
+/* One line of the table, as the first job packed it. Host and check both validate it. */
 static bool read_line(const msgpack_object *line, uint64_t *count, struct text *name)
 {
     if (line->type != MSGPACK_OBJECT_ARRAY || line->via.array.size != 2)
@@ -122,16 +122,16 @@ static bool read_line(const msgpack_object *line, uint64_t *count, struct text *
 static bool line_is_right(pool_call_t *call, const struct package_index *index, const struct package_graph *dependents,
                           const msgpack_object *line)
 {
-    uint64_t told;
+    uint64_t count;
     uint32_t walked;
     struct text name;
-    if (!read_line(line, &told, &name))
+    if (!read_line(line, &count, &name))
         return false;
     uint32_t package = package_index_find(index, name);
-    return package != PACKAGE_NONE && dependents_count_one(call, dependents, package, &walked) == 0 && walked == told;
+    return package != PACKAGE_NONE && dependents_count_one(call, dependents, package, &walked) == 0 && walked == count;
 }
 
-/* The second job. Its argument is [index, table], its value how many lines of the table are right. */
+/* The second job. Its argument is [index, table]. Its value is how many lines of the table are right. */
 static int check_top(pool_call_t *call)
 {
     msgpack_unpacked unpacked;
@@ -157,7 +157,7 @@ static int check_top(pool_call_t *call)
 
 /* ---- in the host ----------------------------------------------------------------------------------------------- */
 
-/* Everything that is on the descriptor; *text is for free(3), also on failure, and goes back to the system at once. */
+/* Reads the descriptor to its end. *text is for free(3), also on failure, which gives it back to the system at once. */
 static int read_all(int fd, char **text, size_t *size)
 {
     size_t room = 0;
@@ -192,7 +192,7 @@ static int read_index(const char *path, char **text, size_t *size)
     return status;
 }
 
-/* Runs one job to its end. NULL, and a line on standard error, if it is anything but done. */
+/* Runs one job to its end. NULL, and a line on standard error, unless it is done. */
 static pool_job_t *run(pool_t *pool, pool_fn function, const char *name, const void *arg, size_t size)
 {
     pool_job_options_t options = {.name = name, .timeout_ms = 300 * 1000};
@@ -211,7 +211,7 @@ static pool_job_t *run(pool_t *pool, pool_fn function, const char *name, const v
     return job;
 }
 
-/* Prints the table and gives how many lines it has; -EBADMSG: it is no such table. */
+/* Prints the table and returns how many lines it has; -EBADMSG: it is not a valid table. */
 static int print_table(const pool_result_t *result)
 {
     msgpack_unpacked unpacked;
@@ -240,7 +240,7 @@ static int pack_check(msgpack_sbuffer *argument, const char *text, size_t size, 
            msgpack_sbuffer_write(argument, table->data, table->size);
 }
 
-/* Whether the second job finds all the lines of the table right. */
+/* True if the second job finds all lines of the table right. */
 static bool check(pool_t *pool, const char *text, size_t size, const pool_result_t *table, int lines,
                   pool_usage_t *usage)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * crash.c - what becomes of a job is data: one crashes, one hangs, one gives up, and the others do not notice.
+ * crash.c - a job's end is data: one job crashes, one hangs, one gives up, and the others go on.
  *
  *     good    done       exited     ...
  *     wild    crashed    signalled  ... signal 11 ...
@@ -58,7 +58,7 @@ static void print_indented(const char *lines)
     }
 }
 
-/* Waits for the job, prints what became of it, and says whether that was to be expected. */
+/* Waits for the job and prints its outcome. True if it is the expected one. */
 static bool report(pool_job_t *job, const struct task *task)
 {
     pool_job_wait(job, -1);

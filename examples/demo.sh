@@ -1,13 +1,13 @@
 #!/bin/sh
-# demo.sh - from a fresh Debian machine to the answer of the closure example: sets up, builds, takes the machine's own
-# package index, and runs the main job on it. Works from any directory; leaves nothing behind but packages and build/.
+# demo.sh - from a fresh Debian machine to the answer of the closure example: installs packages, builds reclaim, and runs the
+# example on the machine's own package index. Works from any directory; leaves only the packages and build/.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 log=$root/build/demo.log
-few=10000 # packages: an index with fewer is only what is installed here
+few=10000 # packages: an index with fewer lists only the installed ones
 
-# Runs a command with its output in the log, which is shown if it fails.
+# Runs a command with its output in the log, and shows the log if it fails.
 quietly() {
     "$@" >"$log" 2>&1 || {
         status=$?
@@ -28,7 +28,7 @@ count_packages() {
     packages=$(grep -c '^Package:' "$index") || packages=0
 }
 
-echo "Which packages would break the most others? Sets up, builds reclaim, and asks this machine's package index."
+echo "Which packages would break the most others? Builds reclaim and asks this machine's package index."
 
 sh "$root/tests/setup.sh" build
 mkdir -p "$root/build"
@@ -36,7 +36,7 @@ echo "Building (log: $log) ..."
 quietly build
 
 if ! command -v apt-cache >/dev/null; then
-    echo "demo.sh: no apt-cache here; give build/release/examples/closure an index of your own" >&2
+    echo "demo.sh: apt-cache is missing: run build/release/examples/closure on an index of your own" >&2
     exit 1
 fi
 index=$(mktemp)
@@ -52,7 +52,7 @@ if [ "$packages" -lt "$few" ] && [ "$(id -u)" -eq 0 ]; then
     count_packages
 fi
 if [ "$packages" -lt "$few" ]; then
-    echo "Only $packages packages in the index: 'apt-get update' as root would get all of them."
+    echo "Only $packages packages in the index: 'apt-get update' as root gets all of them."
 fi
 echo "Running the closure of $packages packages ..."
 "$root/build/release/examples/closure" "$index"

@@ -2,11 +2,10 @@
  *
  * dependents.c - the transitive closure of the graph of dependents, as bit sets.
  *
- * Packages on a cycle reach each other and so have the same set: Tarjan's algorithm finds those groups (strongly
- * connected components). It completes a group only after every group that can be reached from it; following dependents,
- * that means: after everything that depends on it. In that order each group's set is its own members and the union of
- * the sets of those who depend on it directly, all of which are there already. One row of bits for each group: 0.5 GB
- * for Debian.
+ * Packages on a cycle reach each other and so have the same set. Tarjan's algorithm finds these groups (strongly
+ * connected components), each after every group that can be reached from it. Along the edges to dependents that means:
+ * after all groups that depend on it. So a group's set is its own members and the union of the sets of its direct
+ * dependents, which exist already. Each group has a row of bits: 0.5 GB for Debian.
  */
 #include "dependents.h"
 
@@ -14,7 +13,7 @@
 
 #define WORD_BITS 64
 
-/* Tarjan's algorithm, with its recursion as a list, since a chain of dependencies may be long. */
+/* Tarjan's algorithm, with a list instead of recursion, because a chain of dependencies may be long. */
 struct tarjan {
     const struct package_graph *graph;
     uint32_t *seen;  /* when a package was first visited: 1, 2, ...; 0: not yet */
@@ -35,7 +34,7 @@ static void tarjan_enter(struct tarjan *t, uint32_t package)
     t->open[t->open_size++] = package;
 }
 
-/* The package is the first visited of its group: whatever was opened after it belongs to the group. */
+/* The package is the first visited of its group: all that were opened after it belong to the group. */
 static void tarjan_complete(struct tarjan *t, uint32_t package)
 {
     uint32_t member;
@@ -120,13 +119,13 @@ static uint32_t set_size(const uint64_t *set, size_t words)
 
 /* ---- counting -------------------------------------------------------------------------------------------------- */
 
-/* Adds to the set whatever reaches the package through those that depend on it directly. */
+/* Adds to the set all packages that reach the package through its direct dependents. */
 static void unite_dependents(const struct tarjan *t, uint64_t *sets, size_t words, uint32_t package)
 {
     uint64_t *set = sets + t->group[package] * words;
     for (size_t edge = t->graph->first[package]; edge < t->graph->first[package + 1]; edge++) {
         uint32_t target = t->graph->targets[edge];
-        /* A member brings its whole set with it: one that is there already has nothing to add. */
+        /* A member came with its whole set: one that is in the set already adds nothing. */
         if (!set_has(set, target))
             set_unite(set, sets + t->group[target] * words, words);
     }
@@ -149,7 +148,7 @@ int dependents_count_all(pool_call_t *call, const struct package_graph *dependen
             set_add(set, t.order[end]);
         for (uint32_t i = begin; i < end; i++)
             unite_dependents(&t, sets, words, t.order[i]);
-        uint32_t others = set_size(set, words) - 1; /* a package does not count for itself, on a cycle neither */
+        uint32_t others = set_size(set, words) - 1; /* a package does not count for itself, not even on a cycle */
         for (uint32_t i = begin; i < end; i++)
             counts[t.order[i]] = others;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * dependents.h - part of the closure example: how many other packages reach each package, in two ways that share
- * nothing but the graph. Both take their memory from pool_call_alloc: huge pages, zeroed, never freed.
+ * dependents.h - part of the closure example: counts the packages that depend on a package, directly or through others,
+ * in two ways that share only the graph. Both allocate by pool_call_alloc: huge pages, zeroed, never freed.
  */
 #ifndef DEPENDENTS_H
 #define DEPENDENTS_H
@@ -10,10 +10,10 @@
 
 #include <reclaim/call.h>
 
-/* All of them: counts[p], through the transitive closure as bit sets. 0 or -ENOMEM. */
+/* Counts for all packages, into counts[p], by the transitive closure as bit sets. 0 or -ENOMEM. */
 int dependents_count_all(pool_call_t *call, const struct package_graph *dependents, uint32_t *counts);
 
-/* One of them, by walking the graph. *count; 0 or -ENOMEM. */
+/* Counts for one package, into *count, by walking the graph. 0 or -ENOMEM. */
 int dependents_count_one(pool_call_t *call, const struct package_graph *dependents, uint32_t package, uint32_t *count);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * limit.c - a job that needs more memory than it may have: it is ended, the rest of the program does not notice, and it
- * is run again with twice the limit until that is enough.
+ * limit.c - a job needs more memory than its limit. It is killed, and runs again with twice the limit until that is
+ * enough; the rest of the program goes on.
  *
  *     128 MiB were not enough
  *     256 MiB were not enough

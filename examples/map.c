@@ -14,7 +14,7 @@
 
 #define COUNT 7
 
-/* The sieve of Eratosthenes, one byte a number. It is not freed: its process ends. */
+/* The sieve of Eratosthenes, one byte a number. Nothing frees it: the process ends. */
 static int count_primes(pool_call_t *call)
 {
     const uint32_t limit = *(const uint32_t *)pool_call_arg(call, NULL);
@@ -32,7 +32,7 @@ static int count_primes(pool_call_t *call)
     return pool_call_return(call, &primes, sizeof primes);
 }
 
-/* Waits for the job, prints its line, and says whether it counted right. */
+/* Waits for the job and prints its line. True if it counted right. */
 static bool report(pool_job_t *job, uint32_t limit, uint32_t expected)
 {
     pool_job_wait(job, -1);

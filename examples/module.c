@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * module.c - tasks for reclaimd, in a shared object of their own: one that computes, and one that needs memory.
+ * module.c - two tasks for reclaimd in a shared object: one computes, the other needs memory.
  *
  *     cc -shared -fPIC -o numbers.so module.c $(pkg-config --cflags --libs reclaim)
- *     reclaimd --module ./numbers.so &
+ *     reclaim daemon start -- --module ./numbers.so
  *     job=$(reclaim submit --task square --arg 12)
  *     reclaim wait $job && reclaim result $job
  */
@@ -15,7 +15,7 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* The argument, a whole number from 0 to most; -1: it is none. */
+/* The argument: a whole number from 0 to most; -1: it is not one. */
 static int64_t number(pool_call_t *call, uint64_t most)
 {
     msgpack_unpacked unpacked;
@@ -27,7 +27,7 @@ static int64_t number(pool_call_t *call, uint64_t most)
     return value;
 }
 
-/* A number's square. */
+/* Returns a number's square. */
 static int square(pool_call_t *call)
 {
     const int64_t n = number(call, UINT32_MAX);
@@ -36,7 +36,7 @@ static int square(pool_call_t *call)
     return msgpack_pack_uint64(pool_call_packer(call), (uint64_t)n * (uint64_t)n);
 }
 
-/* Writes to as many MiB, says so, and returns how many bytes that were. */
+/* Writes to as many MiB, prints the number, and returns the number of bytes. */
 static int touch(pool_call_t *call)
 {
     const int64_t n = number(call, 1 << 20);

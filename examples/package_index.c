@@ -20,8 +20,8 @@ struct parser {
     size_t line;
     struct package record; /* the one being read */
     bool in_record;
-    struct text *field;  /* that continuation lines extend; NULL: a field that is of no interest */
-    const char *problem; /* of this line */
+    struct text *field;  /* extended by continuation lines; NULL: the field is ignored */
+    const char *problem; /* of the line */
 };
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
@@ -48,7 +48,7 @@ static int text_compare(struct text a, struct text b)
     return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-/* Cuts what comes before the separator off the front of rest. */
+/* Cuts the text before the separator off the front of rest. */
 static struct text text_cut(struct text *rest, char separator)
 {
     const char *end = memchr(rest->data, separator, rest->size);
@@ -59,7 +59,7 @@ static struct text text_cut(struct text *rest, char separator)
     return head;
 }
 
-/* Names go to a terminal later: nothing but printable ASCII. */
+/* Only printable ASCII, because names are printed on a terminal later. */
 static bool is_name(struct text name)
 {
     for (size_t i = 0; i < name.size; i++)
@@ -246,7 +246,7 @@ static size_t count_entries(struct text field)
     return entries;
 }
 
-/* Writes the edges of one field and gives how many: one for each entry, none where the index has no such package. */
+/* Writes the edges of one field and returns how many: one for each entry whose package is in the index. */
 static size_t write_edges(const struct package_index *index, uint32_t from, struct text field, struct edge *edges)
 {
     size_t count = 0;
@@ -258,8 +258,8 @@ static size_t write_edges(const struct package_index *index, uint32_t from, stru
     return count;
 }
 
-/* A counting sort of the edges by what is depended upon: first[p] goes from how many there are to where they end, and
- * comes down to where they begin. */
+/* A counting sort of the edges by their target: first[p] is first the number of p's edges, then their end, at last
+ * their beginning. */
 static void graph_fill(struct package_graph *dependents, const struct edge *edges, size_t count)
 {
     size_t *first = dependents->first;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * poll.c - a pool in a program's own event loop. pool_fd() is a descriptor for poll(2), here beside a timer;
- * pool_next() then hands out the jobs that have settled.
+ * poll.c - a pool in a program's own event loop. poll(2) waits for pool_fd() and a timer; pool_next() hands out the
+ * jobs that have settled.
  *
  *     tick
  *     job 1 slept 50 ms
@@ -47,7 +47,7 @@ static int submit_all(pool_t *pool, int *numbers)
     return 0;
 }
 
-/* Takes every job that has settled, and counts those that are done. False when no job is left to wait for. */
+/* Takes every settled job, and counts those that are done. False when no job is outstanding. */
 static bool take_settled(pool_t *pool, int *done)
 {
     pool_job_t *job;
@@ -76,7 +76,8 @@ static int take_ticks(int timer)
     return (int)ticks;
 }
 
-/* The program's own loop, until no job is left and a few ticks have been seen. Gives how many jobs are done. */
+/* The program's own loop, until no job is outstanding and the timer has ticked a few times. Returns how many jobs are
+ * done. */
 static int loop(pool_t *pool, int timer)
 {
     struct pollfd fds[] = {{.fd = pool_fd(pool), .events = POLLIN}, {.fd = timer, .events = POLLIN}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * template.c - a table that is loaded once and that every job has for nothing. on_start loads it in the fork server;
- * workers are forked from there and share its pages. The host never holds it.
+ * template.c - a table that is loaded once, and that every job has at no cost. on_start loads it in the fork server;
+ * workers are forked from there and share its pages. The host never has it.
  *
  *     360360 = 2 * 2 * 2 * 3 * 3 * 5 * 7 * 11 * 13    (the job's own memory: 0.1 MiB)
  *     1000003 = 1000003    (the job's own memory: 0.1 MiB)
@@ -51,7 +51,7 @@ static int factorise(pool_call_t *call)
     return pool_call_return(call, factors, count * sizeof *factors);
 }
 
-/* Prints "n = p * q * ...", and says whether the product is right. */
+/* Prints "n = p * q * ...". True if the product is right. */
 static bool print_product(uint32_t n, const uint32_t *factors, size_t count)
 {
     uint32_t product = 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * usage.c - memory before, inside and after a heavy computation: in a pool job, and the same in this process.
+ * usage.c - memory before, during and after a heavy computation, in a pool job and in this process.
  *
  *                             RSS of this process
  *     before                                   2.3 MiB
@@ -8,13 +8,13 @@
  *     while computing here                   254.7 MiB
  *     after free() of 99.9 %                 254.7 MiB
  *
- * The computation builds a list of small blocks of many sizes, draws a number from it, and frees all but one block in a
- * thousand, as programs do that keep a cache entry here and a name there. The allocator cannot hand back pages from
+ * The computation builds a list of small blocks of many sizes, computes a number from it, and frees all but one block
+ * in a thousand, as programs do that keep a cache entry here and a name there. The allocator cannot give back pages
  * below a block that is still in use, so free() leaves the process as large as it was. When the job's process ends,
- * nothing is left.
+ * everything goes back.
  *
- * Fails if this process is more than 2 MiB larger after the pool job than before. What free() does is only printed:
- * another allocator (a sanitizer's, for one) behaves in other ways.
+ * Fails if this process is more than 2 MiB larger after the pool job than before. It only prints what free() does,
+ * because another allocator (such as a sanitizer's) behaves in other ways.
  */
 #include <reclaim/call.h>
 #include <reclaim/pool.h>
@@ -60,7 +60,7 @@ static uint64_t compute(const struct block *list)
     return sum;
 }
 
-/* What the computation leaves behind for later. */
+/* The blocks that the computation keeps. */
 static struct block *survivors;
 
 /* Frees all but one block in a thousand. */
@@ -120,7 +120,7 @@ static int compute_in_pool(pool_t *pool, uint64_t *number, pool_usage_t *usage)
     return status;
 }
 
-/* The same in this process; sets *number and gives the memory while the list is there, or 0. */
+/* The same in this process; sets *number and returns the memory while the list exists; 0: out of memory. */
 static uint64_t compute_here(const pool_t *pool, uint64_t *number)
 {
     struct block *list = build();

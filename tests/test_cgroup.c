@@ -306,7 +306,6 @@ static void test_cgroup_current_of_nothing(void **state)
     struct cgroup_usage usage = {.oom_kill = 1};
     assert_int_equal(cgroup_current(-1), 0);
     assert_true(cgroup_leaf_open_current(-1) < 0);
-    assert_false(cgroup_leaf_is_populated(-1));
     assert_true(cgroup_leaf_join(-1) < 0);
     assert_true(cgroup_leaf_read(-1, &usage) < 0);
     assert_int_equal(usage.oom_kill, 0);

@@ -856,11 +856,14 @@ static void test_client_keeps_no_flood(void **state)
 static void test_client_gives_up_a_daemon_that_is_stuck(void **state)
 {
     static const struct step steps[] = {{.size = 0}};
-    pool_bytes_t result;
+    pool_fields_t params;
+    msgpack_unpacked answer;
     pool_error_t error;
     (void)state;
     pool_client_t *client = OPEN(steps);
-    assert_int_equal(connection_call(client, "x", (pool_bytes_t){0}, 50, &result, &error), -ETIMEDOUT);
+    pool_fields_begin(&params);
+    assert_int_equal(connection_ask(client, "x", &params, 50, &answer, &error), -ETIMEDOUT);
+    msgpack_unpacked_destroy(&answer);
     assert_non_null(strstr(error.message, "does not answer"));
     assert_int_equal(pool_client_cancel(client, 7, NULL),
                      -ETIMEDOUT); /* its late answer would be taken for this one's */

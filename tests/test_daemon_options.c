@@ -1,6 +1,6 @@
 /* reclaimd's command line: defaults, values, and what is refused. */
-#include "options.h"
-#include "state.h"
+#include "daemon_options.h"
+#include "program.h"
 
 #include "support.h"
 
@@ -213,19 +213,19 @@ static void test_daemon_options_state(void **state)
     memset(home, 'x', sizeof home - 1);
     home[0] = '/';
     home[sizeof home - 1] = '\0';
-    assert_int_equal(state_path(1000, "/xdg", "/home/ann", path), 0);
+    assert_int_equal(program_state_path(1000, "/xdg", "/home/ann", path), 0);
     assert_string_equal(path, "/xdg/reclaim");
-    assert_int_equal(state_path(1000, NULL, "/home/ann", path), 0);
+    assert_int_equal(program_state_path(1000, NULL, "/home/ann", path), 0);
     assert_string_equal(path, "/home/ann/.local/state/reclaim");
-    assert_int_equal(state_path(1000, "relative", "/home/ann", path), 0);
+    assert_int_equal(program_state_path(1000, "relative", "/home/ann", path), 0);
     assert_string_equal(path, "/home/ann/.local/state/reclaim");
-    assert_int_equal(state_path(0, NULL, "/root", path), 0);
+    assert_int_equal(program_state_path(0, NULL, "/root", path), 0);
     assert_string_equal(path, "/var/lib/reclaim");
-    assert_int_equal(state_path(0, "/xdg", NULL, path), 0);
+    assert_int_equal(program_state_path(0, "/xdg", NULL, path), 0);
     assert_string_equal(path, "/xdg/reclaim");
-    assert_int_equal(state_path(1000, "", NULL, path), -ENOENT);
-    assert_int_equal(state_path(1000, NULL, "", path), -ENOENT);
-    assert_int_equal(state_path(1000, NULL, home, path), -ENAMETOOLONG);
+    assert_int_equal(program_state_path(1000, "", NULL, path), -ENOENT);
+    assert_int_equal(program_state_path(1000, NULL, "", path), -ENOENT);
+    assert_int_equal(program_state_path(1000, NULL, home, path), -ENAMETOOLONG);
 }
 
 #define OPTIONS_TEST(function) cmocka_unit_test_setup_teardown(function, options_begin, options_end)

@@ -1,10 +1,10 @@
 /* Output on its way: spools in memory and on disk, tags, streams; and what is said about jobs. */
+#include "job_stream.h"
 #include "outcome.h"
 #include "outlet.h"
 #include "progress.h"
 #include "results.h"
 #include "spool.h"
-#include "stream.h"
 #include "summary.h"
 
 #include "support.h"
@@ -139,29 +139,29 @@ static void test_output_streams(void **state)
 {
     (void)state;
     int ends[2];
-    struct stream stream;
+    struct job_stream stream;
     assert_int_equal(pipe(ends), 0);
     struct outlet outlet = {.fd = ends[1], .wakes = -1};
 
-    assert_int_equal(stream_open(&stream, 20, &outlet, NULL, -1), 0);
+    assert_int_equal(job_stream_open(&stream, 20, &outlet, NULL, -1), 0);
     assert_int_equal(write(stream.relay.for_command, "a first run", 11), 11);
-    stream_forget(&stream); /* also what was not read yet; and the limit starts anew */
+    job_stream_forget(&stream); /* also what was not read yet; and the limit starts anew */
     assert_int_equal(write(stream.relay.for_command, "one\ntw", 6), 6);
-    stream_read(&stream);
+    job_stream_read(&stream);
     assert_string_equal(read_pipe(ends[0]), "");
-    struct spool held = stream_set_live(&stream);
-    stream_put_held(&stream, &held);
+    struct spool held = job_stream_set_live(&stream);
+    job_stream_put_held(&stream, &held);
     assert_string_equal(read_pipe(ends[0]), "one\n");
     assert_int_equal(write(stream.relay.for_command, "o\nend", 5), 5);
-    stream_read(&stream);
+    job_stream_read(&stream);
     assert_string_equal(read_pipe(ends[0]), "two\n");
     assert_int_equal(write(stream.relay.for_command, " and more than may pass", 23), 23);
-    stream_end(&stream);
+    job_stream_end(&stream);
     assert_true(stream.relay.over);
     assert_int_equal(stream.relay.passed, 20);
-    assert_int_equal(stream_emit(&stream), 0);
+    assert_int_equal(job_stream_emit(&stream), 0);
     assert_string_equal(read_pipe(ends[0]), "end and more");
-    stream_close(&stream);
+    job_stream_close(&stream);
     outlet_deinit(&outlet);
     close(ends[0]);
     close(ends[1]);

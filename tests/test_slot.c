@@ -1,5 +1,5 @@
 /* The table of workers: slots taken, found and freed, and a page that its job may have written over. */
-#include "slot.h"
+#include "forkserver_state.h"
 
 #include "support.h"
 
@@ -10,30 +10,37 @@
 
 #define SLOTS 5
 
-static struct slot_table table;
-static const struct metering metering = {.mechanism = &meter_sampled};
+static struct server server;
 
 static int begin(void **state)
 {
     support_begin(state);
-    return slot_table_init(&table, SLOTS);
+    memset(&server, 0, sizeof server);
+    server.metering.mechanism = &meter_sampled;
+    return slot_table_init(&server, SLOTS);
 }
 
 static int end(void **state)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    munmap(table.pages, SLOTS * (page > PAGE_SIZE_BYTES ? page : PAGE_SIZE_BYTES));
-    munmap(table.slots, SLOTS * sizeof *table.slots);
+    munmap(server.pages, SLOTS * (page > PAGE_SIZE_BYTES ? page : PAGE_SIZE_BYTES));
+    munmap(server.slots, SLOTS * sizeof *server.slots);
     return support_end(state);
 }
 
 #define SLOT_TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
+static struct slot *take(uint64_t serial)
+{
+    server.next_serial = serial;
+    return slot_take(&server);
+}
+
 /* Every slot in use: serials from 100, pids from 1000. */
 static void take_all(void)
 {
     for (uint64_t i = 0; i < SLOTS; i++) {
-        struct slot *slot = slot_take(&table, 100 + i);
+        struct slot *slot = take(100 + i);
         assert_non_null(slot);
         slot->pid = (pid_t)(1000 + i);
     }
@@ -42,22 +49,22 @@ static void take_all(void)
 static void test_slot_take_find_and_free(void **state)
 {
     (void)state;
-    assert_null(slot_find(&table, 0));
+    assert_null(slot_find(&server, 0));
     take_all();
-    assert_null(slot_take(&table, 999));
+    assert_null(take(999));
     for (uint64_t i = 0; i < SLOTS; i++) {
-        const struct slot *slot = slot_find(&table, 100 + i);
+        const struct slot *slot = slot_find(&server, 100 + i);
         assert_non_null(slot);
-        assert_ptr_equal(slot_find_pid(&table, (pid_t)(1000 + i)), slot);
+        assert_ptr_equal(slot_find_pid(&server, (pid_t)(1000 + i)), slot);
     }
-    slot_free(slot_find(&table, 102));
-    assert_null(slot_find(&table, 102));
-    assert_null(slot_find_pid(&table, 1002));
-    assert_null(slot_find(&table, 0));
-    const struct slot *again = slot_take(&table, 200);
+    slot_free(&server, slot_find(&server, 102));
+    assert_null(slot_find(&server, 102));
+    assert_null(slot_find_pid(&server, 1002));
+    assert_null(slot_find(&server, 0));
+    const struct slot *again = take(200);
     assert_non_null(again);
-    assert_ptr_equal(slot_find(&table, 200), again);
-    assert_null(slot_take(&table, 201));
+    assert_ptr_equal(slot_find(&server, 200), again);
+    assert_null(take(201));
 }
 
 /* A reaped worker's pid may be anybody's by now. */
@@ -65,28 +72,27 @@ static void test_slot_find_pid_only_while_unreaped(void **state)
 {
     (void)state;
     take_all();
-    struct slot *slot = slot_find(&table, 101);
+    struct slot *slot = slot_find(&server, 101);
     slot->state = SLOT_REAPED;
-    assert_null(slot_find_pid(&table, 1001));
-    assert_non_null(slot_find(&table, 101));
+    assert_null(slot_find_pid(&server, 1001));
+    assert_non_null(slot_find(&server, 101));
     slot->state = SLOT_GONE;
     slot->unreaped = true;
-    assert_ptr_equal(slot_find_pid(&table, 1001), slot);
+    assert_ptr_equal(slot_find_pid(&server, 1001), slot);
 }
 
 /* What the last user of a slot left in its page is no news of the next. */
 static void test_slot_take_clears_the_page(void **state)
 {
     (void)state;
-    char crash[256];
     struct message_gone gone;
     take_all();
-    struct slot *slot = slot_find(&table, 103);
+    struct slot *slot = slot_find(&server, 103);
     memset(slot->page, 0xff, sizeof *slot->page);
-    slot_free(slot);
-    slot = slot_take(&table, 300);
+    slot_free(&server, slot);
+    slot = take(300);
     assert_non_null(slot);
-    slot_report(slot, &metering, crash, sizeof crash, &gone);
+    slot_report(&server, slot, &gone);
     assert_int_equal(gone.serial, 300);
     assert_int_equal(gone.begun, 0);
     assert_int_equal(gone.method, POOL_MEMORY_UNMEASURED);
@@ -98,23 +104,22 @@ static void test_slot_take_clears_the_page(void **state)
 static void test_slot_report_of_a_hostile_page(void **state)
 {
     (void)state;
-    char crash[256];
     struct message_gone gone;
-    struct slot *slot = slot_take(&table, 1);
+    struct slot *slot = take(1);
     assert_non_null(slot);
     memset(slot->page, 0xff, sizeof *slot->page);
-    slot_report(slot, &metering, crash, sizeof crash, &gone);
+    slot_report(&server, slot, &gone);
     assert_int_equal(gone.frame.size, 0);
-    assert_true(gone.crash.size < sizeof crash);
+    assert_true(gone.crash.size < sizeof server.crash);
     assert_int_equal(gone.begun, 0);
     slot->page->crash_signal = SIGSEGV;
-    slot_report(slot, &metering, crash, sizeof crash, &gone);
-    assert_int_equal(gone.crash.size, strlen(crash));
+    slot_report(&server, slot, &gone);
+    assert_int_equal(gone.crash.size, strlen(server.crash));
     slot->page->frame_size = PAGE_FRAME_MAX;
-    slot_report(slot, &metering, crash, sizeof crash, &gone);
+    slot_report(&server, slot, &gone);
     assert_int_equal(gone.frame.size, PAGE_FRAME_MAX);
     slot->page->frame_size = PAGE_FRAME_MAX + 1;
-    slot_report(slot, &metering, crash, sizeof crash, &gone);
+    slot_report(&server, slot, &gone);
     assert_int_equal(gone.frame.size, 0);
 }
 
@@ -136,16 +141,15 @@ static void test_slot_report_of_cpu_limits(void **state)
         {1000, SIGXCPU, 1, KILL_CANCELLED, KILL_CANCELLED},
     };
     for (size_t i = 0; i < sizeof table_of_ends / sizeof table_of_ends[0]; i++) {
-        char crash[64];
         struct message_gone gone;
-        struct slot *slot = slot_take(&table, 1);
+        struct slot *slot = take(1);
         slot->cpu_ms = table_of_ends[i].cpu_ms;
         slot->status = table_of_ends[i].status;
         slot->usage.ru_utime.tv_sec = table_of_ends[i].seconds;
         slot->ladder.reason = table_of_ends[i].reason;
-        slot_report(slot, &metering, crash, sizeof crash, &gone);
+        slot_report(&server, slot, &gone);
         assert_int_equal(gone.reason, table_of_ends[i].expected);
-        slot_free(slot);
+        slot_free(&server, slot);
     }
 }
 
@@ -167,7 +171,7 @@ static void test_slot_paused_is_bounded(void **state)
         {1, INT64_MAX, 1000, 1000},
         {INT64_MAX, -1, 1000, 0},
     };
-    struct slot *slot = slot_take(&table, 1);
+    struct slot *slot = take(1);
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         slot->page->stopped_since_ms = times[i].since;
         slot->page->stopped_ms = times[i].before;

@@ -34,7 +34,6 @@ static void test_sweep_belongs_table(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const struct sweep_process process = {
-            .pid = 5,
             .branch_serial = table[i].branch_serial,
             .tag = table[i].tag,
             .branch_tag = table[i].branch_tag,
@@ -164,7 +163,7 @@ static void test_sweep_kill_of_a_child(void **state)
     }
     assert_int_equal(proc_entry_read(pid, &entry), 0);
     assert_int_equal(entry.parent, getpid());
-    assert_true(sweep_kill(&entry, getpid()));
+    assert_true(sweep_signal(&entry, getpid(), SIGKILL));
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     close(go[0]);
@@ -181,13 +180,13 @@ static void test_sweep_kill_of_a_grandchild(void **state)
     assert_int_equal(proc_entry_read(tagged.grandchild, &entry), 0);
     assert_int_equal(entry.parent, tagged.child);
     entry.start--;
-    assert_false(sweep_kill(&entry, getpid()));
+    assert_false(sweep_signal(&entry, getpid(), SIGKILL));
     assert_true(support_alive(tagged.grandchild));
     entry.start++;
-    assert_true(sweep_kill(&entry, getpid()));
+    assert_true(sweep_signal(&entry, getpid(), SIGKILL));
     support_await_death(tagged.grandchild);
     tagged_end(&tagged);
-    assert_false(sweep_kill(&entry, getpid())); /* gone */
+    assert_false(sweep_signal(&entry, getpid(), SIGKILL)); /* gone */
 }
 
 int main(void)

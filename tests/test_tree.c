@@ -100,7 +100,7 @@ static void test_tree_of_two_that_share(void **state)
     assert_int_equal(tree_init(&tree, pid, inherited(), 0), 0);
     tree_walk(&tree, NULL, 0);
     assert_int_equal(tree.count, 2);
-    assert_int_equal(tree.met, 2);
+    assert_int_equal(tree.seen, 2);
     tree_look(&tree);
     const struct footprint footprint = tree_footprint(&tree);
     assert_near(footprint.least, 2 * SIZE);

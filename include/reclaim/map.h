@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * reclaim/map.h - MessagePack maps with text keys, as requests to reclaimd and its answers are: written field by field,
- * read by name. Built on msgpack-c, as reclaim/msgpack.h.
+ * reclaim/map.h - MessagePack maps with text keys, as in requests to reclaimd and its answers. You write them field by
+ * field and read them by name. Needs msgpack-c, as reclaim/msgpack.h.
  *
  *     pool_fields_t fields;
  *     pool_bytes_t request, answer;
@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-/* A map that is being written. A call that finds no memory makes pool_fields_end fail, and nothing else. */
+/* A map that is being written. Lack of memory in any call shows only in pool_fields_end. */
 typedef struct pool_fields {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
@@ -30,10 +30,10 @@ typedef struct pool_fields {
     bool failed;
 } pool_fields_t;
 
-POOL_API void pool_fields_begin(pool_fields_t *fields); /* not to be moved before pool_fields_free */
+POOL_API void pool_fields_begin(pool_fields_t *fields); /* do not move it before pool_fields_free */
 POOL_API void pool_fields_free(pool_fields_t *fields);
 
-/* A field: its name (UTF-8, NUL-terminated), and a value, which is *copied*. */
+/* Each adds a field: a name (UTF-8, NUL-terminated) and a value, both *copied*. */
 POOL_API void pool_fields_text(pool_fields_t *fields, const char *name, const char *text); /* NULL: nil */
 POOL_API void pool_fields_str(pool_fields_t *fields, const char *name, const void *text, size_t size);
 POOL_API void pool_fields_bin(pool_fields_t *fields, const char *name, const void *data, size_t size);
@@ -43,21 +43,22 @@ POOL_API void pool_fields_double(pool_fields_t *fields, const char *name, double
 POOL_API void pool_fields_bool(pool_fields_t *fields, const char *name, bool value);
 POOL_API void pool_fields_nil(pool_fields_t *fields, const char *name);
 
-/* A field of which the caller packs the value: exactly one, by the packer that this returns (*borrowed*). */
+/* Adds a field's name; the caller packs its value, exactly one, with the packer that this returns (*borrowed*). */
 POOL_API msgpack_packer *pool_fields_packer(pool_fields_t *fields, const char *name);
 
-/* A field whose value is packed already. */
+/* Adds a field whose value is MessagePack already. */
 POOL_API void pool_fields_packed(pool_fields_t *fields, const char *name, pool_bytes_t value);
 
-/* Ends and frees a map that becomes the next value of a packer: of a field of another map, or of an array. -ENOMEM: the
- * value is nil. */
+/* Ends and frees the map, and packs it as the next value of a packer (of another map's field, or of an array). -ENOMEM:
+ * the value is nil. */
 POOL_API int pool_fields_append(pool_fields_t *fields, msgpack_packer *packer);
 
-/* The whole map, with the shortest header, *borrowed* until pool_fields_free; no field may follow. -ENOMEM. */
+/* Ends the map: *map is all of it, *borrowed* until pool_fields_free. No field may follow. -ENOMEM. */
 POOL_API int pool_fields_end(pool_fields_t *fields, pool_bytes_t *map);
 
-/* The value of a field; NULL: there is none, or map is no map. *Borrowed* from map. Where it is of another type the
- * calls below give 0, false, or an empty text or array. Integers are cut to the type's range, and are doubles, too. */
+/* The value of a field, *borrowed* from map. NULL: there is no such field, or map is no map. The calls below give 0,
+ * false, or an empty text or array for a value of another type. Integers are cut to the type's range and convert to
+ * double. */
 POOL_API const msgpack_object *pool_field(const msgpack_object *map, const char *name);
 POOL_API uint64_t pool_field_uint(const msgpack_object *map, const char *name);
 POOL_API int64_t pool_field_int(const msgpack_object *map, const char *name);
@@ -66,7 +67,7 @@ POOL_API bool pool_field_bool(const msgpack_object *map, const char *name);
 POOL_API msgpack_object_str pool_field_str(const msgpack_object *map, const char *name); /* not terminated */
 POOL_API msgpack_object_array pool_field_array(const msgpack_object *map, const char *name);
 
-/* Whether the field is this text. */
+/* True if the field is this text. */
 POOL_API bool pool_field_is(const msgpack_object *map, const char *name, const char *text);
 
 /* Copies a text, cut to fit, with its NUL; size is at least 1. */

@@ -8,14 +8,15 @@
  *     POOL_MODULE(.name = "numbers", .tasks = tasks);
  *
  *     cc -shared -fPIC -o numbers.so numbers.c $(pkg-config --cflags --libs reclaim)
- *     reclaimd --module ./numbers.so
+ *     reclaim daemon start -- --module ./numbers.so
  *
- * reclaimd loads it with dlopen(3), RTLD_NOW and RTLD_LOCAL, into its fork server, before that forks workers: what it
- * loads in on_load is there in every worker, copy-on-write. The daemon itself never has the module's code in it.
+ * reclaimd loads it with dlopen(3) (RTLD_NOW, RTLD_LOCAL) into its fork server, before that forks workers: every worker
+ * shares what on_load loads, copy-on-write. The daemon's own process never has the module's code.
  *
- * A task runs as any function job (reclaim/call.h), with these differences: its standard output and error are files
- * that the daemon keeps; its value is given back as the bytes that it is, so that clients expect MessagePack; it is
- * handed no descriptors (pool_call_fd means nothing), and nobody hears of pool_call_progress and pool_call_emit.
+ * A task runs as any function job (reclaim/call.h), except that
+ *   - its standard output and error are files that the daemon keeps;
+ *   - clients get its value as the bytes that it is, and expect MessagePack;
+ *   - it has no descriptors (pool_call_fd), and pool_call_progress and pool_call_emit reach no client.
  */
 #ifndef RECLAIM_MODULE_H
 #define RECLAIM_MODULE_H
@@ -26,11 +27,11 @@
 extern "C" {
 #endif
 
-#define POOL_MODULE_ABI 1 /* counts up when a module built before could not be loaded any more */
+#define POOL_MODULE_ABI 1 /* grows when older modules cannot be loaded any more */
 
 typedef struct pool_task {
-    const char *name; /* 1 to 255 bytes, not used twice in one daemon; NULL ends the table */
-    pool_fn fn;       /* pool_call_arg and pool_call_unpack give the client's argument, MessagePack; no bytes: none */
+    const char *name; /* 1 to 255 bytes, unique in the daemon; NULL ends the table */
+    pool_fn fn;       /* its argument is the client's MessagePack; no bytes: none */
 } pool_task_t;
 
 typedef struct pool_module {
@@ -38,8 +39,8 @@ typedef struct pool_module {
     uint32_t size;            /* sizeof(pool_module_t) */
     const char *name;         /* for messages */
     const pool_task_t *tasks; /* ended by a NULL name */
-    /* Once in each fork server, as pool_options_t.on_start: 0, or nonzero and a sentence: reclaimd does not start.
-     * May be NULL. It must leave one thread behind. */
+    /* Runs once in each fork server, as pool_options_t.on_start: nonzero and a sentence keep reclaimd from starting. It
+     * must leave one thread behind. May be NULL. */
     int (*on_load)(pool_error_t *error);
     uint64_t reserved[8];
 } pool_module_t;

@@ -4,8 +4,8 @@
  * (https://github.com/msgpack/msgpack-c, branch c_master; the format:
  * https://github.com/msgpack/msgpack/blob/master/spec.md).
  *
- * Bytes are checked before msgpack-c unpacks them: every declared element must have at least a byte, nesting at most
- * 32, nothing may trail. msgpack-c alone reserves gigabytes for five hostile bytes.
+ * msgpack-c alone reserves gigabytes for five hostile bytes. So reclaim checks bytes first: every declared element
+ * needs at least a byte, nesting is at most 32, and nothing may follow the object.
  */
 #ifndef RECLAIM_MSGPACK_H
 #define RECLAIM_MSGPACK_H
@@ -17,15 +17,15 @@
 extern "C" {
 #endif
 
-/* In a worker: a packer whose bytes become the job's value when the function returns 0, unless pool_call_return was
- * called. *Borrowed*, the same one at each call; NULL and errno ENOMEM. */
+/* In a worker: a packer (*borrowed*, always the same) whose bytes become the job's value when the function returns 0,
+ * unless it calls pool_call_return. NULL and errno ENOMEM. */
 POOL_API msgpack_packer *pool_call_packer(pool_call_t *call);
 
-/* In a worker: the argument as one MessagePack object. *unpacked is the caller's, for msgpack_unpacked_destroy; strings
- * in it may point into the argument. Errors: -EBADMSG (no MessagePack, or bytes trail), -ENOMEM. */
+/* In a worker: the argument as one MessagePack object. *unpacked is the caller's, for msgpack_unpacked_destroy; its
+ * strings may point into the argument. Errors: -EBADMSG (not one MessagePack object), -ENOMEM. */
 POOL_API int pool_call_unpack(const pool_call_t *call, msgpack_unpacked *unpacked);
 
-/* In the host: a job's value as one MessagePack object, as pool_call_unpack; valid as long as the result. */
+/* In the host: a job's value, as pool_call_unpack; valid as long as the result. */
 POOL_API int pool_result_unpack(const pool_result_t *result, msgpack_unpacked *unpacked);
 
 #ifdef __cplusplus

@@ -1,5 +1,6 @@
 /* jobs.c - a job over a connection: submit, status, wait, result, cancel. */
 #include "connection.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,85 +8,7 @@
 
 #define CHUNK ((size_t)1024 * 1024) /* bytes of a value in one answer */
 
-/* ---- requests ---------------------------------------------------------------------------------------------------- */
-
-/* A map whose number of fields is written over its header when they are all there. */
-struct fields {
-    msgpack_sbuffer buffer;
-    msgpack_packer packer;
-    uint32_t count;
-};
-
-static void fields_begin(struct fields *fields)
-{
-    static const char header[] = {(char)0xdf, 0, 0, 0, 0}; /* map 32 */
-    fields->count = 0;
-    msgpack_sbuffer_init(&fields->buffer);
-    msgpack_packer_init(&fields->packer, &fields->buffer, msgpack_sbuffer_write);
-    msgpack_sbuffer_write(&fields->buffer, header, sizeof header);
-}
-
-static msgpack_packer *name(struct fields *fields, const char *text)
-{
-    fields->count++;
-    connection_pack_text(&fields->packer, text);
-    return &fields->packer;
-}
-
-static void put_text(struct fields *fields, const char *key, const char *text)
-{
-    if (text != NULL)
-        connection_pack_text(name(fields, key), text);
-}
-
-static void put_texts(struct fields *fields, const char *key, const char *const *texts)
-{
-    size_t count = 0;
-    if (texts == NULL)
-        return;
-    while (texts[count] != NULL)
-        count++;
-    msgpack_pack_array(name(fields, key), count);
-    for (size_t i = 0; i < count; i++)
-        connection_pack_text(&fields->packer, texts[i]);
-}
-
-static void put_int(struct fields *fields, const char *key, int64_t value)
-{
-    if (value != 0)
-        msgpack_pack_int64(name(fields, key), value);
-}
-
-/* POOL_NONE is a zero that is sent. */
-static void put_limit(struct fields *fields, const char *key, int64_t value)
-{
-    if (value != 0)
-        msgpack_pack_int64(name(fields, key), value == POOL_NONE ? 0 : value);
-}
-
-static void put_seconds(struct fields *fields, const char *key, double value)
-{
-    if (value != 0)
-        msgpack_pack_double(name(fields, key), value == POOL_NONE ? 0 : value);
-}
-
-static void put_true(struct fields *fields, const char *key, bool value)
-{
-    if (value)
-        msgpack_pack_true(name(fields, key));
-}
-
-/* Sends the fields (*takes*). As connection_ask. */
-static int ask(pool_client_t *client, const char *method, struct fields *fields, msgpack_unpacked *unpacked,
-               pool_error_t *error)
-{
-    for (size_t i = 0; i < 4 && fields->buffer.size > 4; i++)
-        fields->buffer.data[1 + i] = (char)(fields->count >> (24 - 8 * i));
-    const int rc = connection_ask(client, method, &fields->buffer, unpacked, error);
-    msgpack_sbuffer_destroy(&fields->buffer);
-    return rc;
-}
-
+/* An answer without a field that the protocol promises. */
 static int fail_shape(pool_client_t *client, const char *method, pool_error_t *error)
 {
     client->broken = -EBADMSG;
@@ -94,74 +17,94 @@ static int fail_shape(pool_client_t *client, const char *method, pool_error_t *e
 
 /* ---- submit ------------------------------------------------------------------------------------------------------ */
 
-static void put_what(struct fields *fields, const pool_client_job_t *job)
+static void pack_text(pool_fields_t *fields, const char *name, const char *text)
 {
-    put_texts(fields, "command", job->argv);
-    put_text(fields, "task", job->task);
-    if (job->argument.size > 0) {
-        name(fields, "argument");
-        msgpack_sbuffer_write(&fields->buffer, job->argument.data, job->argument.size);
-    }
-    put_texts(fields, "env", job->env);
-    put_text(fields, "cwd", job->cwd);
+    if (text != NULL)
+        pool_fields_text(fields, name, text);
+}
+
+static void pack_texts(pool_fields_t *fields, const char *name, const char *const *texts)
+{
+    size_t count = 0;
+    if (texts == NULL)
+        return;
+    while (texts[count] != NULL)
+        count++;
+    msgpack_packer *packer = pool_fields_packer(fields, name);
+    msgpack_pack_array(packer, count);
+    for (size_t i = 0; i < count; i++)
+        msgpack_pack_str_with_body(packer, texts[i], strlen(texts[i]));
+}
+
+static void pack_ids(pool_fields_t *fields, const char *name, const uint64_t *ids, size_t count)
+{
+    msgpack_packer *packer = pool_fields_packer(fields, name);
+    msgpack_pack_array(packer, count);
+    for (size_t i = 0; i < count; i++)
+        msgpack_pack_uint64(packer, ids[i]);
+}
+
+static void pack_int(pool_fields_t *fields, const char *name, int64_t value)
+{
+    if (value != 0)
+        pool_fields_int(fields, name, value);
+}
+
+/* POOL_NONE is a zero that is sent. */
+static void pack_seconds(pool_fields_t *fields, const char *name, double value)
+{
+    if (value != 0)
+        pool_fields_double(fields, name, value == POOL_NONE ? 0 : value);
+}
+
+/* What the job runs. */
+static void pack_what(pool_fields_t *fields, const pool_client_job_t *job)
+{
+    pack_texts(fields, "command", job->argv);
+    pack_text(fields, "task", job->task);
+    if (job->argument.size > 0)
+        pool_fields_packed(fields, "argument", job->argument);
+    pack_texts(fields, "env", job->env);
+    pack_text(fields, "cwd", job->cwd);
     if (job->stdin_bytes.size > 0)
-        msgpack_pack_bin_with_body(name(fields, "stdin"), job->stdin_bytes.data, job->stdin_bytes.size);
-    put_text(fields, "key", job->key);
-    put_text(fields, "name", job->name);
-    put_text(fields, "group", job->group);
-    put_int(fields, "priority", job->priority);
+        pool_fields_bin(fields, "stdin", job->stdin_bytes.data, job->stdin_bytes.size);
+    pack_text(fields, "key", job->key);
+    pack_text(fields, "name", job->name);
+    pack_text(fields, "group", job->group);
+    pack_int(fields, "priority", job->priority);
 }
 
-static void put_limits(struct fields *fields, const pool_client_job_t *job)
+/* When it runs, how often, and how long it is kept. */
+static void pack_when(pool_fields_t *fields, const pool_client_job_t *job)
 {
-    put_seconds(fields, "timeout", job->timeout);
-    put_seconds(fields, "kill_after", job->kill_after);
-    put_seconds(fields, "cpu_time", job->cpu_time);
-    put_int(fields, "memory", job->memory);
-    put_int(fields, "expected", job->expected);
-    put_int(fields, "pids", job->pids);
-    put_int(fields, "nofile", job->nofile);
-    put_int(fields, "nice", job->nice);
-    put_limit(fields, "output_limit", job->output_limit);
-    put_true(fields, "huge_pages", job->huge_pages);
-    put_true(fields, "rerunnable", job->rerunnable);
-}
-
-static void put_when(struct fields *fields, const pool_client_job_t *job)
-{
-    put_int(fields, "retries", job->retries);
-    put_seconds(fields, "retry_delay", job->retry_delay);
+    pack_int(fields, "retries", job->retries);
+    pack_seconds(fields, "retry_delay", job->retry_delay);
     if (job->retry_oom != 0)
-        msgpack_pack_double(name(fields, "retry_oom"), job->retry_oom);
-    put_seconds(fields, "delay", job->delay);
-    put_seconds(fields, "start_at", job->start_at);
-    if (job->after_count > 0) {
-        msgpack_pack_array(name(fields, "after"), job->after_count);
-        for (size_t i = 0; i < job->after_count; i++)
-            msgpack_pack_uint64(&fields->packer, job->after[i]);
-    }
-    if (job->run_after_failure)
-        put_text(fields, "after_failure", "run");
-    if (job->requeue_on_crash)
-        put_text(fields, "on_crash", "requeue");
-    put_seconds(fields, "keep", job->keep);
+        pool_fields_double(fields, "retry_oom", job->retry_oom);
+    pack_seconds(fields, "delay", job->delay);
+    pack_seconds(fields, "start_at", job->start_at);
+    if (job->after_count > 0)
+        pack_ids(fields, "after", job->after, job->after_count);
+    pack_text(fields, "after_failure", job->run_after_failure ? "run" : NULL);
+    pack_text(fields, "on_crash", job->requeue_on_crash ? "requeue" : NULL);
+    pack_seconds(fields, "keep", job->keep);
 }
 
 int pool_client_submit(pool_client_t *client, const pool_client_job_t *job, uint64_t *id, pool_error_t *error)
 {
-    struct fields fields;
+    pool_fields_t fields;
     msgpack_unpacked answer;
     for (size_t i = 0; i < sizeof job->reserved / sizeof job->reserved[0]; i++)
         if (job->reserved[i] != 0)
             return connection_fail(error, -EINVAL,
                                    "submit: reserved fields must be 0: zero the job before you fill it");
-    fields_begin(&fields);
-    put_what(&fields, job);
-    put_limits(&fields, job);
-    put_when(&fields, job);
-    int rc = ask(client, "submit", &fields, &answer, error);
+    pool_fields_begin(&fields);
+    pack_what(&fields, job);
+    settings_pack(job, &fields);
+    pack_when(&fields, job);
+    int rc = connection_ask(client, "submit", &fields, -1, &answer, error);
     if (rc == 0) {
-        *id = reply_uint(&answer.data, "id");
+        *id = pool_field_uint(&answer.data, "id");
         if (*id == 0)
             rc = fail_shape(client, "submit", error);
     }
@@ -173,28 +116,28 @@ int pool_client_submit(pool_client_t *client, const pool_client_job_t *job, uint
 
 static void read_status(const msgpack_object *job, pool_client_status_t *status)
 {
-    *status = (pool_client_status_t){.id = reply_uint(job, "id"),
-                                     .exit_code = (int32_t)reply_int(job, "exit_code"),
-                                     .peak_memory = reply_uint(job, "peak_memory_bytes"),
-                                     .result_size = reply_uint(job, "result_size"),
-                                     .stdout_size = reply_uint(job, "stdout_size"),
-                                     .stderr_size = reply_uint(job, "stderr_size"),
-                                     .wall_seconds = reply_double(job, "wall_seconds"),
-                                     .attempt = (uint32_t)reply_uint(job, "attempt")};
-    reply_text(job, "state", status->state, sizeof status->state);
-    reply_text(job, "outcome", status->outcome, sizeof status->outcome);
-    reply_text(job, "message", status->message, sizeof status->message);
+    *status = (pool_client_status_t){.id = pool_field_uint(job, "id"),
+                                     .exit_code = (int32_t)pool_field_int(job, "exit_code"),
+                                     .peak_memory = pool_field_uint(job, "peak_memory_bytes"),
+                                     .result_size = pool_field_uint(job, "result_size"),
+                                     .stdout_size = pool_field_uint(job, "stdout_size"),
+                                     .stderr_size = pool_field_uint(job, "stderr_size"),
+                                     .wall_seconds = pool_field_double(job, "wall_seconds"),
+                                     .attempt = (uint32_t)pool_field_uint(job, "attempt")};
+    pool_field_text(job, "state", status->state, sizeof status->state);
+    pool_field_text(job, "outcome", status->outcome, sizeof status->outcome);
+    pool_field_text(job, "message", status->message, sizeof status->message);
     status->ended = strcmp(status->state, "done") == 0 || strcmp(status->state, "failed") == 0 ||
                     strcmp(status->state, "cancelled") == 0;
 }
 
 int pool_client_status(pool_client_t *client, uint64_t id, pool_client_status_t *status, pool_error_t *error)
 {
-    struct fields fields;
+    pool_fields_t fields;
     msgpack_unpacked answer;
-    fields_begin(&fields);
-    msgpack_pack_uint64(name(&fields, "id"), id);
-    int rc = ask(client, "status", &fields, &answer, error);
+    pool_fields_begin(&fields);
+    pool_fields_uint(&fields, "id", id);
+    int rc = connection_ask(client, "status", &fields, -1, &answer, error);
     if (rc == 0) {
         read_status(&answer.data, status);
         if (status->id != id || status->state[0] == '\0')
@@ -204,30 +147,24 @@ int pool_client_status(pool_client_t *client, uint64_t id, pool_client_status_t 
     return rc;
 }
 
-static void put_ids(struct fields *fields, uint64_t id)
-{
-    msgpack_pack_array(name(fields, "ids"), 1);
-    msgpack_pack_uint64(&fields->packer, id);
-}
-
 int pool_client_wait(pool_client_t *client, uint64_t id, int64_t timeout_ms, pool_client_status_t *status,
                      pool_error_t *error)
 {
-    struct fields fields;
+    pool_fields_t fields;
     msgpack_unpacked answer;
-    fields_begin(&fields);
-    put_ids(&fields, id);
+    pool_fields_begin(&fields);
+    pack_ids(&fields, "ids", &id, 1);
     if (timeout_ms >= 0)
-        msgpack_pack_double(name(&fields, "timeout"), (double)timeout_ms / 1000);
-    int rc = ask(client, "wait", &fields, &answer, error);
+        pool_fields_double(&fields, "timeout", (double)timeout_ms / 1000);
+    int rc = connection_ask(client, "wait", &fields, -1, &answer, error);
     if (rc < 0) {
         msgpack_unpacked_destroy(&answer);
         return rc;
     }
-    const msgpack_object *jobs = reply_field(&answer.data, "jobs");
-    const bool one = jobs != NULL && jobs->type == MSGPACK_OBJECT_ARRAY && jobs->via.array.size == 1;
+    const msgpack_object_array jobs = pool_field_array(&answer.data, "jobs");
+    const bool one = jobs.size == 1;
     if (one)
-        read_status(&jobs->via.array.ptr[0], status);
+        read_status(&jobs.ptr[0], status);
     msgpack_unpacked_destroy(&answer);
     if (one)
         return status->id == id && status->ended ? 0 : fail_shape(client, "wait", error);
@@ -237,11 +174,11 @@ int pool_client_wait(pool_client_t *client, uint64_t id, int64_t timeout_ms, poo
 
 int pool_client_cancel(pool_client_t *client, uint64_t id, pool_error_t *error)
 {
-    struct fields fields;
+    pool_fields_t fields;
     msgpack_unpacked answer;
-    fields_begin(&fields);
-    put_ids(&fields, id);
-    const int rc = ask(client, "cancel", &fields, &answer, error);
+    pool_fields_begin(&fields);
+    pack_ids(&fields, "ids", &id, 1);
+    const int rc = connection_ask(client, "cancel", &fields, -1, &answer, error);
     msgpack_unpacked_destroy(&answer);
     return rc;
 }
@@ -250,18 +187,18 @@ int pool_client_cancel(pool_client_t *client, uint64_t id, pool_error_t *error)
 
 struct value {
     char *data;
-    size_t size;  /* of what is in data */
-    size_t whole; /* that it will have */
+    size_t size;  /* bytes in data so far */
+    size_t whole; /* bytes of the whole value */
 };
 
-/* What one answer adds to it. 1: that was all. */
+/* Adds the bytes of one answer. 1: the value is whole. */
 static int take_chunk(struct value *value, const msgpack_object *answer, size_t most)
 {
-    const msgpack_object *chunk = reply_field(answer, "value");
-    const uint64_t whole = reply_uint(answer, "size");
+    const msgpack_object *chunk = pool_field(answer, "value");
+    const uint64_t whole = pool_field_uint(answer, "size");
     if (chunk == NULL || chunk->type == MSGPACK_OBJECT_NIL)
         return value->data == NULL ? 1 : -EBADMSG;
-    if (chunk->type != MSGPACK_OBJECT_BIN || reply_uint(answer, "offset") != value->size)
+    if (chunk->type != MSGPACK_OBJECT_BIN || pool_field_uint(answer, "offset") != value->size)
         return -EBADMSG;
     if (value->data != NULL && whole != value->whole)
         return -EBUSY;
@@ -287,7 +224,7 @@ static int fail_chunk(pool_client_t *client, uint64_t id, int rc, pool_error_t *
     case -EBADMSG:
         return fail_shape(client, "result", error);
     case -EBUSY:
-        return connection_fail(error, rc, "job %llu runs again: its value is another now", (unsigned long long)id);
+        return connection_fail(error, rc, "job %llu runs again: its value has changed", (unsigned long long)id);
     case -EFBIG:
         return connection_fail(error, rc, "the value of job %llu is larger than was asked for", (unsigned long long)id);
     default:
@@ -300,13 +237,13 @@ int pool_client_result(pool_client_t *client, uint64_t id, size_t most, void **d
     struct value value = {0};
     int rc = 0;
     while (rc == 0) {
-        struct fields fields;
+        pool_fields_t fields;
         msgpack_unpacked answer;
-        fields_begin(&fields);
-        msgpack_pack_uint64(name(&fields, "id"), id);
-        msgpack_pack_uint64(name(&fields, "offset"), value.size);
-        msgpack_pack_uint64(name(&fields, "limit"), CHUNK);
-        rc = ask(client, "result", &fields, &answer, error);
+        pool_fields_begin(&fields);
+        pool_fields_uint(&fields, "id", id);
+        pool_fields_uint(&fields, "offset", value.size);
+        pool_fields_uint(&fields, "limit", CHUNK);
+        rc = connection_ask(client, "result", &fields, -1, &answer, error);
         if (rc == 0) {
             rc = take_chunk(&value, &answer.data, most);
             if (rc < 0)

@@ -3,6 +3,7 @@
 #include "scan.h"
 
 #include <errno.h>
+#include <reclaim/map.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static const struct {
     {"internal", ENOMEM},
 };
 
-/* The next element of a message: what it takes of bytes, which lose it. */
+/* Takes the next element of a message off bytes. */
 static int take(pool_bytes_t *bytes, pool_bytes_t *element)
 {
     struct scan scan;
@@ -53,7 +54,7 @@ static int take(pool_bytes_t *bytes, pool_bytes_t *element)
     return 0;
 }
 
-/* As msgpack-c packs it: the number of elements is in the first byte. */
+/* Takes the header of an array that has its size in the first byte, as msgpack-c packs small ones. */
 static int take_array(pool_bytes_t *bytes, unsigned *count)
 {
     const unsigned char *tag = bytes->data;
@@ -125,8 +126,8 @@ int reply_fail(pool_bytes_t bytes, char code[32], pool_error_t *error)
     pool_error_t said = {.code = -EPROTO};
     msgpack_unpacked_init(&unpacked);
     if (msgpack_unpack_next(&unpacked, bytes.data, bytes.size, NULL) == MSGPACK_UNPACK_SUCCESS) {
-        reply_text(&unpacked.data, "code", code, 32);
-        reply_text(&unpacked.data, "message", said.message, sizeof said.message);
+        pool_field_text(&unpacked.data, "code", code, 32);
+        pool_field_text(&unpacked.data, "message", said.message, sizeof said.message);
     }
     msgpack_unpacked_destroy(&unpacked);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
@@ -137,54 +138,4 @@ int reply_fail(pool_bytes_t bytes, char code[32], pool_error_t *error)
     if (error != NULL)
         *error = said;
     return said.code;
-}
-
-/* ---- fields of a map --------------------------------------------------------------------------------------------- */
-
-const msgpack_object *reply_field(const msgpack_object *map, const char *name)
-{
-    if (map->type != MSGPACK_OBJECT_MAP)
-        return NULL;
-    for (uint32_t i = 0; i < map->via.map.size; i++) {
-        const msgpack_object *key = &map->via.map.ptr[i].key;
-        if (key->type == MSGPACK_OBJECT_STR && key->via.str.size == strlen(name) &&
-            memcmp(key->via.str.ptr, name, key->via.str.size) == 0)
-            return &map->via.map.ptr[i].val;
-    }
-    return NULL;
-}
-
-uint64_t reply_uint(const msgpack_object *map, const char *name)
-{
-    const msgpack_object *value = reply_field(map, name);
-    return value != NULL && value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? value->via.u64 : 0;
-}
-
-int64_t reply_int(const msgpack_object *map, const char *name)
-{
-    const msgpack_object *value = reply_field(map, name);
-    if (value == NULL)
-        return 0;
-    if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-        return value->via.i64;
-    return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 <= INT64_MAX ? (int64_t)value->via.u64 : 0;
-}
-
-double reply_double(const msgpack_object *map, const char *name)
-{
-    const msgpack_object *value = reply_field(map, name);
-    if (value != NULL && (value->type == MSGPACK_OBJECT_FLOAT32 || value->type == MSGPACK_OBJECT_FLOAT64))
-        return value->via.f64;
-    return (double)reply_int(map, name);
-}
-
-void reply_text(const msgpack_object *map, const char *name, char *text, size_t size)
-{
-    const msgpack_object *value = reply_field(map, name);
-    size_t length = 0;
-    if (value != NULL && value->type == MSGPACK_OBJECT_STR)
-        length = value->via.str.size < size ? value->via.str.size : size - 1;
-    if (length > 0)
-        memcpy(text, value->via.str.ptr, length);
-    text[length] = '\0';
 }

@@ -1,23 +1,18 @@
 #include "trust.h"
 
-#include "connection.h"
-
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-/* What is in it was put there by root or uid. */
+/* Only root and uid can have put files into the directory. */
 static bool is_kept(const char *directory, uid_t uid)
 {
     struct stat st;
     return stat(directory, &st) == 0 && (st.st_uid == 0 || st.st_uid == uid) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* All directories that path is looked up in. */
+/* The same of every directory that a look-up of path goes through. */
 static bool are_kept(const char *path, uid_t uid)
 {
     char directory[PATH_MAX];
@@ -41,19 +36,4 @@ bool trust_uid(uid_t uid, uid_t own, const char *path)
     if (uid == own || uid == 0)
         return true;
     return own == 0 && are_kept(path, uid) && realpath(path, resolved) != NULL && are_kept(resolved, uid);
-}
-
-int trust_peer(int fd, const char *path, pool_error_t *error)
-{
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-        return connection_fail(error, -errno, "%s: nobody says who listens there: %s", path, strerror(errno));
-    if (trust_uid(peer.uid, geteuid(), path))
-        return 0;
-    return connection_fail(error, -EPERM,
-                           "%s: uid %u listens there, neither you (uid %u) nor root: nothing was sent; name your own "
-                           "reclaimd's socket (RECLAIM_SOCKET)%s",
-                           path, (unsigned)peer.uid, (unsigned)geteuid(),
-                           geteuid() == 0 ? ", or be that user (runuser)" : "");
 }

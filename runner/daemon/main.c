@@ -1,6 +1,7 @@
 /* main.c - reclaimd: the worker pool daemon. */
-#include "closed.h"
-#include "daemon.h"
+#include "notify.h"
+#include "program.h"
+#include "reclaimd.h"
 
 #include <stdio.h>
 
@@ -23,7 +24,7 @@ static int run(const struct daemon_options *options)
         fprintf(stderr, "reclaimd: %s\n", message);
         return 1;
     }
-    const int code = daemon_run(options, log, listeners > 0 ? NOTIFY_LISTEN_FIRST : -1);
+    const int code = reclaimd_run(options, log, listeners > 0 ? NOTIFY_LISTEN_FIRST : -1);
     log_close(log);
     return code;
 }
@@ -31,7 +32,7 @@ static int run(const struct daemon_options *options)
 int main(int argc, char **argv)
 {
     struct daemon_options options;
-    if (closed_fill() < 0)
+    if (program_fill_streams() < 0)
         return 1; /* and nowhere to say so */
     const int read = daemon_options_read(&options, argc, argv);
     const int code = read == 0 ? run(&options) : read == -2 ? 0 : 2;

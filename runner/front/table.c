@@ -1,7 +1,9 @@
 #include "table.h"
 
+#include "escape.h"
 #include "say.h"
 #include "suggest.h"
+#include "values.h"
 
 #include <getopt.h>
 #include <reclaim/pool.h>
@@ -14,8 +16,6 @@
 #define VERSION_ID   (FIRST_ID + OPTIONS_MOST)
 #define HELP_COLUMN  27
 
-static const struct table *reading; /* for table_fail: one verb is read at a time */
-
 /* "reclaim run" */
 static const char *full_name(const struct table *table)
 {
@@ -24,12 +24,6 @@ static const char *full_name(const struct table *table)
         return say_program;
     snprintf(name, sizeof name, "%s %s", say_program, table->verb);
     return name;
-}
-
-int table_fail(const char *option, const char *value, const char *what)
-{
-    say(reading->verb, "--%s %s: %s", option, value, what);
-    return -1;
 }
 
 /* The rows of all groups, in order. */
@@ -55,18 +49,18 @@ static void print_row(const struct table_option *row)
 
 static void print_help(const struct table *table)
 {
-    printf("Usage: %s %s\n%s\n\n", full_name(table), table->usage, table->intro);
+    printf("Usage: %s %s\n%s\n", full_name(table), table->usage, table->intro);
     for (const struct table_option *const *group = table->groups; *group != NULL; group++)
         for (const struct table_option *row = *group; row->name != NULL; row++)
             print_row(row);
-    puts("  -h, --help               this\n      --version            the version");
+    puts("  -h, --help               print this help\n      --version            print the version");
     if (table->more != NULL)
-        printf("\n%s\n", table->more);
+        puts(table->more);
 }
 
-/* ---- what is wrong ----------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
-/* The long option that getopt_long(3) means by the value of its row; NULL: it means a letter. */
+/* The name of the long option with this val; NULL: the val is a letter. */
 static const char *find_long(const struct option *longs, int id)
 {
     while (longs->name != NULL && longs->val != id)
@@ -74,7 +68,7 @@ static const char *find_long(const struct option *longs, int id)
     return longs->name;
 }
 
-/* Whether the name begins several; says which. */
+/* Whether several options begin with the name; prints them. */
 static bool say_ambiguous(const struct table *table, const struct option *longs, const char *name)
 {
     char list[256] = "";
@@ -92,10 +86,10 @@ static bool say_ambiguous(const struct table *table, const struct option *longs,
 
 static void say_unknown_letter(const struct table *table, int letter)
 {
-    if (letter > ' ' && letter < 0x7f)
-        say(table->verb, "there is no option -%c; %s --help lists them", letter, full_name(table));
-    else
-        say(table->verb, "there is no option -\\x%02x; %s --help lists them", letter & 0xff, full_name(table));
+    char shown[ESCAPE_SIZE + 1] = {(char)letter};
+    if (letter <= ' ' || letter >= 0x7f)
+        escape_byte((char)letter, shown);
+    say(table->verb, "there is no option -%s; %s --help lists them", shown, full_name(table));
 }
 
 static void say_unknown_name(const struct table *table, const struct option *longs, const char *word)
@@ -116,8 +110,8 @@ static void say_unknown_name(const struct table *table, const struct option *lon
         say(table->verb, "there is no option --%s; %s --help lists them", given, full_name(table));
 }
 
-/* What getopt_long(3) has refused: optopt is a letter, or the value of a long option's row, or 0 for a name that it
- * does not know. Only then is the word the one before optind; a letter's is not where more letters follow it. */
+/* Prints why getopt_long(3) refused a word. optopt is a letter, or the val of a long option, or 0 for an unknown name.
+ * Only then is the word argv[optind - 1]: a letter may have others behind it. */
 static int say_refused(const struct table *table, const struct option *longs, int id, char **argv)
 {
     const char *name = find_long(longs, optopt);
@@ -132,6 +126,57 @@ static int say_refused(const struct table *table, const struct option *longs, in
     else
         say_unknown_name(table, longs, argv[optind - 1]);
     return -1;
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static int parse_number(const struct table_option *row, const char *text, int64_t *value)
+{
+    switch (row->type) {
+    case TABLE_STORES_SIZE:
+        return values_size(row->name, text, row->least, row->most, row->range, value);
+    case TABLE_STORES_BUDGET:
+        return values_memory_budget(row->name, text, value);
+    case TABLE_STORES_MS:
+    case TABLE_STORES_SECONDS:
+        return values_time(row->name, text, row->least, value);
+    default:
+        return values_number(row->name, text, row->least, row->most, row->range, value);
+    }
+}
+
+static int store_number(const struct table_option *row, const char *text, void *member)
+{
+    int64_t value;
+    if (parse_number(row, text, &value) < 0)
+        return -1;
+    const bool is_none = row->has_none && value == 0;
+    if (row->type == TABLE_STORES_SECONDS)
+        *(double *)member = is_none ? POOL_NONE : (double)value / 1000;
+    else if (row->type == TABLE_STORES_INT32)
+        *(int32_t *)member = (int32_t)value;
+    else
+        *(int64_t *)member = is_none ? POOL_NONE : value;
+    return 0;
+}
+
+static int store(const struct table_option *row, const char *text, void *context)
+{
+    if (row->set != NULL)
+        return row->set(context, text);
+    void *member = (char *)(row->base != NULL ? row->base : context) + row->offset;
+    switch (row->type) {
+    case TABLE_STORES_FLAG:
+        *(bool *)member = true;
+        return 0;
+    case TABLE_STORES_TEXT:
+        *(const char **)member = text;
+        return 0;
+    case TABLE_STORES_PATH:
+        return values_path(row->name, text, member);
+    default:
+        return store_number(row, text, member);
+    }
 }
 
 int table_read(const struct table *table, int argc, char **argv, void *context)
@@ -153,8 +198,8 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
     longs[count] = (struct option){"help", no_argument, NULL, 'h'};
     longs[count + 1] = (struct option){"version", no_argument, NULL, VERSION_ID};
     longs[count + 2] = (struct option){0};
-    reading = table;
-    optind = 0; /* glibc: from the start, and the first word is skipped */
+    values_verb = table->verb;
+    optind = 0; /* glibc: starts anew, behind the first word */
     opterr = 0;
     for (int id; (id = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
         if (id == 'h') {
@@ -171,7 +216,7 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
         for (size_t i = 0; i < count; i++)
             if (id == FIRST_ID + (int)i || id == rows[i]->letter)
                 row = rows[i];
-        if (row == NULL || row->set(context, optarg) < 0)
+        if (row == NULL || store(row, optarg, context) < 0)
             return -1;
     }
     return optind;

@@ -1,42 +1,65 @@
 #include "values.h"
 
-#include "table.h"
+#include "say.h"
 #include "units.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define NO_DURATION "not a duration: give seconds, or 30s, 5m, 2h, 1d"
+const char *values_verb;
+
+int values_fail(const char *option, const char *value, const char *what)
+{
+    say(values_verb, "--%s %s: %s", option, value, what);
+    return -1;
+}
 
 static const char *explain(int rc, const char *what, const char *range)
 {
     return rc == -ERANGE ? range : what;
 }
 
-int values_size(const char *option, const char *text, int64_t *bytes)
+int values_size(const char *option, const char *text, int64_t least, int64_t most, const char *range, int64_t *bytes)
 {
     const int rc = units_parse_size(text, bytes);
-    return rc < 0 ? table_fail(option, text, explain(rc, "not a size: give bytes, or 512K, 2G, 1.5G", "too large")) : 0;
+    if (rc < 0)
+        return values_fail(option, text, explain(rc, "not a size: give bytes, or 512K, 2G, 1.5G", "too large"));
+    return *bytes >= least && *bytes <= most ? 0 : values_fail(option, text, range);
 }
 
-int values_delay(const char *option, const char *text, int64_t *ms)
+int values_time(const char *option, const char *text, int64_t least, int64_t *ms)
 {
     const int rc = units_parse_duration(text, ms);
-    return rc < 0 ? table_fail(option, text, explain(rc, NO_DURATION, "too long")) : 0;
+    if (rc < 0)
+        return values_fail(option, text, explain(rc, "not a duration: give seconds, or 30s, 5m, 2h, 1d", "too long"));
+    return *ms >= least ? 0 : values_fail(option, text, "must be greater than zero");
 }
 
-int values_duration(const char *option, const char *text, int64_t *ms)
+int values_number(const char *option, const char *text, int64_t least, int64_t most, const char *range, int64_t *value)
 {
-    if (values_delay(option, text, ms) < 0)
-        return -1;
-    return *ms > 0 ? 0 : table_fail(option, text, "must be more than nothing");
-}
-
-int values_number(const char *option, const char *text, int64_t least, int64_t most, int64_t *value, const char *range)
-{
+    char limits[64];
     const int rc = units_parse_number(text, least, most, value);
-    return rc < 0 ? table_fail(option, text, explain(rc, "not a whole number", range)) : 0;
+    if (rc >= 0)
+        return 0;
+    if (most >= INT32_MAX)
+        snprintf(limits, sizeof limits, "must be at least %" PRId64, least);
+    else
+        snprintf(limits, sizeof limits, "must lie between %" PRId64 " and %" PRId64, least, most);
+    return values_fail(option, text, explain(rc, "not a whole number", range != NULL ? range : limits));
+}
+
+int values_path(const char *option, const char *text, char path[PATH_MAX])
+{
+    char directory[PATH_MAX] = "";
+    if (text[0] == '\0')
+        return values_fail(option, text, "is empty: give a path");
+    if (text[0] != '/' && getcwd(directory, sizeof directory) == NULL)
+        return values_fail(option, text, "the working directory is gone: give an absolute path");
+    const int size = snprintf(path, PATH_MAX, "%s%s%s", directory, text[0] == '/' ? "" : "/", text);
+    return size < PATH_MAX ? 0 : values_fail(option, text, "too long for a path");
 }
 
 bool values_is_percent(const char *text)
@@ -62,14 +85,13 @@ double values_physical_memory(void)
 
 int values_memory_budget(const char *option, const char *text, int64_t *bytes)
 {
+    static const char few[] = "give at least 1M";
+    const int64_t least = 1 << 20;
     double percent;
-    if (!values_is_percent(text)) {
-        if (values_size(option, text, bytes) < 0)
-            return -1;
-    } else {
-        if (values_parse_percent(text, 100, &percent) < 0)
-            return table_fail(option, text, "not a percentage of the machine's memory: give 80%");
-        *bytes = (int64_t)(values_physical_memory() * percent / 100);
-    }
-    return *bytes >= 1 << 20 ? 0 : table_fail(option, text, "give at least 1M");
+    if (!values_is_percent(text))
+        return values_size(option, text, least, INT64_MAX, few, bytes);
+    if (values_parse_percent(text, 100, &percent) < 0)
+        return values_fail(option, text, "not a percentage of the machine's memory: give 80%");
+    *bytes = (int64_t)(values_physical_memory() * percent / 100);
+    return *bytes >= least ? 0 : values_fail(option, text, few);
 }

@@ -1,24 +1,30 @@
-/* values.h - what stands after an option, checked: 0, or -1 after table_fail has said what is wrong with it. */
+/* values.h - the value of an option, parsed and checked. The functions return 0, or -1 after values_fail. */
 #ifndef VALUES_H
 #define VALUES_H
 
+#include <limits.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-int values_size(const char *option, const char *text, int64_t *bytes);
+extern const char *values_verb; /* whose options are read: table_read sets it; NULL: the program's */
 
-/* A duration is more than nothing; values_delay takes 0, too. */
-int values_duration(const char *option, const char *text, int64_t *ms);
-int values_delay(const char *option, const char *text, int64_t *ms);
+/* Prints "reclaim run: --memory 12Q: WHAT". Returns -1. */
+int values_fail(const char *option, const char *value, const char *what);
 
-/* What a number outside of least to most is, is told in `range`. */
-int values_number(const char *option, const char *text, int64_t least, int64_t most, int64_t *value, const char *range);
+/* `range` is the message for a number below least or above most; NULL: a sentence with both. */
+int values_number(const char *option, const char *text, int64_t least, int64_t most, const char *range, int64_t *value);
+int values_size(const char *option, const char *text, int64_t least, int64_t most, const char *range, int64_t *bytes);
 
-/* Bytes, as a size or as a percentage of the machine's memory: at least 1 MiB, as pool_options_t wants it. */
+/* Milliseconds; least: 0 or 1. */
+int values_time(const char *option, const char *text, int64_t least, int64_t *ms);
+
+/* Absolute, so that a later chdir(2) does not change the place. */
+int values_path(const char *option, const char *text, char path[PATH_MAX]);
+
+/* Bytes, from a size or a percentage of the machine's memory: at least 1 MiB, as pool_options_t wants it. */
 int values_memory_budget(const char *option, const char *text, int64_t *bytes);
 
-/* A number with a % at its end, above 0 and at most `most`; -EINVAL, -ERANGE, and nothing is said. */
+/* A number with a % at its end, above 0 and at most `most`; -EINVAL, -ERANGE without a message. */
 bool values_is_percent(const char *text);
 int values_parse_percent(const char *text, double most, double *percent);
 

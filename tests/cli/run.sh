@@ -43,6 +43,8 @@ check "too long a command" 125 sh -c 'ulimit -s unlimited 2>/dev/null || { echo 
     exec "$@"' sh "$reclaim" && says err "argv and envp are larger"
 check "over memory" 137 "$reclaim" run -m 64M dd if=/dev/zero of=/dev/null bs=1G count=1 &&
     says err "killed: over its memory limit of 64.0 MiB (peak "
+check "a backstop" 1 "$reclaim" run -m 64M --memory-backstop dd if=/dev/zero of=/dev/null bs=1G count=1 &&
+    says err "memory exhausted"
 check "a limit that holds" 0 "$reclaim" run -m 200M dd if=/dev/zero of=/dev/null bs=50M count=2
 check "over output" 143 "$reclaim" run --output-limit 10 sh -c 'echo 123456789012345; exec sleep 100' &&
     says out 1234567890 && says err "over its output limit of 10 bytes"
@@ -129,6 +131,9 @@ echo kept >"$work/kept"
 check "a bad size" 125 "$reclaim" run --report "$work/kept" -m 12Q true && says err "--memory 12Q: not a size"
 check "too small a size" 125 "$reclaim" run -m 10K true && says err "--memory 10K"
 check "a bad duration" 125 "$reclaim" run -t soon true && says err "--timeout soon"
+check "a backstop without a limit" 125 "$reclaim" run --memory-backstop true && says err "--memory-backstop: give --memory SIZE, too"
+check "no share of the CPU" 125 "$reclaim" run --cpu-weight 0 true && says err "--cpu-weight 0: must lie between 1 and 10000"
+check "too large a share" 125 "$reclaim" run --cpu-weight 10001 true && says err "--cpu-weight 10001: must lie"
 check "too few files" 125 "$reclaim" run --nofile 2 true && says err "--nofile 2"
 check "as few files as there may be" 0 "$reclaim" run --nofile 16 true
 check "a limit to raise" 125 "$reclaim" run --retry-oom 2 touch "$work/ran" && says err "--retry-oom 2"

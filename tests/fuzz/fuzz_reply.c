@@ -5,6 +5,7 @@
 #include "scan.h"
 
 #include "fuzz.h"
+#include <reclaim/map.h>
 
 /* Whether a part is one object, and inside. */
 static void require_part(pool_bytes_t part, const uint8_t *data, size_t size)
@@ -30,11 +31,11 @@ static void read_fields(pool_bytes_t bytes)
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);
     FUZZ_REQUIRE(msgpack_unpack_next(&unpacked, bytes.data, bytes.size, NULL) == MSGPACK_UNPACK_SUCCESS);
-    reply_text(&unpacked.data, "state", text, sizeof text);
+    pool_field_text(&unpacked.data, "state", text, sizeof text);
     FUZZ_REQUIRE(memchr(text, '\0', sizeof text) != NULL);
-    FUZZ_REQUIRE(reply_uint(&unpacked.data, "id") == 0 || reply_field(&unpacked.data, "id") != NULL);
-    (void)reply_int(&unpacked.data, "exit_code");
-    (void)reply_double(&unpacked.data, "wall_seconds");
+    FUZZ_REQUIRE(pool_field_uint(&unpacked.data, "id") == 0 || pool_field(&unpacked.data, "id") != NULL);
+    (void)pool_field_int(&unpacked.data, "exit_code");
+    (void)pool_field_double(&unpacked.data, "wall_seconds");
     msgpack_unpacked_destroy(&unpacked);
 }
 

@@ -4,13 +4,17 @@
     circles.py BUILD FOLDER...
 
 A file uses another if its object needs a symbol that the other's object defines, so calls, tables of functions and
-shared variables count alike. BUILD: a build directory. FOLDER: of the source tree, everything below it counts.
+shared variables count alike. BUILD: a build directory. FOLDER: of the source tree, everything below it counts; objects
+of sources that are no longer there do not.
 Exit codes: 0 none, 1 circles, 2 nothing found to look at."""
 
 import collections
 import os
 import subprocess
 import sys
+
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def objects(build, folders):
@@ -23,7 +27,9 @@ def objects(build, folders):
             for name in names:
                 if name.endswith(".c.o"):  # CMakeFiles/TARGET.dir/PATH.c.o
                     inside = os.path.join(*tail.split("/")[1:], name[:-2])
-                    found[os.path.normpath(os.path.join(head, inside))] = os.path.join(where, name)
+                    path = os.path.normpath(os.path.join(head, inside))
+                    if os.path.exists(os.path.join(ROOT, path)):
+                        found[path] = os.path.join(where, name)
     return found
 
 

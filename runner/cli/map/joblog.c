@@ -1,6 +1,5 @@
 #include "joblog.h"
-
-#include "write_all.h"
+#include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* map.c - `reclaim map`: one command for many inputs. The loop that waits for inputs, output, signals and the pool. */
-#include "closed.h"
 #include "map_state.h"
+#include "program.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -80,7 +80,7 @@ static size_t list_fds(struct map *map)
 
 static void read_job(struct map *map, struct map_job *job, int i)
 {
-    const struct stream *stream = &job->streams[i];
+    const struct job_stream *stream = &job->streams[i];
     if (stream->live)
         progress_view_clear(&map->view);
     if (!map_job_read(job, i))
@@ -220,7 +220,7 @@ static int run_map(struct map *map)
 
 static struct outlet outlet_of(int fd)
 {
-    return (struct outlet){.fd = fd, .wakes = -1, .error = closed_was(fd) ? -EBADF : 0};
+    return (struct outlet){.fd = fd, .wakes = -1, .error = program_lacks_stream(fd) ? -EBADF : 0};
 }
 
 int map_main(int argc, char **argv)

@@ -29,7 +29,7 @@ int map_job_new(struct map_job **made, const struct map_options *options, const 
     job->unfit = options->inputs.reason;
     pthread_mutex_init(&job->lock, NULL);
     for (int i = 0; i < 2; i++) {
-        job->streams[i] = (struct stream){.results = -1, .relay = {.from = -1, .for_command = -1}};
+        job->streams[i] = (struct job_stream){.results = -1, .relay = {.from = -1, .for_command = -1}};
         spool_init(&job->streams[i].spool);
     }
     for (size_t i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ static void on_event(pool_job_t *pool_job, const pool_event_t *event, void *user
         job->running_since = 0;
         for (int i = 0; i < 2; i++)
             if (!job->streams[i].live)
-                stream_forget(&job->streams[i]);
+                job_stream_forget(&job->streams[i]);
         if (job->give_up)
             pool_job_cancel(pool_job);
     }
@@ -114,8 +114,8 @@ static int open_streams(struct map_job *job, const struct map_options *options, 
     }
     for (int i = 0; i < 2; i++) {
         const struct limits *limits = &options->limits;
-        const int opened = stream_open(&job->streams[i], limits->output_limited ? limits->output_limit : RELAY_NO_LIMIT,
-                                       &outlets[i], options->tag ? job->tag.data : NULL, kept[i]);
+        const int opened = job_stream_open(&job->streams[i], limits->output_limit, &outlets[i],
+                                           options->tag ? job->tag.data : NULL, kept[i]);
         rc = rc < 0 ? rc : opened;
     }
     return rc;
@@ -162,7 +162,7 @@ static void end_refused(struct map_job *job)
     clock_gettime(CLOCK_REALTIME, &now);
     const double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
     for (int i = 0; i < 2; i++)
-        stream_end(&job->streams[i]);
+        job_stream_end(&job->streams[i]);
     job->result = (pool_result_t){.outcome = POOL_FAILED,
                                   .cause = POOL_CAUSE_NOT_EXECUTABLE,
                                   .code = OUTCOME_NOT_EXECUTABLE,
@@ -201,13 +201,13 @@ int map_job_fd(struct map_job *job, int stream)
 
 bool map_job_read(struct map_job *job, int stream)
 {
-    struct stream *of = &job->streams[stream];
+    struct job_stream *of = &job->streams[stream];
     if (of->live) { /* may block: the pool's thread, which leaves such a stream alone, must not wait for it */
-        stream_read(of);
+        job_stream_read(of);
         return !of->relay.over;
     }
     pthread_mutex_lock(&job->lock);
-    stream_read(of);
+    job_stream_read(of);
     const bool over = of->relay.over;
     pthread_mutex_unlock(&job->lock);
     return !over;
@@ -218,10 +218,10 @@ void map_job_go_live(struct map_job *job)
     struct spool held[2];
     pthread_mutex_lock(&job->lock);
     for (int i = 0; i < 2; i++)
-        held[i] = stream_set_live(&job->streams[i]);
+        held[i] = job_stream_set_live(&job->streams[i]);
     pthread_mutex_unlock(&job->lock);
     for (int i = 0; i < 2; i++)
-        stream_put_held(&job->streams[i], &held[i]);
+        job_stream_put_held(&job->streams[i], &held[i]);
 }
 
 void map_job_cancel(struct map_job *job)
@@ -255,7 +255,7 @@ void map_job_check_time(struct map_job *job, double now, double seconds)
 void map_job_end(struct map_job *job, const struct map_options *options, double timeout_seconds)
 {
     for (int i = 0; i < 2; i++)
-        stream_end(&job->streams[i]);
+        job_stream_end(&job->streams[i]);
     const pool_result_t *result = pool_job_result(job->job);
     job->result = *result;
     if (job->streams[0].relay.over || job->streams[1].relay.over)
@@ -270,7 +270,7 @@ void map_job_free(struct map_job *job)
     if (job == NULL)
         return;
     for (int i = 0; i < 2; i++)
-        stream_close(&job->streams[i]);
+        job_stream_close(&job->streams[i]);
     pool_job_release(job->job);
     pthread_mutex_destroy(&job->lock);
     text_deinit(&job->inputs);

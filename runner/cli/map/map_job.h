@@ -2,8 +2,8 @@
 #ifndef MAP_JOB_H
 #define MAP_JOB_H
 
+#include "job_stream.h"
 #include "map_options.h"
-#include "stream.h"
 #include "text.h"
 
 #include <pthread.h>
@@ -25,7 +25,7 @@ struct map_job {
     struct text words;
     const char **argv; /* into words */
 
-    struct stream streams[2];
+    struct job_stream streams[2];
     pthread_mutex_t lock;    /* the streams while they are not live, and the next two */
     double running_since;    /* seconds (CLOCK_MONOTONIC); 0: it does not run */
     bool give_up;            /* no further run */

@@ -1,11 +1,11 @@
 /* map_open.c - everything that a map needs, opened and checked before any job runs. */
-#include "closed.h"
 #include "map_state.h"
 #include "outfile.h"
+#include "program.h"
 #include "results.h"
 #include "signals.h"
 #include "spool.h"
-#include "table.h"
+#include "values.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -74,7 +74,7 @@ static int open_inputs(struct map *map)
 {
     struct inputs *inputs = &map->options.inputs;
     const char *path;
-    if (map->options.from_stdin && closed_was(STDIN_FILENO)) {
+    if (map->options.from_stdin && program_lacks_stream(STDIN_FILENO)) {
         map_say(map, "standard input is closed: inputs come from there, or after ::: or from --arg-file");
         return -1;
     }
@@ -82,7 +82,7 @@ static int open_inputs(struct map *map)
         map_say(map, "inputs are read from the terminal; Ctrl-D ends them");
     const int rc = inputs_open(inputs, &path);
     if (rc < 0)
-        return table_fail("arg-file", path, strerror(-rc));
+        return values_fail("arg-file", path, strerror(-rc));
     return 0;
 }
 
@@ -94,7 +94,7 @@ static int open_joblog(struct map *map)
     if (map->options.dry_run && access(map->options.joblog, F_OK) < 0)
         return 0; /* it is not made for that */
     if (joblog_open(&map->joblog, map->options.joblog, add_row, map, problem, sizeof problem) < 0)
-        return table_fail("joblog", map->options.joblog, problem);
+        return values_fail("joblog", map->options.joblog, problem);
     return 0;
 }
 
@@ -103,9 +103,9 @@ static int check_files(struct map *map)
 {
     const int report = map->report == NULL ? -1 : fileno(map->report), inputs = map->options.inputs.fd;
     if (outfile_same(report, map->joblog.fd) || outfile_same(report, inputs))
-        return table_fail("report", map->options.report, "is the joblog or a file of inputs, too: name another");
+        return values_fail("report", map->options.report, "is the joblog or a file of inputs, too: name another");
     if (outfile_same(map->joblog.fd, inputs))
-        return table_fail("joblog", map->options.joblog, "is a file of inputs, too: name another");
+        return values_fail("joblog", map->options.joblog, "is a file of inputs, too: name another");
     return 0;
 }
 
@@ -126,7 +126,7 @@ int map_open_all(struct map *map)
     if (check_files(map) < 0)
         return -1;
     rc = map->options.results == NULL ? 0 : results_prepare(map->options.results);
-    return rc < 0 ? table_fail("results", map->options.results, strerror(-rc)) : 0;
+    return rc < 0 ? values_fail("results", map->options.results, strerror(-rc)) : 0;
 }
 
 int map_begin_files(struct map *map)
@@ -137,9 +137,9 @@ int map_begin_files(struct map *map)
     map->begun = true;
     int rc = joblog_begin(&map->joblog, keeps);
     if (rc < 0)
-        return table_fail("joblog", map->options.joblog, strerror(-rc));
+        return values_fail("joblog", map->options.joblog, strerror(-rc));
     rc = map->report == NULL ? 0 : outfile_empty(map->options.report, map->report);
-    return rc < 0 ? table_fail("report", map->options.report, strerror(-rc)) : 0;
+    return rc < 0 ? values_fail("report", map->options.report, strerror(-rc)) : 0;
 }
 
 int map_begin(struct map *map)

@@ -14,21 +14,21 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- options with a value ---------------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------------------------- */
 
 static int set_timeout(void *context, const char *text)
 {
     struct map_options *options = context;
-    options->timeout_percent = 0; /* the last one counts */
+    options->timeout_percent = 0; /* of several --timeout the last one counts */
     options->limits.job.timeout_ms = 0;
     if (!values_is_percent(text))
-        return limits_set_timeout(context, text);
+        return values_time("timeout", text, 1, &options->limits.job.timeout_ms);
     return values_parse_percent(text, 1e6, &options->timeout_percent) < 0
-               ? table_fail("timeout", text, "not a percentage of the median: give 200%")
+               ? values_fail("timeout", text, "not a percentage of the median: give 200%")
                : 0;
 }
 
-/* That this process may run on, as nproc(1) counts them. */
+/* The processors that this process may use, as nproc(1) counts them. */
 static int64_t processors(void)
 {
     cpu_set_t set;
@@ -45,47 +45,35 @@ static int set_jobs(void *context, const char *text)
     if (options->jobs_many)
         options->jobs = JOBCOUNT_MOST;
     if (rc == -ERANGE)
-        return table_fail("jobs", text, "comes to none, or to more than 10000");
-    return rc < 0 ? table_fail("jobs", text,
-                               "give a number, +N or -N for more or fewer than the processors, N% of those, or 0 for "
-                               "as many as can be")
+        return values_fail("jobs", text, "must come to at least 1 and at most 10000");
+    return rc < 0 ? values_fail("jobs", text,
+                                "give a number, +N or -N for more or fewer than the processors, N% of those, or 0 for "
+                                "as many as can be")
                   : 0;
 }
 
 static int set_arg_file(void *context, const char *text)
 {
     struct map_options *options = context;
-    return inputs_add_file(&options->inputs, text) < 0 ? table_fail("arg-file", text, strerror(ENOMEM)) : 0;
-}
-
-static int set_delay(void *context, const char *text)
-{
-    struct map_options *options = context;
-    return values_delay("delay", text, &options->delay_ms);
+    return inputs_add_file(&options->inputs, text) < 0 ? values_fail("arg-file", text, strerror(ENOMEM)) : 0;
 }
 
 static int set_halt(void *context, const char *text)
 {
     struct map_options *options = context;
     return halt_parse(text, &options->halt) < 0
-               ? table_fail("halt", text,
-                            "give never, or now or soon, then fail=N, success=N or done=N: now,fail=1; or N%")
+               ? values_fail("halt", text,
+                             "give never, or now or soon, then fail=N, success=N or done=N: now,fail=1; or N%")
                : 0;
-}
-
-static int set_memory_budget(void *context, const char *text)
-{
-    struct map_options *options = context;
-    return values_memory_budget("memory-budget", text, &options->memory_budget);
 }
 
 static int set_memfree(void *context, const char *text)
 {
     struct map_options *options = context;
-    if (values_size("memfree", text, &options->memory_floor) < 0)
+    if (values_size("memfree", text, 0, INT64_MAX, NULL, &options->memory_floor) < 0)
         return -1;
     if ((double)options->memory_floor >= values_physical_memory())
-        return table_fail("memfree", text, "more than this machine has: nothing would ever start");
+        return values_fail("memfree", text, "more than this machine has: nothing would ever start");
     if (options->memory_floor == 0)
         options->memory_floor = POOL_NONE;
     return 0;
@@ -95,7 +83,7 @@ static int set_results(void *context, const char *text)
 {
     const char *problem = results_refuse(text);
     if (problem != NULL)
-        return table_fail("results", text, problem);
+        return values_fail("results", text, problem);
     ((struct map_options *)context)->results = text;
     return 0;
 }
@@ -106,38 +94,11 @@ static int set_joblog(void *context, const char *text)
     const bool appends = text[0] == '+';
     const char *path = appends ? text + 1 : text;
     if (path[0] == '\0' || strcmp(path, "-") == 0)
-        return table_fail("joblog", text, "names no file; ./- is one that is called -");
+        return values_fail("joblog", text, "names no file; a file called - is ./-");
     options->joblog = path;
     options->joblog_appends = appends;
     return 0;
 }
-
-static int set_report(void *context, const char *text)
-{
-    ((struct map_options *)context)->report = text;
-    return 0;
-}
-
-/* ---- options without one ----------------------------------------------------------------------------------------- */
-
-#define FLAG(name, member)                                 \
-    static int set_##name(void *context, const char *text) \
-    {                                                      \
-        (void)text;                                        \
-        ((struct map_options *)context)->member = true;    \
-        return 0;                                          \
-    }
-
-FLAG(keep_order, keep_order)
-FLAG(tag, tag)
-FLAG(line_buffer, line_buffer)
-FLAG(shell, shell)
-FLAG(dry_run, dry_run)
-FLAG(verbose, verbose)
-FLAG(bar, bar)
-FLAG(rerunnable, rerunnable)
-FLAG(resume, resume)
-FLAG(resume_failed, resume_failed)
 
 static int set_null(void *context, const char *text)
 {
@@ -147,41 +108,44 @@ static int set_null(void *context, const char *text)
 }
 
 static const struct table_option own_table[] = {
-    {"jobs", 'j', "N", "at once (default: processors), +N, -N, N%; 0: many", set_jobs},
-    {"arg-file", 'a', "FILE", "a line an input (several: every combination)", set_arg_file},
-    {"null", '0', NULL, "inputs end in a NUL, not in a newline", set_null},
-    {"keep-order", 'k', NULL, "output in the order of the inputs", set_keep_order},
-    {"tag", 0, NULL, "the input and a TAB before each line of output", set_tag},
-    {"line-buffer", 0, NULL, "output by whole lines as they come, not by jobs", set_line_buffer},
-    {"results", 0, "DIR", "keep each job's output in DIR/1/INPUT/, too", set_results},
-    {"shell", 0, NULL, "the command is a line for sh, inputs quoted", set_shell},
-    {"dry-run", 0, NULL, "print the commands, run nothing", set_dry_run},
-    {"delay", 0, "DUR", "between two starts", set_delay},
-    {"halt", 0, "WHEN", "now,fail=1 soon,fail=3% now,success=1 now,done=9", set_halt},
-    {"memory-budget", 0, "SIZE", "of all jobs together, or N% of the machine's", set_memory_budget},
-    {"memfree", 0, "SIZE", "start nothing that would leave less", set_memfree},
-    {"rerunnable", 0, NULL, "jobs may be stopped and run again to free memory", set_rerunnable},
-    {"joblog", 0, "FILE", "a line for each job that has ended; +FILE adds", set_joblog},
-    {"resume", 0, NULL, "skip inputs that the joblog has", set_resume},
-    {"resume-failed", 0, NULL, "skip those that succeeded", set_resume_failed},
-    {"bar", 0, NULL, "progress, also when this is no terminal", set_bar},
-    {"eta", 0, NULL, "the same", set_bar},
-    {"verbose", 'v', NULL, "a summary at the end", set_verbose},
-    {"report", 0, "FILE", "a JSON object a line for each job (- stderr)", set_report},
+    {"jobs", 'j', "N", "at once (default: processors), +N, -N, N%; 0: many", .set = set_jobs},
+    {"arg-file", 'a', "FILE", "each line is an input (several: all combinations)", .set = set_arg_file},
+    {"null", '0', NULL, "inputs end with a NUL, not with a newline", .set = set_null},
+    {"keep-order", 'k', NULL, "output in the order of the inputs", TABLE_FLAG(struct map_options, keep_order)},
+    {"tag", 0, NULL, "print the input and a TAB before each line", TABLE_FLAG(struct map_options, tag)},
+    {"line-buffer", 0, NULL, "print lines as they come, not job by job", TABLE_FLAG(struct map_options, line_buffer)},
+    {"results", 0, "DIR", "also keep each job's output in DIR/1/INPUT/", .set = set_results},
+    {"shell", 0, NULL, "the command is a line for sh; inputs are quoted", TABLE_FLAG(struct map_options, shell)},
+    {"dry-run", 0, NULL, "print the commands, run nothing", TABLE_FLAG(struct map_options, dry_run)},
+    {"delay", 0, "DUR", "pause between two starts", TABLE_DELAY(struct map_options, delay_ms)},
+    {"halt", 0, "WHEN", "stop early: now,fail=1 soon,fail=3% now,done=9", .set = set_halt},
+    {"memory-budget", 0, "SIZE", "memory for all jobs together; N%: of the machine's",
+     TABLE_BUDGET(struct map_options, memory_budget)},
+    {"memfree", 0, "SIZE", "start no job that would leave less memory free", .set = set_memfree},
+    {"rerunnable", 0, NULL, "jobs may be ended and rerun to free memory",
+     TABLE_FLAG(struct map_options, limits.job.rerunnable)},
+    {"joblog", 0, "FILE", "log a line for each ended job; +FILE appends", .set = set_joblog},
+    {"resume", 0, NULL, "skip the inputs in the joblog", TABLE_FLAG(struct map_options, resume)},
+    {"resume-failed", 0, NULL, "skip the inputs that succeeded", TABLE_FLAG(struct map_options, resume_failed)},
+    {"bar", 0, NULL, "show progress, even without a terminal", TABLE_FLAG(struct map_options, bar)},
+    {"eta", 0, NULL, "the same as --bar", TABLE_FLAG(struct map_options, bar)},
+    {"verbose", 'v', NULL, "print a summary at the end", TABLE_FLAG(struct map_options, verbose)},
+    {"report", 0, "FILE", "write a line of JSON for each job (- is stderr)", TABLE_TEXT(struct map_options, report)},
     {0},
 };
 
-static const struct table_option timeout_table[] = {
-    {"timeout", 't', "DUR", "wall time of one run, or 200% of the median", set_timeout},
+static const struct table_option times_table[] = {
+    {"timeout", 't', "DUR", "end a run that takes longer; 200%: of the median", .set = set_timeout},
+    {"kill-after", 0, "DUR", "time from SIGTERM to SIGKILL (default 2s)",
+     TABLE_DELAY(struct map_options, limits.job.kill_after_ms), .has_none = true},
     {0}};
 
-static const struct table_option *const groups[] = {own_table, timeout_table, limits_kill_after_long, limits_table,
-                                                    NULL};
+static const struct table_option *const groups[] = {own_table, times_table, limits_table, NULL};
 
 static const struct table table = {
     .verb = "map",
     .usage = "[OPTION...] COMMAND [ARGUMENT...] [::: INPUT...]",
-    .intro = "Runs the command for each input: after :::, from files, or lines of stdin.",
+    .intro = "Runs the command once for each input: words after :::, or lines of files, stdin.",
     .groups = groups,
     .more = "In the command: {} input, {.} without extension, {/} base name, {//} directory,\n"
             "{/.} both, {#} number, {%} slot, {2} second source's; without any: at the end.\n"
@@ -209,16 +173,16 @@ static bool is_linked(const char *word)
 
 static int complain_of_links(void)
 {
-    return complain(":::+ and ::::+ (linked inputs) are not known here; ::: combines every input with every other");
+    return complain(":::+ and ::::+ (linked inputs) do not work here; ::: combines every input with every other");
 }
 
-/* Everything from a ::: or :::: on. */
+/* The words from the first ::: or :::: on. */
 static int read_sources(struct map_options *options, int argc, char **argv, int at)
 {
     while (at < argc) {
         const bool files = strcmp(argv[at], "::::") == 0;
         const int start = at + 1;
-        argv[at] = NULL; /* ends what was before */
+        argv[at] = NULL; /* ends the words before it */
         for (at = start; at < argc && !is_separator(argv[at]); at++) {
             if (is_linked(argv[at]))
                 return complain_of_links();
@@ -241,8 +205,7 @@ static int check_replacements(struct map_options *options)
     options->tells = use.tells;
     switch (use.problem) {
     case REPLACE_EXPRESSION:
-        return complain(
-            "{=...=}: no Perl is run here; let the command work it out, as in sh -c 'echo $(($1 + 1))' sh {}");
+        return complain("{=...=}: reclaim runs no Perl; let the command do it: sh -c 'echo $(($1 + 1))' sh {}");
     case REPLACE_NUMBERED:
         say("map", "%.*s: {#} and {%%} take no number", (int)use.problem_size, use.problem_at);
         return -1;
@@ -284,7 +247,6 @@ int map_options_read(struct map_options *options, int argc, char **argv)
         return first;
     if (limits_finish(&options->limits) < 0)
         return -1;
-    options->limits.job.rerunnable = options->rerunnable;
     if ((options->resume || options->resume_failed) && options->joblog == NULL)
         return complain(options->resume ? "--resume needs --joblog FILE" : "--resume-failed needs --joblog FILE");
     return read_command(options, argc, argv, first);

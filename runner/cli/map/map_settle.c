@@ -153,7 +153,7 @@ static void account(struct map *map, const struct map_job *job, int rc)
 static void finish_job(struct map *map, struct map_job *job)
 {
     progress_view_clear(&map->view);
-    const int out = stream_emit(&job->streams[0]), err = stream_emit(&job->streams[1]);
+    const int out = job_stream_emit(&job->streams[0]), err = job_stream_emit(&job->streams[1]);
     if (!is_withdrawn(job) || job->result.usage.attempt > 0)
         account(map, job, out < 0 ? out : err);
     TAILQ_REMOVE(&map->jobs, job, entry);

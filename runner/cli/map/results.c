@@ -1,8 +1,8 @@
 #include "results.h"
 
 #include "fnv.h"
+#include "program.h"
 #include "replace.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,5 @@
 #include "spool.h"
-
-#include "write_all.h"
+#include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>

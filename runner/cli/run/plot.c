@@ -1,6 +1,5 @@
 #include "plot.h"
-
-#include "write_all.h"
+#include "program.h"
 
 #include <errno.h>
 #include <inttypes.h>

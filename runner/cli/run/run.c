@@ -1,19 +1,19 @@
 /* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
-#include "closed.h"
 #include "curve.h"
 #include "inherited.h"
 #include "limit.h"
 #include "outcome.h"
 #include "outfile.h"
 #include "plot.h"
+#include "program.h"
 #include "relay.h"
 #include "report.h"
 #include "say.h"
 #include "signals.h"
 #include "table.h"
 #include "terminal.h"
+#include "values.h"
 #include "verbs.h"
-#include "write_all.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -51,54 +51,34 @@ struct run {
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 
-static int set_verbose(void *context, const char *text)
-{
-    (void)text;
-    ((struct run *)context)->verbose = true;
-    return 0;
-}
-
-static int set_report(void *context, const char *text)
-{
-    ((struct run *)context)->report = text;
-    return 0;
-}
-
-static int set_samples(void *context, const char *text)
-{
-    ((struct run *)context)->samples = text;
-    return 0;
-}
-
 static int set_plot(void *context, const char *text)
 {
     struct run *run = context;
     char message[PATH_MAX + 128];
     run->plot = text;
     if (plot_format(text) == PLOT_UNKNOWN)
-        return table_fail("plot", text, "the name must end in .svg or .png");
+        return values_fail("plot", text, "the name must end in .svg or .png");
     const int rc = plot_find(run->plotter);
     if (rc == 0)
         return 0;
     snprintf(message, sizeof message, "reclaim cannot draw, install all of it: %s: %s", run->plotter, strerror(-rc));
-    return table_fail("plot", text, message);
+    return values_fail("plot", text, message);
 }
 
 static const struct table_option own_table[] = {
-    {"verbose", 'v', NULL, "say at the end what it used and how it ended", set_verbose},
-    {"report", 0, "FILE", "write that as a JSON object (- for standard error)", set_report},
-    {"samples", 0, "FILE", "write memory over time, as mprof does", set_samples},
-    {"plot", 0, "FILE", "draw memory over time (.svg or .png)", set_plot},
+    {"verbose", 'v', NULL, "print at the end what it used and how it ended", TABLE_FLAG(struct run, verbose)},
+    {"report", 0, "FILE", "write the same as a JSON object (- is stderr)", TABLE_TEXT(struct run, report)},
+    {"samples", 0, "FILE", "write memory over time, as mprof does", TABLE_TEXT(struct run, samples)},
+    {"plot", 0, "FILE", "draw memory over time (.svg or .png)", .set = set_plot},
     {0},
 };
 
-static const struct table_option *const groups[] = {limits_timeout, limits_kill_after_short, limits_table, own_table,
-                                                    NULL};
+static const struct table_option *const groups[] = {limits_times, limits_table, own_table, NULL};
 
 static const struct table table = {
     .verb = "run",
     .usage = "[OPTION...] [--] COMMAND [ARGUMENT...]",
-    .intro = "Runs a command with limits on all that it starts, and leaves nothing of it.",
+    .intro = "Runs a command, limits all its processes, and leaves none of them behind.",
     .groups = groups,
     .more = "SIZE: 512K, 2G, 1.5G. DUR: seconds, or 30s, 5m, 2h, 1d.\n"
             "Exit: the command's own; 124 timed out (137: SIGKILL); 128+N died of signal N;\n"
@@ -125,15 +105,15 @@ static int open_files(struct run *run)
         outfile_open("plot", run->plot, &run->plot_file) < 0)
         return -1;
     if (is_same(run->report_file, run->samples_file) || is_same(run->report_file, run->plot_file))
-        return table_fail("report", run->report, "is named by another option, too: name another");
+        return values_fail("report", run->report, "is named by another option, too: name another");
     if (is_same(run->samples_file, run->plot_file))
-        return table_fail("samples", run->samples, "is named by another option, too: name another");
+        return values_fail("samples", run->samples, "is named by another option, too: name another");
     for (int i = 0; i < 2; i++)
         run->relays[i] = (struct relay){.from = -1, .for_command = -1};
-    for (int i = 0; run->limits.output_limited && i < 2; i++) {
+    for (int i = 0; run->limits.output_limit != RELAY_NO_LIMIT && i < 2; i++) {
         const int rc = relay_open(&run->relays[i], run->limits.output_limit, write_out, (void *)&streams[i]);
         if (rc < 0)
-            return table_fail("output-limit", "pipe", strerror(-rc));
+            return values_fail("output-limit", "pipe", strerror(-rc));
     }
     return 0;
 }
@@ -172,16 +152,16 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
 
 static pool_stream_t stream_mode(const struct run *run, int fd)
 {
-    if (closed_was(fd))
+    if (program_lacks_stream(fd))
         return POOL_STREAM_CLOSED;
-    return run->limits.output_limited ? POOL_STREAM_FD : POOL_STREAM_INHERIT;
+    return run->limits.output_limit != RELAY_NO_LIMIT ? POOL_STREAM_FD : POOL_STREAM_INHERIT;
 }
 
 static int submit(struct run *run)
 {
     const pool_command_t command = {
         .argv = run->argv,
-        .stdin_mode = closed_was(STDIN_FILENO) ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
+        .stdin_mode = program_lacks_stream(STDIN_FILENO) ? POOL_STDIN_CLOSED : POOL_STDIN_INHERIT,
         .stdout_mode = stream_mode(run, STDOUT_FILENO),
         .stdout_fd = run->relays[0].for_command,
         .stderr_mode = stream_mode(run, STDERR_FILENO),

@@ -43,7 +43,7 @@ void spawn_born(pool_t *pool, uint64_t serial, struct descriptor_set *set)
     const struct births_view view = view_now(pool);
     pthread_mutex_lock(&pool->lock);
     pool->stats.workers_started++;
-    pool->stats.tag = (uint32_t)(serial >> 32); /* the low half counts: worker/server.c */
+    pool->stats.tag = (uint32_t)(serial >> 32); /* the low half counts: worker/server/slot.c */
     pthread_mutex_unlock(&pool->lock);
     if (births_surplus(&view)) /* without its ends, which go with the set, it leaves */
         return;

@@ -1,0 +1,31 @@
+/* jobrefs.h - jobs as people name them: 7, 1,2, 3-7, or the key that they were submitted with. */
+#ifndef JOBREFS_H
+#define JOBREFS_H
+
+#include "remote.h"
+
+#define JOBREFS_MOST 10000 /* as many as a request may have */
+
+struct jobref {
+    uint64_t id;     /* 0: it is named by its key */
+    const char *key; /* *borrowed* */
+};
+
+struct jobrefs {
+    struct jobref *items;
+    size_t count, capacity;
+};
+
+/* Adds what a word names. Digits, commas and hyphens are ids; anything else is a key. -EINVAL: not a range; -E2BIG:
+ * above JOBREFS_MOST; -ENOMEM. */
+int jobrefs_add(struct jobrefs *refs, const char *word);
+
+void jobrefs_pack_one(pool_fields_t *fields, const struct jobref *ref); /* "id" */
+void jobrefs_pack(pool_fields_t *fields, const struct jobrefs *refs);   /* "ids" */
+
+/* The id of a job, which is asked for where ref is a key. 0, or -1 after it has said why not. */
+int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id);
+
+void jobrefs_deinit(struct jobrefs *refs);
+
+#endif

@@ -1,0 +1,26 @@
+/* jobview.h - a job as reclaimd tells of it, for people: a row of a table, or all of it. */
+#ifndef JOBVIEW_H
+#define JOBVIEW_H
+
+#include "grid.h"
+
+#include <reclaim/map.h>
+
+/* The titles of the rows; ended by NULL. */
+extern const char *const jobview_titles[];
+
+void jobview_add(struct grid *grid, const msgpack_object *job);
+
+/* Everything that there is to know, a line each. */
+void jobview_print(FILE *file, const msgpack_object *job);
+
+/* "job 7 (NAME): MESSAGE", on standard error, for one that did not succeed. */
+void jobview_complain(const char *verb, const msgpack_object *job);
+
+/* An event: time, what happened, and to which job. */
+void jobview_print_event(FILE *file, const msgpack_object *event, const msgpack_object *job);
+
+/* Whether its state is one of the last: done, failed, cancelled. */
+bool jobview_has_ended(const msgpack_object *job);
+
+#endif

@@ -1,0 +1,47 @@
+/* remote.h - a verb's connection to reclaimd. Failures are printed. */
+#ifndef REMOTE_H
+#define REMOTE_H
+
+#include "table.h"
+
+#include <reclaim/client.h>
+#include <reclaim/map.h>
+#include <stdbool.h>
+
+struct remote {
+    const char *verb;
+    pool_client_t *client;
+    pool_error_t *error; /* where a failed call is kept instead of being said; NULL: it is said */
+};
+
+/* What all verbs of the daemon have: --json and --socket. They are the process's: one verb runs in it. */
+extern const struct table_option remote_table[];
+extern struct remote_options {
+    const char *socket; /* NULL: where it usually is */
+    bool json;
+} remote_options;
+
+/* Reads a verb's options, which may stand anywhere. 0; else the exit code to end with is in *code: an error was said,
+ * or help was asked for. *argc and *argv are then what is left. */
+int remote_read(const struct table *table, int *argc, char ***argv, void *context, int *code);
+
+/* 0, or -1 after it has said why not. */
+int remote_open(struct remote *remote, const char *verb);
+void remote_close(struct remote *remote);
+
+/* Calls a method with params (*takes*; NULL: none). 0, or -1 after it has said why not. answer is the caller's for
+ * msgpack_unpacked_destroy in any case, and borrows from the connection until the next call. */
+int remote_call(struct remote *remote, const char *method, pool_fields_t *params, msgpack_unpacked *answer);
+
+/* The same, without the answer. */
+int remote_order(struct remote *remote, const char *method, pool_fields_t *params);
+
+/* An object as a line of JSON on standard output. 0, or -1 after it has said why not. */
+int remote_print_json(const struct remote *remote, const msgpack_object *object);
+
+/* Ends a verb: closes the connection, and sees that what was printed is written. Returns code, or that of a failure. */
+int remote_finish(struct remote *remote, int code);
+
+int64_t remote_now_ms(void); /* CLOCK_MONOTONIC */
+
+#endif

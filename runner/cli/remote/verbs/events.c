@@ -1,0 +1,90 @@
+/* events.c - `reclaim events`: a line for whatever happens to jobs, until it is stopped. */
+#include "jobview.h"
+#include "outcome.h"
+#include "patience.h"
+#include "remote_verb.h"
+#include "say.h"
+#include "verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct events {
+    const char *group; /* NULL: any */
+} events_options;
+
+static const struct table_option rows[] = {
+    {"group", 'g', "NAME", "only jobs of this group", TABLE_TEXT(struct events, group)},
+    {0}};
+
+/* Nobody but this verb unpacks what came unasked: the client has scanned it. */
+static int print_event(const struct remote *remote, pool_bytes_t bytes)
+{
+    static const msgpack_object none = {.type = MSGPACK_OBJECT_NIL};
+    msgpack_unpacked event;
+    int rc = 0;
+    msgpack_unpacked_init(&event);
+    if (msgpack_unpack_next(&event, bytes.data, bytes.size, NULL) != MSGPACK_UNPACK_SUCCESS) {
+        say(remote->verb, "no memory for an event");
+        rc = -1;
+    } else if (remote_options.json)
+        rc = remote_print_json(remote, &event.data);
+    else {
+        const msgpack_object *what = pool_field(&event.data, "event"), *job = pool_field(&event.data, "job");
+        jobview_print_event(stdout, what != NULL ? what : &none, job != NULL ? job : &none);
+    }
+    msgpack_unpacked_destroy(&event);
+    return rc < 0 || fflush(stdout) != 0 ? -1 : 0;
+}
+
+static int subscribe(struct patience *patience, const struct jobrefs *jobs, const struct events *events)
+{
+    pool_fields_t request;
+    msgpack_unpacked answer;
+    pool_fields_begin(&request);
+    if (events->group != NULL)
+        pool_fields_text(&request, "group", events->group);
+    if (jobs->count > 0)
+        jobrefs_pack(&request, jobs);
+    const int rc = patience_call(patience, "subscribe", &request, &answer);
+    msgpack_unpacked_destroy(&answer);
+    return rc;
+}
+
+/* Prints them until the connection is lost. -1: they cannot be printed. */
+static int print_events(struct patience *patience)
+{
+    const struct remote *remote = patience->remote;
+    pool_bytes_t event;
+    while (pool_client_event(remote->client, -1, &event, &patience->error) == 0)
+        if (print_event(remote, event) < 0)
+            return -1;
+    return 0;
+}
+
+/* Never ends by itself. */
+static int run(struct remote *remote, const struct remote_given *given, void *context)
+{
+    struct patience patience = patience_begin(remote, NULL);
+    for (;;) {
+        if (subscribe(&patience, &given->jobs, context) == 0) {
+            if (patience.back_at > 0)
+                say(remote->verb, "reclaimd is back: what happened meanwhile is not told");
+            if (print_events(&patience) < 0)
+                return OUTCOME_OWN_FAILURE;
+        }
+        const int code = patience_renew(&patience);
+        if (code != 0)
+            return code;
+    }
+}
+
+const struct remote_verb events_verb = {
+    .usage = "[OPTION...] [JOB...]",
+    .intro = "Prints a line when a job is submitted, started, requeued, ended or removed.",
+    .more = "JOB: an id, a range 3-7, a list 1,2, or a key.",
+    .rows = rows,
+    .words = REMOTE_JOBS_OR_NONE,
+    .context = &events_options,
+    .run = run,
+};

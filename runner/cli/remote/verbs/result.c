@@ -1,0 +1,101 @@
+/* result.c - `reclaim result`: the value of a task. */
+#include "outcome.h"
+#include "outfile.h"
+#include "program.h"
+#include "remote_verb.h"
+#include "say.h"
+#include "value.h"
+#include "verbs.h"
+
+#include <errno.h>
+#include <reclaim/msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct result {
+    bool raw;
+    const char *file; /* NULL: standard output */
+    void *data;
+    size_t size;
+} result_options;
+
+static const struct table_option rows[] = {
+    {"output", 'o', "FILE", "write the bytes to a file", TABLE_TEXT(struct result, file)},
+    {"raw", 0, NULL, "print the bytes even on a terminal", TABLE_FLAG(struct result, raw)},
+    {0}};
+
+static int fail(const char *what, const char *why)
+{
+    say("result", "%s: %s", what, why);
+    return OUTCOME_OWN_FAILURE;
+}
+
+static int write_file(const struct result *result)
+{
+    FILE *file;
+    if (outfile_open("output", result->file, &file) < 0)
+        return OUTCOME_OWN_FAILURE;
+    int rc = outfile_empty(result->file, file);
+    if (rc == 0 && result->size > 0 && fwrite(result->data, 1, result->size, file) != result->size)
+        rc = -errno;
+    return outfile_close("output", result->file, file, rc) < 0 ? OUTCOME_OWN_FAILURE : 0;
+}
+
+static int write_bytes(const struct result *result)
+{
+    const int rc = write_all(STDOUT_FILENO, result->data, result->size);
+    return rc < 0 ? fail("standard output", strerror(-rc)) : 0;
+}
+
+static int print_value(const struct remote *remote, const struct result *result)
+{
+    const pool_result_t bytes = {.data = result->data, .size = result->size};
+    msgpack_unpacked value;
+    int code = OUTCOME_OWN_FAILURE;
+    msgpack_unpacked_init(&value);
+    const int rc = pool_result_unpack(&bytes, &value);
+    if (rc == -EBADMSG)
+        say("result", "its %zu bytes are not one MessagePack object: --raw shows them, -o FILE writes them",
+            result->size);
+    else if (rc < 0)
+        fail("the value", strerror(-rc));
+    else if (remote_print_json(remote, &value.data) == 0)
+        code = 0;
+    msgpack_unpacked_destroy(&value);
+    return code;
+}
+
+static int run(struct remote *remote, const struct remote_given *given, void *context)
+{
+    struct result *result = context;
+    uint64_t id;
+    pool_error_t error;
+    pool_client_status_t status;
+    if (jobrefs_resolve(remote, &given->jobs.items[0], &id) < 0)
+        return -1;
+    if (pool_client_result(remote->client, id, 0, &result->data, &result->size, &error) < 0 ||
+        (result->data == NULL && pool_client_status(remote->client, id, &status, &error) < 0)) {
+        say("result", "%s", error.message);
+        return OUTCOME_OWN_FAILURE;
+    }
+    if (result->data == NULL) {
+        say("result", "job %llu has no value: %s", (unsigned long long)id, status.message);
+        return status.exit_code;
+    }
+    if (result->file != NULL)
+        return write_file(result);
+    if (!result->raw && (remote_options.json || isatty(STDOUT_FILENO)))
+        return print_value(remote, result);
+    return write_bytes(result);
+}
+
+const struct remote_verb result_verb = {
+    .usage = "[OPTION...] JOB",
+    .intro = "Prints the value of an ended task: JSON on a terminal, else its bytes.",
+    .rows = rows,
+    .words = REMOTE_ONE_JOB,
+    .context = &result_options,
+    .run = run,
+};

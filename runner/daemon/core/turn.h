@@ -1,0 +1,43 @@
+/* turn.h - what one turn of the loop records: its answers, and the effects that follow its commit.
+ *
+ * Requests and ends write to the store and record here; commit.h commits the turn and carries out its effects, or undoes
+ * it. */
+#ifndef TURN_H
+#define TURN_H
+
+#include "daemon.h"
+
+struct client;
+
+enum effect_kind { EFFECT_START, EFFECT_CANCEL, EFFECT_ENDED, EFFECT_REMOVE_FILES, EFFECT_EVENT };
+
+struct effect {
+    enum effect_kind kind;
+    uint64_t id;
+    char *data; /* EVENT: the notification's one value, packed */
+    size_t size;
+    char *group; /* EVENT: for subscribers of a group */
+};
+
+/* The store has failed, or memory: the turn will be undone. Returns -1, with error filled in (may be NULL). */
+int turn_fail(struct daemon *daemon, int code, struct rpc_error *error);
+
+/* Records that a request is answered: call before its answer is packed. false: no memory, the session was closed. */
+bool turn_answer(struct daemon *daemon, struct client *client, uint32_t request);
+void turn_forget_client(struct daemon *daemon, const struct client *client);
+
+/* Effects. */
+void turn_cancel(struct daemon *daemon, uint64_t id);
+void turn_start(struct daemon *daemon, uint64_t id);
+void turn_remove_files(struct daemon *daemon, uint64_t id);
+void turn_ended(struct daemon *daemon, uint64_t id);                    /* answers the waits for it */
+void turn_event(struct daemon *daemon, const char *event, uint64_t id); /* with the job as its row is now */
+
+/* For the commit: the answers count as given; every answer of the turn becomes an error; effects are dropped. */
+void turn_keep_answers(struct daemon *daemon);
+void turn_refuse_answers(struct daemon *daemon);
+void turn_drop_effects(struct daemon *daemon);
+
+void turn_deinit(struct daemon *daemon);
+
+#endif

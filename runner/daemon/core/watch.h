@@ -1,0 +1,41 @@
+/* watch.h - requests that are answered later, on a job's end, on output, or in time: wait, and output that is followed.
+ */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include "daemon.h"
+#include "output_reply.h"
+
+struct client;
+
+struct watch {
+    struct client *client;
+    uint32_t request;
+    bool follow;         /* output; else wait */
+    bool held_back;      /* follow: there is output, but too much waits for the client already */
+    bool any;            /* wait: for one of ids */
+    uint64_t *ids;       /* sorted */
+    size_t count, ended; /* ended: of ids */
+    struct output_wanted output;
+    int64_t until; /* uv_now; -1: for ever */
+    TAILQ_ENTRY(watch) entry;
+};
+
+#define WATCH_IDS_MAX 100000 /* of one client, in all its waits */
+
+/* Answers now or later. *Takes* wanted->ids (of a wait: from ids_sort), also on failure. -ENOMEM, -E2BIG
+ * (WATCH_IDS_MAX), -EUSERS (it would have to wait on a reserved connection): not answered. */
+int watch_wait(struct daemon *daemon, const struct watch *wanted);
+int watch_follow(struct daemon *daemon, const struct watch *wanted);
+
+/* Once a turn: output that a client could not take yet. */
+void watch_held_back(struct daemon *daemon);
+/* Once a turn: waits whose time is over. */
+void watch_timeouts(struct daemon *daemon);
+int64_t watch_next(const struct daemon *daemon); /* uv_now of the next timeout; -1: none */
+
+void watch_job_ended(struct daemon *daemon, uint64_t id);
+void watch_output(struct daemon *daemon, uint64_t id);
+void watch_forget_client(struct daemon *daemon, const struct client *client);
+
+#endif

@@ -1,0 +1,353 @@
+/* methods_change.c - cancel, remove, retry, set, groups, pausing: all or nothing, so everything is looked at first. */
+#include "arrays.h"
+#include "clock.h"
+#include "ends.h"
+#include "jobref.h"
+#include "live.h"
+#include "methods.h"
+#include "turn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IDS_MAX 10000
+
+/* The ids of a request, each once. */
+static int read_ids(struct call *call, const msgpack_object *references, uint64_t **ids, size_t *count,
+                    struct rpc_error *error)
+{
+    if (jobref_find_all(call->daemon, references, ids, count, error) < 0)
+        return -1;
+    *count = ids_sort(*ids, *count);
+    return 0;
+}
+
+static int read_only_ids(struct call *call, const char *method, uint64_t **ids, size_t *count, struct rpc_error *error)
+{
+    static const struct field table[] = {
+        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX}};
+    const msgpack_object *references = NULL;
+    uint64_t given;
+    if (fields_read(call->params, method, table, 1, &references, &given, error) < 0)
+        return -1;
+    return read_ids(call, references, ids, count, error);
+}
+
+/* Does something to each of ids; the first that fails ends it. */
+typedef int (*change_fn)(struct daemon *daemon, uint64_t id, struct rpc_error *error);
+
+static int for_each(struct call *call, const uint64_t *ids, size_t count, change_fn change, struct rpc_error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (change(call->daemon, ids[i], error) < 0)
+            return -1;
+    return 0;
+}
+
+static int check_and_change(struct call *call, const char *method, change_fn check, change_fn change,
+                            struct rpc_error *error)
+{
+    uint64_t *ids;
+    size_t count;
+    if (read_only_ids(call, method, &ids, &count, error) < 0)
+        return -1;
+    int result = for_each(call, ids, count, check, error);
+    if (result == 0)
+        result = for_each(call, ids, count, change, error);
+    free(ids);
+    return result < 0 ? -1 : call_done(call);
+}
+
+static int check_live(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    return live_find(daemon, id) != NULL
+               ? 0
+               : rpc_fail(error, RPC_ALREADY_ENDED, "job %llu has ended", (unsigned long long)id);
+}
+
+static int check_ended(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    return live_find(daemon, id) == NULL
+               ? 0
+               : rpc_fail(error, RPC_NOT_ENDED, "job %llu has not ended: cancel it, or wait", (unsigned long long)id);
+}
+
+static int cancel(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    struct job *job = live_find(daemon, id);
+    struct record record;
+    if (job == NULL) /* ended with another of the same request that it needed */
+        return 0;
+    int failed = store_job_read(daemon->store, id, &record);
+    if (failed < 0)
+        return turn_fail(daemon, failed, error);
+    if (job->schedule.state != SCHEDULE_RUNNING) {
+        ends_say(&record.end, POOL_CAUSE_CANCELLED, "cancelled before it ran");
+        return ends_finish(daemon, job, &record) < 0 ? turn_fail(daemon, -EIO, error) : 0;
+    }
+    record.cancelling = true;
+    failed = store_job_update(daemon->store, &record);
+    if (failed < 0)
+        return turn_fail(daemon, failed, error);
+    turn_cancel(daemon, id);
+    return 0;
+}
+
+int methods_cancel(struct call *call, struct rpc_error *error)
+{
+    return check_and_change(call, "cancel", check_live, cancel, error);
+}
+
+static int forget(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    return ends_forget(daemon, id) < 0 ? turn_fail(daemon, -EIO, error) : 0;
+}
+
+int methods_remove(struct call *call, struct rpc_error *error)
+{
+    return check_and_change(call, "remove", check_ended, forget, error);
+}
+
+/* An ended job is new again, but for its id and its place in the order. */
+static int revive(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    struct record record;
+    int failed = store_result_write(daemon->store, id, NULL, 0);
+    if (failed == 0)
+        failed = store_job_read(daemon->store, id, &record);
+    if (failed < 0)
+        return turn_fail(daemon, failed, error);
+    record.state = RECORD_WAITING;
+    record.cancelling = false;
+    record.start_at = 0;
+    record.failures = record.oom_retries = 0;
+    memset(&record.end, 0, sizeof record.end);
+    struct job *job = live_new(daemon, &record, 0);
+    failed = job == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
+    if (failed < 0)
+        return turn_fail(daemon, failed, error);
+    turn_remove_files(daemon, id);
+    return 0;
+}
+
+/* It waits again for those that have not ended, also of the same request; what became of others is settled. */
+static int revive_needs(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    struct job *job = live_find(daemon, id);
+    size_t count = 0;
+    uint64_t none, *after = NULL;
+    int failed = store_job_after(daemon->store, id, &none, 0, &count);
+    const size_t capacity = count;
+    if (failed == 0 && count > 0 && (after = calloc(count, sizeof *after)) == NULL)
+        failed = -ENOMEM;
+    if (failed == 0 && count > 0)
+        failed = store_job_after(daemon->store, id, after, capacity, &count);
+    for (size_t i = 0; i < capacity && failed == 0; i++) {
+        struct job *needed = live_find(daemon, after[i]);
+        failed = needed == NULL ? 0 : schedule_need(&job->schedule, &needed->schedule);
+        if (failed == -EEXIST)
+            failed = 0;
+    }
+    free(after);
+    return failed < 0 ? turn_fail(daemon, failed, error) : 0;
+}
+
+static int requeue(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    (void)error;
+    live_add(daemon, live_find(daemon, id));
+    turn_event(daemon, "requeued", id);
+    return 0;
+}
+
+int methods_retry(struct call *call, struct rpc_error *error)
+{
+    uint64_t *ids;
+    size_t count;
+    if (read_only_ids(call, "retry", &ids, &count, error) < 0)
+        return -1;
+    int result = for_each(call, ids, count, check_ended, error);
+    if (result == 0)
+        result = call_check_room(call, count, error);
+    if (result == 0)
+        result = for_each(call, ids, count, revive, error);
+    if (result == 0)
+        result = for_each(call, ids, count, revive_needs, error);
+    if (result == 0)
+        result = for_each(call, ids, count, requeue, error);
+    free(ids);
+    return result < 0 ? -1 : call_done(call);
+}
+
+/* ---- set */
+
+struct settings {
+    const msgpack_object *ids;
+    int64_t priority;
+    struct rpc_text group;
+};
+
+static const struct field settings_fields[] = {
+    {.name = "ids",
+     .type = FIELD_JOBS,
+     .required = true,
+     .offset = offsetof(struct settings, ids),
+     .least = 1,
+     .most = IDS_MAX},
+    {.name = "priority",
+     .type = FIELD_INT,
+     .offset = offsetof(struct settings, priority),
+     .least = INT32_MIN,
+     .most = INT32_MAX},
+    {.name = "group", .type = FIELD_TEXT, .offset = offsetof(struct settings, group), .least = 1, .most = 64},
+};
+enum { SET_PRIORITY = 1 << 1, SET_GROUP = 1 << 2 };
+
+static int check_settable(struct daemon *daemon, uint64_t id, struct rpc_error *error)
+{
+    if (check_live(daemon, id, error) < 0)
+        return -1;
+    return live_find(daemon, id)->schedule.state != SCHEDULE_RUNNING
+               ? 0
+               : rpc_fail(error, RPC_ALREADY_RUNNING, "job %llu runs: nothing can be set any more",
+                          (unsigned long long)id);
+}
+
+static int set_one(struct daemon *daemon, uint64_t id, const struct settings *settings, uint64_t given,
+                   struct rpc_error *error)
+{
+    struct job *job = live_find(daemon, id);
+    struct record record;
+    int failed = store_job_read(daemon->store, id, &record);
+    if (failed < 0)
+        return turn_fail(daemon, failed, error);
+    if (given & SET_PRIORITY)
+        record.priority = (int32_t)settings->priority;
+    if (given & SET_GROUP)
+        record.group = (struct record_bytes){settings->group.data, settings->group.size};
+    struct schedule_group *group = schedule_group(&daemon->schedule, record.group.data, record.group.size);
+    failed = group == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
+    if (failed < 0)
+        return turn_fail(daemon, failed, error);
+    schedule_change(&daemon->schedule, &job->schedule, record.priority, group, job->schedule.start_at, clock_now());
+    return 0;
+}
+
+int methods_set(struct call *call, struct rpc_error *error)
+{
+    struct settings settings = {0};
+    uint64_t given, *ids;
+    size_t count;
+    if (fields_read(call->params, "set", settings_fields, 3, &settings, &given, error) < 0)
+        return -1;
+    if ((given & (SET_PRIORITY | SET_GROUP)) == 0)
+        return rpc_fail(error, RPC_MISSING_FIELD, "set: neither priority nor group is given");
+    if (read_ids(call, settings.ids, &ids, &count, error) < 0)
+        return -1;
+    int result = for_each(call, ids, count, check_settable, error);
+    if (result == 0 && (given & SET_GROUP) && call_group_of(call, settings.group, error) == NULL)
+        result = -1;
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = set_one(call->daemon, ids[i], &settings, given, error);
+    free(ids);
+    return result < 0 ? -1 : call_done(call);
+}
+
+/* ---- groups, pausing */
+
+static int write_group(struct daemon *daemon, const struct schedule_group *group, struct rpc_error *error)
+{
+    const struct store_group stored = {
+        .name = {group->name, strlen(group->name)}, .limit = group->limit, .paused = group->paused};
+    const int failed = store_group_write(daemon->store, &stored);
+    return failed < 0 ? turn_fail(daemon, failed, error) : 0;
+}
+
+int methods_group(struct call *call, struct rpc_error *error)
+{
+    struct {
+        struct rpc_text name;
+        struct field_maybe_int limit;
+    } wanted = {0};
+    const struct field table[] = {{.name = "name", .type = FIELD_TEXT, .required = true, .least = 1, .most = 64},
+                                  {.name = "limit",
+                                   .type = FIELD_INT_OR_NIL,
+                                   .offset = offsetof(__typeof__(wanted), limit),
+                                   .least = 1,
+                                   .most = INT32_MAX}};
+    uint64_t given;
+    if (fields_read(call->params, "group", table, 2, &wanted, &given, error) < 0)
+        return -1;
+    struct schedule_group *group = call_group_of(call, wanted.name, error);
+    if (group == NULL)
+        return -1;
+    if (given & 2)
+        group->limit = wanted.limit.nil ? 0 : wanted.limit.value;
+    return write_group(call->daemon, group, error) < 0 ? -1 : call_done(call);
+}
+
+/* Whether it is a job's number or key: people take jobs for what is paused, too. */
+static bool is_job(struct daemon *daemon, struct rpc_text name)
+{
+    char digits[24], *end;
+    uint64_t id;
+    if (name.size < sizeof digits && name.data[0] >= '1' && name.data[0] <= '9') {
+        memcpy(digits, name.data, name.size);
+        digits[name.size] = '\0';
+        struct record record;
+        id = strtoull(digits, &end, 10);
+        if (*end == '\0')
+            return store_job_read(daemon->store, id, &record) == 0;
+    }
+    return store_job_find(daemon->store, name.data, name.size, &id) == 0;
+}
+
+static int no_such_group(struct daemon *daemon, struct rpc_text name, bool paused, struct rpc_error *error)
+{
+    char quoted[256];
+    rpc_quote(name.data, name.size, quoted);
+    if (!is_job(daemon, name))
+        return rpc_fail(error, RPC_UNKNOWN_GROUP,
+                        "there is no group %s: `reclaim group` lists them, `reclaim group NAME --limit none` makes one",
+                        quoted);
+    if (paused)
+        return rpc_fail(error, RPC_UNKNOWN_GROUP,
+                        "there is no group %s, and a job is not paused by itself: put job %s into a group of its own "
+                        "(`reclaim set %s --group NAME`) and pause that, or cancel it",
+                        quoted, quoted, quoted);
+    return rpc_fail(error, RPC_UNKNOWN_GROUP,
+                    "there is no group %s, and a job is not resumed by itself: job %s starts in its turn, and "
+                    "`reclaim retry %s` runs it again when it has ended",
+                    quoted, quoted, quoted);
+}
+
+static int set_paused(struct call *call, const char *method, bool paused, struct rpc_error *error)
+{
+    static const struct field table[] = {{.name = "group", .type = FIELD_TEXT, .least = 1, .most = 64}};
+    struct daemon *daemon = call->daemon;
+    struct rpc_text name = {0};
+    uint64_t given;
+    if (fields_read(call->params, method, table, 1, &name, &given, error) < 0)
+        return -1;
+    if (given == 0) {
+        daemon->schedule.paused = paused;
+        const int failed = store_fact_write(daemon->store, "paused", paused);
+        return failed < 0 ? turn_fail(daemon, failed, error) : call_done(call);
+    }
+    struct schedule_group *group = schedule_group_find(&daemon->schedule, name.data, name.size);
+    if (group == NULL)
+        return no_such_group(daemon, name, paused, error);
+    group->paused = paused;
+    return write_group(daemon, group, error) < 0 ? -1 : call_done(call);
+}
+
+int methods_pause(struct call *call, struct rpc_error *error)
+{
+    return set_paused(call, "pause", true, error);
+}
+
+int methods_resume(struct call *call, struct rpc_error *error)
+{
+    return set_paused(call, "resume", false, error);
+}

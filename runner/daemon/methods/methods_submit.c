@@ -1,0 +1,399 @@
+/* methods_submit.c - new jobs: everything is checked before anything is written, so that a submit is whole or absent.
+ */
+#include "arrays.h"
+#include "client.h"
+#include "clock.h"
+#include "ends.h"
+#include "jobref.h"
+#include "live.h"
+#include "methods.h"
+#include "turn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUBMIT_MANY_MAX 10000
+#define COMMAND_MAX     ((size_t)4 << 20) /* pool_submit_command's, of argv and envp together */
+#define COMMAND_EXTRA   ((size_t)256)     /* what the daemon adds to an environment */
+
+/* One job of a submit, checked. */
+struct entry {
+    struct spec spec;
+    msgpack_sbuffer bytes; /* the specification, to be kept */
+    uint64_t id;           /* its own, or that of the job that has its key already */
+    size_t same;           /* the entry of this batch that has the same key, or its own index */
+    bool known;            /* the key's job is there: nothing is to be done */
+    uint64_t *after;
+    size_t after_count;
+    bool dependency_failed; /* a job that it needs has failed already */
+    struct job *job;
+    UT_hash_handle hh; /* by spec.key, the first of the batch that has it */
+};
+
+struct batch {
+    struct daemon *daemon;
+    struct entry *by_key; /* uthash */
+    struct entry *entries;
+    size_t count;
+    size_t (*edges)[2]; /* entry needs entry */
+    size_t edge_count, edge_capacity;
+};
+
+static size_t strings_size(const msgpack_object *strings)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; strings != NULL && i < strings->via.array.size; i++)
+        size += strings->via.array.ptr[i].via.str.size + 1;
+    return size;
+}
+
+static int check_spec(const struct daemon *daemon, const struct spec *spec, struct rpc_error *error)
+{
+    char quoted[256];
+    const uint64_t budget = daemon->budget;
+    if (spec->command == NULL && !runs_has_task(daemon->runs, spec->task))
+        return rpc_fail(error, RPC_UNKNOWN_TASK, "no loaded module has a task %s: see --module",
+                        rpc_quote(spec->task.data, spec->task.size, quoted));
+    if (strings_size(spec->command) + strings_size(spec->env) > COMMAND_MAX - COMMAND_EXTRA)
+        return rpc_fail(error, RPC_TOO_LARGE, "command and env are larger than %zu bytes: pass large input on stdin",
+                        COMMAND_MAX - COMMAND_EXTRA);
+    if (budget > 0 && spec->expected > 0 && (uint64_t)spec->expected > budget)
+        return rpc_fail(error, RPC_NEVER_FITS, "expected %lld bytes: the daemon's memory budget is %llu",
+                        (long long)spec->expected, (unsigned long long)budget);
+    return 0;
+}
+
+/* The entry of the batch that has this key; NULL: none. */
+static struct entry *find_key(const struct batch *batch, const char *key, size_t size)
+{
+    struct entry *entry;
+    HASH_FIND(hh, batch->by_key, key, size, entry);
+    return entry;
+}
+
+/* Is what is kept the same job? Its environment does not count: that of a script that is run again is never quite the
+ * same. */
+static int same_job(const struct spec *spec, struct record_bytes kept, bool *same)
+{
+    struct spec other = {0}, bare = *spec;
+    msgpack_unpacked unpacked;
+    msgpack_sbuffer ours, theirs;
+    msgpack_unpacked_init(&unpacked);
+    msgpack_sbuffer_init(&ours);
+    msgpack_sbuffer_init(&theirs);
+    int error = spec_decode(kept.data, kept.size, &other, &unpacked);
+    bare.given &= ~(UINT64_C(1) << SPEC_ENV);
+    other.given &= ~(UINT64_C(1) << SPEC_ENV);
+    if (error == 0)
+        error = spec_encode(&bare, &ours);
+    if (error == 0)
+        error = spec_encode(&other, &theirs);
+    *same = error == 0 && ours.size == theirs.size && memcmp(ours.data, theirs.data, ours.size) == 0;
+    msgpack_sbuffer_destroy(&ours);
+    msgpack_sbuffer_destroy(&theirs);
+    msgpack_unpacked_destroy(&unpacked);
+    return error;
+}
+
+static int key_taken(const struct spec *spec, struct rpc_error *error)
+{
+    char quoted[256];
+    return rpc_fail(error, RPC_KEY_TAKEN, "key %s belongs to a job with another specification",
+                    rpc_quote(spec->key.data, spec->key.size, quoted));
+}
+
+static int check_same(const struct entry *entry, struct record_bytes kept, struct rpc_error *error)
+{
+    bool same;
+    const int failed = same_job(&entry->spec, kept, &same);
+    if (failed < 0)
+        return rpc_fail(error, failed == -ENOMEM ? RPC_INTERNAL : RPC_STORAGE, "the job of this key cannot be read: %s",
+                        strerror(-failed));
+    return same ? 0 : key_taken(&entry->spec, error);
+}
+
+/* Is there a job with this key, before or in the batch? */
+static int check_key(struct batch *batch, size_t index, struct rpc_error *error)
+{
+    struct daemon *daemon = batch->daemon;
+    struct entry *entry = &batch->entries[index];
+    struct record record;
+    if (entry->spec.key.size == 0)
+        return 0;
+    const struct entry *first = find_key(batch, entry->spec.key.data, entry->spec.key.size);
+    if (first != NULL) {
+        entry->same = (size_t)(first - batch->entries);
+        return check_same(entry, (struct record_bytes){first->bytes.data, first->bytes.size}, error);
+    }
+    HASH_ADD_KEYPTR(hh, batch->by_key, entry->spec.key.data, entry->spec.key.size, entry);
+    int found = store_job_find(daemon->store, entry->spec.key.data, entry->spec.key.size, &entry->id);
+    if (found == 0)
+        found = store_job_read(daemon->store, entry->id, &record);
+    if (found == -ENOENT)
+        return 0;
+    if (found != 0)
+        return rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(daemon->store));
+    entry->known = true;
+    return check_same(entry, record.spec, error);
+}
+
+static int check_entry(struct batch *batch, size_t index, const msgpack_object *map, struct rpc_error *error)
+{
+    struct entry *entry = &batch->entries[index];
+    entry->same = index;
+    if (spec_read(map, &entry->spec, error) < 0 || check_spec(batch->daemon, &entry->spec, error) < 0)
+        return -1;
+    if (spec_encode(&entry->spec, &entry->bytes) < 0)
+        return rpc_fail(error, RPC_INTERNAL, "no memory for a specification");
+    return check_key(batch, index, error);
+}
+
+static int add_edge(struct batch *batch, size_t from, size_t to)
+{
+    void *grown = array_grow(batch->edges, batch->edge_count, &batch->edge_capacity, sizeof *batch->edges);
+    if (grown == NULL)
+        return -ENOMEM;
+    batch->edges = grown;
+    batch->edges[batch->edge_count][0] = from;
+    batch->edges[batch->edge_count++][1] = to;
+    return 0;
+}
+
+/* The entry of this batch that reference means: its index, or count. */
+static size_t find_in_batch(const struct batch *batch, const msgpack_object *reference)
+{
+    if (reference->type != MSGPACK_OBJECT_STR)
+        return batch->count;
+    const struct entry *entry = find_key(batch, reference->via.str.ptr, reference->via.str.size);
+    return entry == NULL || entry->known ? batch->count : (size_t)(entry - batch->entries);
+}
+
+/* What it waits for: jobs that there are go into after, those of the batch into edges. */
+static int resolve_after(struct batch *batch, size_t index, struct rpc_error *error)
+{
+    struct entry *entry = &batch->entries[index];
+    if (entry->spec.after == NULL || entry->known || entry->same != index)
+        return 0;
+    const msgpack_object_array *references = &entry->spec.after->via.array;
+    entry->after = calloc((size_t)references->size + 1, sizeof *entry->after);
+    if (entry->after == NULL)
+        return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
+    for (uint32_t i = 0; i < references->size; i++) {
+        const size_t other = find_in_batch(batch, &references->ptr[i]);
+        enum record_state state;
+        uint64_t id;
+        if (other < batch->count) {
+            if (add_edge(batch, index, other) < 0)
+                return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
+            continue;
+        }
+        if (jobref_find(batch->daemon, &references->ptr[i], &id, &state, error) < 0)
+            return -1;
+        entry->after[entry->after_count++] = id;
+        entry->dependency_failed |=
+            record_has_ended(state) && state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
+    }
+    return 0;
+}
+
+static int check_cycle(const struct batch *batch, struct rpc_error *error)
+{
+    size_t which;
+    char quoted[256];
+    const int found = schedule_cycle(batch->count, (const size_t(*)[2])batch->edges, batch->edge_count, &which);
+    if (found < 0)
+        return rpc_fail(error, RPC_INTERNAL, "no memory to look for cycles");
+    if (found == 0)
+        return 0;
+    return rpc_fail(error, RPC_CYCLE, "job %s waits for itself, through what it is to run after",
+                    rpc_quote(batch->entries[which].spec.key.data, batch->entries[which].spec.key.size, quoted));
+}
+
+static struct record_bytes bytes_of(struct rpc_text text)
+{
+    return (struct record_bytes){text.data, text.size};
+}
+
+static struct record record_of(const struct entry *entry)
+{
+    const struct spec *spec = &entry->spec;
+    const double now = clock_now();
+    struct record record = {
+        .key = bytes_of(spec->key),
+        .name = bytes_of(spec->name),
+        .group = bytes_of(spec->group),
+        .spec = {entry->bytes.data, entry->bytes.size},
+        .priority = (int32_t)spec->priority,
+        .state = RECORD_WAITING,
+        .requeue = spec->on_crash == SPEC_REQUEUE,
+        .after_any = spec->after_failure == SPEC_RUN,
+        .submitted_at = now,
+        .start_at = spec->delay > 0 ? now + spec->delay : spec->start_at,
+        .keep_seconds = spec->keep,
+    };
+    return record;
+}
+
+/* Puts one job into store and memory; what it waits for in the batch has an id already only where it stands before: the
+ * others are linked by link_batch. */
+static int insert(struct batch *batch, size_t index, uint64_t client, struct rpc_error *error)
+{
+    struct daemon *daemon = batch->daemon;
+    struct entry *entry = &batch->entries[index];
+    struct record record = record_of(entry);
+    const int failed = store_job_insert(daemon->store, &record, entry->after, entry->after_count);
+    if (failed < 0)
+        return turn_fail(daemon, failed, error);
+    entry->id = record.id;
+    entry->job = live_new(daemon, &record, client);
+    if (entry->job == NULL)
+        return turn_fail(daemon, -ENOMEM, error);
+    entry->job->relative = entry->spec.delay > 0;
+    for (size_t i = 0; i < entry->after_count; i++) {
+        struct job *needed = live_find(daemon, entry->after[i]);
+        const int linked = needed == NULL ? 0 : schedule_need(&entry->job->schedule, &needed->schedule);
+        if (linked < 0 && linked != -EEXIST)
+            return turn_fail(daemon, linked, error);
+    }
+    return 0;
+}
+
+static int link_batch(struct batch *batch, struct rpc_error *error)
+{
+    for (size_t i = 0; i < batch->edge_count; i++) {
+        const struct entry *from = &batch->entries[batch->edges[i][0]], *to = &batch->entries[batch->edges[i][1]];
+        int failed = store_job_needs(batch->daemon->store, from->id, to->id);
+        if (failed == 0)
+            failed = schedule_need(&from->job->schedule, &to->job->schedule);
+        if (failed < 0 && failed != -EEXIST)
+            return turn_fail(batch->daemon, failed, error);
+    }
+    return 0;
+}
+
+static bool is_new(const struct batch *batch, size_t index)
+{
+    return !batch->entries[index].known && batch->entries[index].same == index;
+}
+
+static int write_batch(struct batch *batch, struct client *client, struct rpc_error *error)
+{
+    struct daemon *daemon = batch->daemon;
+    for (size_t i = 0; i < batch->count; i++)
+        if (is_new(batch, i) && insert(batch, i, client->serial, error) < 0)
+            return -1;
+    if (link_batch(batch, error) < 0)
+        return -1;
+    for (size_t i = 0; i < batch->count; i++)
+        if (is_new(batch, i)) {
+            live_add(daemon, batch->entries[i].job);
+            turn_event(daemon, "submitted", batch->entries[i].id);
+        } else if (!batch->entries[i].known)
+            batch->entries[i].id = batch->entries[batch->entries[i].same].id;
+    for (size_t i = 0; i < batch->count; i++) {
+        /* Ended with another of the batch that it needs: nothing is left to do. */
+        struct job *job =
+            is_new(batch, i) && batch->entries[i].dependency_failed ? live_find(daemon, batch->entries[i].id) : NULL;
+        if (job != NULL && ends_fail_dependent(daemon, job) < 0)
+            return turn_fail(daemon, -EIO, error);
+    }
+    return 0;
+}
+
+/* After all other checks: what is refused makes none. */
+static int make_groups(const struct batch *batch, const struct call *call, struct rpc_error *error)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct rpc_text group = batch->entries[i].spec.group;
+        if (group.size > 0 && is_new(batch, i) && call_group_of(call, group, error) == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_batch(struct batch *batch, const msgpack_object *maps, const struct call *call,
+                       struct rpc_error *error)
+{
+    size_t count = 0; /* of new jobs */
+    for (size_t i = 0; i < batch->count; i++)
+        if (check_entry(batch, i, &maps[i], error) < 0)
+            return -1;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (resolve_after(batch, i, error) < 0)
+            return -1;
+        count += is_new(batch, i);
+    }
+    return (count > 0 && call_check_room(call, count, error) < 0) || check_cycle(batch, error) < 0
+               ? -1
+               : make_groups(batch, call, error);
+}
+
+static void free_batch(struct batch *batch)
+{
+    HASH_CLEAR(hh, batch->by_key);
+    for (size_t i = 0; i < batch->count && batch->entries != NULL; i++) {
+        msgpack_sbuffer_destroy(&batch->entries[i].bytes);
+        free(batch->entries[i].after);
+    }
+    free(batch->entries);
+    free(batch->edges);
+}
+
+static void add_entry(pool_fields_t *fields, const struct batch *batch, size_t index)
+{
+    pool_fields_uint(fields, "id", batch->entries[index].id);
+    pool_fields_bool(fields, "created", is_new(batch, index));
+}
+
+static int answer(struct call *call, const struct batch *batch, bool many)
+{
+    pool_fields_t fields, entry;
+    pool_fields_begin(&fields);
+    if (!many) {
+        add_entry(&fields, batch, 0);
+        return call_answer(call, &fields);
+    }
+    msgpack_packer *packer = pool_fields_packer(&fields, "jobs");
+    msgpack_pack_array(packer, batch->count);
+    for (size_t i = 0; i < batch->count; i++) {
+        pool_fields_begin(&entry);
+        add_entry(&entry, batch, i);
+        pool_fields_append(&entry, packer);
+    }
+    return call_answer(call, &fields);
+}
+
+static int submit(struct call *call, const msgpack_object *maps, size_t count, bool many, struct rpc_error *error)
+{
+    struct batch batch = {.daemon = call->daemon, .count = count, .entries = calloc(count + 1, sizeof(struct entry))};
+    if (batch.entries == NULL)
+        return rpc_fail(error, RPC_INTERNAL, "no memory for %zu jobs", count);
+    int result = check_batch(&batch, maps, call, error);
+    if (result == 0)
+        result = write_batch(&batch, call->client, error);
+    if (result == 0)
+        result = answer(call, &batch, many);
+    free_batch(&batch);
+    return result;
+}
+
+int methods_submit(struct call *call, struct rpc_error *error)
+{
+    static const msgpack_object nothing = {.type = MSGPACK_OBJECT_MAP};
+    return submit(call, call->params != NULL ? call->params : &nothing, 1, false, error);
+}
+
+int methods_submit_many(struct call *call, struct rpc_error *error)
+{
+    static const struct field table[] = {
+        {.name = "jobs", .type = FIELD_ARRAY, .required = true, .offset = 0, .least = 0, .most = SUBMIT_MANY_MAX}};
+    const msgpack_object *jobs = NULL;
+    uint64_t given;
+    if (fields_read(call->params, "submit_many", table, 1, &jobs, &given, error) < 0)
+        return -1;
+    for (uint32_t i = 0; i < jobs->via.array.size; i++)
+        if (jobs->via.array.ptr[i].type != MSGPACK_OBJECT_MAP)
+            return rpc_fail(error, RPC_WRONG_TYPE, "submit_many: job %u is no map of fields", i + 1);
+    return submit(call, jobs->via.array.ptr, jobs->via.array.size, true, error);
+}

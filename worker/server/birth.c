@@ -1,0 +1,70 @@
+#include "birth.h"
+
+#include "descriptor.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* 0 or a negative errno. */
+static int make_ends(struct slot_ends *ends)
+{
+    int task[2], result[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task) < 0)
+        return -errno;
+    if (pipe2(result, O_CLOEXEC) < 0) {
+        const int error = errno;
+        close(task[0]);
+        close(task[1]);
+        return -error;
+    }
+    *ends = (struct slot_ends){.host = {task[0], result[0]}, .worker = {task[1], result[1]}};
+    return 0;
+}
+
+void birth_stock(struct server *server)
+{
+    if (!server->has_spare)
+        server->has_spare = make_ends(&server->spare) == 0;
+}
+
+bool birth_prepare(struct server *server, struct slot *slot)
+{
+    const struct meter_mechanism *mechanism = server->metering.mechanism;
+    int rc = mechanism->prepare != NULL ? mechanism->prepare(server, slot) : 0;
+    if (rc == 0 && !server->has_spare)
+        rc = make_ends(&server->spare);
+    if (rc < 0) {
+        slot->error = (uint64_t)-rc;
+        return false;
+    }
+    server->has_spare = false;
+    slot->ends = server->spare;
+    return true;
+}
+
+void birth_fork(struct server *server, struct slot *slot)
+{
+    const struct worker_birth birth = {
+        /* by value: the child has neither server nor slot */
+        .serial = slot->serial,         .task = slot->ends.worker[0],
+        .result = slot->ends.worker[1], .page = slot->page,
+        .origin = server->origin,       .parent = server->pid,
+        .leaf = slot->meter.leaf,       .gap_end = server->gap_end,
+        .seeds = server->seeds,         .has_pids = server->metering.cgroup.pids,
+    };
+    slot->page->inherited = server->inherited;
+    slot_page_share(slot, true);
+    const pid_t pid = process_fork();
+    if (pid == 0)
+        worker_main(&birth);
+    if (pid < 0)
+        slot->error = (uint64_t)errno;
+    else
+        slot->pid = pid;
+    slot_page_share(slot, false);
+    descriptor_close(&slot->ends.worker[0]);
+    descriptor_close(&slot->ends.worker[1]);
+}

@@ -1,0 +1,17 @@
+/* birth.h - forking one worker, with its channels and its page. */
+#ifndef BIRTH_H
+#define BIRTH_H
+
+#include "forkserver_state.h"
+
+/* Makes the channels of the next worker ahead, since somebody waits when that one is asked for. */
+void birth_stock(struct server *server);
+
+/* Makes the channels, and the cgroup, of a slot's worker. The host may use its ends before the worker is forked: a task
+ * waits in the socket. False: slot->error is the errno. */
+bool birth_prepare(struct server *server, struct slot *slot);
+
+/* Forks the worker of a prepared slot: fills slot->pid, or slot->error. Returns in the fork server only. */
+void birth_fork(struct server *server, struct slot *slot);
+
+#endif

@@ -1,0 +1,46 @@
+/* forkserver_state.h - the state of a fork server, which all files of this folder but keeper.c share. */
+#ifndef FORKSERVER_STATE_H
+#define FORKSERVER_STATE_H
+
+#include "forkserver.h"
+#include "meter.h"
+#include "process.h"
+#include "slot.h"
+#include "strangers.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Times in milliseconds of process_now_ms(). */
+struct reaper {
+    int64_t sweep_at;    /* next sweep for processes of jobs that are over; LADDER_NEVER: none needed */
+    int64_t sweep_pause; /* doubles with every sweep that leaves some of them */
+    int64_t count_at;    /* next count of processes, for `pids` limits */
+};
+
+/* Mapped with MADV_DONTFORK: workers need none of it, and a write after a fork then copies no page. */
+struct server {
+    int control, signals, epoll;
+    unsigned gap_end; /* see process_gap_end */
+    bool seeds;       /* workers may seed random(3) */
+    uint64_t notes;   /* enum message_note, for hello */
+    pid_t pid;
+    bool closing;
+    size_t warm;     /* idle workers to keep without a request of the host */
+    uint64_t births; /* workers that the host has asked for, still to be forked */
+    size_t unforked; /* replacements still to be forked: slot.unforked */
+    bool has_spare;
+    struct slot_ends spare; /* channels of the next worker, if has_spare */
+    const struct process_origin *origin;
+    uint64_t inherited; /* anonymous bytes that every worker starts with */
+    struct slot *slots, *slots_end;
+    struct page *pages; /* a page for each slot, which its worker shares */
+    uint64_t next_serial;
+    struct reaper reaper;
+    struct strangers strangers;
+    struct metering metering;
+    uint8_t incoming[4096], outgoing[16 * 1024];
+    char crash[4096]; /* text of the crash note that is being sent */
+};
+
+#endif

@@ -1,0 +1,244 @@
+#include "keeper.h"
+
+#include "descriptor.h"
+#include "message.h"
+#include "sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define QUIT_MS          300 /* a fork server whose host is gone ends by itself in a few */
+#define SHORT_LIFE_MS    1000
+#define BACKOFF_FREE     3 /* short lives in a row that cost no delay */
+#define BACKOFF_FIRST_MS 20
+#define BACKOFF_LAST_MS  1000
+
+/* The keeper's own descriptors stand where something stood when the host's were closed: the numbers that a fork handler
+ * remembers are others. And none is in the gap: see process_gap_end. */
+enum place { PLACE_SIGNALS, PLACE_CONTROL_HOST, PLACE_CONTROL, PLACE_LIFE_SERVER, PLACE_LIFE, PLACE_COUNT };
+
+struct keeper {
+    struct forkserver_config *config;
+    int host_socket, host_pidfd, signals;
+    int places[PLACE_COUNT];
+    int held[FORKSERVER_HELD_MAX]; /* config's, where they are now */
+    pid_t self;
+    pid_t server; /* 0: none */
+    int life;     /* held open as long as we live: the fork server sees it close */
+    uint64_t generation;
+    int64_t started_at, start_at; /* start_at: when to start the next */
+    unsigned short_lives;
+};
+
+static void tell(struct keeper *keeper, enum message_type type, const void *message, const int *fds, size_t count)
+{
+    uint8_t storage[256];
+    struct frame_buffer frame;
+    frame_buffer_init(&frame, storage, sizeof storage);
+    if (message_pack(&frame, type, message) == 0) /* a handful of small packets: there is always room */
+        descriptor_send(keeper->host_socket, frame.data, frame.size, fds, count);
+}
+
+static void keep_held(struct keeper *keeper, int **keep)
+{
+    for (size_t i = 0; i < keeper->config->held_count; i++)
+        keep[i] = &keeper->held[i];
+}
+
+_Noreturn static void become_server(struct keeper *keeper, int control, int life)
+{
+    int host = keeper->host_pidfd;
+    int *keep[3 + FORKSERVER_HELD_MAX] = {&control, &life, &host};
+    keep_held(keeper, keep + 3);
+    keeper->config->gap_end = process_gap_end(); /* before anything else is opened */
+    /* The host's are gone, and stdio is empty: what is left are the keeper's own. */
+    process_descriptors_close_but(keeper->config->gap_end, keep, 3 + (unsigned)keeper->config->held_count);
+    forkserver_main(keeper->config, control, life, host);
+}
+
+static void start_later(struct keeper *keeper)
+{
+    int64_t delay = 0;
+    if (keeper->short_lives > BACKOFF_FREE) {
+        const unsigned doublings = keeper->short_lives - BACKOFF_FREE - 1;
+        delay = doublings < 8 ? (int64_t)BACKOFF_FIRST_MS << doublings : BACKOFF_LAST_MS;
+        if (delay > BACKOFF_LAST_MS)
+            delay = BACKOFF_LAST_MS;
+    }
+    keeper->start_at = process_now_ms() + delay;
+}
+
+/* Moves *fd to its place; where the host's table was too full for places, up and out of the way. */
+static int put(const struct keeper *keeper, int *fd, enum place place)
+{
+    if (keeper->places[place] < 0)
+        return process_descriptor_lift(fd);
+    const int at = dup3(*fd, keeper->places[place], O_CLOEXEC);
+    if (at < 0)
+        return -errno;
+    close(*fd);
+    *fd = at;
+    return 0;
+}
+
+static void start_server(struct keeper *keeper)
+{
+    int control[2] = {-1, -1}, life[2] = {-1, -1}; /* control: [0] the host's */
+    keeper->started_at = process_now_ms();
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 || pipe2(life, O_CLOEXEC) < 0 ||
+        put(keeper, &control[0], PLACE_CONTROL_HOST) < 0 || put(keeper, &control[1], PLACE_CONTROL) < 0 ||
+        put(keeper, &life[0], PLACE_LIFE_SERVER) < 0 || put(keeper, &life[1], PLACE_LIFE) < 0)
+        goto fail;
+    const pid_t pid = fork(); /* with fork handlers: see process_gap_end */
+    if (pid == 0) {
+        close(control[0]);
+        close(life[1]);
+        become_server(keeper, control[1], life[0]);
+    }
+    if (pid < 0)
+        goto fail;
+    keeper->server = pid;
+    keeper->life = life[1];
+    keeper->generation++;
+    const struct message_server server = {.generation = keeper->generation, .pid = (uint64_t)pid};
+    tell(keeper, MESSAGE_SERVER, &server, control, 1);
+    close(control[0]);
+    close(control[1]);
+    close(life[0]);
+    return;
+fail:;
+    const struct message_server_lost never = {.generation = keeper->generation, .status = -errno};
+    tell(keeper, MESSAGE_SERVER_LOST, &never, NULL, 0);
+    descriptor_close(&control[0]);
+    descriptor_close(&control[1]);
+    descriptor_close(&life[0]);
+    descriptor_close(&life[1]);
+    keeper->short_lives++;
+    start_later(keeper);
+}
+
+/* The fork server died: end what it left, then say so. */
+static void bury_server(struct keeper *keeper, int status)
+{
+    const struct message_server_lost lost = {.generation = keeper->generation, .status = status};
+    keeper->server = 0;
+    descriptor_close(&keeper->life);
+    sweep_all_below(keeper->self);
+    tell(keeper, MESSAGE_SERVER_LOST, &lost, NULL, 0);
+    keeper->short_lives = process_now_ms() - keeper->started_at < SHORT_LIFE_MS ? keeper->short_lives + 1 : 0;
+    start_later(keeper);
+}
+
+static void reap(struct keeper *keeper)
+{
+    struct signalfd_siginfo info;
+    int status;
+    while (read(keeper->signals, &info, sizeof info) > 0)
+        ;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        if (pid == keeper->server) {
+            bury_server(keeper, status);
+            return;
+        }
+}
+
+/* The host is gone or wants an end: the fork server has seen it too, and gets a moment to end everything itself. */
+_Noreturn static void quit(struct keeper *keeper)
+{
+    if (keeper->server > 0) {
+        const int64_t until = process_now_ms() + QUIT_MS;
+        struct pollfd signals = {.fd = keeper->signals, .events = POLLIN};
+        descriptor_close(&keeper->life);
+        while (process_now_ms() < until && waitpid(keeper->server, NULL, WNOHANG) == 0) {
+            struct signalfd_siginfo info;
+            poll(&signals, 1, 20);
+            while (read(keeper->signals, &info, sizeof info) > 0)
+                ;
+        }
+    }
+    const int rc = sweep_all_below(keeper->self);
+    cgroup_sweep(&keeper->config->cgroups); /* of a fork server that did not come to it */
+    _exit(rc == 0 ? 0 : 1);
+}
+
+static void loop(struct keeper *keeper)
+{
+    for (;;) {
+        struct pollfd fds[] = {{.fd = keeper->host_socket, .events = POLLIN},
+                               {.fd = keeper->host_pidfd, .events = POLLIN},
+                               {.fd = keeper->signals, .events = POLLIN}};
+        int64_t wait = -1;
+        if (keeper->server == 0) {
+            wait = keeper->start_at - process_now_ms();
+            if (wait <= 0) {
+                start_server(keeper);
+                continue;
+            }
+        }
+        if (poll(fds, 3, (int)wait) < 0)
+            continue;
+        if (fds[0].revents != 0 || fds[1].revents != 0)
+            quit(keeper);
+        if (fds[2].revents != 0)
+            reap(keeper);
+    }
+}
+
+_Noreturn static void keeper_main(struct forkserver_config *config, int host_socket, int host_pidfd)
+{
+    struct keeper keeper = {
+        .config = config, .host_socket = host_socket, .host_pidfd = host_pidfd, .self = getpid(), .life = -1};
+    int *keep[2 + PLACE_COUNT + FORKSERVER_HELD_MAX] = {&keeper.host_socket, &keeper.host_pidfd};
+    sigset_t child;
+    for (int i = 0; i < PLACE_COUNT; i++) {
+        keeper.places[i] = dup(host_socket);
+        keep[2 + i] = &keeper.places[i];
+    }
+    for (size_t i = 0; i < config->held_count; i++)
+        keeper.held[i] = config->held[i];
+    keep_held(&keeper, keep + 2 + PLACE_COUNT);
+    setpgid(0, 0);
+    prctl(PR_SET_NAME, "reclaim-keeper");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    process_signals_reset(&config->origin);
+    process_signal_ignore(SIGTTOU); /* a job in the background may print */
+    process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT + (unsigned)config->held_count);
+    process_signals_hold(&child);
+    keeper.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (keeper.signals < 0 || put(&keeper, &keeper.signals, PLACE_SIGNALS) < 0)
+        _exit(1);
+    loop(&keeper);
+    _exit(1);
+}
+
+pid_t keeper_start(struct forkserver_config *config, int *socket)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    /* Kernels before 5.3 have no pidfds: then end-of-file alone tells of the host's death. */
+    int host = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        keeper_main(config, pair[1], host);
+    }
+    const int error = errno;
+    close(pair[1]);
+    descriptor_close(&host);
+    if (pid < 0) {
+        close(pair[0]);
+        return -error;
+    }
+    *socket = pair[0];
+    return pid;
+}

@@ -1,0 +1,13 @@
+/* reaper.h - deaths: deadlines, kills, reaping, and the end of what a job left behind. Nothing in here waits. */
+#ifndef REAPER_H
+#define REAPER_H
+
+#include "forkserver_state.h"
+
+/* Does all that is due now; reap: a SIGCHLD has come. A slot becomes SLOT_GONE when no process of its job is left. */
+void reaper_run(struct server *server, bool reap, int64_t now);
+
+/* When reaper_run has to be called at the latest; LADDER_NEVER. */
+int64_t reaper_next(const struct server *server, int64_t now);
+
+#endif

@@ -1,0 +1,134 @@
+#include "reports.h"
+
+#include "birth.h"
+#include "descriptor.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int send_message(struct server *server, enum message_type type, const void *message, const int *fds,
+                        size_t count)
+{
+    struct frame_buffer frame;
+    frame_buffer_init(&frame, server->outgoing, sizeof server->outgoing);
+    const int rc = message_pack(&frame, type, message);
+    if (rc < 0)
+        return rc;
+    const ssize_t sent = descriptor_send(server->control, frame.data, frame.size, fds, count);
+    return sent < 0 ? (int)sent : 0;
+}
+
+/* Refused for the moment: the report is sent again later. */
+static bool is_refused_now(int rc)
+{
+    return rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS || rc == -ENOMEM;
+}
+
+void report_hello(struct server *server, const pool_error_t *error)
+{
+    const struct message_hello hello = {.code = error->code,
+                                        .method = server->metering.mechanism->method,
+                                        .notes = server->notes,
+                                        .message = {error->message, strlen(error->message)}};
+    send_message(server, MESSAGE_HELLO, &hello, NULL, 0);
+}
+
+void report_no_slot(struct server *server)
+{
+    const struct message_born born = {.error = EAGAIN};
+    send_message(server, MESSAGE_BORN, &born, NULL, 0);
+}
+
+/* The host has its own copies. */
+static void close_host_ends(struct slot *slot)
+{
+    descriptor_close(&slot->ends.host[0]);
+    descriptor_close(&slot->ends.host[1]);
+}
+
+/* True when it is sent, or never can be. */
+static bool report_born(struct server *server, struct slot *slot)
+{
+    const struct message_born born = {.serial = slot->serial, .pid = (uint64_t)slot->pid, .error = slot->error};
+    if (is_refused_now(send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? 2 : 0)))
+        return false;
+    close_host_ends(slot);
+    slot->born_unsent = false;
+    if (slot->error != 0)
+        slot_free(server, slot);
+    return true;
+}
+
+static bool report_memory(struct server *server, struct slot *slot)
+{
+    struct meter *meter = &slot->meter;
+    const struct message_memory memory = {.serial = slot->serial, .bytes = meter->used, .most = meter->most};
+    if (is_refused_now(send_message(server, MESSAGE_MEMORY, &memory, NULL, 0)))
+        return false;
+    meter->report_due = false;
+    meter->reported = meter->most;
+    meter->reported_at = meter->looked_at;
+    return true;
+}
+
+static size_t count_idle(const struct server *server)
+{
+    size_t idle = 0;
+    for (const struct slot *slot = server->slots; slot < server->slots_end; slot++)
+        idle += slot->state == SLOT_ALIVE && atomic_load(&slot->page->phase) != PAGE_BEGUN;
+    return idle;
+}
+
+/* A slot for the worker that replaces one whose job is over, to be forked soon. NULL: none; the host asks if it wants
+ * one. There is one more than `warm`: under load the host gives an idle worker its job when it learns that another
+ * worker's is over. */
+static struct slot *prepare_replacement(struct server *server)
+{
+    struct slot *slot = server->warm > 0 && count_idle(server) <= server->warm ? slot_take(server) : NULL;
+    if (slot == NULL || birth_prepare(server, slot))
+        return slot;
+    slot_free(server, slot);
+    return NULL;
+}
+
+/* One packet reports the end of a worker and brings the ends of its replacement, which is forked after that: somebody
+ * waits for this report. */
+static bool report_gone(struct server *server, struct slot *slot)
+{
+    struct message_gone gone;
+    slot_report(server, slot, &gone);
+    struct slot *next = gone.begun != 0 && !slot->unreaped ? prepare_replacement(server) : NULL;
+    gone.replacement = next != NULL ? next->serial : 0;
+    const int rc =
+        send_message(server, MESSAGE_GONE, &gone, next != NULL ? next->ends.host : NULL, next != NULL ? 2 : 0);
+    if (is_refused_now(rc)) {
+        if (next != NULL)
+            slot_free(server, next);
+        return false;
+    }
+    if (slot->unreaped)
+        slot->state = SLOT_STUCK; /* keeps its place, and its page, until the worker is reaped */
+    else
+        slot_free(server, slot);
+    if (next != NULL) {
+        close_host_ends(next);
+        next->unforked = true;
+        server->unforked++;
+    }
+    return true;
+}
+
+bool report_all(struct server *server)
+{
+    for (struct slot *slot = server->slots; slot < server->slots_end; slot++) {
+        if (slot->state == SLOT_FREE)
+            continue;
+        if (slot->born_unsent && !report_born(server, slot))
+            return false;
+        if (slot->meter.report_due && !report_memory(server, slot))
+            return false;
+        if (slot->state == SLOT_GONE && (!report_gone(server, slot) || meter_is_due(server)))
+            return false;
+    }
+    return true;
+}

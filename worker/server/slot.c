@@ -1,0 +1,193 @@
+#include "slot.h"
+
+#include "crash.h"
+#include "descriptor.h"
+#include "forkserver_state.h"
+#include "usage.h"
+
+#include <errno.h>
+#include <reclaim/pool.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BIRTH_DEADLINE_MS 10000
+
+/* A page of the machine may be larger than the struct needs. */
+static size_t page_stride(void)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return page > PAGE_SIZE_BYTES ? page : PAGE_SIZE_BYTES;
+}
+
+/* Serials tag processes, also those of pools inside jobs: no two fork servers may give the same. The low half counts. */
+static uint64_t first_serial(void)
+{
+    uint32_t high;
+    if (process_random(&high, sizeof high) < 0)
+        high = (uint32_t)getpid() ^ (uint32_t)process_now_ms();
+    return (uint64_t)(high >> 1) << 32 | 1;
+}
+
+int slot_table_init(struct server *server, size_t count)
+{
+    const size_t slots = count * sizeof *server->slots;
+    void *memory = mmap(NULL, slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    void *pages = mmap(NULL, count * page_stride(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+        const int error = errno;
+        munmap(memory, slots);
+        return -error;
+    }
+    madvise(memory, slots, MADV_DONTFORK);
+    madvise(pages, count * page_stride(), MADV_DONTFORK);
+    server->slots = memory;
+    server->slots_end = server->slots + count;
+    server->pages = pages;
+    server->next_serial = first_serial();
+    return 0;
+}
+
+struct slot *slot_take(struct server *server)
+{
+    struct slot *slot = server->slots;
+    while (slot < server->slots_end && slot->state != SLOT_FREE)
+        slot++;
+    if (slot == server->slots_end)
+        return NULL;
+    *slot = (struct slot){
+        .state = SLOT_ALIVE,
+        .serial = server->next_serial++,
+        .ends = {{-1, -1}, {-1, -1}},
+        .birth_deadline = process_now_ms() + BIRTH_DEADLINE_MS,
+        .give_up_at = LADDER_NEVER,
+        .cpu_ms = -1,
+        .pids = -1,
+        .page = (struct page *)(void *)((char *)server->pages + (size_t)(slot - server->slots) * page_stride()),
+        .meter = {.limit = -1, .every_ms = -1, .look_at = LADDER_NEVER, .leaf = -1, .current = -1},
+    };
+    ladder_init(&slot->ladder);
+    memset(slot->page, 0, page_stride()); /* all of it: the last worker of this slot may have written anywhere */
+    return slot;
+}
+
+void slot_free(struct server *server, struct slot *slot)
+{
+    server->metering.mechanism->release(server, slot);
+    for (int i = 0; i < 2; i++) {
+        descriptor_close(&slot->ends.host[i]);
+        descriptor_close(&slot->ends.worker[i]);
+    }
+    slot->state = SLOT_FREE;
+    slot->serial = 0;
+    slot->pid = 0;
+    slot->unreaped = false;
+}
+
+struct slot *slot_find(const struct server *server, uint64_t serial)
+{
+    for (struct slot *slot = server->slots; slot < server->slots_end; slot++)
+        if (slot->state != SLOT_FREE && slot->serial == serial)
+            return slot;
+    return NULL;
+}
+
+struct slot *slot_find_pid(const struct server *server, pid_t pid)
+{
+    for (struct slot *slot = server->slots; slot < server->slots_end; slot++)
+        if (slot->pid == pid && (slot->state == SLOT_ALIVE || slot->unreaped))
+            return slot;
+    return NULL;
+}
+
+void slot_page_share(const struct slot *slot, bool share)
+{
+    madvise(slot->page, page_stride(), share ? MADV_DOFORK : MADV_DONTFORK);
+}
+
+int64_t slot_paused(const struct slot *slot, int64_t now)
+{
+    if (!slot->pausable)
+        return 0;
+    const int64_t since = atomic_load(&slot->page->stopped_since_ms);
+    const int64_t before = atomic_load(&slot->page->stopped_ms);
+    const int64_t open = since > 0 && since < now ? now - since : 0;
+    if (before <= 0) /* the job may have written over its page: none of it may overflow */
+        return open;
+    return before < now - open ? before + open : now;
+}
+
+/* Killed by the kernel for its CPU limit, or by its second, hard limit? */
+static bool over_cpu(const struct slot *slot, uint64_t cpu_us)
+{
+    if (slot->cpu_ms < 0 || !WIFSIGNALED(slot->status))
+        return false;
+    const int signal = WTERMSIG(slot->status);
+    return signal == SIGXCPU || (signal == SIGKILL && cpu_us / 1000 >= (uint64_t)slot->cpu_ms);
+}
+
+static uint64_t microseconds(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+/* How much memory its job added, and how that was measured. */
+static void report_memory(const struct metering *metering, const struct slot *slot, struct message_gone *gone)
+{
+    const struct page *page = slot->page;
+    const struct meter *meter = &slot->meter;
+    const bool looked = meter->looks > 0;
+    const struct usage_peak peak = usage_peak(&(struct usage_raw){
+        .most = (uint64_t)slot->usage.ru_maxrss * 1024,
+        .left = slot->left_peak,
+        .baseline = page->baseline,
+        .inherited = page->inherited,
+        .file = page->file > meter->tree.file ? page->file : meter->tree.file,
+        .written = page->is_command == 0 ? atomic_load(&page->written) : 0,
+        .is_command = page->is_command != 0,
+        .sampled = looked,
+        .sum = meter->most,
+        .vague = meter->vague,
+        .rewritten = meter->rewritten,
+    });
+    gone->oom = meter->oom;
+    if (gone->begun == 0 || page->baseline == 0 || slot->unkillable)
+        return;
+    gone->method = looked ? metering->mechanism->method : POOL_MEMORY_RUSAGE;
+    gone->peak = peak.peak;
+    gone->bound = peak.bound;
+    if (metering->cgroup.peak && looked) { /* the kernel's own count */
+        gone->peak = meter->most;
+        gone->bound = 0;
+    }
+}
+
+void slot_report(struct server *server, const struct slot *slot, struct message_gone *gone)
+{
+    const struct page *page = slot->page;
+    const uint32_t frame = atomic_load(&page->frame_size);
+    *gone = (struct message_gone){
+        .serial = slot->serial,
+        .status = slot->status,
+        .reason = slot->ladder.reason,
+        .ready = atomic_load(&page->phase) != PAGE_BORN,
+        .begun = atomic_load(&page->phase) == PAGE_BEGUN,
+        .user_us = microseconds(&slot->usage.ru_utime) + slot->left_user_us,
+        .system_us = microseconds(&slot->usage.ru_stime) + slot->left_system_us,
+        .minor_faults = (uint64_t)slot->usage.ru_minflt,
+        .major_faults = (uint64_t)slot->usage.ru_majflt,
+        .processes = slot->processes > slot->killed ? slot->processes : slot->killed,
+        .killed = slot->killed,
+        .unkillable = slot->unkillable,
+        .met = slot->meter.tree.seen,
+        .crash = {server->crash, crash_describe(page, server->crash, sizeof server->crash)},
+        .frame = {page->frame, frame <= PAGE_FRAME_MAX ? frame : 0},
+    };
+    report_memory(&server->metering, slot, gone);
+    if (gone->reason == KILL_NONE && over_cpu(slot, gone->user_us + gone->system_us))
+        gone->reason = KILL_CPU_LIMIT;
+}
