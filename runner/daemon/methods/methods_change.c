@@ -90,7 +90,7 @@ static int cancel(struct daemon *daemon, uint64_t id, struct rpc_error *error)
     failed = store_job_update(daemon->store, &record);
     if (failed < 0)
         return turn_fail(daemon, failed, error);
-    turn_cancel(daemon, id);
+    turn_effect(daemon, EFFECT_CANCEL, id);
     return 0;
 }
 
@@ -127,7 +127,7 @@ static int revive(struct daemon *daemon, uint64_t id, struct rpc_error *error)
     failed = job == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
     if (failed < 0)
         return turn_fail(daemon, failed, error);
-    turn_remove_files(daemon, id);
+    turn_effect(daemon, EFFECT_REMOVE_FILES, id);
     return 0;
 }
 

@@ -181,18 +181,17 @@ static int resolve_after(struct batch *batch, size_t index, struct rpc_error *er
         return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
     for (uint32_t i = 0; i < references->size; i++) {
         const size_t other = find_in_batch(batch, &references->ptr[i]);
-        enum record_state state;
-        uint64_t id;
+        struct record needed;
         if (other < batch->count) {
             if (add_edge(batch, index, other) < 0)
                 return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
             continue;
         }
-        if (jobref_find(batch->daemon, &references->ptr[i], &id, &state, error) < 0)
+        if (jobref_find(batch->daemon, &references->ptr[i], &needed, error) < 0)
             return -1;
-        entry->after[entry->after_count++] = id;
+        entry->after[entry->after_count++] = needed.id;
         entry->dependency_failed |=
-            record_has_ended(state) && state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
+            record_has_ended(needed.state) && needed.state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
     }
     return 0;
 }
