@@ -85,12 +85,11 @@ int runs_command_make(struct runs_command *command, const struct spec *spec, uin
     snprintf(command->job_id, sizeof command->job_id, ID "%" PRIu64, id);
     snprintf(command->attempt, sizeof command->attempt, ATTEMPT "%" PRIu32, attempt);
     put_environment(command, &at, spec);
-    const bool has_input = (spec->given >> SPEC_STDIN & 1) != 0;
     command->command = (pool_command_t){
         .argv = command->argv,
         .envp = command->envp,
         .cwd = spec->cwd.size > 0 ? put(&at, spec->cwd.data, spec->cwd.size) : "/",
-        .stdin_mode = has_input ? POOL_STDIN_BYTES : POOL_STDIN_NULL,
+        .stdin_mode = spec_has(spec, SPEC_STDIN) ? POOL_STDIN_BYTES : POOL_STDIN_NULL,
         .stdin_bytes = {spec->stdin_bytes.data, spec->stdin_bytes.size},
     };
     return 0;
