@@ -322,11 +322,11 @@ static void test_reservation_is_given_back_when_a_submit_fails(void **state)
     options.reservation = make_held(pool, 100);
     options.memory_limit = 90 * MIB;
     assert_int_equal(pool_submit(pool, nothing, NULL, 0, &options, &job), -EINVAL);
-    assert_non_null(strstr(pool_message(), "memory_limit is 94371840 and the reservation's -1"));
+    assert_non_null(strstr(pool_message(), "memory_limit is 94371840, the reservation's is -1"));
     options = expecting(50);
     options.reservation = make_held(pool, 100);
     assert_int_equal(pool_submit(pool, nothing, NULL, 0, &options, &job), -EINVAL);
-    assert_non_null(strstr(pool_message(), "memory_expected is 52428800 and the reservation's 104857600"));
+    assert_non_null(strstr(pool_message(), "memory_expected is 52428800, the reservation's is 104857600"));
     options.reservation = make(pool, 50); /* nobody has reserved for it */
     assert_int_equal(pool_submit(pool, nothing, NULL, 0, &options, &job), -EINVAL);
     assert_non_null(strstr(pool_message(), "holds nothing"));
@@ -638,7 +638,7 @@ static void test_reservation_misused(void **state)
     assert_int_equal(pool_reserve(other, &reservation, 1, NULL, NULL), -EINVAL);
     hold(pool, reservation);
     assert_int_equal(pool_reserve(pool, &reservation, 1, NULL, NULL), -EINVAL);
-    assert_non_null(strstr(pool_message(), "reservations[0] holds"));
+    assert_non_null(strstr(pool_message(), "reservations[0] already holds"));
     struct {
         pool_reservation_t *held;
         pool_t *pool;

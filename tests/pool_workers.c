@@ -301,7 +301,7 @@ static void check_left_early(const pool_result_t *result)
     support_expect(result, POOL_CRASHED, POOL_CAUSE_EXITED);
     assert_int_equal(result->code, 0);
     assert_null(result->data);
-    assert_contains(result->message, "before its result was whole");
+    assert_contains(result->message, "before its result was complete");
 }
 
 static void test_workers_killed_within_a_frame_has_no_value(void **state)

@@ -52,17 +52,17 @@ static void test_jobrefs_are_bounded(void **state)
 static void test_jobrefs_pack_as_they_are(void **state)
 {
     struct jobrefs refs = {0};
-    msgpack_sbuffer buffer;
-    msgpack_packer packer;
+    pool_fields_t fields;
+    pool_bytes_t map;
     (void)state;
     assert_int_equal(jobrefs_add(&refs, "1,2"), 0);
     assert_int_equal(jobrefs_add(&refs, "k"), 0);
-    msgpack_sbuffer_init(&buffer);
-    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    jobrefs_pack(&packer, &refs);
-    assert_int_equal(buffer.size, 5);
-    assert_memory_equal(buffer.data, "\x93\x01\x02\xa1k", 5);
-    msgpack_sbuffer_destroy(&buffer);
+    pool_fields_begin(&fields);
+    jobrefs_pack(&fields, &refs);
+    assert_int_equal(pool_fields_end(&fields, &map), 0);
+    assert_int_equal(map.size, 10);
+    assert_memory_equal(map.data, "\x81\xa3ids\x93\x01\x02\xa1k", 10);
+    pool_fields_free(&fields);
     jobrefs_deinit(&refs);
 }
 

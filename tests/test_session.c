@@ -1,5 +1,6 @@
 /* Sessions over a real socket: requests in, answers out at a flush, and every bound of docs/protocol.md. */
-#include "session.h"
+#include "inbox.h"
+#include "sessions.h"
 
 #include "child.h"
 #include "support.h"
@@ -498,12 +499,12 @@ static void test_session_knows_its_peer(void **state)
     request(&client, 1, "late");
     AWAIT(daemon_.late_count == 1);
     struct session *session = daemon_.late[0].session;
-    assert_int_equal(session_uid(session), geteuid());
-    assert_int_equal(session_pid(session), getpid());
-    assert_int_equal(session_serial(session), 1);
-    assert_null(session_user(session));
-    session_user_set(session, &client);
-    assert_ptr_equal(session_user(session), &client);
+    assert_int_equal(session_info(session)->uid, geteuid());
+    assert_int_equal(session_info(session)->pid, getpid());
+    assert_int_equal(session_info(session)->serial, 1);
+    assert_null(session_info(session)->user);
+    session_info(session)->user = &client;
+    assert_ptr_equal(session_info(session)->user, &client);
     hang_up(&client);
     stop(0);
     assert_int_equal(daemon_.closes, 1);
@@ -587,7 +588,7 @@ static void test_session_refuses_hostile_bytes(void **state)
     static char nested[1000000];
     struct session_options options = defaults;
     (void)state;
-    options.message_max = SESSION_ELEMENTS_MAX / 2;
+    options.message_max = INBOX_ELEMENTS_MAX / 2;
     start(options);
     const uint64_t before = support_rss();
     refuse_bytes("\xdd\xff\xff\xff\xff", 5, "malformed");

@@ -313,6 +313,7 @@ typedef enum pool_stdin {
     POOL_STDIN_INHERIT, /* the host's, at the start of the job */
     POOL_STDIN_CLOSED   /* closed: the first file that the command opens becomes its descriptor 0 */
 } pool_stdin_t;
+
 typedef enum pool_stream {
     POOL_STREAM_INHERIT = 0, /* the host's, at the start of the job */
     POOL_STREAM_CAPTURE,     /* into result.out or result.err */
@@ -396,7 +397,7 @@ POOL_API int pool_fd(const pool_t *pool);
 /* NULL until settled. *Borrowed*: valid until the job's last reference is dropped, also after pool_free. */
 POOL_API const pool_result_t *pool_job_result(const pool_job_t *job);
 POOL_API pool_state_t pool_job_state(const pool_job_t *job);
-POOL_API void *pool_job_user(const pool_job_t *job);
+POOL_API void *pool_job_user(const pool_job_t *job);       /* options.user */
 POOL_API const char *pool_job_name(const pool_job_t *job); /* *borrowed*, as the result */
 
 /* Asks to end a job: drops a queued one, sends SIGTERM, after kill_after_ms SIGKILL, to all processes of a running one.
@@ -444,6 +445,7 @@ typedef struct pool_stats {
     uint64_t reserved[8];
 } pool_stats_t;
 
+/* Both fill in the present figures. pool_memory reads /proc. Errors: -EINVAL, /proc's. */
 POOL_API int pool_memory(const pool_t *pool, pool_memory_t *memory);
 POOL_API int pool_stats(const pool_t *pool, pool_stats_t *stats);
 

@@ -1,6 +1,7 @@
 /* main.c - the `reclaim` command: finds its verb. */
 #include "outcome.h"
 #include "program.h"
+#include "remote_verb.h"
 #include "say.h"
 #include "suggest.h"
 #include "verbs.h"
@@ -14,28 +15,29 @@
 
 static const struct verb {
     const char *name, *help;
-    int (*main)(int argc, char **argv);
+    int (*main)(int argc, char **argv); /* or */
+    const struct remote_verb *remote;
 } verbs[] = {
-    {"run", "run one command, limited and reported", run_main},
-    {"map", "run a command for each of many inputs, in parallel", map_main},
-    {"submit", "queue a command or a task for reclaimd", submit_main},
-    {"status", "show reclaimd and its running jobs, or all about one job", status_main},
-    {"list", "list jobs", list_main},
-    {"wait", "wait for the end of jobs; exit with their code", wait_main},
-    {"result", "print the value of a task", result_main},
-    {"logs", "print the output of a job", logs_main},
-    {"events", "print a line for each change of a job", events_main},
-    {"cancel", "end jobs", cancel_main},
-    {"retry", "run jobs again", retry_main},
-    {"remove", "delete ended jobs and their output", remove_main},
-    {"set", "change jobs that have not started", set_main},
-    {"group", "list groups; limit how many jobs of a group run at once", group_main},
-    {"pause", "start no more jobs", pause_main},
-    {"resume", "start jobs again", resume_main},
-    {"stats", "show the daemon's load", stats_main},
-    {"drain", "refuse new jobs", drain_main},
-    {"shutdown", "end reclaimd", shutdown_main},
-    {"daemon", "start, stop or find a reclaimd", daemon_main},
+    {"run", "run one command, limited and reported", .main = run_main},
+    {"map", "run a command for each of many inputs, in parallel", .main = map_main},
+    {"submit", "queue a command or a task for reclaimd", .main = submit_main},
+    {"status", "show reclaimd and its running jobs, or all about one job", .remote = &status_verb},
+    {"list", "list jobs", .remote = &list_verb},
+    {"wait", "wait for the end of jobs; exit with their code", .remote = &wait_verb},
+    {"result", "print the value of a task", .remote = &result_verb},
+    {"logs", "print the output of a job", .remote = &logs_verb},
+    {"events", "print a line for each change of a job", .remote = &events_verb},
+    {"cancel", "end jobs", .remote = &cancel_verb},
+    {"retry", "run jobs again", .remote = &retry_verb},
+    {"remove", "delete ended jobs and their output", .remote = &remove_verb},
+    {"set", "change jobs that have not started", .remote = &set_verb},
+    {"group", "list groups; limit how many jobs of a group run at once", .remote = &group_verb},
+    {"pause", "start no more jobs", .remote = &pause_verb},
+    {"resume", "start jobs again", .remote = &resume_verb},
+    {"stats", "show the daemon's load", .remote = &stats_verb},
+    {"drain", "refuse new jobs", .remote = &drain_verb},
+    {"shutdown", "end reclaimd", .remote = &shutdown_verb},
+    {"daemon", "start, stop or find a reclaimd", .main = daemon_main},
 };
 
 /* pueue's words. */
@@ -86,6 +88,11 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+    return verb->main != NULL ? verb->main(argc, argv) : remote_verb_main(verb->remote, argc, argv);
+}
+
 /* An alias as its verb and its option, and then the words that followed it. */
 static int run_alias(const struct alias *alias, int argc, char **argv)
 {
@@ -98,7 +105,7 @@ static int run_alias(const struct alias *alias, int argc, char **argv)
     }
     memcpy(all, words, (size_t)first * sizeof *all);
     memcpy(all + first, argv + 1, (size_t)(argc - 1) * sizeof *all);
-    const int code = find_verb(alias->verb)->main(argc - 1 + first, all);
+    const int code = run_verb(find_verb(alias->verb), argc - 1 + first, all);
     free(all);
     return code;
 }
@@ -129,7 +136,7 @@ int main(int argc, char **argv)
     }
     const struct verb *verb = find_verb(argv[1]);
     if (verb != NULL)
-        return verb->main(argc - 1, argv + 1);
+        return run_verb(verb, argc - 1, argv + 1);
     for (size_t i = 0; i < ALIASES; i++)
         if (strcmp(argv[1], aliases[i].name) == 0)
             return run_alias(&aliases[i], argc - 1, argv + 1);

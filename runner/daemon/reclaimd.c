@@ -35,7 +35,7 @@ static void on_request(void *user, struct session *session, const struct rpc_req
 static void on_close(void *user, struct session *session)
 {
     struct daemon *daemon = user;
-    struct client *client = session_user(session);
+    struct client *client = session_info(session)->user;
     if (client == NULL)
         return;
     watch_forget_client(daemon, client);

@@ -7,7 +7,7 @@
 const char *outcome_word(const pool_result_t *result)
 {
     switch (result->cause) {
-    case POOL_CAUSE_KILLED: /* from someone else: for the reader of a report a signal like others */
+    case POOL_CAUSE_KILLED: /* by another program: for the reader of a report a signal like others */
         return "signalled";
     case POOL_CAUSE_PROTOCOL:
         return "lost";
@@ -16,7 +16,7 @@ const char *outcome_word(const pool_result_t *result)
     }
 }
 
-/* Any but the timeout, which has an exit code of its own. */
+/* Any limit but the timeout, which has an exit code of its own. */
 static bool is_over_limit(const pool_result_t *result)
 {
     switch (result->cause) {
@@ -31,8 +31,8 @@ static bool is_over_limit(const pool_result_t *result)
     }
 }
 
-/* The signal that ended it, whoever sent it; SIGTERM where it left by itself when that came; 0: none did. A timeout is
- * told in other ways. */
+/* The signal that ended the command, from reclaim or from others; SIGTERM if the command exited by itself after it; 0:
+ * none. A timeout has its own codes. */
 static int ending_signal(const pool_result_t *result)
 {
     if (is_over_limit(result) || result->cause == POOL_CAUSE_CANCELLED)
@@ -47,7 +47,7 @@ int outcome_exit_code(const pool_result_t *result)
         return 128 + signal_number;
     switch (result->cause) {
     case POOL_CAUSE_EXITED:
-    case POOL_CAUSE_UNKILLABLE: /* what it was started for it has done, or not */
+    case POOL_CAUSE_UNKILLABLE: /* the command itself has ended */
         return result->outcome == POOL_CRASHED ? OUTCOME_OWN_FAILURE : result->code;
     case POOL_CAUSE_TIMEOUT:
         return result->signal == SIGKILL ? 128 + SIGKILL : 124;

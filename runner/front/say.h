@@ -1,13 +1,13 @@
-/* say.h - lines on standard error. */
+/* say.h - messages on standard error. */
 #ifndef SAY_H
 #define SAY_H
 
 #include <stdarg.h>
 
-extern const char *say_program; /* "reclaim"; the daemon's main says otherwise, first of all */
+extern const char *say_program; /* "reclaim"; the daemon sets it first of all */
 
-/* "reclaim WHO: ..." and a newline; who NULL: "reclaim: ...". What it tells of may come from anybody, so that control
- * characters are shown as ?: it is one line, and no terminal takes orders from it. */
+/* Prints "reclaim WHO: ..." and a newline; who NULL: "reclaim: ...". Control characters become ?, because the text may
+ * come from anybody: the message stays one line, and cannot control a terminal. */
 void say(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void say_list(const char *who, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 

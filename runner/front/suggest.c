@@ -10,7 +10,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Insertions, deletions and substitutions that make one of the other (Levenshtein), swaps of neighbours as one. */
+/* The insertions, deletions, substitutions and swaps of neighbours that make b of a (Damerau and Levenshtein). */
 static size_t distance(const char *a, const char *b)
 {
     size_t rows[3][LONGEST + 1];
@@ -35,7 +35,7 @@ static size_t distance(const char *a, const char *b)
 const char *suggest_word(const char *word, const char *const *words)
 {
     const char *nearest = NULL;
-    size_t best = strlen(word) / 3 + 1; /* farther away it is another word */
+    size_t best = strlen(word) / 3 + 1; /* farther away is another word */
     for (; *words != NULL; words++) {
         const size_t away = distance(word, *words);
         if (away < best || (away == best && nearest == NULL)) {

@@ -58,9 +58,9 @@ static void print_help(const struct table *table)
         puts(table->more);
 }
 
-/* ---- what is wrong ----------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
-/* The long option that getopt_long(3) means by the value of its row; NULL: it means a letter. */
+/* The name of the long option with this val; NULL: the val is a letter. */
 static const char *find_long(const struct option *longs, int id)
 {
     while (longs->name != NULL && longs->val != id)
@@ -68,7 +68,7 @@ static const char *find_long(const struct option *longs, int id)
     return longs->name;
 }
 
-/* Whether the name begins several; says which. */
+/* Whether several options begin with the name; prints them. */
 static bool say_ambiguous(const struct table *table, const struct option *longs, const char *name)
 {
     char list[256] = "";
@@ -110,8 +110,8 @@ static void say_unknown_name(const struct table *table, const struct option *lon
         say(table->verb, "there is no option --%s; %s --help lists them", given, full_name(table));
 }
 
-/* What getopt_long(3) has refused: optopt is a letter, or the value of a long option's row, or 0 for a name that it
- * does not know. Only then is the word the one before optind; a letter's is not where more letters follow it. */
+/* Prints why getopt_long(3) refused a word. optopt is a letter, or the val of a long option, or 0 for an unknown name.
+ * Only then is the word argv[optind - 1]: a letter may have others behind it. */
 static int say_refused(const struct table *table, const struct option *longs, int id, char **argv)
 {
     const char *name = find_long(longs, optopt);
@@ -128,7 +128,7 @@ static int say_refused(const struct table *table, const struct option *longs, in
     return -1;
 }
 
-/* ---- what is right ----------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static int parse_number(const struct table_option *row, const char *text, int64_t *value)
 {
@@ -199,7 +199,7 @@ int table_read(const struct table *table, int argc, char **argv, void *context)
     longs[count + 1] = (struct option){"version", no_argument, NULL, VERSION_ID};
     longs[count + 2] = (struct option){0};
     values_verb = table->verb;
-    optind = 0; /* glibc: from the start, and the first word is skipped */
+    optind = 0; /* glibc: starts anew, behind the first word */
     opterr = 0;
     for (int id; (id = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
         if (id == 'h') {

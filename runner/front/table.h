@@ -1,4 +1,4 @@
-/* table.h - the options of a verb, or of a whole program, as one table: getopt_long(3) reads it, and so does --help. */
+/* table.h - the options of a verb or a program, as one table for getopt_long(3) and --help. */
 #ifndef TABLE_H
 #define TABLE_H
 
@@ -25,7 +25,7 @@ enum table_type {
 struct table_option {
     const char *name;     /* long, without the dashes */
     char letter;          /* 0: none */
-    const char *argument; /* "SIZE"; NULL: it takes none */
+    const char *argument; /* "SIZE"; NULL: no argument */
     const char *help;
     int (*set)(void *context, const char *argument); /* 0, or -1 after values_fail */
 
@@ -60,17 +60,16 @@ struct table_option {
 #define TABLE_DURATION(s, m) TABLE_STORES(s, m, int64_t * : TABLE_STORES_MS), TABLE_LIMITS(1, INT64_MAX)
 
 struct table {
-    const char *verb;                         /* "run"; NULL: they are the program's (say_program) */
-    const char *usage;                        /* what follows "reclaim run" */
+    const char *verb;                         /* "run"; NULL: the options of the program (say_program) */
+    const char *usage;                        /* the text after "reclaim run" */
     const char *intro;                        /* a line or two */
-    const struct table_option *const *groups; /* each ended by a row without a name; ended by NULL */
-    const char *more;                         /* what --help ends with */
-    bool anywhere;                            /* options may also stand behind other words */
+    const struct table_option *const *groups; /* NULL ends them; a row without a name ends a group */
+    const char *more;                         /* the end of --help; NULL: none */
+    bool anywhere;                            /* options may follow other words */
 };
 
-/* Reads options up to the first word that is none, or (anywhere) all of them, and moves what is none to the end.
- * Returns the index of the first such word, -1 after it has said what is wrong,
- * -2: help or version was asked for, and has been given. */
+/* Reads the options before the first other word, or (anywhere) all options, and moves the other words to the end.
+ * Returns the index of the first other word; -1: an error, which it has printed; -2: it has printed help or version. */
 int table_read(const struct table *table, int argc, char **argv, void *context);
 
 #endif

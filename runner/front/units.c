@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define LARGEST 4e18 /* an int64_t holds it, and so does what is added to it */
+#define LARGEST 4e18 /* leaves room in an int64_t for sums */
 
 struct unit {
     const char *name;
@@ -40,7 +40,7 @@ static const struct unit sizes[] = {
 static const struct unit durations[] = {{"", 1000},     {"ms", 1},      {"s", 1000},     {"m", 60000},
                                         {"min", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 
-/* A plain decimal number at the start of text: no sign, no hexadecimal, no infinity. */
+/* A plain decimal number at the start of text: no sign, not hexadecimal, finite. */
 static int parse_digits(const char *text, double *number, const char **end)
 {
     char *after;

@@ -1,15 +1,15 @@
-/* units.h - sizes, durations and percentages as people write them, and back. Pure. */
+/* units.h - sizes, durations and numbers as people write them, and back. Pure. */
 #ifndef UNITS_H
 #define UNITS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* "512K", "2G", "1.5G", "100": bytes; K M G T are binary, as KiB; KB MB GB TB decimal. -EINVAL: no size; -ERANGE: too
+/* "512K", "2G", "1.5G", "100": bytes; K M G T are binary, as KiB; KB MB GB TB decimal. -EINVAL: not a size; -ERANGE: too
  * large. */
 int units_parse_size(const char *text, int64_t *bytes);
 
-/* "1.5", "30s", "5m", "2h", "1d", "250ms": milliseconds; a number alone is seconds. -EINVAL, -ERANGE. */
+/* "1.5", "30s", "5m", "2h", "1d", "250ms": milliseconds; a number without a unit is seconds. -EINVAL, -ERANGE. */
 int units_parse_duration(const char *text, int64_t *ms);
 
 /* A whole number from least to most. -EINVAL, -ERANGE. */

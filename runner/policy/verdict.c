@@ -72,8 +72,8 @@ static bool say_oom(const struct verdict_ending *ending, struct verdict *verdict
         say_memory_limit(ending, verdict);
     else if (ending->oom == OOM_LIMIT || ending->oom == OOM_MACHINE)
         say(verdict, POOL_OUT_OF_MEMORY, POOL_CAUSE_MACHINE_OOM,
-            "killed by the kernel for want of memory on the machine or in an enclosing cgroup, not for a limit of its "
-            "own (peak %.1f MiB, %s)",
+            "killed by the kernel for lack of memory on the machine or in an enclosing cgroup, not for its own limit "
+            "(peak %.1f MiB, %s)",
             (double)ending->peak / MIB, ending->method);
     return ending->oom == OOM_LIMIT || ending->oom == OOM_MACHINE;
 }
@@ -87,8 +87,8 @@ static bool say_enforced(const struct verdict_ending *ending, struct verdict *ve
         say(verdict, POOL_CANCELLED, POOL_CAUSE_CANCELLED, "cancelled while it ran");
         return true;
     case KILL_TIMEOUT:
-        say(verdict, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "killed: over its %s of %.3g s",
-            ending->deadline ? "deadline, with what was left" : "timeout", (double)ending->timeout_ms / 1000);
+        say(verdict, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "killed: over its %s %.3g s",
+            ending->deadline ? "deadline, which left this attempt" : "timeout of", (double)ending->timeout_ms / 1000);
         return true;
     case KILL_CPU_LIMIT:
         say(verdict, POOL_TIMED_OUT, POOL_CAUSE_CPU_LIMIT, "killed: over its CPU time of %.3g s",
@@ -103,7 +103,7 @@ static bool say_enforced(const struct verdict_ending *ending, struct verdict *ve
             (long long)ending->pids);
         return true;
     case KILL_PROTOCOL:
-        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: what it sent was no legal message");
+        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: it sent an invalid message");
         return true;
     case KILL_BIRTH:
         say(verdict, POOL_LOST, POOL_CAUSE_LOST, "its worker was not ready in time");
@@ -129,8 +129,8 @@ static void say_signal(const struct verdict_ending *ending, struct verdict *verd
         return;
     if (signal == SIGKILL)
         say(verdict, POOL_CRASHED, POOL_CAUSE_KILLED, "%s was killed by someone else (signal 9)%s", who,
-            ending->oom == OOM_BELOW ? ", or by the kernel for want of memory: in the cgroups that the job has made "
-                                       "something was, and Linux before 5.17 does not say more"
+            ending->oom == OOM_BELOW ? ", or by the kernel for lack of memory: it killed something in the job's own "
+                                       "cgroups, and Linux before 5.17 does not say what"
                                      : "");
     else
         say(verdict, POOL_CRASHED, POOL_CAUSE_SIGNALLED, "%s died of signal %d (%s)", who, signal, strsignal(signal));
@@ -144,7 +144,7 @@ static void say_exit(const struct verdict_ending *ending, struct verdict *verdic
         say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL,
             "its result could not be delivered: the job closed or reused descriptors that are not its own");
     else
-        say(verdict, POOL_CRASHED, POOL_CAUSE_EXITED, "exited %d before its result was whole", code);
+        say(verdict, POOL_CRASHED, POOL_CAUSE_EXITED, "exited %d before its result was complete", code);
 }
 
 /* Whatever became of the job itself: done does not mean gone. */
@@ -152,7 +152,7 @@ static void add_unkillable(struct verdict *verdict)
 {
     const size_t length = strlen(verdict->message);
     snprintf(verdict->message + length, sizeof verdict->message - length,
-             "; what it left cannot be killed, and may still be there");
+             "; a process that it left cannot be killed, and may still be there");
     if (verdict->cause == POOL_CAUSE_EXITED)
         verdict->cause = POOL_CAUSE_UNKILLABLE;
 }
@@ -164,13 +164,13 @@ static void decide(const struct verdict_ending *ending, struct verdict *verdict)
     if (!ending->lost && WIFSIGNALED(ending->status))
         verdict->signal = WTERMSIG(ending->status);
     if (ending->host_error != 0)
-        say(verdict, POOL_LOST, POOL_CAUSE_LOST, "what it sent could not be received: %s%s",
+        say(verdict, POOL_LOST, POOL_CAUSE_LOST, "its messages could not be received: %s%s",
             strerror(ending->host_error),
             ending->host_error == EMFILE ? "; raise this process's limit on open files (ulimit -n)" : "");
     else if (ending->protocol_error)
-        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: what it sent was no legal message");
+        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: it sent an invalid message");
     else if (ending->value_bad)
-        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "its value was not of the size that it said");
+        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "its value did not have the announced size");
     else if (ending->lost)
         say(verdict, POOL_LOST, POOL_CAUSE_LOST, "the fork server died while it ran");
     else if (ending->has_result && left_well && ending->is_command && ending->signal != 0) {

@@ -614,8 +614,8 @@ bad "TMPDIR /no/such/place"
 unset TMPDIR
 bad "did you mean --joblog?" --jobolg x
 check "an input that there is not" 255 map touch "$work/run-a" "{5}" ::: a ::: b && says err "{5}: there are only 2 sources"
-check "a Perl expression" 255 map touch "$work/run-a" '{= $_++ =}' ::: a && says err "{=...=}: no Perl is run here"
-check "a Perl expression in several words" 255 map touch "$work/run-a" '{=' '$_++' '=}' ::: a && says err "{=...=}: no Perl"
+check "a Perl expression" 255 map touch "$work/run-a" '{= $_++ =}' ::: a && says err "{=...=}: reclaim runs no Perl"
+check "a Perl expression in several words" 255 map touch "$work/run-a" '{=' '$_++' '=}' ::: a && says err "{=...=}: reclaim runs no Perl"
 check "a padded number" 255 map touch "$work/run-a" '{0#}' ::: a && says err "{0#}: {#} and {%} take no number"
 name="which ran nothing"
 count=$((count + 1))

@@ -1003,7 +1003,7 @@ static pid_t start_stalling(const char *directory)
 static void hear_all(const char *line, void *user)
 {
     atomic_int *heard = user;
-    if (strstr(line, "jobs wait: tasks stall for want of memory (PSI)") != NULL)
+    if (strstr(line, "jobs wait: tasks stall for lack of memory (PSI)") != NULL)
         atomic_fetch_or(heard, 1);
     if (strstr(line, "there is memory again") != NULL)
         atomic_fetch_or(heard, 2);

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOFILE_LEAST 16 /* three streams, a copy of each while they are put in place, and the loader's */
+#define NOFILE_LEAST 16 /* three streams, their copies before the exec, and files of the loader */
 
 static int set_nofile(void *context, const char *text)
 {
@@ -27,7 +27,7 @@ static int set_nofile(void *context, const char *text)
     return 0;
 }
 
-/* Asked of the kernel, in a child, so that this process stays as it is. */
+/* Tried in a child, so that this process keeps its niceness. */
 static bool may_be_less_nice(void)
 {
     int status;

@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include "escape.h"
 #include "outcome.h"
 #include "units.h"
 
@@ -9,21 +10,13 @@
 #include <string.h>
 #include <time.h>
 
-/* JSON is Unicode, a command's words are bytes: what is no UTF-8 is written as \xNN. */
-static json_t *text_of(const char *bytes)
+json_t *report_text(const char *bytes, size_t size)
 {
-    json_t *text = json_string(bytes);
-    if (text != NULL)
-        return text;
-    const size_t size = strlen(bytes);
-    char *escaped = malloc(4 * size + 1), *at = escaped;
-    if (escaped == NULL)
-        return NULL;
-    for (size_t i = 0; i < size; i++) {
-        const unsigned char byte = (unsigned char)bytes[i];
-        at += byte < 0x80 ? sprintf(at, "%c", byte) : sprintf(at, "\\x%02x", byte);
-    }
-    text = json_string(escaped);
+    json_t *text = json_stringn(bytes, size);
+    const size_t room = ESCAPE_SIZE * size + 1;
+    char *escaped = text == NULL ? malloc(room) : NULL;
+    if (escaped != NULL)
+        text = json_stringn(escaped, escape_bytes(bytes, size, ESCAPE_HIGH, escaped, room));
     free(escaped);
     return text;
 }
@@ -32,7 +25,7 @@ static json_t *words_of(const char *const *argv)
 {
     json_t *words = json_array();
     for (; *argv != NULL; argv++)
-        json_array_append_new(words, text_of(*argv));
+        json_array_append_new(words, report_text(*argv, strlen(*argv)));
     return words;
 }
 
@@ -64,7 +57,7 @@ int report_write_json(FILE *file, const char *const *argv, const pool_result_t *
     json_object_set_new(report, "outcome", json_string(outcome_word(result)));
     json_object_set_new(report, "exit_code", json_integer(outcome_exit_code(result)));
     json_object_set_new(report, "signal", number_or_null(result->signal != 0, result->signal));
-    json_object_set_new(report, "message", text_of(result->message));
+    json_object_set_new(report, "message", report_text(result->message, strlen(result->message)));
     json_object_set_new(report, "wall_seconds", json_real(usage->wall_seconds));
     json_object_set_new(report, "user_seconds", json_real(usage->user_seconds));
     json_object_set_new(report, "system_seconds", json_real(usage->system_seconds));

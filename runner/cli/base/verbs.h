@@ -1,4 +1,4 @@
-/* verbs.h - what follows "reclaim". */
+/* verbs.h - the words that may follow "reclaim". */
 #ifndef VERBS_H
 #define VERBS_H
 
@@ -6,22 +6,11 @@
 int run_main(int argc, char **argv);
 int map_main(int argc, char **argv);
 int submit_main(int argc, char **argv);
-int status_main(int argc, char **argv);
-int list_main(int argc, char **argv);
-int wait_main(int argc, char **argv);
-int result_main(int argc, char **argv);
-int logs_main(int argc, char **argv);
-int events_main(int argc, char **argv);
-int cancel_main(int argc, char **argv);
-int retry_main(int argc, char **argv);
-int remove_main(int argc, char **argv);
-int set_main(int argc, char **argv);
-int group_main(int argc, char **argv);
-int pause_main(int argc, char **argv);
-int resume_main(int argc, char **argv);
-int stats_main(int argc, char **argv);
-int drain_main(int argc, char **argv);
-int shutdown_main(int argc, char **argv);
 int daemon_main(int argc, char **argv);
+
+/* See remote_verb.h. */
+struct remote_verb;
+extern const struct remote_verb status_verb, list_verb, wait_verb, result_verb, logs_verb, events_verb, cancel_verb,
+    retry_verb, remove_verb, set_verb, group_verb, pause_verb, resume_verb, stats_verb, drain_verb, shutdown_verb;
 
 #endif

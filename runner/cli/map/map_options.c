@@ -19,7 +19,7 @@
 static int set_timeout(void *context, const char *text)
 {
     struct map_options *options = context;
-    options->timeout_percent = 0; /* the last one counts */
+    options->timeout_percent = 0; /* of several --timeout the last one counts */
     options->limits.job.timeout_ms = 0;
     if (!values_is_percent(text))
         return values_time("timeout", text, 1, &options->limits.job.timeout_ms);
@@ -28,7 +28,7 @@ static int set_timeout(void *context, const char *text)
                : 0;
 }
 
-/* That this process may run on, as nproc(1) counts them. */
+/* The processors that this process may use, as nproc(1) counts them. */
 static int64_t processors(void)
 {
     cpu_set_t set;
@@ -122,7 +122,8 @@ static const struct table_option own_table[] = {
     {"memory-budget", 0, "SIZE", "memory for all jobs together; N%: of the machine's",
      TABLE_BUDGET(struct map_options, memory_budget)},
     {"memfree", 0, "SIZE", "start no job that would leave less memory free", .set = set_memfree},
-    {"rerunnable", 0, NULL, "jobs may be ended and rerun to free memory", TABLE_FLAG(struct map_options, rerunnable)},
+    {"rerunnable", 0, NULL, "jobs may be ended and rerun to free memory",
+     TABLE_FLAG(struct map_options, limits.job.rerunnable)},
     {"joblog", 0, "FILE", "log a line for each ended job; +FILE appends", .set = set_joblog},
     {"resume", 0, NULL, "skip the inputs in the joblog", TABLE_FLAG(struct map_options, resume)},
     {"resume-failed", 0, NULL, "skip the inputs that succeeded", TABLE_FLAG(struct map_options, resume_failed)},
@@ -172,16 +173,16 @@ static bool is_linked(const char *word)
 
 static int complain_of_links(void)
 {
-    return complain(":::+ and ::::+ (linked inputs) are not known here; ::: combines every input with every other");
+    return complain(":::+ and ::::+ (linked inputs) do not work here; ::: combines every input with every other");
 }
 
-/* Everything from a ::: or :::: on. */
+/* The words from the first ::: or :::: on. */
 static int read_sources(struct map_options *options, int argc, char **argv, int at)
 {
     while (at < argc) {
         const bool files = strcmp(argv[at], "::::") == 0;
         const int start = at + 1;
-        argv[at] = NULL; /* ends what was before */
+        argv[at] = NULL; /* ends the words before it */
         for (at = start; at < argc && !is_separator(argv[at]); at++) {
             if (is_linked(argv[at]))
                 return complain_of_links();
@@ -204,8 +205,7 @@ static int check_replacements(struct map_options *options)
     options->tells = use.tells;
     switch (use.problem) {
     case REPLACE_EXPRESSION:
-        return complain(
-            "{=...=}: no Perl is run here; let the command work it out, as in sh -c 'echo $(($1 + 1))' sh {}");
+        return complain("{=...=}: reclaim runs no Perl; let the command do it: sh -c 'echo $(($1 + 1))' sh {}");
     case REPLACE_NUMBERED:
         say("map", "%.*s: {#} and {%%} take no number", (int)use.problem_size, use.problem_at);
         return -1;
@@ -247,7 +247,6 @@ int map_options_read(struct map_options *options, int argc, char **argv)
         return first;
     if (limits_finish(&options->limits) < 0)
         return -1;
-    options->limits.job.rerunnable = options->rerunnable;
     if ((options->resume || options->resume_failed) && options->joblog == NULL)
         return complain(options->resume ? "--resume needs --joblog FILE" : "--resume-failed needs --joblog FILE");
     return read_command(options, argc, argv, first);

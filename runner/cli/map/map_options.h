@@ -15,9 +15,10 @@ struct map_options {
     struct limits limits;   /* the first: see limit.h */
     double timeout_percent; /* of the median; 0: none */
 
-    int64_t jobs;                   /* that run at once */
-    bool jobs_many, joblog_appends; /* as many jobs as can be; the joblog's rows stay */
-    bool keep_order, tag, line_buffer, shell, dry_run, verbose, bar, rerunnable;
+    int64_t jobs;        /* at once */
+    bool jobs_many;      /* -j 0: as many as possible */
+    bool joblog_appends; /* the joblog keeps its rows */
+    bool keep_order, tag, line_buffer, shell, dry_run, verbose, bar;
     bool resume, resume_failed;
     int64_t delay_ms;                    /* between starts */
     int64_t memory_budget, memory_floor; /* as pool_options_t has them */
@@ -26,13 +27,13 @@ struct map_options {
 
     const char *const *words; /* the command, ended by NULL; at least one word */
     bool replaces, tells;     /* see struct replace_use */
-    bool from_stdin;          /* no other source of inputs was named */
+    bool from_stdin;          /* the command line names no source of inputs */
     struct inputs inputs;     /* not opened yet */
     struct inherited inherited;
 };
 
-/* Reads the command line; argv is *borrowed*, and its ::: become NULL. 0; -1 after it has said what is wrong; -2: help
- * or version was asked for, and has been given. */
+/* Reads the command line. *Borrows* argv, and replaces each ::: in it by NULL. 0; -1: an error, which it has printed; -2:
+ * it has printed help or version. */
 int map_options_read(struct map_options *options, int argc, char **argv);
 
 void map_options_deinit(struct map_options *options);

@@ -1,5 +1,7 @@
 #include "log.h"
 
+#include "escape.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +67,7 @@ static size_t encode_byte(char byte, char *out)
     if (letter != NULL)
         return (size_t)sprintf(out, "%s", letter);
     if (!is_printable(byte))
-        return (size_t)sprintf(out, "\\x%02x", (unsigned char)byte);
+        return escape_byte(byte, out);
     if (byte == '"' || byte == '\\')
         return (size_t)sprintf(out, "\\%c", byte);
     *out = byte;

@@ -9,13 +9,13 @@
 
 struct client *client_of(struct daemon *daemon, struct session *session)
 {
-    struct client *client = session_user(session);
+    struct client *client = session_info(session)->user;
     if (client != NULL || (client = calloc(1, sizeof *client)) == NULL)
         return client;
     client->session = session;
-    client->serial = session_serial(session);
+    client->serial = session_info(session)->serial;
     HASH_ADD(hh, daemon->clients, serial, sizeof client->serial, client);
-    session_user_set(session, client);
+    session_info(session)->user = client;
     return client;
 }
 

@@ -17,7 +17,7 @@
 #include "output_files.h"
 #include "runs.h"
 #include "schedule.h"
-#include "session.h"
+#include "sessions.h"
 #include "statedir.h"
 #include "store.h"
 

@@ -41,7 +41,7 @@ int methods_hello(struct call *call, struct rpc_error *error)
         return rpc_fail(error, RPC_UNSUPPORTED_PROTOCOL, "version %lld of the protocol: this daemon speaks version %d",
                         (long long)given.protocol, PROTOCOL_VERSION);
     log_event(daemon->log, LOG_LEVEL_DEBUG, "hello", log_bytes("client", given.client.data, given.client.size),
-              log_number("pid", session_pid(call->client->session)));
+              log_number("pid", session_info(call->client->session)->pid));
     snprintf(server, sizeof server, "reclaimd %s", pool_version());
     pool_fields_t answer;
     pool_fields_begin(&answer);

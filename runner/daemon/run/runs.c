@@ -1,19 +1,23 @@
-/* runs.c - the pool behind the runs: its news brought to the loop, and its end. */
-#include "runs_state.h"
+#include "runs.h"
 
+#include "run.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-/* ---- news from the pool's thread --------------------------------------------------------------------------------- */
+/* ---- changes by the pool's thread -------------------------------------------------------------------------------- */
 
 static void log_lost_output(const struct run *run)
 {
     char line[160];
     for (int i = 0; i < 2; i++) {
         const int error = run->streams[i].output.error;
-        if (error == 0 || run->runs->options.log == NULL)
+        if (error == 0)
             continue;
         snprintf(line, sizeof line, "job %" PRIu64 ": its standard %s is cut, for it cannot be written: %s", run->id,
                  i == 0 ? "output" : "error", strerror(-error));
@@ -21,34 +25,33 @@ static void log_lost_output(const struct run *run)
     }
 }
 
-/* Out of the table first: whoever hears of the end may start the job anew. */
 static void finish(struct run *run)
 {
     const struct runs *runs = run->runs;
     struct record_end end;
     const uint64_t before = run->streams[0].output.size + run->streams[1].output.size;
     for (int i = 0; i < 2; i++)
-        runs_output_finish(&run->streams[i].output);
-    if (run->streams[0].output.size + run->streams[1].output.size > before && runs->options.on_output != NULL)
+        run_output_finish(&run->streams[i].output);
+    if (run->streams[0].output.size + run->streams[1].output.size > before)
         runs->options.on_output(runs->options.user, run->id); /* a next run removes it */
     run_describe(run, &end);
     log_lost_output(run);
-    HASH_DEL(run->runs->all, run);
+    HASH_DEL(run->runs->all, run); /* before on_end, which may start the job anew */
     const pool_result_t *result = pool_job_result(run->job);
     runs->options.on_end(runs->options.user, run->id, &end, result->usage.evictions, run->job);
     run_drop(run);
 }
 
-/* The next run of which there is news, and what. */
-static struct run *next_news(struct runs *runs, struct run_news *news)
+/* The next run that has changed, and how. */
+static struct run *next_changed(struct runs *runs, struct run_change *change)
 {
     pthread_mutex_lock(&runs->lock);
-    struct run *run = TAILQ_FIRST(&runs->news);
+    struct run *run = TAILQ_FIRST(&runs->changed);
     if (run != NULL) {
-        TAILQ_REMOVE(&runs->news, run, entry);
+        TAILQ_REMOVE(&runs->changed, run, entry);
         run->is_listed = false;
-        *news = run->news;
-        run->news.anew = false;
+        *change = run->change;
+        run->change.restarted = false;
     }
     pthread_mutex_unlock(&runs->lock);
     return run;
@@ -56,23 +59,22 @@ static struct run *next_news(struct runs *runs, struct run_news *news)
 
 static void deliver(struct runs *runs)
 {
-    struct run_news news;
-    for (struct run *run; (run = next_news(runs, &news)) != NULL;) {
-        if (news.anew && runs->options.on_output != NULL) /* who follows it is to begin anew, too */
+    struct run_change change;
+    for (struct run *run; (run = next_changed(runs, &change)) != NULL;) {
+        if (change.restarted) /* clients that follow its output begin anew, too */
             runs->options.on_output(runs->options.user, run->id);
-        if (news.started && !run->was_started) {
+        if (change.started && !run->was_started) {
             run->was_started = true;
-            if (runs->options.on_started != NULL)
-                runs->options.on_started(runs->options.user, run->id);
+            runs->options.on_started(runs->options.user, run->id);
         }
-        if (news.settled)
+        if (change.settled)
             finish(run);
     }
 }
 
 /* ---- closing ----------------------------------------------------------------------------------------------------- */
 
-void runs_unref(struct runs *runs)
+static void unref(struct runs *runs)
 {
     if (--runs->references > 0)
         return;
@@ -86,7 +88,7 @@ void runs_unref(struct runs *runs)
 
 static void on_async_closed(uv_handle_t *handle)
 {
-    runs_unref(handle->data);
+    unref(handle->data);
 }
 
 /* Blocks until every process of the pool is gone: in a thread of its own. */
@@ -110,7 +112,7 @@ static void stop_if_due(struct runs *runs, bool kill)
         close_pool(runs);
 }
 
-/* Every end has been told by now: no callback comes after pool_close. */
+/* Every end has been delivered by now: no callback comes after pool_close. */
 static void end(struct runs *runs)
 {
     if (runs->has_closer)
@@ -120,11 +122,11 @@ static void end(struct runs *runs)
     uv_close((uv_handle_t *)&runs->async, on_async_closed);
 }
 
-void runs_on_async(uv_async_t *async)
+static void on_async(uv_async_t *async)
 {
     struct runs *runs = async->data;
     pthread_mutex_lock(&runs->lock);
-    const bool is_stopped = runs->is_stopped; /* asked first: then what is delivered is all */
+    const bool is_stopped = runs->is_stopped; /* read first: then deliver() delivers all */
     pthread_mutex_unlock(&runs->lock);
     deliver(runs);
     if (is_stopped)
@@ -141,10 +143,213 @@ void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *us
     stop_if_due(runs, kill);
 }
 
+/* ---- opening: a pool whose fork server has the modules, and what tasks these have --------------------------------- */
+
+static void free_paths(char **paths)
+{
+    for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
+        free(paths[i]);
+    free(paths);
+}
+
+/* Absolute, for a fork server may be started anew when the daemon has gone elsewhere. */
+static int resolve(const char *const *modules, char ***out, char message[512])
+{
+    size_t count = 0;
+    while (modules != NULL && modules[count] != NULL)
+        count++;
+    char **paths = calloc(count + 1, sizeof(*paths));
+    int rc = paths == NULL ? -ENOMEM : 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if ((paths[i] = realpath(modules[i], NULL)) == NULL) {
+            rc = -errno;
+            snprintf(message, 512, "module %.300s: %s", modules[i], strerror(errno));
+        }
+    if (paths == NULL)
+        snprintf(message, 512, "%s", strerror(ENOMEM));
+    if (rc < 0)
+        free_paths(paths);
+    else
+        *out = paths;
+    return rc;
+}
+
+/* The names as they came, and pointers to each. */
+static int keep_names(struct runs *runs, const char *data, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += data[i] == '\0';
+    runs->names = malloc(size + 1);
+    runs->tasks = calloc(count + 1, sizeof(*runs->tasks));
+    if (runs->names == NULL || runs->tasks == NULL)
+        return -ENOMEM;
+    if (size > 0)
+        memcpy(runs->names, data, size);
+    const char *name = runs->names;
+    for (size_t i = 0; i < count; i++, name += strlen(name) + 1)
+        runs->tasks[i] = name;
+    return 0;
+}
+
+/* Asks a worker what tasks there are. */
+static int ask_names(struct runs *runs, char message[512])
+{
+    pool_job_t *job;
+    int rc = pool_submit(runs->pool, modules_list, NULL, 0, NULL, &job);
+    if (rc < 0) {
+        snprintf(message, 512, "the tasks of modules cannot be listed: %s", pool_message());
+        return rc;
+    }
+    pool_job_wait(job, -1);
+    const pool_result_t *result = pool_job_result(job);
+    rc = result->outcome == POOL_DONE ? keep_names(runs, result->data, result->size) : -EIO;
+    if (rc < 0)
+        snprintf(message, 512, "the tasks of modules cannot be listed: %s",
+                 rc == -ENOMEM ? strerror(ENOMEM) : result->message);
+    pool_job_release(job);
+    return rc;
+}
+
+static void on_log(const char *line, void *user)
+{
+    const struct runs *runs = user;
+    runs->options.log(runs->options.user, line);
+}
+
+/* Stays mapped: fork servers that are started later write to it, too. */
+static volatile int *map_shared(void)
+{
+    void *page = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return page == MAP_FAILED ? NULL : page;
+}
+
+static int open_pool(struct runs *runs, const char *const *paths, char message[512])
+{
+    struct modules modules = {.paths = paths, .loading = map_shared()};
+    if (modules.loading == NULL) {
+        snprintf(message, 512, "%s", strerror(ENOMEM));
+        return -ENOMEM;
+    }
+    const pool_options_t options = {
+        .workers = runs->workers,
+        .memory_budget = runs->options.memory_budget,
+        .on_start = modules_load,
+        .on_start_arg = &modules, /* as it is now: also for a fork server that is started later */
+        .held = &runs->options.held,
+        .held_count = runs->options.held >= 0,
+        .log = on_log,
+        .log_user = runs,
+    };
+    pool_error_t error;
+    pool_memory_t memory;
+    const int rc = pool_open(&runs->pool, &options, &error);
+    const int last = *modules.loading;
+    /* A fork server that died in on_load, or was left with a thread, could not say in which. */
+    if (rc < 0 && last > 0 && strstr(error.message, paths[last - 1]) == NULL)
+        snprintf(message, 512, "module %.200s, or its on_load: %s", paths[last - 1], error.message);
+    else if (rc < 0)
+        snprintf(message, 512, "%s", error.message);
+    else if (pool_memory(runs->pool, &memory) == 0)
+        runs->budget = memory.budget;
+    return rc;
+}
+
+/* Everything that can fail before the loop knows of it. */
+static int open_all(struct runs *runs, char message[512])
+{
+    char **paths;
+    int rc = resolve(runs->options.modules, &paths, message);
+    if (rc < 0)
+        return rc;
+    rc = open_pool(runs, (const char *const *)(const void *)paths, message);
+    free_paths(paths);
+    if (rc == 0)
+        rc = ask_names(runs, message);
+    if (rc == 0 && (rc = uv_async_init(runs->loop, &runs->async, on_async)) < 0)
+        snprintf(message, 512, "the pool cannot join the loop: %s", uv_strerror(rc));
+    return rc;
+}
+
+int runs_open(struct runs **out, uv_loop_t *loop, const struct runs_options *options, char message[512])
+{
+    struct runs *runs = calloc(1, sizeof *runs);
+    *out = NULL;
+    if (runs == NULL) {
+        snprintf(message, 512, "%s", strerror(ENOMEM));
+        return -ENOMEM;
+    }
+    runs->loop = loop;
+    runs->options = *options;
+    runs->workers = options->workers > 0 ? options->workers : (int32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    runs->references = 1;
+    runs->unref = unref;
+    runs->async.data = runs;
+    pthread_mutex_init(&runs->lock, NULL);
+    TAILQ_INIT(&runs->changed);
+    const int rc = open_all(runs, message);
+    if (rc < 0) {
+        pool_free(runs->pool);
+        unref(runs);
+        return rc;
+    }
+    runs->options.modules = NULL; /* the caller's */
+    *out = runs;
+    return 0;
+}
+
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
+
+int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t memory_limit,
+                         pool_reservation_t **reservation)
+{
+    pool_job_options_t options;
+    char *name = strndup(spec->name.data, spec->name.size);
+    *reservation = NULL;
+    if (name == NULL)
+        return -ENOMEM;
+    run_fill_options(spec, memory_limit, name, &options);
+    const int rc = pool_reservation_new(runs->pool, &options, reservation);
+    free(name);
+    return rc;
+}
+
 int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,
                  int64_t *again_ms)
 {
     return pool_reserve(runs->pool, reservations, count, which, again_ms);
+}
+
+int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
+               pool_reservation_t *reservation, char message[512])
+{
+    if (runs->is_closing) {
+        pool_reservation_free(reservation);
+        snprintf(message, 512, "job %" PRIu64 ": nothing is started any more", id);
+        return -ESHUTDOWN;
+    }
+    struct run *run = run_new(runs, id, spec, reservation);
+    if (run == NULL) {
+        snprintf(message, 512, "job %" PRIu64 ": %s", id, strerror(ENOMEM));
+        return -ENOMEM;
+    }
+    outputs_remove(runs->options.outputs, id);
+    const int rc = run_submit(run, attempt, spec, memory_limit, message);
+    if (rc < 0)
+        run_drop(run);
+    else
+        HASH_ADD(hh, runs->all, id, sizeof run->id, run);
+    return rc;
+}
+
+int runs_cancel(struct runs *runs, uint64_t id)
+{
+    struct run *run;
+    HASH_FIND(hh, runs->all, &id, sizeof id, run);
+    if (run == NULL)
+        return -ESRCH;
+    pool_job_cancel(run->job); /* where it has settled already its end is on its way here */
+    return 0;
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */

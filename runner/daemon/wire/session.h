@@ -1,23 +1,22 @@
-/* session.h - connections: whole requests in, bytes out, with every bound of docs/protocol.md.
+/* session.h - one connection: whole requests in, bytes out, with every bound of docs/protocol.md.
  *
  * Knows MessagePack-RPC and the loop (libuv), no method and no job. One thread: the loop's. */
 #ifndef SESSION_H
 #define SESSION_H
 
-#include "door.h"
 #include "rpc.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #define SESSION_STALL_MS     30000 /* for one message, and for reading anything of what waits */
-#define SESSION_ELEMENTS_MAX 1000000
 #define SESSION_REQUESTS_MAX 1000
 #define SESSION_RESERVED     4    /* connections beyond clients_max */
 #define SESSION_RESERVED_MS  5000 /* for a next request on one of these */
 
-struct session;  /* one connection */
-struct sessions; /* all of them */
+struct session;
 
 struct session_options {
     size_t message_max; /* bytes */
@@ -33,17 +32,6 @@ struct session_options {
     void *user;
 };
 
-/* Accepts from door (*borrows*, until sessions_stop_accepting) on loop. SIGPIPE has to be ignored: writes to a client
- * that has gone are errors like others. */
-int sessions_open(struct sessions **sessions, uv_loop_t *loop, const struct door *door,
-                  const struct session_options *options);
-/* No more connections are accepted; those that there are live on. */
-void sessions_stop_accepting(struct sessions *sessions);
-/* Sends what waits, and what is flushed meanwhile, for at most grace_ms, takes no more requests, closes all (on_close),
- * frees when the handles are closed; done may be NULL. */
-void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(void *user));
-size_t sessions_count(const struct sessions *sessions);
-
 /* Answers are built in one buffer a session, and go out at sessions_flush: that is how a turn's
  * answers wait for its commit. rewind drops what was added since mark. */
 msgpack_packer *session_packer(struct session *session);
@@ -52,8 +40,6 @@ void session_rewind(struct session *session, size_t mark);
 /* Counts a request as answered; call after its response was packed. */
 void session_answered(struct session *session);
 void session_fail(struct session *session, uint32_t id, const struct rpc_error *error); /* packs it, and counts */
-/* Sends what was packed. A session for which unread_max waits is not read from until it has read. */
-void sessions_flush(struct sessions *sessions);
 /* A subscriber: what it does not read is not bounded by its own requests, so it is closed at a flush that would put
  * more behind unread_max. */
 void session_set_subscriber(struct session *session, bool on);
@@ -66,12 +52,39 @@ size_t session_unread(const struct session *session);
  * ordinary one where one is free by now. */
 bool session_may_stay(struct session *session);
 
-void session_user_set(struct session *session, void *data);
-void *session_user(const struct session *session);
-uint64_t session_serial(const struct session *session); /* counts up from 1, never used again */
-uid_t session_uid(const struct session *session);
-pid_t session_pid(const struct session *session);
+struct session_info {
+    uint64_t serial; /* counts up from 1, never used again */
+    uid_t uid;       /* of the peer, as pid */
+    pid_t pid;
+    void *user; /* the caller's; NULL at first */
+};
+struct session_info *session_info(struct session *session);
 /* What was packed and not flushed is dropped, and what the peer's socket has had no room for. Logged. */
 void session_close(struct session *session, const char *why);
+
+/* ---- for sessions.c -------------------------------------------------------------------------------------------- */
+
+/* The sessions that there are, for which sessions.c lets in. */
+struct session_set {
+    uv_loop_t *loop;
+    struct session_options options;
+    uv_idle_t resume; /* runs while sessions are resumed */
+    LIST_HEAD(session_list, session) open;
+    TAILQ_HEAD(session_queue, session) resumed; /* those that may take requests again */
+    size_t open_count, reserved_count;          /* open, all of them and those on reserved places */
+    size_t alive_count;                         /* not freed */
+    uint64_t last_serial;
+    void (*on_freed)(struct session_set *set);
+};
+
+/* *Takes* fd. NULL: no memory. */
+struct session *session_new(struct session_set *set, int fd, uid_t uid, pid_t pid, bool is_reserved);
+bool session_set_has_place(const struct session_set *set); /* an ordinary one */
+/* Sends what was packed in all sessions. */
+void session_set_flush(struct session_set *set);
+/* Takes no more requests, and closes each session when everything that is packed was sent; why: static. */
+void session_set_end(struct session_set *set, const char *why);
+void session_set_close(struct session_set *set, const char *why); /* at once */
+__attribute__((format(printf, 2, 3))) void session_set_log(const struct session_set *set, const char *format, ...);
 
 #endif

@@ -1,5 +1,4 @@
-/* sessions.c - all connections: who is let in, what is flushed in a turn, and the end. */
-#include "session_state.h"
+#include "sessions.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,6 +10,18 @@
 
 #define ACCEPTS_MAX 64  /* in one turn of the loop */
 #define REOPEN_MS   100 /* after accept failed for want of descriptors or memory */
+
+struct sessions {
+    struct session_set set; /* first: on_freed() */
+    int door;
+    uv_poll_t accept;
+    uv_timer_t reopen; /* accepting goes on */
+    uv_timer_t grace;
+    unsigned handles; /* of these three and the set's that are not closed */
+    bool is_accepting, is_closing;
+    bool has_logged_full, has_logged_failure; /* each once, until somebody is let in again */
+    void (*done)(void *user);
+};
 
 /* ---- letting in ------------------------------------------------------------------------------------------------- */
 
@@ -29,27 +40,23 @@ static void turn_away(int fd, const struct rpc_error *error)
 
 static void welcome(struct sessions *all, int fd, uid_t uid, pid_t pid, bool is_reserved)
 {
-    const struct session *session = session_new(all, fd, uid, pid, is_reserved);
-    if (session == NULL) {
-        sessions_log(all, "event=accept-failed error=\"%s\" uid=%u pid=%d", strerror(ENOMEM), (unsigned)uid, (int)pid);
+    if (session_new(&all->set, fd, uid, pid, is_reserved) == NULL) {
+        session_set_log(&all->set, "event=accept-failed error=\"%s\" uid=%u pid=%d", strerror(ENOMEM), (unsigned)uid,
+                        (int)pid);
         return;
     }
-    all->failure_told = false;
-    all->full_told &= is_reserved;
-    sessions_log(all, "event=connected session=%" PRIu64 " uid=%u pid=%d%s", session->serial, (unsigned)uid, (int)pid,
-                 is_reserved ? " reserved=true" : "");
+    all->has_logged_failure = false;
+    all->has_logged_full &= is_reserved;
+    session_set_log(&all->set, "event=connected session=%" PRIu64 " uid=%u pid=%d%s", all->set.last_serial,
+                    (unsigned)uid, (int)pid, is_reserved ? " reserved=true" : "");
 }
 
-static void tell_full(struct sessions *all, uid_t uid, pid_t pid)
+static void log_full(struct sessions *all, uid_t uid, pid_t pid)
 {
-    if (!all->full_told)
-        sessions_log(all, "event=too-many-clients clients=%zu uid=%u pid=%d", all->open_count, (unsigned)uid, (int)pid);
-    all->full_told = true;
-}
-
-bool sessions_has_place(const struct sessions *all)
-{
-    return all->open_count - all->reserved_count < all->options.clients_max;
+    if (!all->has_logged_full)
+        session_set_log(&all->set, "event=too-many-clients clients=%zu uid=%u pid=%d", all->set.open_count,
+                        (unsigned)uid, (int)pid);
+    all->has_logged_full = true;
 }
 
 /* fd is let in, or closed. */
@@ -59,19 +66,19 @@ static void admit(struct sessions *all, int fd)
     uid_t uid = (uid_t)-1;
     pid_t pid = -1;
     if (door_peer(fd, &uid, &pid) < 0) {
-        sessions_log(all, "event=denied uid=%u pid=%d", (unsigned)uid, (int)pid);
+        session_set_log(&all->set, "event=denied uid=%u pid=%d", (unsigned)uid, (int)pid);
         rpc_fail(&error, RPC_DENIED, "this daemon serves uid %u and root, not uid %u", (unsigned)geteuid(),
                  (unsigned)uid);
         turn_away(fd, &error);
-    } else if (sessions_has_place(all)) {
+    } else if (session_set_has_place(&all->set)) {
         welcome(all, fd, uid, pid, false);
-    } else if (all->reserved_count < all->options.reserved_max) {
-        tell_full(all, uid, pid);
+    } else if (all->set.reserved_count < all->set.options.reserved_max) {
+        log_full(all, uid, pid);
         welcome(all, fd, uid, pid, true);
     } else {
-        tell_full(all, uid, pid);
+        log_full(all, uid, pid);
         rpc_fail(&error, RPC_TOO_MANY_CLIENTS, "%zu clients are connected (reclaimd --max-clients): try again later",
-                 all->open_count);
+                 all->set.open_count);
         turn_away(fd, &error);
     }
 }
@@ -87,9 +94,10 @@ static void on_reopen(uv_timer_t *timer)
 /* Whoever waits stays in the kernel's queue: asking again at once would only spin. */
 static void pause_accepting(struct sessions *all, int error)
 {
-    if (!all->failure_told)
-        sessions_log(all, "event=accept-failed error=\"%s\" clients=%zu", strerror(error), all->open_count);
-    all->failure_told = true;
+    if (!all->has_logged_failure)
+        session_set_log(&all->set, "event=accept-failed error=\"%s\" clients=%zu", strerror(error),
+                        all->set.open_count);
+    all->has_logged_failure = true;
     uv_poll_stop(&all->accept);
     uv_timer_start(&all->reopen, on_reopen, REOPEN_MS, 0);
 }
@@ -97,7 +105,7 @@ static void pause_accepting(struct sessions *all, int error)
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
     struct sessions *all = poll->data;
-    (void)status; /* accept tells */
+    (void)status; /* accept says it */
     (void)events;
     for (int i = 0; i < ACCEPTS_MAX && all->is_accepting; i++) {
         const int fd = accept4(all->door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -112,39 +120,34 @@ static void on_connection(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* ---- a turn ----------------------------------------------------------------------------------------------------- */
-
-/* Stops only when it finds nothing: a loop without an idle handle would block in the turn in which requests were taken,
- * before its user had a chance to flush. */
-static void on_resume(uv_idle_t *idle)
-{
-    struct sessions *all = idle->data;
-    if (TAILQ_EMPTY(&all->resumed))
-        uv_idle_stop(idle);
-    for (struct session *session; (session = TAILQ_FIRST(&all->resumed)) != NULL;) {
-        TAILQ_REMOVE(&all->resumed, session, resume);
-        session->is_resumed = false;
-        session_take(session);
-    }
-}
-
-void sessions_resume(struct session *session)
-{
-    if (session->is_resumed)
-        return;
-    session->is_resumed = true;
-    TAILQ_INSERT_TAIL(&session->all->resumed, session, resume);
-    uv_idle_start(&session->all->resume, on_resume);
-}
-
-void sessions_flush(struct sessions *sessions)
-{
-    /* One that is closed meanwhile, itself or by on_close, keeps its place until its handles are closed. */
-    for (struct session *session = LIST_FIRST(&sessions->open); session != NULL; session = LIST_NEXT(session, entry))
-        session_flush(session);
-}
-
 /* ---- start and end ---------------------------------------------------------------------------------------------- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct sessions *all = handle->data; /* &all->set is the same address */
+    if (--all->handles > 0)
+        return;
+    void (*const done)(void *user) = all->done;
+    void *const user = all->set.options.user;
+    free(all);
+    if (done != NULL)
+        done(user);
+}
+
+static void close_when_empty(struct sessions *all)
+{
+    if (!all->is_closing || all->set.alive_count > 0)
+        return;
+    uv_close((uv_handle_t *)&all->accept, on_handle_closed);
+    uv_close((uv_handle_t *)&all->reopen, on_handle_closed);
+    uv_close((uv_handle_t *)&all->grace, on_handle_closed);
+    uv_close((uv_handle_t *)&all->set.resume, on_handle_closed);
+}
+
+static void on_freed(struct session_set *set)
+{
+    close_when_empty((struct sessions *)set); /* its first member */
+}
 
 int sessions_open(struct sessions **sessions, uv_loop_t *loop, const struct door *door,
                   const struct session_options *options)
@@ -159,22 +162,29 @@ int sessions_open(struct sessions **sessions, uv_loop_t *loop, const struct door
     }
     uv_timer_init(loop, &all->reopen);
     uv_timer_init(loop, &all->grace);
-    uv_idle_init(loop, &all->resume);
-    all->accept.data = all->reopen.data = all->grace.data = all->resume.data = all;
+    uv_idle_init(loop, &all->set.resume);
+    all->accept.data = all->reopen.data = all->grace.data = all;
+    all->set.resume.data = &all->set;
+    all->set.on_freed = on_freed;
     all->handles = 4;
-    all->loop = loop;
+    all->set.loop = loop;
     all->door = door->fd;
-    all->options = *options;
-    if (all->options.stall_ms == 0)
-        all->options.stall_ms = SESSION_STALL_MS;
-    if (all->options.reserved_ms == 0)
-        all->options.reserved_ms = SESSION_RESERVED_MS;
+    all->set.options = *options;
+    if (all->set.options.stall_ms == 0)
+        all->set.options.stall_ms = SESSION_STALL_MS;
+    if (all->set.options.reserved_ms == 0)
+        all->set.options.reserved_ms = SESSION_RESERVED_MS;
     all->is_accepting = true;
-    LIST_INIT(&all->open);
-    TAILQ_INIT(&all->resumed);
+    LIST_INIT(&all->set.open);
+    TAILQ_INIT(&all->set.resumed);
     uv_poll_start(&all->accept, UV_READABLE, on_connection);
     *sessions = all;
     return 0;
+}
+
+void sessions_flush(struct sessions *sessions)
+{
+    session_set_flush(&sessions->set);
 }
 
 void sessions_stop_accepting(struct sessions *sessions)
@@ -184,41 +194,12 @@ void sessions_stop_accepting(struct sessions *sessions)
     uv_timer_stop(&sessions->reopen);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
-{
-    struct sessions *all = handle->data;
-    if (--all->handles > 0)
-        return;
-    void (*const done)(void *user) = all->done;
-    void *const user = all->options.user;
-    free(all);
-    if (done != NULL)
-        done(user);
-}
-
-static void close_when_empty(struct sessions *all)
-{
-    if (!all->is_closing || all->alive_count > 0)
-        return;
-    uv_close((uv_handle_t *)&all->accept, on_handle_closed);
-    uv_close((uv_handle_t *)&all->reopen, on_handle_closed);
-    uv_close((uv_handle_t *)&all->grace, on_handle_closed);
-    uv_close((uv_handle_t *)&all->resume, on_handle_closed);
-}
-
-void session_freed(struct sessions *all)
-{
-    all->alive_count--;
-    close_when_empty(all);
-}
-
 static const char ending[] = "the daemon ends";
 
 static void on_grace(uv_timer_t *timer)
 {
     struct sessions *all = timer->data;
-    for (struct session *session; (session = LIST_FIRST(&all->open)) != NULL;)
-        session_close(session, ending);
+    session_set_close(&all->set, ending);
 }
 
 void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(void *user))
@@ -227,8 +208,7 @@ void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(vo
     sessions_stop_accepting(sessions);
     sessions->done = done;
     sessions->is_closing = true;
-    for (struct session *session = LIST_FIRST(&sessions->open); session != NULL; session = LIST_NEXT(session, entry))
-        session_end(session, ending);
+    session_set_end(&sessions->set, ending);
     if (grace_ms <= 0)
         on_grace(&sessions->grace);
     else
@@ -238,5 +218,5 @@ void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(vo
 
 size_t sessions_count(const struct sessions *sessions)
 {
-    return sessions->open_count;
+    return sessions->set.open_count;
 }

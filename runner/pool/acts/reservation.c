@@ -82,13 +82,13 @@ int reservation_check(const pool_reservation_t *reservation, const pool_t *pool,
     if (reservation->pool != pool)
         return failure(-EINVAL, "the reservation is another pool's");
     if (!reservation->holds)
-        return failure(-EINVAL, "the reservation holds nothing: pool_reserve has to find that the job may start");
+        return failure(-EINVAL, "the reservation holds nothing yet: call pool_reserve until it chooses this one");
     const struct job_record *record = reservation->record;
     if (record->ticket.said != full->memory_expected)
-        return failure(-EINVAL, "memory_expected is %lld and the reservation's %lld: make it of the job's options",
+        return failure(-EINVAL, "memory_expected is %lld, the reservation's is %lld: make it with the job's options",
                        (long long)full->memory_expected, (long long)record->ticket.said);
     if (record->memory_limit != full->memory_limit)
-        return failure(-EINVAL, "memory_limit is %lld and the reservation's %lld: make it of the job's options",
+        return failure(-EINVAL, "memory_limit is %lld, the reservation's is %lld: make it with the job's options",
                        (long long)full->memory_limit, (long long)record->memory_limit);
     return 0;
 }

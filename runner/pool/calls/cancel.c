@@ -52,7 +52,7 @@ int pool_job_signal(pool_job_t *job, int signal)
     if (rc < 0)
         return rc;
     if (!can_be_sent(job, signal))
-        return failure(-EINVAL, "signal %d is none that a job can be sent: see pool_job_cancel to end it", signal);
+        return failure(-EINVAL, "signal %d cannot be sent to a job; pool_job_cancel ends a job", signal);
     pthread_mutex_lock(&pool->lock);
     const bool runs = pool_job_state(job) == POOL_STATE_RUNNING;
     if (runs) {

@@ -29,10 +29,10 @@ int pool_sweep(const uint32_t *tags, size_t count)
 {
     struct tags wanted = {.all = tags, .count = count};
     if (count > TAGS_MOST)
-        return failure(-EINVAL, "%zu tags: at most %d are looked for at once", count, TAGS_MOST);
+        return failure(-EINVAL, "count is %zu: give at most %d tags", count, TAGS_MOST);
     for (size_t i = 0; i < count; i++)
         if (tags[i] == 0)
-            return failure(-EINVAL, "tag %zu is 0: nobody carries it", i);
+            return failure(-EINVAL, "tags[%zu] is 0, which is no tag", i);
     const size_t found = count == 0 ? 0 : sweep_tagged(has_tag, &wanted, PASSES, PAUSE_MS);
     return found == 0 ? 0 : failure(-EBUSY, "%zu processes of a dead pool could not be ended", found);
 }

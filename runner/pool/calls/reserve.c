@@ -38,7 +38,7 @@ int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_r
     if (rc < 0)
         return rc;
     if (options == NULL || options->name == NULL)
-        return failure(-EINVAL, "options.name is NULL: give the job's, by which is known what it needs");
+        return failure(-EINVAL, "options.name is NULL: give the job's name, by which its memory needs are learned");
     const pool_job_options_t memory = {.memory_expected = options->memory_expected,
                                        .memory_limit = options->memory_limit};
     if ((rc = options_job(&memory, true, &full)) < 0 || (rc = state_check_means(pool, &full)) < 0)
@@ -73,7 +73,8 @@ static int check_reservations(const pool_t *pool, pool_reservation_t *const *res
         if (reservation != NULL && reservation->pool != pool)
             return failure(-EINVAL, "reservations[%zu] is another pool's", i);
         if (reservation != NULL && reservation->holds)
-            return failure(-EINVAL, "reservations[%zu] holds what it needs already: submit its job, or free it", i);
+            return failure(-EINVAL, "reservations[%zu] already holds memory and a worker: submit its job, or free it",
+                           i);
     }
     return any ? 0 : failure(-EINVAL, "there is no reservation to look at");
 }
@@ -99,7 +100,7 @@ static int reserve(pool_t *pool, pool_reservation_t *const *reservations, size_t
     if (room_ask(&pool->room))
         drive_set_next(&pool->drive, now); /* the pool thread tells the log that a job waits */
     *again_ms = admission_look_at(&pool->room.admission, now) - now;
-    return failure(-EAGAIN, "there is not enough memory for it now");
+    return failure(-EAGAIN, "none of these jobs may start now: not enough memory");
 }
 
 int pool_reserve(pool_t *pool, pool_reservation_t *const *reservations, size_t count, size_t *which, int64_t *again_ms)

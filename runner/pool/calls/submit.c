@@ -268,7 +268,7 @@ int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t count, c
         jobs[i] = NULL;
     if (reservation_of(options) != NULL) {
         pool_reservation_free(options->reservation);
-        return failure(-EINVAL, "a reservation is one job's, and none for pool_map: submit each job with its own");
+        return failure(-EINVAL, "pool_map takes no reservation: submit each job with a reservation of its own");
     }
     int rc = find_function_kind(pool, fn, options, &kind);
     if (rc == 0 && count > 0)

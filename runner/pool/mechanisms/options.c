@@ -35,9 +35,9 @@ static int check_method(const pool_options_t *o)
 {
     if (o->memory_method != POOL_MEMORY_UNMEASURED && o->memory_method != POOL_MEMORY_SAMPLED &&
         o->memory_method != POOL_MEMORY_CGROUP)
-        return failure(-EINVAL,
-                       "memory_method is %d: it is POOL_MEMORY_SAMPLED, POOL_MEMORY_CGROUP, or 0 for what there is",
-                       (int)o->memory_method);
+        return failure(
+            -EINVAL, "memory_method is %d: it is POOL_MEMORY_SAMPLED, POOL_MEMORY_CGROUP, or 0 for the best available",
+            (int)o->memory_method);
     if (o->cgroup != NULL && o->cgroup[0] != '/')
         return failure(-EINVAL, "cgroup is \"%s\": give the absolute path of a directory in a cgroup v2 file system",
                        o->cgroup);
@@ -142,7 +142,7 @@ static int check_job_choices(const pool_job_options_t *o, bool is_command)
 static int check_job_memory(const pool_job_options_t *o)
 {
     if (o->memory_limit > 0 && o->memory_limit < OPTIONS_MEMORY_LIMIT_LEAST)
-        return failure(-EINVAL, "memory_limit is %lld bytes: the least is %lld, a process needs as much to start",
+        return failure(-EINVAL, "memory_limit is %lld bytes: give at least %lld, which a process needs to start",
                        (long long)o->memory_limit, (long long)OPTIONS_MEMORY_LIMIT_LEAST);
     if (o->memory_backstop && o->memory_limit <= 0)
         return failure(-EINVAL, "memory_backstop is set without a memory_limit: it makes allocations beyond that fail");
@@ -151,7 +151,7 @@ static int check_job_memory(const pool_job_options_t *o)
     if (o->retry_oom > 0 && o->memory_limit <= 0)
         return failure(-EINVAL, "retry_oom is set without a memory_limit: there is nothing to raise");
     if (o->memory_every_ms > 0 && o->on_event == NULL)
-        return failure(-EINVAL, "memory_every_ms is set without on_event: nobody would hear of it");
+        return failure(-EINVAL, "memory_every_ms is set without on_event, which receives these events");
     return 0;
 }
 
@@ -205,7 +205,7 @@ static int check_numbers(const int32_t *numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (numbers[i] <= STDERR_FILENO)
-            return failure(-EINVAL, "fd_numbers[%zu] is %d: 0 to 2 are the streams, others are above", i, numbers[i]);
+            return failure(-EINVAL, "fd_numbers[%zu] is %d: give a number above 2", i, numbers[i]);
         for (size_t j = 0; j < i; j++)
             if (numbers[j] == numbers[i])
                 return failure(-EINVAL, "fd_numbers[%zu] and [%zu] are both %d", j, i, numbers[i]);

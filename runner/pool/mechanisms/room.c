@@ -80,7 +80,7 @@ static void listen_when_due(struct room *room, int64_t now)
     if (rc == 0)
         rc = drive_listen(room->drive, room->pressure.fd, on_pressure, room);
     if (rc < 0)
-        log_hook_say(room->log, "the kernel does not tell of memory pressure (PSI): %s", strerror(-rc));
+        log_hook_say(room->log, "memory pressure (PSI) cannot be watched: %s", strerror(-rc));
 }
 
 void room_look(struct room *room, int64_t now)
@@ -155,8 +155,8 @@ bool room_is_watch_due(struct room *room, int64_t now)
 void room_evict(struct room *room, struct admission_ticket *ticket, const char *name, int64_t now)
 {
     admission_evict(&room->admission, ticket, now);
-    log_hook_say(room->log, "job %s gives way: %llu MiB are available, memory_floor is %llu MiB", name,
-                 (unsigned long long)room->admission.available >> 20,
+    log_hook_say(room->log, "job %s is stopped and queued again: %llu MiB are available, memory_floor is %llu MiB",
+                 name, (unsigned long long)room->admission.available >> 20,
                  (unsigned long long)room->admission.rules.floor >> 20);
 }
 
@@ -181,7 +181,7 @@ static void report(struct room *room, bool held)
     if (held && !room->is_reported && (room->look_at != DRIVE_NEVER || room->is_asked)) {
         room->is_reported = true;
         log_hook_say(room->log, "jobs wait: %s",
-                     room->admission.pressure ? "tasks stall for want of memory (PSI)"
+                     room->admission.pressure ? "tasks stall for lack of memory (PSI)"
                                               : "less memory is available than memory_floor");
     } else if (!held && room->is_reported) {
         room->is_reported = false;

@@ -304,7 +304,7 @@ void peer_listen(struct peer *peer, void (*on_ready)(struct readable *readable))
     fcntl(peer->pipe, F_SETFL, O_NONBLOCK);
     peer->readable.on_ready = on_ready;
     if (readable_add(&peer->pool->readables, &peer->readable, peer->pipe) < 0)
-        log_hook_say(&peer->pool->log, "worker %llu cannot be listened to until it is gone",
+        log_hook_say(&peer->pool->log, "worker %llu cannot be polled: its result is read when it has ended",
                      (unsigned long long)peer->serial);
 }
 

@@ -49,7 +49,7 @@ static int ask(struct patience *patience, const struct jobrefs *refs, bool any, 
 {
     pool_fields_t request;
     pool_fields_begin(&request);
-    jobrefs_pack(pool_fields_packer(&request, "ids"), refs);
+    jobrefs_pack(&request, refs);
     if (any)
         pool_fields_bool(&request, "any", true);
     if (patience->until_ms >= 0) {

@@ -1,6 +1,5 @@
 #include "jobrefs.h"
 
-#include "say.h"
 #include "units.h"
 
 #include <errno.h>
@@ -60,27 +59,7 @@ int jobrefs_add(struct jobrefs *refs, const char *word)
     }
 }
 
-int jobrefs_read(struct jobrefs *refs, const char *verb, int count, char **words, const char *needs)
-{
-    if (count == 0 && needs != NULL) {
-        say(verb, "%s", needs);
-        return -1;
-    }
-    for (int i = 0; i < count; i++) {
-        const int rc = jobrefs_add(refs, words[i]);
-        if (rc == 0)
-            continue;
-        say(verb,
-            rc == -EINVAL  ? "%s: not a job: give an id, a range such as 3-7, a list such as 1,2, or a key"
-            : rc == -E2BIG ? "%s: more than 10000 jobs at once: name them in several calls"
-                           : "%s: no memory",
-            words[i]);
-        return -1;
-    }
-    return 0;
-}
-
-void jobrefs_pack_one(msgpack_packer *packer, const struct jobref *ref)
+static void pack(msgpack_packer *packer, const struct jobref *ref)
 {
     if (ref->id != 0)
         msgpack_pack_uint64(packer, ref->id);
@@ -88,11 +67,17 @@ void jobrefs_pack_one(msgpack_packer *packer, const struct jobref *ref)
         msgpack_pack_str_with_body(packer, ref->key, strlen(ref->key));
 }
 
-void jobrefs_pack(msgpack_packer *packer, const struct jobrefs *refs)
+void jobrefs_pack_one(pool_fields_t *fields, const struct jobref *ref)
 {
+    pack(pool_fields_packer(fields, "id"), ref);
+}
+
+void jobrefs_pack(pool_fields_t *fields, const struct jobrefs *refs)
+{
+    msgpack_packer *packer = pool_fields_packer(fields, "ids");
     msgpack_pack_array(packer, refs->count);
     for (size_t i = 0; i < refs->count; i++)
-        jobrefs_pack_one(packer, &refs->items[i]);
+        pack(packer, &refs->items[i]);
 }
 
 int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id)
@@ -103,7 +88,7 @@ int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *i
     if (ref->id != 0)
         return 0;
     pool_fields_begin(&request);
-    jobrefs_pack_one(pool_fields_packer(&request, "id"), ref);
+    jobrefs_pack_one(&request, ref);
     const int rc = remote_call(remote, "status", &request, &answer);
     *id = pool_field_uint(&answer.data, "id");
     msgpack_unpacked_destroy(&answer);

@@ -1,4 +1,4 @@
-/* refs.h - jobs as people name them: 7, 1,2, 3-7, or the key that they were submitted with. */
+/* jobrefs.h - jobs as people name them: 7, 1,2, 3-7, or the key that they were submitted with. */
 #ifndef JOBREFS_H
 #define JOBREFS_H
 
@@ -20,11 +20,9 @@ struct jobrefs {
  * above JOBREFS_MOST; -ENOMEM. */
 int jobrefs_add(struct jobrefs *refs, const char *word);
 
-/* Adds all words. 0, or -1 after it has said what is wrong; none at all is wrong when `needs` says what is missing. */
-int jobrefs_read(struct jobrefs *refs, const char *verb, int count, char **words, const char *needs);
+void jobrefs_pack_one(pool_fields_t *fields, const struct jobref *ref); /* "id" */
+void jobrefs_pack(pool_fields_t *fields, const struct jobrefs *refs);   /* "ids" */
 
-void jobrefs_pack_one(msgpack_packer *packer, const struct jobref *ref);
-void jobrefs_pack(msgpack_packer *packer, const struct jobrefs *refs); /* an array */
 /* The id of a job, which is asked for where ref is a key. 0, or -1 after it has said why not. */
 int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id);
 

@@ -1,230 +1,168 @@
 /* change.c - verbs that change jobs: cancel, retry, remove, set; and those that hold a group up: pause, resume. */
-#include "jobrefs.h"
-#include "outcome.h"
 #include "pages.h"
-#include "say.h"
+#include "remote_verb.h"
 #include "verbs.h"
-
-#include <string.h>
-
-static const struct table_option *const plain_groups[] = {remote_table, NULL};
 
 #define JOBS_HELP "JOB: an id, a range 3-7, a list 1,2, or a key. Changes all of them, or none."
 
-/* Sends `method` for jobs, with what `request` has already (*takes* both). The exit code. */
-static int order_jobs(const char *method, pool_fields_t *request, struct jobrefs *refs)
+/* Calls the method of the verb's name for the jobs, with the fields in params (*takes*). */
+static int order(struct remote *remote, const struct remote_given *given, pool_fields_t *params)
 {
-    struct remote remote;
-    int code = OUTCOME_OWN_FAILURE;
-    jobrefs_pack(pool_fields_packer(request, "ids"), refs);
-    jobrefs_deinit(refs);
-    if (remote_open(&remote, method) < 0) {
-        pool_fields_free(request);
-        return code;
-    }
-    if (remote_order(&remote, method, request) == 0)
-        code = 0;
-    return remote_finish(&remote, code);
+    jobrefs_pack(params, &given->jobs);
+    return remote_order(remote, remote->verb, params);
 }
 
-/* A verb without options of its own, whose words are jobs. */
-static int change_main(const struct table *table, int argc, char **argv)
+static int run_change(struct remote *remote, const struct remote_given *given, void *context)
 {
-    struct jobrefs refs = {0};
-    pool_fields_t request;
-    int code;
-    if (remote_read(table, &argc, &argv, NULL, &code) < 0)
-        return code;
-    if (jobrefs_read(&refs, table->verb, argc, argv, "which job? Give an id, 3-7, 1,2 or a key") < 0) {
-        jobrefs_deinit(&refs);
-        return OUTCOME_OWN_FAILURE;
-    }
-    pool_fields_begin(&request);
-    return order_jobs(table->verb, &request, &refs);
+    pool_fields_t params;
+    (void)context;
+    pool_fields_begin(&params);
+    return order(remote, given, &params);
 }
 
-int cancel_main(int argc, char **argv)
-{
-    static const struct table table = {
-        .verb = "cancel",
-        .usage = "[OPTION...] JOB...",
-        .intro = "Ends running jobs with SIGTERM, later SIGKILL. Waiting jobs never run.",
-        .groups = plain_groups,
-        .more = JOBS_HELP,
-        .anywhere = true,
-    };
-    return change_main(&table, argc, argv);
-}
+const struct remote_verb cancel_verb = {
+    .usage = "[OPTION...] JOB...",
+    .intro = "Ends running jobs with SIGTERM, later SIGKILL. Waiting jobs never run.",
+    .more = JOBS_HELP,
+    .words = REMOTE_JOBS,
+    .run = run_change,
+};
 
-int retry_main(int argc, char **argv)
-{
-    static const struct table table = {
-        .verb = "retry",
-        .usage = "[OPTION...] JOB...",
-        .intro = "Runs ended jobs again. They keep their ids.",
-        .groups = plain_groups,
-        .more = JOBS_HELP,
-        .anywhere = true,
-    };
-    return change_main(&table, argc, argv);
-}
+const struct remote_verb retry_verb = {
+    .usage = "[OPTION...] JOB...",
+    .intro = "Runs ended jobs again. They keep their ids.",
+    .more = JOBS_HELP,
+    .words = REMOTE_JOBS,
+    .run = run_change,
+};
 
 /* ---- reclaim remove ---------------------------------------------------------------------------------------------- */
 
-struct removal {
+static struct removal {
     bool ended; /* all jobs that have ended */
-};
+} removal;
 
+static const struct table_option remove_rows[] = {
+    {"ended", 0, NULL, "all ended jobs", TABLE_FLAG(struct removal, ended)},
+    {"all-done", 0, NULL, "the same as --ended", TABLE_FLAG(struct removal, ended)},
+    {0}};
+
+/* Ends the walk at the first page with jobs: they are removed before the next page is asked for. */
 static int collect(void *user, msgpack_object_array jobs)
 {
-    pool_fields_t *request = user;
-    pool_fields_begin(request);
-    msgpack_packer *packer = pool_fields_packer(request, "ids");
+    pool_fields_t *params = user;
+    if (jobs.size == 0)
+        return 0;
+    pool_fields_begin(params);
+    msgpack_packer *packer = pool_fields_packer(params, "ids");
     msgpack_pack_array(packer, jobs.size);
     for (uint32_t i = 0; i < jobs.size; i++)
         msgpack_pack_uint64(packer, pool_field_uint(&jobs.ptr[i], "id"));
-    return jobs.size > 0 ? 1 : 0; /* this page is enough: what it has is removed before the next is asked for */
+    return 1;
 }
 
 static int remove_ended(struct remote *remote)
 {
     const struct pages pages = {.states = "done,failed,cancelled"};
-    for (;;) {
-        pool_fields_t request;
-        const int rc = pages_each(remote, &pages, collect, &request);
-        if (rc < 0)
+    pool_fields_t params;
+    int rc;
+    while ((rc = pages_each(remote, &pages, collect, &params)) == 1)
+        if (remote_order(remote, "remove", &params) < 0)
             return -1;
-        if (rc == 0) { /* the list was empty */
-            pool_fields_free(&request);
-            return 0;
-        }
-        if (remote_order(remote, "remove", &request) < 0)
-            return -1;
-    }
+    return rc;
 }
 
-int remove_main(int argc, char **argv)
+static const char *check_remove(const struct remote_given *given, const void *context)
 {
-    static const struct table_option rows[] = {
-        {"ended", 0, NULL, "all ended jobs", TABLE_FLAG(struct removal, ended)},
-        {"all-done", 0, NULL, "the same as --ended", TABLE_FLAG(struct removal, ended)},
-        {0}};
-    static const struct table_option *const groups[] = {rows, remote_table, NULL};
-    static const struct table table = {
-        .verb = "remove",
-        .usage = "[OPTION...] JOB...",
-        .intro = "Deletes ended jobs, their output and their values.",
-        .groups = groups,
-        .more = JOBS_HELP,
-        .anywhere = true,
-    };
-    struct removal removal = {0};
-    struct jobrefs refs = {0};
-    pool_fields_t request;
-    struct remote remote;
-    int code;
-    if (remote_read(&table, &argc, &argv, &removal, &code) < 0)
-        return code;
-    if (removal.ended && argc == 0) {
-        if (remote_open(&remote, table.verb) < 0)
-            return OUTCOME_OWN_FAILURE;
-        return remote_finish(&remote, remove_ended(&remote) < 0 ? OUTCOME_OWN_FAILURE : 0);
-    }
-    if (removal.ended)
-        say("remove", "--ended removes all that have ended: name no jobs beside it");
-    if (removal.ended || jobrefs_read(&refs, table.verb, argc, argv, "which job? Give ids, or --ended") < 0) {
-        jobrefs_deinit(&refs);
-        return OUTCOME_OWN_FAILURE;
-    }
-    pool_fields_begin(&request);
-    return order_jobs(table.verb, &request, &refs);
+    const struct removal *options = context;
+    if (options->ended && given->jobs.count > 0)
+        return "--ended removes all ended jobs: give no jobs with it";
+    return options->ended || given->jobs.count > 0 ? NULL : "which job? Give ids, or --ended";
 }
+
+static int run_remove(struct remote *remote, const struct remote_given *given, void *context)
+{
+    return removal.ended ? remove_ended(remote) : run_change(remote, given, context);
+}
+
+const struct remote_verb remove_verb = {
+    .usage = "[OPTION...] JOB...",
+    .intro = "Deletes ended jobs, their output and their values.",
+    .more = JOBS_HELP,
+    .rows = remove_rows,
+    .words = REMOTE_JOBS_OR_NONE,
+    .context = &removal,
+    .check = check_remove,
+    .run = run_remove,
+};
 
 /* ---- reclaim set ------------------------------------------------------------------------------------------------- */
 
 #define NOT_GIVEN INT64_MAX
 
-struct set {
+static struct set {
     const char *group; /* NULL: not given */
     int64_t priority;  /* NOT_GIVEN: not given */
-};
+} set = {.priority = NOT_GIVEN};
 
-int set_main(int argc, char **argv)
+static const struct table_option set_rows[] = {
+    {"priority", 0, "N", "higher starts first", TABLE_NUMBER(struct set, priority, INT32_MIN, INT32_MAX),
+     .range = "must fit 32 bits"},
+    {"group", 'g', "NAME", "group of the jobs", TABLE_TEXT(struct set, group)},
+    {0}};
+
+static const char *check_set(const struct remote_given *given, const void *context)
 {
-    static const struct table_option rows[] = {
-        {"priority", 0, "N", "higher starts first", TABLE_NUMBER(struct set, priority, INT32_MIN, INT32_MAX),
-         .range = "must fit 32 bits"},
-        {"group", 'g', "NAME", "group of the jobs", TABLE_TEXT(struct set, group)},
-        {0}};
-    static const struct table_option *const groups[] = {rows, remote_table, NULL};
-    static const struct table table = {
-        .verb = "set",
-        .usage = "[OPTION...] JOB...",
-        .intro = "Changes jobs that have not started.",
-        .groups = groups,
-        .more = JOBS_HELP,
-        .anywhere = true,
-    };
-    struct set set = {.priority = NOT_GIVEN};
-    struct jobrefs refs = {0};
-    pool_fields_t request;
-    int code;
-    if (remote_read(&table, &argc, &argv, &set, &code) < 0)
-        return code;
-    const bool is_empty = set.group == NULL && set.priority == NOT_GIVEN;
-    if (is_empty)
-        say("set", "what is to be changed? Give --priority or --group");
-    if (is_empty || jobrefs_read(&refs, table.verb, argc, argv, "which job?") < 0) {
-        jobrefs_deinit(&refs);
-        return OUTCOME_OWN_FAILURE;
-    }
-    pool_fields_begin(&request);
-    if (set.group != NULL)
-        pool_fields_text(&request, "group", set.group);
-    if (set.priority != NOT_GIVEN)
-        pool_fields_int(&request, "priority", set.priority);
-    return order_jobs(table.verb, &request, &refs);
+    (void)given;
+    (void)context;
+    return set.group == NULL && set.priority == NOT_GIVEN ? "give --priority or --group" : NULL;
 }
+
+static int run_set(struct remote *remote, const struct remote_given *given, void *context)
+{
+    pool_fields_t params;
+    (void)context;
+    pool_fields_begin(&params);
+    if (set.group != NULL)
+        pool_fields_text(&params, "group", set.group);
+    if (set.priority != NOT_GIVEN)
+        pool_fields_int(&params, "priority", set.priority);
+    return order(remote, given, &params);
+}
+
+const struct remote_verb set_verb = {
+    .usage = "[OPTION...] JOB...",
+    .intro = "Changes jobs that have not started.",
+    .more = JOBS_HELP,
+    .rows = set_rows,
+    .words = REMOTE_JOBS,
+    .context = &set,
+    .check = check_set,
+    .run = run_set,
+};
 
 /* ---- reclaim pause, reclaim resume ------------------------------------------------------------------------------- */
 
-static int hold_main(const struct table *table, int argc, char **argv)
+static int run_hold(struct remote *remote, const struct remote_given *given, void *context)
 {
-    struct remote remote;
-    pool_fields_t request;
-    int code;
-    if (remote_read(table, &argc, &argv, NULL, &code) < 0)
-        return code;
-    if (argc > 1)
-        say(table->verb, "one group at a time, or none for all");
-    if (argc > 1 || remote_open(&remote, table->verb) < 0)
-        return OUTCOME_OWN_FAILURE;
-    pool_fields_begin(&request);
-    if (argc == 1)
-        pool_fields_text(&request, "group", argv[0]);
-    return remote_finish(&remote, remote_order(&remote, table->verb, &request) < 0 ? OUTCOME_OWN_FAILURE : 0);
+    pool_fields_t params;
+    (void)context;
+    pool_fields_begin(&params);
+    if (given->group != NULL)
+        pool_fields_text(&params, "group", given->group);
+    return remote_order(remote, remote->verb, &params);
 }
 
-int pause_main(int argc, char **argv)
-{
-    static const struct table table = {
-        .verb = "pause",
-        .usage = "[OPTION...] [GROUP]",
-        .intro = "Starts no more jobs of a group, or of any group. Running jobs go on.",
-        .groups = plain_groups,
-        .anywhere = true,
-    };
-    return hold_main(&table, argc, argv);
-}
+const struct remote_verb pause_verb = {
+    .usage = "[OPTION...] [GROUP]",
+    .intro = "Starts no more jobs of a group, or of any group. Running jobs go on.",
+    .words = REMOTE_GROUP_OR_NONE,
+    .run = run_hold,
+};
 
-int resume_main(int argc, char **argv)
-{
-    static const struct table table = {
-        .verb = "resume",
-        .usage = "[OPTION...] [GROUP]",
-        .intro = "Starts jobs again, of one group, or of all after a pause of all.",
-        .groups = plain_groups,
-        .anywhere = true,
-    };
-    return hold_main(&table, argc, argv);
-}
+const struct remote_verb resume_verb = {
+    .usage = "[OPTION...] [GROUP]",
+    .intro = "Starts jobs again, of one group, or of all after a pause of all.",
+    .words = REMOTE_GROUP_OR_NONE,
+    .run = run_hold,
+};

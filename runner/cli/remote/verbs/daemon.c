@@ -1,8 +1,8 @@
-/* daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it. */
+/* daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it; `reclaim shutdown`. */
 #include "daemon_start.h"
 #include "outcome.h"
+#include "remote_verb.h"
 #include "say.h"
-#include "shutdown.h"
 #include "stats.h"
 #include "suggest.h"
 #include "verbs.h"
@@ -28,6 +28,7 @@ static const struct table_option rows[] = {
      TABLE_DURATION(struct daemon, timeout_ms)},
     {"drain-timeout", 0, "DUR", "stop: grace period for running jobs", TABLE_DELAY(struct daemon, drain_timeout_ms)},
     {0}};
+
 static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
 static const struct table table = {
@@ -41,10 +42,8 @@ static const struct table table = {
 
 static bool ask_for_pid(struct remote *remote, pid_t *pid)
 {
-    pool_fields_t request;
     msgpack_unpacked answer;
-    pool_fields_begin(&request);
-    const int rc = remote_call(remote, "stats", &request, &answer);
+    const int rc = remote_call(remote, "stats", NULL, &answer);
     *pid = (pid_t)pool_field_uint(&answer.data, "pid");
     msgpack_unpacked_destroy(&answer);
     return rc == 0 && *pid > 0;
@@ -75,6 +74,16 @@ static int start(const struct daemon *daemon, char **options)
     return remote_finish(&remote, ask_for_pid(&remote, &pid) ? print_pid(pid) : OUTCOME_OWN_FAILURE);
 }
 
+/* timeout_ms: how long running jobs may go on; below 0: as long as reclaimd was started with. */
+static int order_shutdown(struct remote *remote, int64_t timeout_ms)
+{
+    pool_fields_t request;
+    pool_fields_begin(&request);
+    if (timeout_ms >= 0)
+        pool_fields_double(&request, "drain_timeout", (double)timeout_ms / 1000);
+    return remote_order(remote, "shutdown", &request);
+}
+
 static int stop(const struct daemon *daemon)
 {
     struct remote remote;
@@ -89,7 +98,7 @@ static int stop(const struct daemon *daemon)
         say("daemon", "cannot watch reclaimd (pid %ld) end: %s", (long)pid, strerror(errno));
         return remote_finish(&remote, OUTCOME_OWN_FAILURE);
     }
-    int rc = shutdown_order(&remote, daemon->drain_timeout_ms);
+    int rc = order_shutdown(&remote, daemon->drain_timeout_ms);
     while (rc == 0 && poll(&gone, 1, -1) < 0)
         if (errno != EINTR)
             rc = -1;
@@ -153,3 +162,29 @@ int daemon_main(int argc, char **argv)
         return OUTCOME_OWN_FAILURE;
     return starts ? start(&daemon, argv + 1) : stops ? stop(&daemon) : show_status();
 }
+
+/* ---- reclaim shutdown -------------------------------------------------------------------------------------------- */
+
+static struct shutdown {
+    int64_t timeout_ms; /* below 0: not given */
+} shutdown_options = {.timeout_ms = -1};
+
+static const struct table_option shutdown_rows[] = {{"drain-timeout", 0, "DUR",
+                                                     "grace period for running jobs (default: reclaimd's)",
+                                                     TABLE_DELAY(struct shutdown, timeout_ms)},
+                                                    {0}};
+
+static int run_shutdown(struct remote *remote, const struct remote_given *given, void *context)
+{
+    (void)given;
+    return order_shutdown(remote, ((const struct shutdown *)context)->timeout_ms);
+}
+
+const struct remote_verb shutdown_verb = {
+    .usage = "[OPTION...]",
+    .intro = "Ends reclaimd. It starts no more jobs, lets running jobs finish for a while, then\n"
+             "ends and requeues the rest.",
+    .rows = shutdown_rows,
+    .context = &shutdown_options,
+    .run = run_shutdown,
+};

@@ -1,40 +1,26 @@
-/* drain.c - `reclaim drain` and `reclaim shutdown`: the end of work, and of the daemon. */
-#include "limit.h"
-#include "outcome.h"
-#include "remote.h"
+/* drain.c - `reclaim drain`: no new jobs. */
+#include "remote_verb.h"
 #include "say.h"
-#include "shutdown.h"
 #include "verbs.h"
 
 #include <errno.h>
 
 #define LOOK_MS 5000 /* at most, between two looks at what is left: events tell of most of it */
 
-struct drain {
+static struct drain {
     bool off, wait;
-};
+} drain_options;
 
 static const struct table_option rows[] = {
     {"wait", 'w', NULL, "wait for the end of every job", TABLE_FLAG(struct drain, wait)},
     {"off", 0, NULL, "accept new jobs again", TABLE_FLAG(struct drain, off)},
     {0}};
-static const struct table_option *const groups[] = {rows, remote_table, NULL};
-
-static const struct table table = {
-    .verb = "drain",
-    .usage = "[OPTION...]",
-    .intro = "Makes reclaimd refuse new jobs. It still runs the jobs that it has.",
-    .groups = groups,
-    .anywhere = true,
-};
 
 /* 1: none is left; 0: some are. */
 static int is_empty(struct remote *remote)
 {
-    pool_fields_t request;
     msgpack_unpacked answer;
-    pool_fields_begin(&request);
-    int rc = remote_call(remote, "stats", &request, &answer);
+    int rc = remote_call(remote, "stats", NULL, &answer);
     const msgpack_object *jobs = pool_field(&answer.data, "jobs");
     if (rc == 0 && jobs != NULL)
         rc = pool_field_uint(jobs, "running") + pool_field_uint(jobs, "queued") + pool_field_uint(jobs, "waiting") == 0;
@@ -45,9 +31,7 @@ static int is_empty(struct remote *remote)
 /* Looks whenever a job has ended. */
 static int wait_until_empty(struct remote *remote)
 {
-    pool_fields_t request;
-    pool_fields_begin(&request);
-    int rc = remote_order(remote, "subscribe", &request);
+    int rc = remote_order(remote, "subscribe", NULL);
     while (rc == 0 && (rc = is_empty(remote)) == 0) {
         pool_bytes_t event;
         pool_error_t error;
@@ -60,58 +44,30 @@ static int wait_until_empty(struct remote *remote)
     return rc < 0 ? -1 : 0;
 }
 
-int drain_main(int argc, char **argv)
+static const char *check(const struct remote_given *given, const void *context)
 {
-    struct drain drain = {0};
-    struct remote remote;
+    const struct drain *drain = context;
+    (void)given;
+    return drain->off && drain->wait ? "give one of --off and --wait" : NULL;
+}
+
+static int run(struct remote *remote, const struct remote_given *given, void *context)
+{
+    const struct drain *drain = context;
     pool_fields_t request;
-    int code;
-    if (remote_read(&table, &argc, &argv, &drain, &code) < 0)
-        return code;
-    if (argc > 0 || (drain.off && drain.wait)) {
-        say("drain", argc > 0 ? "it takes no words, only options" : "--off and --wait: one of them");
-        return OUTCOME_OWN_FAILURE;
-    }
-    if (remote_open(&remote, table.verb) < 0)
-        return OUTCOME_OWN_FAILURE;
+    (void)given;
     pool_fields_begin(&request);
-    if (drain.off)
+    if (drain->off)
         pool_fields_bool(&request, "off", true);
-    int rc = remote_order(&remote, "drain", &request);
-    if (rc == 0 && drain.wait)
-        rc = wait_until_empty(&remote);
-    return remote_finish(&remote, rc < 0 ? OUTCOME_OWN_FAILURE : 0);
+    const int rc = remote_order(remote, "drain", &request);
+    return rc == 0 && drain->wait ? wait_until_empty(remote) : rc;
 }
 
-/* ---- reclaim shutdown -------------------------------------------------------------------------------------------- */
-
-struct shutdown {
-    int64_t timeout_ms; /* below 0: not given */
+const struct remote_verb drain_verb = {
+    .usage = "[OPTION...]",
+    .intro = "Makes reclaimd refuse new jobs. It still runs the jobs that it has.",
+    .rows = rows,
+    .context = &drain_options,
+    .check = check,
+    .run = run,
 };
-
-int shutdown_main(int argc, char **argv)
-{
-    static const struct table_option shutdown_rows[] = {{"drain-timeout", 0, "DUR",
-                                                         "grace period for running jobs (default: reclaimd's)",
-                                                         TABLE_DELAY(struct shutdown, timeout_ms)},
-                                                        {0}};
-    static const struct table_option *const shutdown_groups[] = {shutdown_rows, remote_table, NULL};
-    static const struct table shutdown_table = {
-        .verb = "shutdown",
-        .usage = "[OPTION...]",
-        .intro = "Ends reclaimd. It starts no more jobs, lets running jobs finish for a while, then\n"
-                 "ends and requeues the rest.",
-        .groups = shutdown_groups,
-        .anywhere = true,
-    };
-    struct remote remote;
-    struct shutdown shutdown = {.timeout_ms = -1};
-    int code;
-    if (remote_read(&shutdown_table, &argc, &argv, &shutdown, &code) < 0)
-        return code;
-    if (argc > 0)
-        say("shutdown", "it takes no words, only options");
-    if (argc > 0 || remote_open(&remote, "shutdown") < 0)
-        return OUTCOME_OWN_FAILURE;
-    return remote_finish(&remote, shutdown_order(&remote, shutdown.timeout_ms) < 0 ? OUTCOME_OWN_FAILURE : 0);
-}

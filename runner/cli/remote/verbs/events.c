@@ -1,32 +1,21 @@
 /* events.c - `reclaim events`: a line for whatever happens to jobs, until it is stopped. */
-#include "jobrefs.h"
 #include "jobview.h"
 #include "outcome.h"
 #include "patience.h"
+#include "remote_verb.h"
 #include "say.h"
 #include "verbs.h"
 
 #include <stdio.h>
 #include <string.h>
 
-struct events {
-    const char *group;   /* NULL: any */
-    struct jobrefs refs; /* none: any */
-};
+static struct events {
+    const char *group; /* NULL: any */
+} events_options;
 
 static const struct table_option rows[] = {
     {"group", 'g', "NAME", "only jobs of this group", TABLE_TEXT(struct events, group)},
     {0}};
-static const struct table_option *const groups[] = {rows, remote_table, NULL};
-
-static const struct table table = {
-    .verb = "events",
-    .usage = "[OPTION...] [JOB...]",
-    .intro = "Prints a line when a job is submitted, started, requeued, ended or removed.",
-    .groups = groups,
-    .more = "JOB: an id, a range 3-7, a list 1,2, or a key.",
-    .anywhere = true,
-};
 
 /* Nobody but this verb unpacks what came unasked: the client has scanned it. */
 static int print_event(const struct remote *remote, pool_bytes_t bytes)
@@ -48,15 +37,15 @@ static int print_event(const struct remote *remote, pool_bytes_t bytes)
     return rc < 0 || fflush(stdout) != 0 ? -1 : 0;
 }
 
-static int subscribe(struct patience *patience, const struct events *events)
+static int subscribe(struct patience *patience, const struct jobrefs *jobs, const struct events *events)
 {
     pool_fields_t request;
     msgpack_unpacked answer;
     pool_fields_begin(&request);
     if (events->group != NULL)
         pool_fields_text(&request, "group", events->group);
-    if (events->refs.count > 0)
-        jobrefs_pack(pool_fields_packer(&request, "ids"), &events->refs);
+    if (jobs->count > 0)
+        jobrefs_pack(&request, jobs);
     const int rc = patience_call(patience, "subscribe", &request, &answer);
     msgpack_unpacked_destroy(&answer);
     return rc;
@@ -73,12 +62,12 @@ static int print_events(struct patience *patience)
     return 0;
 }
 
-/* It has no end of its own. */
-static int listen_on(struct remote *remote, const struct events *events)
+/* Never ends by itself. */
+static int run(struct remote *remote, const struct remote_given *given, void *context)
 {
     struct patience patience = patience_begin(remote, NULL);
     for (;;) {
-        if (subscribe(&patience, events) == 0) {
+        if (subscribe(&patience, &given->jobs, context) == 0) {
             if (patience.back_at > 0)
                 say(remote->verb, "reclaimd is back: what happened meanwhile is not told");
             if (print_events(&patience) < 0)
@@ -90,16 +79,12 @@ static int listen_on(struct remote *remote, const struct events *events)
     }
 }
 
-int events_main(int argc, char **argv)
-{
-    struct events events = {0};
-    struct remote remote;
-    int code;
-    if (remote_read(&table, &argc, &argv, &events, &code) < 0)
-        return code;
-    code = OUTCOME_OWN_FAILURE;
-    if (jobrefs_read(&events.refs, table.verb, argc, argv, NULL) == 0 && remote_open(&remote, table.verb) == 0)
-        code = remote_finish(&remote, listen_on(&remote, &events));
-    jobrefs_deinit(&events.refs);
-    return code;
-}
+const struct remote_verb events_verb = {
+    .usage = "[OPTION...] [JOB...]",
+    .intro = "Prints a line when a job is submitted, started, requeued, ended or removed.",
+    .more = "JOB: an id, a range 3-7, a list 1,2, or a key.",
+    .rows = rows,
+    .words = REMOTE_JOBS_OR_NONE,
+    .context = &events_options,
+    .run = run,
+};

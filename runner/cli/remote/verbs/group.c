@@ -1,16 +1,15 @@
 /* group.c - `reclaim group`: how many jobs of a group run at once. */
-#include "outcome.h"
-#include "say.h"
+#include "remote_verb.h"
 #include "stats.h"
 #include "values.h"
 #include "verbs.h"
 
 #include <string.h>
 
-struct group {
+static struct group {
     bool is_limited; /* --limit was given */
     int64_t limit;   /* 0: none */
-};
+} group_options;
 
 static int set_limit(void *context, const char *text)
 {
@@ -24,22 +23,11 @@ static int set_limit(void *context, const char *text)
 static const struct table_option rows[] = {
     {"limit", 'l', "N", "jobs of the group at once; none: no limit", .set = set_limit},
     {0}};
-static const struct table_option *const groups[] = {rows, remote_table, NULL};
-
-static const struct table table = {
-    .verb = "group",
-    .usage = "[OPTION...] [NAME --limit N]",
-    .intro = "Lists the groups, or limits how many jobs of one group run at once.",
-    .groups = groups,
-    .anywhere = true,
-};
 
 static int show_groups(struct remote *remote)
 {
-    pool_fields_t request;
     msgpack_unpacked answer;
-    pool_fields_begin(&request);
-    int rc = remote_call(remote, "stats", &request, &answer);
+    int rc = remote_call(remote, "stats", NULL, &answer);
     const msgpack_object_array list = pool_field_array(&answer.data, "groups");
     if (rc == 0 && !remote_options.json)
         rc = stats_print_groups(&answer.data);
@@ -54,27 +42,32 @@ static int limit_group(struct remote *remote, const struct group *group, const c
     pool_fields_t request;
     pool_fields_begin(&request);
     pool_fields_text(&request, "name", name);
-    msgpack_packer *packer = pool_fields_packer(&request, "limit");
     if (group->limit > 0)
-        msgpack_pack_int64(packer, group->limit);
+        pool_fields_int(&request, "limit", group->limit);
     else
-        msgpack_pack_nil(packer);
+        pool_fields_nil(&request, "limit");
     return remote_order(remote, "group", &request);
 }
 
-int group_main(int argc, char **argv)
+static const char *check(const struct remote_given *given, const void *context)
 {
-    struct group group = {0};
-    struct remote remote;
-    int code;
-    if (remote_read(&table, &argc, &argv, &group, &code) < 0)
-        return code;
-    if (argc > 1 || (argc == 1) != group.is_limited) {
-        say("group", "give a name and --limit, or neither: reclaim group NAME --limit N");
-        return OUTCOME_OWN_FAILURE;
-    }
-    if (remote_open(&remote, "group") < 0)
-        return OUTCOME_OWN_FAILURE;
-    const int rc = argc == 1 ? limit_group(&remote, &group, argv[0]) : show_groups(&remote);
-    return remote_finish(&remote, rc < 0 ? OUTCOME_OWN_FAILURE : 0);
+    const struct group *group = context;
+    return (given->group != NULL) != group->is_limited
+               ? "give a name and --limit, or neither: reclaim group NAME --limit N"
+               : NULL;
 }
+
+static int run(struct remote *remote, const struct remote_given *given, void *context)
+{
+    return given->group != NULL ? limit_group(remote, context, given->group) : show_groups(remote);
+}
+
+const struct remote_verb group_verb = {
+    .usage = "[OPTION...] [NAME --limit N]",
+    .intro = "Lists the groups, or limits how many jobs of one group run at once.",
+    .rows = rows,
+    .words = REMOTE_GROUP_OR_NONE,
+    .context = &group_options,
+    .check = check,
+    .run = run,
+};

@@ -1,18 +1,18 @@
 /* list.c - `reclaim list`: jobs as a table, page by page. */
 #include "jobview.h"
-#include "outcome.h"
 #include "pages.h"
+#include "remote_verb.h"
 #include "say.h"
 #include "verbs.h"
 
 #include <string.h>
 
-struct list {
+static struct list {
     struct pages pages;
     int64_t newest;
-    struct remote remote;
+    struct remote *remote;
     struct grid grid;
-};
+} list_options;
 
 static const struct table_option rows[] = {
     {"state", 0, "STATES", "only running,queued,waiting,done,failed,cancelled", TABLE_TEXT(struct list, pages.states)},
@@ -20,15 +20,6 @@ static const struct table_option rows[] = {
     {"name", 0, "NAME", "only jobs of this name", TABLE_TEXT(struct list, pages.name)},
     {"newest", 'n', "N", "only the N newest, newest first", TABLE_NUMBER(struct list, newest, 1, INT64_MAX)},
     {0}};
-static const struct table_option *const groups[] = {rows, remote_table, NULL};
-
-static const struct table table = {
-    .verb = "list",
-    .usage = "[OPTION...]",
-    .intro = "Lists jobs, the oldest first.",
-    .groups = groups,
-    .anywhere = true,
-};
 
 static int print_page(void *user, msgpack_object_array jobs)
 {
@@ -36,7 +27,7 @@ static int print_page(void *user, msgpack_object_array jobs)
     for (uint32_t i = 0; i < jobs.size; i++)
         if (!remote_options.json)
             jobview_add(&list->grid, &jobs.ptr[i]);
-        else if (remote_print_json(&list->remote, &jobs.ptr[i]) < 0)
+        else if (remote_print_json(list->remote, &jobs.ptr[i]) < 0)
             return -1;
     if (!remote_options.json && grid_print(&list->grid, stdout) < 0) {
         say("list", "no memory for a page of jobs");
@@ -45,21 +36,22 @@ static int print_page(void *user, msgpack_object_array jobs)
     return 0;
 }
 
-int list_main(int argc, char **argv)
+static int run(struct remote *remote, const struct remote_given *given, void *context)
 {
-    struct list list = {0};
-    int code;
-    if (remote_read(&table, &argc, &argv, &list, &code) < 0)
-        return code;
-    if (argc > 0) {
-        say("list", "%s: what is this? For some jobs: reclaim status %s", argv[0], argv[0]);
-        return OUTCOME_OWN_FAILURE;
-    }
-    if (remote_open(&list.remote, table.verb) < 0)
-        return OUTCOME_OWN_FAILURE;
-    list.pages.newest = (uint64_t)list.newest;
-    grid_begin(&list.grid, jobview_titles);
-    const int rc = pages_each(&list.remote, &list.pages, print_page, &list);
-    grid_deinit(&list.grid);
-    return remote_finish(&list.remote, rc < 0 ? OUTCOME_OWN_FAILURE : 0);
+    struct list *list = context;
+    (void)given;
+    list->remote = remote;
+    list->pages.newest = (uint64_t)list->newest;
+    grid_begin(&list->grid, jobview_titles);
+    const int rc = pages_each(remote, &list->pages, print_page, list);
+    grid_deinit(&list->grid);
+    return rc;
 }
+
+const struct remote_verb list_verb = {
+    .usage = "[OPTION...]",
+    .intro = "Lists jobs, the oldest first.",
+    .rows = rows,
+    .context = &list_options,
+    .run = run,
+};

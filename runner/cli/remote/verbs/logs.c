@@ -1,16 +1,15 @@
 /* logs.c - `reclaim logs`: what a job has written, and writes. */
 #include "await.h"
 #include "follow.h"
-#include "outcome.h"
-#include "say.h"
+#include "remote_verb.h"
 #include "verbs.h"
 
 #include <unistd.h>
 
-struct logs {
+static struct logs {
     struct follow output;
     bool out, err;
-};
+} logs_options = {.output.lines = -1};
 
 static const struct table_option rows[] = {
     {"follow", 'f', NULL, "go on until the job ends", TABLE_FLAG(struct logs, output.follow)},
@@ -18,23 +17,14 @@ static const struct table_option rows[] = {
     {"stderr", 0, NULL, "only its standard error", TABLE_FLAG(struct logs, err)},
     {"lines", 'n', "N", "only the last N lines so far", TABLE_NUMBER(struct logs, output.lines, 0, INT64_MAX)},
     {0}};
-static const struct table_option *const groups[] = {rows, remote_table, NULL};
 
-static const struct table table = {
-    .verb = "logs",
-    .usage = "[OPTION...] JOB",
-    .intro = "Prints the output of a job's last run, its standard error on standard error.",
-    .groups = groups,
-    .anywhere = true,
-};
-
-static int copy(struct remote *remote, const struct jobref *ref, struct logs *logs)
+static int run(struct remote *remote, const struct remote_given *given, void *context)
 {
+    struct logs *logs = context;
     char left[160];
-    const struct jobrefs refs = {.items = (struct jobref *)ref, .count = 1};
-    if (jobrefs_resolve(remote, ref, &logs->output.id) < 0)
-        return OUTCOME_OWN_FAILURE;
-    struct patience patience = patience_begin(remote, await_left(&refs, left));
+    if (jobrefs_resolve(remote, &given->jobs.items[0], &logs->output.id) < 0)
+        return -1;
+    struct patience patience = patience_begin(remote, await_left(&given->jobs, left));
     int code;
     if (logs->out == logs->err)
         code = follow_copy_both(&patience, &logs->output);
@@ -48,21 +38,11 @@ static int copy(struct remote *remote, const struct jobref *ref, struct logs *lo
     return code;
 }
 
-int logs_main(int argc, char **argv)
-{
-    struct logs logs = {.output.lines = -1};
-    struct jobrefs refs = {0};
-    struct remote remote;
-    int code;
-    if (remote_read(&table, &argc, &argv, &logs, &code) < 0)
-        return code;
-    code = OUTCOME_OWN_FAILURE;
-    if (jobrefs_read(&refs, table.verb, argc, argv, "of which job? reclaim logs JOB") == 0) {
-        if (refs.count != 1)
-            say("logs", "one job at a time, please");
-        else if (remote_open(&remote, table.verb) == 0)
-            code = remote_finish(&remote, copy(&remote, &refs.items[0], &logs));
-    }
-    jobrefs_deinit(&refs);
-    return code;
-}
+const struct remote_verb logs_verb = {
+    .usage = "[OPTION...] JOB",
+    .intro = "Prints the output of a job's last run, its standard error on standard error.",
+    .rows = rows,
+    .words = REMOTE_ONE_JOB,
+    .context = &logs_options,
+    .run = run,
+};

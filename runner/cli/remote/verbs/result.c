@@ -1,9 +1,8 @@
 /* result.c - `reclaim result`: the value of a task. */
-#include "jobrefs.h"
 #include "outcome.h"
 #include "outfile.h"
 #include "program.h"
-#include "remote.h"
+#include "remote_verb.h"
 #include "say.h"
 #include "value.h"
 #include "verbs.h"
@@ -15,26 +14,17 @@
 #include <string.h>
 #include <unistd.h>
 
-struct result {
+static struct result {
     bool raw;
     const char *file; /* NULL: standard output */
     void *data;
     size_t size;
-};
+} result_options;
 
 static const struct table_option rows[] = {
     {"output", 'o', "FILE", "write the bytes to a file", TABLE_TEXT(struct result, file)},
     {"raw", 0, NULL, "print the bytes even on a terminal", TABLE_FLAG(struct result, raw)},
     {0}};
-static const struct table_option *const groups[] = {rows, remote_table, NULL};
-
-static const struct table table = {
-    .verb = "result",
-    .usage = "[OPTION...] JOB",
-    .intro = "Prints the value of an ended task: JSON on a terminal, else its bytes.",
-    .groups = groups,
-    .anywhere = true,
-};
 
 static int fail(const char *what, const char *why)
 {
@@ -77,13 +67,14 @@ static int print_value(const struct remote *remote, const struct result *result)
     return code;
 }
 
-static int show(struct remote *remote, const struct jobref *ref, struct result *result)
+static int run(struct remote *remote, const struct remote_given *given, void *context)
 {
+    struct result *result = context;
     uint64_t id;
     pool_error_t error;
     pool_client_status_t status;
-    if (jobrefs_resolve(remote, ref, &id) < 0)
-        return OUTCOME_OWN_FAILURE;
+    if (jobrefs_resolve(remote, &given->jobs.items[0], &id) < 0)
+        return -1;
     if (pool_client_result(remote->client, id, 0, &result->data, &result->size, &error) < 0 ||
         (result->data == NULL && pool_client_status(remote->client, id, &status, &error) < 0)) {
         say("result", "%s", error.message);
@@ -100,22 +91,11 @@ static int show(struct remote *remote, const struct jobref *ref, struct result *
     return write_bytes(result);
 }
 
-int result_main(int argc, char **argv)
-{
-    struct result result = {0};
-    struct jobrefs refs = {0};
-    struct remote remote;
-    int code;
-    if (remote_read(&table, &argc, &argv, &result, &code) < 0)
-        return code;
-    code = OUTCOME_OWN_FAILURE;
-    if (jobrefs_read(&refs, table.verb, argc, argv, "of which job? reclaim result JOB") == 0) {
-        if (refs.count != 1)
-            fail("a value", "of one job at a time");
-        else if (remote_open(&remote, table.verb) == 0)
-            code = remote_finish(&remote, show(&remote, &refs.items[0], &result));
-    }
-    free(result.data);
-    jobrefs_deinit(&refs);
-    return code;
-}
+const struct remote_verb result_verb = {
+    .usage = "[OPTION...] JOB",
+    .intro = "Prints the value of an ended task: JSON on a terminal, else its bytes.",
+    .rows = rows,
+    .words = REMOTE_ONE_JOB,
+    .context = &result_options,
+    .run = run,
+};

@@ -2,8 +2,8 @@
 #include "stats.h"
 
 #include "grid.h"
-#include "outcome.h"
 #include "plain.h"
+#include "remote_verb.h"
 #include "say.h"
 #include "units.h"
 #include "verbs.h"
@@ -96,11 +96,9 @@ int stats_print_groups(const msgpack_object *stats)
 
 int stats_show(struct remote *remote, bool in_short)
 {
-    pool_fields_t request;
     msgpack_unpacked answer;
     char text[64];
-    pool_fields_begin(&request);
-    int rc = remote_call(remote, "stats", &request, &answer);
+    int rc = remote_call(remote, "stats", NULL, &answer);
     if (rc == 0 && remote_options.json)
         rc = remote_print_json(remote, &answer.data);
     else if (rc == 0) {
@@ -119,27 +117,15 @@ int stats_show(struct remote *remote, bool in_short)
     return rc;
 }
 
-static const struct table_option *const stats_groups[] = {remote_table, NULL};
+static int run(struct remote *remote, const struct remote_given *given, void *context)
+{
+    (void)given;
+    (void)context;
+    return stats_show(remote, false);
+}
 
-static const struct table stats_table = {
-    .verb = "stats",
+const struct remote_verb stats_verb = {
     .usage = "[OPTION...]",
     .intro = "Shows the load of reclaimd and what it uses itself.",
-    .groups = stats_groups,
-    .anywhere = true,
+    .run = run,
 };
-
-int stats_main(int argc, char **argv)
-{
-    struct remote remote;
-    int code;
-    if (remote_read(&stats_table, &argc, &argv, NULL, &code) < 0)
-        return code;
-    if (argc > 0) {
-        say("stats", "%s: what is this? reclaim stats takes no words", argv[0]);
-        return OUTCOME_OWN_FAILURE;
-    }
-    if (remote_open(&remote, "stats") < 0)
-        return OUTCOME_OWN_FAILURE;
-    return remote_finish(&remote, stats_show(&remote, false) < 0 ? OUTCOME_OWN_FAILURE : 0);
-}

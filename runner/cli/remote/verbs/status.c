@@ -1,8 +1,6 @@
 /* status.c - `reclaim status`: the daemon and what it does, or some jobs whole. */
-#include "jobrefs.h"
 #include "jobview.h"
-#include "outcome.h"
-#include "remote.h"
+#include "remote_verb.h"
 #include "say.h"
 #include "stats.h"
 #include "verbs.h"
@@ -13,23 +11,12 @@
 #define RUNNING_MOST 1000
 #define RECENT       15
 
-static const struct table_option *const groups[] = {remote_table, NULL};
-
-static const struct table table = {
-    .verb = "status",
-    .usage = "[OPTION...] [JOB...]",
-    .intro = "Shows reclaimd, its running jobs and the latest ones; or all about some jobs.",
-    .groups = groups,
-    .more = "JOB: an id, a range 3-7, a list 1,2, or a key. reclaim-jobs(1) has more.",
-    .anywhere = true,
-};
-
 static int show_job(struct remote *remote, const struct jobref *ref)
 {
     pool_fields_t request;
     msgpack_unpacked answer;
     pool_fields_begin(&request);
-    jobrefs_pack_one(pool_fields_packer(&request, "id"), ref);
+    jobrefs_pack_one(&request, ref);
     int rc = remote_call(remote, "status", &request, &answer);
     if (rc == 0 && remote_options.json)
         rc = remote_print_json(remote, &answer.data);
@@ -92,18 +79,16 @@ static int show_all(struct remote *remote)
     return rc;
 }
 
-int status_main(int argc, char **argv)
+static int run(struct remote *remote, const struct remote_given *given, void *context)
 {
-    struct jobrefs refs = {0};
-    struct remote remote;
-    int code;
-    if (remote_read(&table, &argc, &argv, NULL, &code) < 0)
-        return code;
-    if (jobrefs_read(&refs, table.verb, argc, argv, NULL) < 0 || remote_open(&remote, table.verb) < 0) {
-        jobrefs_deinit(&refs);
-        return OUTCOME_OWN_FAILURE;
-    }
-    const int rc = refs.count > 0 ? show_jobs(&remote, &refs) : show_all(&remote);
-    jobrefs_deinit(&refs);
-    return remote_finish(&remote, rc < 0 ? OUTCOME_OWN_FAILURE : 0);
+    (void)context;
+    return given->jobs.count > 0 ? show_jobs(remote, &given->jobs) : show_all(remote);
 }
+
+const struct remote_verb status_verb = {
+    .usage = "[OPTION...] [JOB...]",
+    .intro = "Shows reclaimd, its running jobs and the latest ones; or all about some jobs.",
+    .more = "JOB: an id, a range 3-7, a list 1,2, or a key. reclaim-jobs(1) has more.",
+    .words = REMOTE_JOBS_OR_NONE,
+    .run = run,
+};

@@ -146,6 +146,7 @@ static const struct table_option rows[] = {
     {"wait", 'w', NULL, "wait for its end, and exit with its code", TABLE_FLAG(struct submit_options, wait)},
     {"follow", 'f', NULL, "the same, and print its output", TABLE_FLAG(struct submit_options, follow)},
     {0}};
+
 static const struct table_option *const groups[] = {limits_times, limits_table, rows, remote_table, NULL};
 
 static const struct table table = {
@@ -205,6 +206,8 @@ static void fill_limits(struct submit_options *options)
     to->kill_after = from->kill_after_ms == POOL_NONE ? POOL_NONE : (double)from->kill_after_ms / 1000;
     to->cpu_time = (double)from->cpu_ms / 1000;
     to->memory = from->memory_limit;
+    to->memory_backstop = from->memory_backstop;
+    to->cpu_weight = from->cpu_weight;
     to->pids = from->pids;
     to->nofile = from->nofile;
     to->nice = from->nice;

@@ -1,4 +1,4 @@
-#include "runs_output.h"
+#include "run_output.h"
 #include "program.h"
 
 #include <errno.h>
@@ -15,11 +15,11 @@ static void drop(int *fd)
     *fd = -1;
 }
 
-int runs_output_open(struct runs_output *output, struct outputs *outputs, uint64_t id, enum output_kind kind,
-                     uint64_t most)
+int run_output_open(struct run_output *output, struct outputs *outputs, uint64_t id, enum output_kind kind,
+                    uint64_t most)
 {
     int ends[2];
-    *output = (struct runs_output){.outputs = outputs, .id = id, .kind = kind, .most = most, .file = -1};
+    *output = (struct run_output){.outputs = outputs, .id = id, .kind = kind, .most = most, .file = -1};
     output->from = output->for_job = -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
@@ -29,13 +29,13 @@ int runs_output_open(struct runs_output *output, struct outputs *outputs, uint64
     return 0;
 }
 
-void runs_output_handed_over(struct runs_output *output)
+void run_output_handed_over(struct run_output *output)
 {
     drop(&output->for_job);
 }
 
 /* A job that fills the disk must not keep the store from writing that it has ended. */
-static void give_room(const struct runs_output *output)
+static void give_room(const struct run_output *output)
 {
     const off_t end = lseek(output->file, 0, SEEK_CUR);
     const off_t kept = end > (off_t)OUTPUTS_ROOM ? end - (off_t)OUTPUTS_ROOM : 0;
@@ -44,7 +44,7 @@ static void give_room(const struct runs_output *output)
 }
 
 /* After an error the file holds the beginning, and nothing from behind a gap. */
-static void keep(struct runs_output *output, const char *data, size_t size)
+static void keep(struct run_output *output, const char *data, size_t size)
 {
     if (size > output->most - output->size) {
         size = (size_t)(output->most - output->size);
@@ -62,7 +62,7 @@ static void keep(struct runs_output *output, const char *data, size_t size)
 }
 
 /* Reads once. Whether there may be more. */
-static bool pass(struct runs_output *output, bool is_kept)
+static bool pass(struct run_output *output, bool is_kept)
 {
     char data[CHUNK];
     const ssize_t got = read(output->from, data, sizeof data);
@@ -77,20 +77,20 @@ static bool pass(struct runs_output *output, bool is_kept)
     return true;
 }
 
-void runs_output_read(struct runs_output *output)
+void run_output_read(struct run_output *output)
 {
     for (int i = 0; i < CHUNKS && pass(output, true); i++)
         ;
 }
 
-void runs_output_finish(struct runs_output *output)
+void run_output_finish(struct run_output *output)
 {
     drop(&output->for_job);
     while (pass(output, true))
         ;
 }
 
-void runs_output_forget(struct runs_output *output)
+void run_output_forget(struct run_output *output)
 {
     while (pass(output, false))
         ;
@@ -101,7 +101,7 @@ void runs_output_forget(struct runs_output *output)
         output->error = -errno;
 }
 
-void runs_output_close(struct runs_output *output)
+void run_output_close(struct run_output *output)
 {
     drop(&output->from);
     drop(&output->for_job);
