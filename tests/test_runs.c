@@ -188,7 +188,7 @@ static int start(struct fixture *fixture, uint64_t id)
     struct rpc_error error;
     if (spec_read(form_map(&fixture->form), &spec, &error) < 0)
         fail_msg("%s", error.message);
-    const uint64_t limit = fixture->memory_limit > 0 ? fixture->memory_limit : (uint64_t)spec.memory;
+    const uint64_t limit = fixture->memory_limit > 0 ? fixture->memory_limit : (uint64_t)spec.settings.memory;
     pool_reservation_t *reservation = reserve(fixture, &spec, limit);
     const int rc = runs_start(fixture->runs, id, 1, &spec, limit, reservation, fixture->message);
     form_deinit(&fixture->form);

@@ -58,9 +58,9 @@ static int check_spec(const struct daemon *daemon, const struct spec *spec, stru
     if (strings_size(spec->command) + strings_size(spec->env) > COMMAND_MAX - COMMAND_EXTRA)
         return rpc_fail(error, RPC_TOO_LARGE, "command and env are larger than %zu bytes: pass large input on stdin",
                         COMMAND_MAX - COMMAND_EXTRA);
-    if (budget > 0 && spec->expected > 0 && (uint64_t)spec->expected > budget)
+    if (budget > 0 && spec->settings.expected > 0 && (uint64_t)spec->settings.expected > budget)
         return rpc_fail(error, RPC_NEVER_FITS, "expected %lld bytes: the daemon's memory budget is %llu",
-                        (long long)spec->expected, (unsigned long long)budget);
+                        (long long)spec->settings.expected, (unsigned long long)budget);
     return 0;
 }
 
