@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include "outcome.h"
+#include "quote.h"
 #include "units.h"
 
 #include <errno.h>
@@ -9,30 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-/* JSON is Unicode, a command's words are bytes: what is no UTF-8 is written as \xNN. */
-static json_t *text_of(const char *bytes)
-{
-    json_t *text = json_string(bytes);
-    if (text != NULL)
-        return text;
-    const size_t size = strlen(bytes);
-    char *escaped = malloc(4 * size + 1), *at = escaped;
-    if (escaped == NULL)
-        return NULL;
-    for (size_t i = 0; i < size; i++) {
-        const unsigned char byte = (unsigned char)bytes[i];
-        at += byte < 0x80 ? sprintf(at, "%c", byte) : sprintf(at, "\\x%02x", byte);
-    }
-    text = json_string(escaped);
-    free(escaped);
-    return text;
-}
-
 static json_t *words_of(const char *const *argv)
 {
     json_t *words = json_array();
     for (; *argv != NULL; argv++)
-        json_array_append_new(words, text_of(*argv));
+        json_array_append_new(words, quote_json(*argv, strlen(*argv)));
     return words;
 }
 
@@ -64,7 +46,7 @@ int report_write_json(FILE *file, const char *const *argv, const pool_result_t *
     json_object_set_new(report, "outcome", json_string(outcome_word(result)));
     json_object_set_new(report, "exit_code", json_integer(outcome_exit_code(result)));
     json_object_set_new(report, "signal", number_or_null(result->signal != 0, result->signal));
-    json_object_set_new(report, "message", text_of(result->message));
+    json_object_set_new(report, "message", quote_json(result->message, strlen(result->message)));
     json_object_set_new(report, "wall_seconds", json_real(usage->wall_seconds));
     json_object_set_new(report, "user_seconds", json_real(usage->user_seconds));
     json_object_set_new(report, "system_seconds", json_real(usage->system_seconds));

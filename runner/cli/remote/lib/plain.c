@@ -1,7 +1,8 @@
 #include "plain.h"
 
+#include "escape.h"
+
 #include <locale.h>
-#include <stdio.h>
 #include <string.h>
 #include <wchar.h>
 #include <wctype.h>
@@ -26,7 +27,7 @@ static size_t next_shown(const char *data, size_t *size, char shown[8])
         return width > 0 ? (size_t)width : 0;
     }
     *size = 1;
-    return (size_t)snprintf(shown, 8, "\\x%02x", (unsigned char)*data);
+    return escape_byte(*data, shown);
 }
 
 size_t plain_put(struct text *text, const char *data, size_t size, size_t most)
@@ -55,4 +56,10 @@ size_t plain_put(struct text *text, const char *data, size_t size, size_t most)
         size -= used;
     }
     return columns;
+}
+
+size_t plain_put_field(struct text *text, const msgpack_object *map, const char *name, size_t most)
+{
+    const msgpack_object_str value = pool_field_str(map, name);
+    return plain_put(text, value.ptr, value.size, most);
 }

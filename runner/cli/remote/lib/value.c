@@ -1,6 +1,6 @@
 #include "value.h"
 
-#include "text.h"
+#include "quote.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -70,22 +70,6 @@ static int pack_base64(msgpack_packer *packer, const json_t *json)
 
 /* ---- to JSON ----------------------------------------------------------------------------------------------------- */
 
-static json_t *text_of(const char *data, size_t size)
-{
-    json_t *json = json_stringn(size > 0 ? data : "", size); /* msgpack-c has no pointer to none */
-    if (json != NULL)
-        return json;
-    struct text text = {0};
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)data[i] < 0x80)
-            text_put(&text, data + i, 1);
-        else
-            text_printf(&text, "\\x%02x", (unsigned char)data[i]);
-    json = text.failed ? NULL : json_stringn(text.data, text.size);
-    text_deinit(&text);
-    return json;
-}
-
 static json_t *array_of(const msgpack_object_array *array)
 {
     json_t *json = json_array();
@@ -152,7 +136,7 @@ json_t *value_json(const msgpack_object *object)
     case MSGPACK_OBJECT_FLOAT64:
         return real_of(object->via.f64);
     case MSGPACK_OBJECT_STR:
-        return text_of(object->via.str.ptr, object->via.str.size);
+        return quote_json(object->via.str.ptr, object->via.str.size);
     case MSGPACK_OBJECT_ARRAY:
         return array_of(&object->via.array);
     case MSGPACK_OBJECT_MAP:
