@@ -122,13 +122,13 @@ static bool read_line(const msgpack_object *line, uint64_t *count, struct text *
 static bool line_is_right(pool_call_t *call, const struct package_index *index, const struct package_graph *dependents,
                           const msgpack_object *line)
 {
-    uint64_t told;
+    uint64_t count;
     uint32_t walked;
     struct text name;
-    if (!read_line(line, &told, &name))
+    if (!read_line(line, &count, &name))
         return false;
     uint32_t package = package_index_find(index, name);
-    return package != PACKAGE_NONE && dependents_count_one(call, dependents, package, &walked) == 0 && walked == told;
+    return package != PACKAGE_NONE && dependents_count_one(call, dependents, package, &walked) == 0 && walked == count;
 }
 
 /* The second job. Its argument is [index, table]. Its value is how many lines of the table are right. */

@@ -28,7 +28,7 @@ struct chain {
 };
 
 /* What the host has received so far. Only the pool's thread writes it; main reads it after the job has settled. */
-struct heard {
+struct received {
     struct chain record;
     uint64_t done;
     bool in_order;
@@ -60,27 +60,27 @@ static int find_longest(pool_call_t *call)
 /* Runs on the pool's thread, so it must not block for long. */
 static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
 {
-    struct heard *heard = user;
+    struct received *received = user;
     (void)job;
     if (event->kind == POOL_EVENT_STARTED) {
         puts("started");
     } else if (event->kind == POOL_EVENT_PROGRESS) {
-        heard->in_order = heard->in_order && event->done > heard->done;
-        heard->done = event->done;
+        received->in_order = received->in_order && event->done > received->done;
+        received->done = event->done;
         printf("%u %%\n", (unsigned)(100 * event->done / event->total));
-    } else if (event->kind == POOL_EVENT_PARTIAL && event->size == sizeof heard->record) {
+    } else if (event->kind == POOL_EVENT_PARTIAL && event->size == sizeof received->record) {
         struct chain chain;
         memcpy(&chain, event->data, sizeof chain);
-        heard->in_order = heard->in_order && chain.steps > heard->record.steps;
-        heard->record = chain;
+        received->in_order = received->in_order && chain.steps > received->record.steps;
+        received->record = chain;
         printf("  longest so far: %u takes %u steps\n", chain.number, chain.steps);
     }
 }
 
 int main(void)
 {
-    struct heard heard = {.in_order = true};
-    const pool_job_options_t options = {.on_event = on_event, .user = &heard};
+    struct received received = {.in_order = true};
+    const pool_job_options_t options = {.on_event = on_event, .user = &received};
     struct chain longest = {0};
     pool_error_t error;
     pool_t *pool;
@@ -101,8 +101,8 @@ int main(void)
     printf("%s: %u takes %u steps\n", pool_outcome_name(result->outcome), longest.number, longest.steps);
     pool_job_release(job);
     pool_free(pool);
-    return longest.number == 230631 && heard.record.number == longest.number && heard.done == LAST - FIRST &&
-                   heard.in_order
+    return longest.number == 230631 && received.record.number == longest.number && received.done == LAST - FIRST &&
+                   received.in_order
                ? 0
                : 1;
 }

@@ -4,7 +4,6 @@
 #define DESCRIPTOR_H
 
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #define DESCRIPTOR_MAX 253 /* in one message: what the kernel takes (SCM_MAX_FD) */

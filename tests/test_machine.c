@@ -1,5 +1,5 @@
 /* How much memory there is: the texts of the kernel, and cgroups in a directory of the test's own. */
-#include "cgroup.h"
+#include "cgroup_file.h"
 #include "machine.h"
 
 #include "support.h"

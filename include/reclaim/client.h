@@ -86,6 +86,7 @@ typedef struct pool_client_status {
     uint64_t reserved[8];
 } pool_client_status_t;
 
+/* Fills in status. -ENOENT: no such job. */
 POOL_API int pool_client_status(pool_client_t *client, uint64_t id, pool_client_status_t *status, pool_error_t *error);
 /* Waits until the job has ended; timeout_ms -1: for ever. -ETIMEDOUT: not yet, status is set; -ENOENT: no such job. */
 POOL_API int pool_client_wait(pool_client_t *client, uint64_t id, int64_t timeout_ms, pool_client_status_t *status,
@@ -94,6 +95,7 @@ POOL_API int pool_client_wait(pool_client_t *client, uint64_t id, int64_t timeou
  * the value is larger than most (0: no bound). */
 POOL_API int pool_client_result(pool_client_t *client, uint64_t id, size_t most, void **data, size_t *size,
                                 pool_error_t *error);
+/* Ends a job, as `cancel`. Errors: -ENOENT, -EALREADY (it has ended), -EROFS (read-only). */
 POOL_API int pool_client_cancel(pool_client_t *client, uint64_t id, pool_error_t *error);
 
 /* Calls any method. params is one MessagePack map (size 0: none), *result the MessagePack of the response's result,

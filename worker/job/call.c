@@ -24,7 +24,7 @@ void call_init(struct pool_call *call, struct channel *channel)
                                .arena_lock = PTHREAD_MUTEX_INITIALIZER};
 }
 
-/* A process that the job forked has copies of everything here, but is not the worker. */
+/* False in processes that the job forked, which have a copy of the call. */
 static bool is_worker(const pool_call_t *call)
 {
     return call->pid == getpid();
@@ -70,7 +70,7 @@ static int return_copy(pool_call_t *call, const void *data, size_t size)
     const int fd = payload_create("reclaim-result");
     if (fd < 0)
         return fd;
-    atomic_store(&call->channel->page->written, size); /* as good as there: limits are looked at meanwhile */
+    atomic_store(&call->channel->page->written, size); /* counts from now on: limits are checked meanwhile */
     const int rc = payload_write(fd, data, size);
     if (rc < 0) {
         close(fd);
@@ -104,7 +104,7 @@ int pool_call_return(pool_call_t *call, const void *data, size_t size)
         if (call->mapped > 0 && data == call->data)
             rc = return_built(call, size);
         else if (call->mapped > 0)
-            rc = -EINVAL; /* one was allocated: that one, or none */
+            rc = -EINVAL; /* it has to be the one that was allocated */
         else if (size <= FRAME_INLINE_MAX)
             rc = return_inline(call, data, size);
         else
@@ -174,20 +174,14 @@ int pool_call_progress(pool_call_t *call, uint64_t done, uint64_t total)
         return -EPERM;
     if (!call->events)
         return 0;
-    uint8_t storage[64];
-    struct frame_buffer frame;
     const struct message_progress progress = {.done = done, .total = total};
-    frame_buffer_init(&frame, storage, sizeof storage);
-    int rc = message_pack(&frame, MESSAGE_PROGRESS, &progress);
-    if (rc == 0) {
-        pthread_mutex_lock(&call->lock);
-        rc = channel_send(call->channel, &frame, 0);
-        pthread_mutex_unlock(&call->lock);
-    }
+    pthread_mutex_lock(&call->lock);
+    const int rc = channel_send_small(call->channel, MESSAGE_PROGRESS, &progress, false);
+    pthread_mutex_unlock(&call->lock);
     return rc;
 }
 
-/* One partial result; the caller holds the lock, for descriptors and frames go in pairs. */
+/* The caller holds the lock: a descriptor and its frame go in pairs. */
 static int send_partial(pool_call_t *call, const void *data, size_t size)
 {
     static uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
@@ -207,7 +201,7 @@ static int send_partial(pool_call_t *call, const void *data, size_t size)
     if (rc == 0)
         rc = message_pack(&frame, MESSAGE_PARTIAL, &partial);
     if (rc == 0)
-        rc = channel_send(call->channel, &frame, 0);
+        rc = channel_send(call->channel, &frame, false);
     return rc;
 }
 
@@ -220,7 +214,7 @@ int pool_call_emit(pool_call_t *call, const void *data, size_t size)
     if (!call->events)
         return 0;
     pthread_mutex_lock(&call->lock);
-    if (!call->widened) { /* refused beyond the user's pipe pages: then it blocks sooner */
+    if (!call->widened) { /* refused beyond the user's pipe pages: then writing blocks sooner */
         fcntl(call->channel->result, F_SETPIPE_SZ, EMIT_PIPE_SIZE);
         call->widened = true;
     }
@@ -231,7 +225,7 @@ int pool_call_emit(pool_call_t *call, const void *data, size_t size)
 
 void *pool_call_alloc(pool_call_t *call, size_t size)
 {
-    pthread_mutex_lock(&call->arena_lock); /* not `lock`, which is never released once the result is on its way */
+    pthread_mutex_lock(&call->arena_lock); /* not `lock`, which call_finish keeps */
     void *data = arena_alloc(&call->arena, size);
     pthread_mutex_unlock(&call->arena_lock);
     return data;
@@ -249,7 +243,7 @@ msgpack_packer *pool_call_packer(pool_call_t *call)
     return &call->packer;
 }
 
-/* A memfd goes up before the frame that announces it. A failed job has no value. */
+/* The value's descriptor goes before the frame. A failed job has no value. */
 static int send_value(struct pool_call *call, int code, bool early, struct message_result *result)
 {
     if (code != 0 || call->payload == PAYLOAD_NONE)
@@ -260,7 +254,7 @@ static int send_value(struct pool_call *call, int code, bool early, struct messa
         result->data = (struct message_slice){call->data, call->size};
         return 0;
     }
-    if (early) { /* nobody may map it writable then; where somebody does, the host waits for the end */
+    if (early) { /* sealing fails while it is mapped for writing; then the host seals it at the end */
         if (call->mapped > 0)
             munmap(call->data, call->mapped);
         result->sealed = payload_seal(call->memfd) == 0;
@@ -271,17 +265,17 @@ static int send_value(struct pool_call *call, int code, bool early, struct messa
 int call_finish(struct pool_call *call, int code, bool early)
 {
     static uint8_t large[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
-    uint8_t small[2 * CALL_TEXT_MAX]; /* on the stack: no page of its own to copy */
+    uint8_t small[2 * CALL_TEXT_MAX]; /* on the stack, which costs no copy of another page */
     struct message_result result = {.code = code};
     struct frame_buffer frame;
     int rc = 0;
-    if (code == 0 && !call->returned && call->mapped > 0) /* it says no size: then it is all of it */
+    if (code == 0 && !call->returned && call->mapped > 0) /* without pool_call_return() all of it is the value */
         rc = pool_call_return(call, call->data, call->mapped);
     else if (code == 0 && !call->returned && call->packing)
         rc = pool_call_return(call, call->packed.data, call->packed.size);
     if (rc < 0)
         return rc;
-    pthread_mutex_lock(&call->lock); /* never unlocked: what other threads still say comes too late */
+    pthread_mutex_lock(&call->lock); /* never unlocked: no frame may follow the result */
     rc = send_value(call, code, early, &result);
     if (code != 0)
         result.text = (struct message_slice){call->text, strlen(call->text)};
@@ -292,7 +286,7 @@ int call_finish(struct pool_call *call, int code, bool early)
     if (rc == 0)
         rc = message_pack(&frame, MESSAGE_RESULT, &result);
     if (rc == 0)
-        rc = channel_send(call->channel, &frame, 1);
+        rc = channel_send(call->channel, &frame, true);
     return rc;
 }
 

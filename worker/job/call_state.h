@@ -1,4 +1,4 @@
-/* call_state.h - what is behind pool_call_t: the one job of this worker. reclaim/call.h is its public face. */
+/* call_state.h - pool_call_t, the one job of this worker: see reclaim/call.h. */
 #ifndef CALL_STATE_H
 #define CALL_STATE_H
 
@@ -18,8 +18,8 @@ struct pool_call {
     pid_t pid;
     pthread_mutex_t lock;
     uint32_t attempt;
-    bool events;  /* somebody listens */
-    bool widened; /* the result pipe is, for partial results */
+    bool events;  /* the host wants progress and partial results */
+    bool widened; /* the result pipe was enlarged, for partial results */
     const void *arg;
     size_t arg_size;
     const int *fds; /* *borrowed* */
@@ -30,10 +30,10 @@ struct pool_call {
     /* the value */
     bool returned;
     enum message_payload payload;
-    void *data; /* inline: little, or of the heap; built in place: the mapping */
+    void *data; /* inline: little, or on the heap; built in place: the mapping */
     uint8_t little[CALL_LITTLE];
     size_t size;
-    size_t mapped; /* bytes of the mapping of alloc_result */
+    size_t mapped; /* bytes of the mapping of pool_call_alloc_result() */
     int memfd;     /* of a large value, else -1 */
     char text[CALL_TEXT_MAX];
 
@@ -44,7 +44,8 @@ struct pool_call {
 
 void call_init(struct pool_call *call, struct channel *channel);
 
-/* Packs what the function returned with code and sends it, its memfd first. early: seal it now if that can be done. */
+/* Sends the result, after its memfd if it has one. code: what the function returned. early: seal the memfd now, if that
+ * is possible. Negative errno. */
 int call_finish(struct pool_call *call, int code, bool early);
 
 #endif

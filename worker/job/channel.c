@@ -23,7 +23,7 @@ static int leave_in_page(struct channel *channel, const struct frame_buffer *fra
     return 0;
 }
 
-int channel_send(struct channel *channel, const struct frame_buffer *frame, int last)
+int channel_send(struct channel *channel, const struct frame_buffer *frame, bool last)
 {
     if (descriptor_verify(channel->result, &channel->result_identity) < 0)
         return last ? leave_in_page(channel, frame) : -EBADF;
@@ -38,6 +38,15 @@ int channel_send(struct channel *channel, const struct frame_buffer *frame, int 
     return 0;
 }
 
+int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last)
+{
+    uint8_t storage[1024];
+    struct frame_buffer frame;
+    frame_buffer_init(&frame, storage, sizeof storage);
+    const int rc = message_pack(&frame, type, message);
+    return rc < 0 ? rc : channel_send(channel, &frame, last);
+}
+
 int channel_send_descriptor(struct channel *channel, int fd)
 {
     for (;;) {
@@ -46,7 +55,8 @@ int channel_send_descriptor(struct channel *channel, int fd)
         const ssize_t sent = descriptor_send(channel->task, "d", 1, &fd, 1);
         if (sent == 1)
             return 0;
-        if (sent == -ETOOMANYREFS) { /* the user's descriptors in flight are used up: nothing tells when that ends */
+        if (sent ==
+            -ETOOMANYREFS) { /* too many of the user's descriptors are in flight, and nothing tells when that ends */
             poll(NULL, 0, 10);
             continue;
         }

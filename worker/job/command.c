@@ -17,10 +17,10 @@
 #define LOOK_FIRST_MS 1
 #define LOOK_LAST_MS  64
 
-/* Where a child may fail before it execs. */
+/* At which step the child failed before exec. */
 enum step { STEP_EXEC, STEP_DIRECTORY, STEP_PREPARE };
 
-/* Turns "a\0b\0" into a NULL-terminated vector of pointers into it. NULL for want of memory or a missing NUL. */
+/* Turns "a\0b\0" into a NULL-terminated vector of pointers into it. NULL: no memory, or the last NUL is missing. */
 static char **split(const struct message_slice *slice)
 {
     const char *text = slice->data;
@@ -40,7 +40,7 @@ static char **split(const struct message_slice *slice)
     return vector;
 }
 
-/* Where a descriptor is, and the number that it is to have. */
+/* A descriptor, and the number that it is to have. */
 struct place {
     int from, to;
 };
@@ -54,7 +54,7 @@ static int number_of(const struct command *command, size_t index)
     return number;
 }
 
-/* Moves out of the way whatever is still to be placed and stands where another is to go. */
+/* If one that is still to be placed has this number, moves it away. */
 static int make_way(struct place *places, size_t count, int number)
 {
     for (size_t i = 0; i < count; i++)
@@ -78,7 +78,7 @@ static int place(struct place *places, size_t count)
     return 0;
 }
 
-/* A number may be above the soft limit on them, which is the command's all the same. */
+/* For numbers above the soft limit, which the command keeps. */
 static int place_high(struct place *places, size_t count)
 {
     struct rlimit before, files;
@@ -122,8 +122,8 @@ _Noreturn static void fail_exec(const struct command *command, enum step step, i
     _exit(127);
 }
 
-/* Execs what is found in PATH. execvp(3) does so by trying, and a try costs ten times as much as to look whether the
- * program is there; whatever is not plain is left to it. */
+/* Execs the program found in PATH. execvp(3) tries exec in each directory, which costs ten times as much as access(2); it
+ * remains for the odd cases. */
 static void exec_found(char **argv)
 {
     const char *at = getenv("PATH"), *end;
@@ -166,15 +166,15 @@ _Noreturn static void exec_child(const struct command *command, char **argv, pid
     if (rc < 0)
         fail_exec(command, STEP_PREPARE, -rc);
     set_limit(RLIMIT_DATA, command->data_limit);
-    set_limit(RLIMIT_NOFILE, command->nofile); /* not before: a descriptor may stand above it */
+    set_limit(RLIMIT_NOFILE, command->nofile); /* last: a descriptor may have a number above it */
     process_signals_restore(command->origin);
     exec_found(argv);
     execvp(argv[0], argv);
     fail_exec(command, STEP_EXEC, errno);
 }
 
-/* Until it execs the child has our memory, and we wait: there is no copy to be made for it, nor to be thrown away again
- * by exec. So it must change nothing here that we need. Its pid, or -1. */
+/* vfork(2): until exec the child runs in our memory while we wait, so that nothing is copied for it. It must change
+ * nothing that we need. Its pid, or -1. */
 static pid_t start_child(const struct command *command, char **argv, char **envp)
 {
     char **own = environ;
@@ -213,13 +213,13 @@ struct watch {
     const struct command *command;
     struct message_result *result;
     pid_t pid;
-    uint64_t floor; /* what the child may have inherited: wait4 tells no less */
-    uint64_t seen;  /* VmHWM as last looked at */
+    uint64_t floor; /* what the child may have inherited: wait4 reports no less */
+    uint64_t seen;  /* VmHWM at the last look */
     bool stopped, over;
 };
 
-/* Whether the terminal's job control has stopped a command that is in front: whoever waits at the terminal has it in
- * hand. Any other stop is the command's own doing, or somebody else's, and its time goes on. */
+/* Whether the terminal's job control has stopped a command in the foreground: the user at the terminal decides when it
+ * goes on. After any other stop its time goes on. */
 static bool is_stopped_by_terminal(const struct command *command, int signal)
 {
     if (command->spec.group == 0 || (signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU))
@@ -243,16 +243,11 @@ static void note_stop(struct page *page, bool stopped)
 }
 
 /* signal: that stopped it; 0: it goes on. */
-static void tell_halted(const struct watch *watch, int signal)
+static void report_halted(const struct watch *watch, int signal)
 {
     const struct message_halted halted = {.signal = (uint64_t)signal};
-    uint8_t storage[64];
-    struct frame_buffer frame;
-    if (watch->command->events == NULL)
-        return;
-    frame_buffer_init(&frame, storage, sizeof storage);
-    if (message_pack(&frame, MESSAGE_HALTED, &halted) == 0)
-        channel_send(watch->command->events, &frame, 0);
+    if (watch->command->events != NULL)
+        channel_send_small(watch->command->events, MESSAGE_HALTED, &halted, false);
 }
 
 static void note_end(struct watch *watch, int status, const struct rusage *usage)
@@ -266,7 +261,7 @@ static void note_end(struct watch *watch, int status, const struct rusage *usage
     result->peak = most > watch->floor + USAGE_SLACK ? most : watch->seen;
 }
 
-/* Reaps whoever ended: the command, and orphans of its that this subreaper got. */
+/* Reaps the command, and orphans of its processes, whose subreaper the worker is. */
 static void reap(struct watch *watch)
 {
     struct rusage usage;
@@ -278,7 +273,7 @@ static void reap(struct watch *watch)
             watch->stopped = WIFSTOPPED(status);
             note_stop(watch->command->page,
                       WIFSTOPPED(status) && is_stopped_by_terminal(watch->command, WSTOPSIG(status)));
-            tell_halted(watch, WIFSTOPPED(status) ? WSTOPSIG(status) : 0);
+            report_halted(watch, WIFSTOPPED(status) ? WSTOPSIG(status) : 0);
         } else if (pid == watch->pid) {
             note_end(watch, status, &usage);
         } else {
@@ -287,17 +282,17 @@ static void reap(struct watch *watch)
     }
 }
 
-/* In a group of its own the whole group gets it; in the caller's only the command itself. */
+/* To the command's whole group if it has one of its own, else to the command alone. */
 static void forward(const struct watch *watch, int signal)
 {
     const pid_t target = watch->command->spec.group == 0 ? -watch->pid : watch->pid;
     kill(target, signal);
-    if (watch->stopped && (signal == SIGTERM || signal == SIGHUP)) /* it has to be awake to end */
+    if (watch->stopped && (signal == SIGTERM || signal == SIGHUP)) /* it has to run to end */
         kill(target, SIGCONT);
 }
 
-/* wait4's high-water mark starts from what the child inherited before exec. As long as the command is smaller than that
- * only looking at it tells, ever less often; once it is larger, or in the end, wait4 does. */
+/* wait4's high-water mark starts from what the child inherited before exec. As long as the command is smaller only a look
+ * at /proc tells its own; once it is larger, wait4 does. Returns the time until the next look, -1: none. */
 static int look(struct watch *watch, int wait_ms)
 {
     const uint64_t peak = proc_peak(watch->pid);
@@ -310,7 +305,7 @@ static int look(struct watch *watch, int wait_ms)
 
 static void wait_for_end(struct watch *watch, const sigset_t *signals)
 {
-    int wait_ms = look(watch, LOOK_FIRST_MS); /* it may be over before the next */
+    int wait_ms = look(watch, LOOK_FIRST_MS); /* the command may be over before the next */
     while (!watch->over) {
         const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
         siginfo_t info;
@@ -323,7 +318,7 @@ static void wait_for_end(struct watch *watch, const sigset_t *signals)
     }
 }
 
-/* The command has them now: a reader at the other end must see end-of-file when the command closes its own. */
+/* A reader at the other end must see end-of-file when the command closes its own. */
 static void drop_descriptors(const struct command *command)
 {
     for (int i = 0; i < 3; i++)
@@ -335,16 +330,9 @@ static void drop_descriptors(const struct command *command)
         close(command->cwd);
 }
 
-/* What the kernel's counter for the child begins with. */
-static uint64_t high_water_mark(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
-}
-
 static void run(const struct command *command, char **argv, char **envp, struct message_result *result)
 {
-    struct watch watch = {.command = command, .result = result, .floor = high_water_mark()};
+    struct watch watch = {.command = command, .result = result, .floor = process_peak()};
     sigset_t signals;
     sigfillset(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL);

@@ -1,11 +1,8 @@
 #include "crash.h"
 
-#include "process.h"
-
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +179,8 @@ size_t crash_describe(const struct page *page, char *text, size_t size)
     const uint32_t signal = page->crash_signal;
     if (signal == 0 || signal >= NSIG)
         return 0;
-    put(&t, "signal %u (%s)", signal, process_signal_name((int)signal));
+    const char *name = sigdescr_np((int)signal); /* strsignal(3) may lock: see process_error */
+    put(&t, "signal %u (%s)", signal, name != NULL ? name : "a real-time signal");
     if (page->crash_code > 0 && (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL))
         put(&t, " at address 0x%llx", (unsigned long long)page->crash_address);
     const uint32_t said = page->trace_size;

@@ -1,4 +1,4 @@
-/* worker.c - one job: take the task, run it, say what became of it, leave with _exit. */
+/* worker.c - one job: takes the task, runs it, sends its result, leaves with _exit. */
 #include "worker.h"
 
 #include "call_state.h"
@@ -22,9 +22,9 @@
 #include <unistd.h>
 
 #define INBOX_SMALL      ((size_t)1024)
-#define FILE_PAGES_LEAST ((uint64_t)1 << 20) /* less growth is not asked what it is */
+#define FILE_PAGES_LEAST ((uint64_t)1 << 20) /* of less growth the kind does not matter */
 
-/* On the worker's stack, which is its own already: every other page that is written costs a copy. */
+/* On the stack: a write to any other page costs a copy of that page. */
 struct task {
     struct message_task message;
     struct descriptor_set descriptors;
@@ -58,7 +58,7 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     return channel_init(channel, task, result, birth->page);
 }
 
-/* Reads until there are want bytes. 1, 0 when the host hung up, negative errno. */
+/* Reads until there are want bytes. 1; 0: the host hung up; negative errno. */
 static int receive_more(int socket, struct task *task, size_t have, size_t want)
 {
     while (have < want) {
@@ -70,7 +70,7 @@ static int receive_more(int socket, struct task *task, size_t have, size_t want)
     return 1;
 }
 
-/* A task larger than the small buffer: moved to where there is room, the rest read. */
+/* For a task that is larger than the small buffer. */
 static int receive_large(int socket, struct task *task, size_t have, size_t size)
 {
     task->frame = malloc(size);
@@ -80,7 +80,7 @@ static int receive_large(int socket, struct task *task, size_t have, size_t size
     return receive_more(socket, task, have, size);
 }
 
-/* Reads the task frame; the descriptors come with its first byte. 1, 0 when the host hung up, negative errno. */
+/* Reads the task frame; the descriptors come with its first byte. 1; 0: the host hung up; negative errno. */
 static int receive_task(int socket, struct task *task)
 {
     struct frame_header header;
@@ -106,7 +106,6 @@ static int receive_task(int socket, struct task *task)
     return rc < 0 ? rc : 1;
 }
 
-/* Brings the payload where it can be used: aligned, read-only in effect. */
 static int open_payload(struct task *task)
 {
     const size_t size = (size_t)task->message.size;
@@ -123,8 +122,7 @@ static int open_payload(struct task *task)
         int fd = descriptor_set_take(&task->descriptors);
         if (fd < 0)
             return -EBADMSG;
-        /* Populated, so that the baseline that is taken next holds all of it: reading the argument is not the job's
-         * use. */
+        /* Populated, so that the baseline contains it: the argument is not the job's usage. */
         task->arg = payload_map(fd, size, true);
         const int rc = task->arg == NULL ? -errno : 0;
         descriptor_close(&fd);
@@ -145,8 +143,7 @@ static void limit(int resource, uint64_t soft, uint64_t hard)
     setrlimit((__rlimit_resource_t)resource, &new);
 }
 
-/* What the kernel is to refuse beyond what this process may allocate now and more bytes: data and stack as statm counts
- * them, close enough to what RLIMIT_DATA is compared with. */
+/* RLIMIT_DATA: `more` bytes above what the process has now. statm counts the stack, too, which is close enough. */
 static void limit_data(int64_t more)
 {
     unsigned long long pages = 0;
@@ -160,12 +157,12 @@ static void limit_data(int64_t more)
     fclose(statm);
 }
 
-/* The limits that its cgroup enforces: 0, or a negative errno. */
+/* 0, or a negative errno. */
 static int apply_cgroup_limits(const struct message_task *task, bool has_pids, int leaf)
 {
     const struct cgroup_limits limits = {
         .memory = task->memory_limit,
-        .pids = has_pids && task->pids >= 0 ? task->pids + 1 : -1, /* it counts the worker */
+        .pids = has_pids && task->pids >= 0 ? task->pids + 1 : -1, /* the worker counts, too */
         .cpu_weight = task->cpu_weight,
     };
     if (leaf < 0 || (limits.memory < 0 && limits.pids < 0 && limits.cpu_weight < 0))
@@ -191,15 +188,8 @@ static void apply_limits(const struct message_task *task)
     }
 }
 
-/* What the job starts from: its usage is counted above this. The high-water mark, not what is resident now, for that is
- * what wait4 will tell of the end. */
-static uint64_t high_water_mark(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
-}
-
-/* leaf is closed: the job is not to have it. */
+/* The job's usage counts above this: the high-water mark, as wait4 will report it at the end, not what is resident now.
+ * Closes leaf, which the job is not to have. */
 static void take_baseline(struct page *page, int leaf)
 {
     if (leaf >= 0) {
@@ -208,18 +198,18 @@ static void take_baseline(struct page *page, int leaf)
         descriptor_close(&current);
         close(leaf);
     }
-    page->baseline = high_water_mark();
+    page->baseline = process_peak();
 }
 
-/* How much of a mark that is above what it was are file pages, for they are not told apart in it. */
+/* If the high-water mark has grown, how much of it are file pages, which it does not tell apart. */
 static void note_file_pages(struct page *page)
 {
     struct proc_status status;
-    if (high_water_mark() > page->baseline + FILE_PAGES_LEAST && proc_status_read(getpid(), &status) == 0)
+    if (process_peak() > page->baseline + FILE_PAGES_LEAST && proc_status_read(getpid(), &status) == 0)
         page->file = status.file;
 }
 
-/* Takes the descriptors for 0, 1 and 2 out of the set: see struct command. */
+/* Takes the descriptors for 0, 1 and 2 out of the set, as struct command has them. */
 static void take_streams(struct task *task, int streams[3])
 {
     static const uint64_t bits[] = {TASK_STDIN, TASK_STDOUT, TASK_STDERR};
@@ -230,7 +220,7 @@ static void take_streams(struct task *task, int streams[3])
             streams[i] = (task->message.streams & bits[i]) != 0 ? descriptor_set_take(&task->descriptors) : -1;
 }
 
-/* Asked first: fflush alone would copy the page that the stream stands in. */
+/* fflush alone would write to the stream's page, which costs a copy. */
 static void flush(FILE *stream)
 {
     if (__fpending(stream) > 0)
@@ -260,14 +250,14 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     const pool_fn function = (pool_fn)(uintptr_t)task->message.function;
     const int code = function(&call);
 
-    if (getpid() != call.pid) /* a child that the job forked, and that came back from it as well */
+    if (getpid() != call.pid) /* a child that the job forked, and that returned from the function as well */
         _exit(code == 0 ? 0 : 1);
     note_file_pages(channel->page);
     flush(stdout);
     flush(stderr);
     int rc = call_finish(&call, code, task->message.early != 0);
     if (task->message.early != 0)
-        sched_yield(); /* who waits may be on this processor, and what is left of us takes longer than a short job */
+        sched_yield(); /* the waiting thread may need this processor, and our exit takes longer than a short job */
     if (rc < 0 && rc != -EBADF) {
         const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", process_error(-rc));
         rc = call_finish(&call, failed, false);
@@ -277,10 +267,8 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
 
 static int run_command(struct task *task, struct channel *channel, const struct worker_birth *birth, int leaf)
 {
-    uint8_t storage[1024];
     struct command command = {.origin = birth->origin, .page = channel->page, .server = birth->parent, .cwd = -1};
     struct message_result result = {0};
-    struct frame_buffer frame;
     if (message_unpack(MESSAGE_COMMAND, task->arg, (size_t)task->message.size, &command.spec) < 0)
         return -EBADMSG;
     take_streams(task, command.streams);
@@ -297,9 +285,7 @@ static int run_command(struct task *task, struct channel *channel, const struct 
     take_baseline(channel->page, leaf);
     atomic_store(&channel->page->phase, PAGE_BEGUN);
     command_run(&command, &result);
-    frame_buffer_init(&frame, storage, sizeof storage);
-    const int rc = message_pack(&frame, MESSAGE_RESULT, &result);
-    return rc < 0 ? rc : channel_send(channel, &frame, 1);
+    return channel_send_small(channel, MESSAGE_RESULT, &result, true);
 }
 
 void worker_main(const struct worker_birth *birth)

@@ -2,7 +2,6 @@
 #include "meter.h"
 
 #include "bytes.h"
-#include "cgroup_tree.h"
 #include "descriptor.h"
 #include "forkserver_state.h"
 

@@ -1,5 +1,6 @@
 #include "strangers.h"
 
+#include "array.h"
 #include "forkserver_state.h"
 #include "sweep.h"
 
@@ -37,14 +38,10 @@ static const struct stranger *list_find(const struct stranger_list *list, pid_t 
 
 static void list_add(struct stranger_list *list, const struct stranger *stranger)
 {
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-        struct stranger *all = realloc(list->all, capacity * sizeof *all);
-        if (all == NULL)
-            return; /* the next sweep looks at an unknown stranger again: slower, not wrong */
-        list->all = all;
-        list->capacity = capacity;
-    }
+    struct stranger *all = array_grow(list->all, list->count, &list->capacity, sizeof *all);
+    if (all == NULL)
+        return; /* the next sweep looks at an unknown stranger again: slower, not wrong */
+    list->all = all;
     list->all[list->count++] = *stranger;
 }
 

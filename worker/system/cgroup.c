@@ -1,6 +1,7 @@
 #include "cgroup.h"
+
+#include "array.h"
 #include "cgroup_file.h"
-#include "cgroup_tree.h"
 #include "process.h"
 
 #include <dirent.h>
@@ -23,7 +24,7 @@ bool cgroup_is_pool_name(const char *name)
     return strlen(name) == NAME_LENGTH && strncmp(name, PREFIX, sizeof PREFIX - 1) == 0;
 }
 
-/* Ends all that is in a pool's cgroup and removes it. Whoever sweeps next tries again where it fails. */
+/* Ends all that is in a pool's cgroup and removes it. If that fails, the next sweep tries again. */
 static void end_tree(int base, const char *name, int dir, int64_t deadline)
 {
     cgroup_tree_kill(dir);
@@ -56,7 +57,7 @@ void cgroup_sweep(const struct cgroup_place *place)
     closedir(entries);
 }
 
-/* Whether the directory that is locked is the one that has the name. */
+/* Whether the locked directory still has the name. */
 static bool is_still_there(const struct cgroup_pool *pool)
 {
     struct stat locked, named;
@@ -77,7 +78,7 @@ static int make_locked(const struct cgroup_place *place, struct cgroup_pool *poo
         return errno == ENOENT ? -EAGAIN : -errno;
     process_descriptor_lift(&pool->dir);
     if (flock(pool->dir, LOCK_EX | LOCK_NB) == 0 && is_still_there(pool)) {
-        fchmod(pool->dir, 0755); /* for who looks at them */
+        fchmod(pool->dir, 0755); /* for people who look at them */
         return 0;
     }
     close(pool->dir);
@@ -164,14 +165,10 @@ static void pending_retry(struct cgroup_pool *pool)
 
 static void pending_add(struct cgroup_pool *pool, uint64_t serial)
 {
-    if (pool->pending_count == pool->pending_capacity) {
-        const size_t capacity = pool->pending_capacity == 0 ? 16 : pool->pending_capacity * 2;
-        uint64_t *pending = realloc(pool->pending, capacity * sizeof *pending);
-        if (pending == NULL) /* it goes with the pool's */
-            return;
-        pool->pending = pending;
-        pool->pending_capacity = capacity;
-    }
+    uint64_t *pending = array_grow(pool->pending, pool->pending_count, &pool->pending_capacity, sizeof *pending);
+    if (pending == NULL) /* it is removed with the pool's */
+        return;
+    pool->pending = pending;
     pool->pending[pool->pending_count++] = serial;
 }
 
@@ -229,11 +226,7 @@ int cgroup_leaf_open_current(int leaf)
 uint64_t cgroup_current(int current)
 {
     char text[32];
-    const ssize_t got = pread(current, text, sizeof text - 1, 0);
-    if (got <= 0)
-        return 0;
-    text[got] = '\0';
-    return strtoull(text, NULL, 10);
+    return cgroup_file_reread(current, text, sizeof text) > 0 ? strtoull(text, NULL, 10) : 0;
 }
 
 int cgroup_leaf_read(int leaf, struct cgroup_usage *usage)

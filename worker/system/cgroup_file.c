@@ -1,4 +1,5 @@
 #include "cgroup_file.h"
+
 #include "cgroup.h"
 
 #include <ctype.h>
@@ -18,7 +19,7 @@ static const char *next_line(const char *line)
     return end == NULL || end[1] == '\0' ? NULL : end + 1;
 }
 
-/* Whether so many bytes of a list have this word. A separator follows the last of them, or they are all there is. */
+/* Whether the first length bytes of a list have this word. A separator or the end of the text follows them. */
 static bool has_word(const char *list, size_t length, const char *separators, const char *word)
 {
     const size_t size = strlen(word);
@@ -122,12 +123,13 @@ uint64_t cgroup_keyed_number(const char *text, const char *key)
 
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 
-static ssize_t read_again(int fd, char *text, size_t size)
+ssize_t cgroup_file_reread(int fd, char *text, size_t size)
 {
     ssize_t got;
     do {
-        got = read(fd, text, size);
+        got = pread(fd, text, size - 1, 0);
     } while (got < 0 && errno == EINTR);
+    text[got < 0 ? 0 : got] = '\0';
     return got < 0 ? -errno : got;
 }
 
@@ -136,15 +138,14 @@ ssize_t cgroup_file_read(int dir, const char *name, char *text, size_t size)
     const int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    const ssize_t got = read_again(fd, text, size - 1);
+    const ssize_t got = cgroup_file_reread(fd, text, size);
     close(fd);
-    text[got < 0 ? 0 : got] = '\0';
     return got;
 }
 
 int cgroup_file_write(int dir, const char *name, const char *text)
 {
-    /* O_NONBLOCK: newer kernels then do not reclaim memory within a write to memory.max. */
+    /* O_NONBLOCK: with it newer kernels do not reclaim memory within a write to memory.max. */
     const int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -errno;
@@ -167,7 +168,7 @@ size_t cgroup_file_pids(int dir, pid_t *pids, size_t capacity)
     const int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    while ((got = read_again(fd, text, sizeof text)) > 0)
+    while ((got = read(fd, text, sizeof text)) > 0 || (got < 0 && errno == EINTR))
         for (ssize_t i = 0; i < got; i++) { /* a number may be cut in two */
             if (isdigit((unsigned char)text[i])) {
                 pid = pid * 10 + (text[i] - '0');

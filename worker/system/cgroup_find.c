@@ -1,14 +1,13 @@
-/* Whose cgroups are ours to make in. A hierarchy has one writer for each part of it, most often systemd, and who makes
- * cgroups in another's part finds them changed or gone (CGROUP_DELEGATION.md). Found without being named, a directory
- * is ours when
- *   - it says so: systemd marks what it delegates (Delegate=yes) with an extended attribute, or
- *   - it was given to our user, who is not root, with the two files that delegation gives; the user's own systemd does
- *     not mark what it delegates, so this is all there is to see. A slice never is delegated, and a pool's cgroup
- *     belongs to that pool, or
- *   - it is the top of all that is to be seen, we are root, and there is no systemd: a container, an initramfs.
- * The calling process's own cgroup is looked at, and the one above it: DelegateSubgroup= starts programs in a child of
- * what it delegates, and so do we, see move_aside. */
+/* cgroup_find.c - in which cgroup ours may be made. Each part of a hierarchy has one writer, most often systemd, which
+ * changes or removes cgroups that others make in its part (CGROUP_DELEGATION.md). Without a name, a directory is ours if
+ *   - systemd has marked it as delegated (Delegate=yes) with an extended attribute, or
+ *   - it belongs to our user, who is not root, with the two files that delegation gives: the user's own systemd marks
+ *     nothing. A slice is never delegated, and a pool's cgroup belongs to that pool, or
+ *   - it is the topmost that we see, we are root, and there is no systemd: a container, an initramfs.
+ * The candidates are the calling process's own cgroup and the one above it: DelegateSubgroup= starts programs in a child
+ * of what it delegates, and so do we, see move_and_hand_down. */
 #include "cgroup.h"
+
 #include "cgroup_file.h"
 #include "proc.h"
 
@@ -32,12 +31,11 @@
 
 #define ADVICE "start it as a unit with Delegate=yes, or name a delegated directory in options.cgroup"
 
-/* What there is to say, and where to. */
 struct find {
     char *why;
     size_t why_size;
-    char own[CGROUP_PATH_MAX]; /* the calling process's cgroup in the file system; empty: it is not to be seen */
-    size_t top;                /* of it, the length of the mount point */
+    char own[CGROUP_PATH_MAX]; /* the calling process's cgroup in the file system; empty: hidden */
+    size_t top;                /* length of the mount point at its start */
 };
 
 __attribute__((format(printf, 4, 5))) static int fail(struct find *find, int rc, const char *path, const char *format,
@@ -56,7 +54,7 @@ __attribute__((format(printf, 4, 5))) static int fail(struct find *find, int rc,
 
 /* ---- the calling process's own --------------------------------------------------------------------------------- */
 
-/* Mounts may hide each other: the process must be listed in what is found. */
+/* Mounts may hide each other: the directory must list this process. */
 static bool lists_us(const char *path)
 {
     pid_t pids[MOVE_AT_ONCE];
@@ -121,7 +119,6 @@ static bool is_top(const struct find *find, const char *path)
     return strlen(path) == find->top && geteuid() == 0 && access("/run/systemd/system", F_OK) < 0;
 }
 
-/* Whether we may write there what has to be written. */
 static int check_writable(struct find *find, const char *path, int dir)
 {
     static const char *const files[] = {".", "cgroup.procs", "cgroup.subtree_control"};
@@ -132,8 +129,7 @@ static int check_writable(struct find *find, const char *path, int dir)
     return 0;
 }
 
-/* Whether the kernel will let processes of ours in: that asks for the right to write to cgroup.procs where the two
- * paths part. */
+/* Whether the kernel lets processes of ours in: we must have write access to cgroup.procs where the two paths part. */
 static int check_reachable(struct find *find, const char *path)
 {
     char file[CGROUP_PATH_MAX + 32];
@@ -156,7 +152,7 @@ static int check_reachable(struct find *find, const char *path)
     return 0;
 }
 
-/* Only looks: version 1 hierarchies may have the controller, or nobody hands it down. */
+/* A version 1 hierarchy may have the controller, or a cgroup above does not hand it down. */
 static int check_memory(struct find *find, const char *path, int dir)
 {
     char text[512];
@@ -180,16 +176,16 @@ static int move_process(int to, pid_t pid)
     return rc == -ESRCH ? 0 : rc;
 }
 
-/* The calling process, or below it, or gone. The list is younger than the pid. */
+/* The calling process, below it, or gone. The list was read after the pid. */
 static bool is_ours(const struct proc_list *list, pid_t pid)
 {
     if (pid == getpid() || (pid != 0 && proc_list_branch(list, pid, getpid()) != 0))
         return true;
-    /* /proc may be mounted with hidepid=, so that others are not listed */
+    /* not listed: it is gone, or another user's, if /proc is mounted with hidepid= */
     return pid != 0 && proc_list_find(list, pid) == NULL && kill(pid, 0) < 0 && errno == ESRCH;
 }
 
-/* The first one that is not ours, or 0 and *foreign false. */
+/* -EBUSY: *stranger is not ours. */
 static int list_ours(int dir, struct proc_list *list, pid_t *pids, size_t *count, pid_t *stranger)
 {
     *count = cgroup_file_pids(dir, pids, MOVE_AT_ONCE);
@@ -206,7 +202,7 @@ static int list_ours(int dir, struct proc_list *list, pid_t *pids, size_t *count
     return 0;
 }
 
-/* Moves all that is ours from one cgroup to another, until nothing is left: they may be forking. */
+/* Moves all processes from one cgroup to another, in rounds, since they may be forking. -EBUSY: one is not ours. */
 static int move_all(int from, int to, struct proc_list *list, pid_t *stranger)
 {
     pid_t pids[MOVE_AT_ONCE];
@@ -223,7 +219,7 @@ static int move_all(int from, int to, struct proc_list *list, pid_t *stranger)
     return -EBUSY;
 }
 
-/* Those of them that are ours, where others may be. */
+/* Moves our processes back, and leaves others where they are. */
 static void move_back(int from, int to, struct proc_list *list)
 {
     pid_t pids[MOVE_AT_ONCE];
@@ -330,7 +326,7 @@ static int find_named(struct find *find, const char *named, struct cgroup_place 
     return rc;
 }
 
-/* Marked ones go first: in a child that we made, or systemd, what is above is meant. */
+/* Marked ones go first: if we, or systemd, have made a child for the process, the one above is meant. */
 static int find_ours(struct find *find, struct cgroup_place *place)
 {
     char above[CGROUP_PATH_MAX];

@@ -1,5 +1,5 @@
-#include "cgroup_tree.h"
 #include "cgroup.h"
+
 #include "cgroup_file.h"
 #include "process.h"
 
@@ -13,14 +13,14 @@
 #include <unistd.h>
 
 #define DEPTH        9
-#define LOOK_MS      50 /* should the kernel not say that a cgroup has become empty */
-#define KILL_MS      16 /* and at least two rounds: nobody is new in the second */
+#define LOOK_MS      50 /* in case the kernel does not report that a cgroup is empty */
+#define KILL_MS      16 /* and at least two rounds: no process is new in the second */
 #define KILL_LISTED  1024
 #define KILL_AT_ONCE 32 /* pidfds open */
 
 enum tree_action { TREE_KILL, TREE_REMOVE };
 
-/* Sends SIGKILL to those of the listed that are in the cgroup still, once their pidfds are held. */
+/* Opens pidfds first: then SIGKILL goes only to processes that are still listed in the cgroup. */
 static void kill_held(int dir, const pid_t *pids, size_t count)
 {
     pid_t now[KILL_LISTED];
@@ -93,15 +93,11 @@ void cgroup_tree_remove(int dir)
     tree_walk(dir, DEPTH, TREE_REMOVE);
 }
 
-/* What the kernel says of the cgroup and all below: no process but zombies. */
+/* Whether there is no process in it or below, but zombies; also if the cgroup is gone. */
 static bool is_empty(int events)
 {
     char text[256];
-    const ssize_t got = pread(events, text, sizeof text - 1, 0);
-    if (got < 0) /* the cgroup is gone */
-        return true;
-    text[got] = '\0';
-    return cgroup_keyed_number(text, "populated") == 0;
+    return cgroup_file_reread(events, text, sizeof text) < 0 || cgroup_keyed_number(text, "populated") == 0;
 }
 
 void cgroup_tree_wait(int dir, int64_t deadline)

@@ -38,12 +38,12 @@ struct footprint_truth footprint_walked(const struct footprint_walked *processes
         rewritten += p->heir ? bytes_less(p->private, own) : 0;
         heirs += p->heir;
     }
-    shared = bytes_less(shared, before->argument); /* its parts, however many have it, come to one whole */
-    /* What the first of them had alone, and the last found divided among all, comes to more than one whole. */
+    shared = bytes_less(shared, before->argument); /* divided among any number, its parts add up to the whole */
+    /* A page that the first walk found in one process, and the last one divided among all, counts as more than one. */
     const uint64_t moved = count > 1 ? bytes_smaller(shared, before->mapped) : 0;
     shared -= moved;
-    /* The proportional share of what was inherited is not the job's; of what it has rewritten the sum then has a little
-     * less than all, and private pages tell better. */
+    /* The proportional share of inherited pages is not the job's. Without it rewritten pages count a little too little,
+     * and private pages tell better. */
     const uint64_t portion = before->inherited / (heirs + before->sharers) * heirs;
     const uint64_t bytes = bytes_larger(bytes_less(divided, portion), private) + shared;
     return (struct footprint_truth){

@@ -11,14 +11,12 @@
 #include <unistd.h>
 
 #define PROBE_LOOK_MS 2
-#define PROBE_ASLEEP \
-    10 /* looks in a row that find it asleep: it waits for a lock, for there is nothing else to wait for */
-#define PROBE_LOOKS 500 /* then it is taken for held */
+#define PROBE_ASLEEP  10  /* looks in a row that find the child asleep: all that it can wait for is the lock */
+#define PROBE_LOOKS   500 /* then the lock counts as held */
 
 /* ---- exit handlers --------------------------------------------------------------------------------------------- */
 
-/* glibc calls handlers of this kind with the exit status as a second argument, those of quick_exit(3), too
- * (stdlib/exit.c, ef_cxa). */
+/* glibc calls its handlers with the exit status as a second argument, also at quick_exit(3): stdlib/exit.c, ef_cxa. */
 // NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl51-cpp): it is libc's
 extern int __cxa_at_quick_exit(void (*handler)(void *), void *argument);
 
@@ -53,7 +51,7 @@ static void take_exit(void)
     on_exit(leave, NULL);
 }
 
-/* Whether a child that does this does not end. It has nothing to wait for but a lock: asleep it waits for one. */
+/* Whether a child that takes a lock blocks. */
 static bool blocks(void (*take)(void), const sigset_t *child)
 {
     const struct timespec pause = {.tv_nsec = PROBE_LOOK_MS * 1000000L};

@@ -1,5 +1,7 @@
 #include "proc.h"
 
+#include "array.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -11,26 +13,8 @@
 
 #define STATUS_USUAL 4096 /* bytes; a user with many groups makes it longer */
 
-/* Reads a small /proc file as text: its length or a negative errno. */
-static ssize_t read_text(const char *path, char *text, size_t size)
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t got;
-    do {
-        got = read(fd, text, size - 1);
-    } while (got < 0 && errno == EINTR);
-    const int error = errno;
-    close(fd);
-    if (got < 0)
-        return -error;
-    text[got] = '\0';
-    return got;
-}
-
-/* The same from a descriptor that is kept open. -ESRCH: the process is gone. */
-static ssize_t pread_text(int fd, char *text, size_t size)
+/* Reads a small file as text, from its start: its length or a negative errno. */
+static ssize_t read_open(int fd, char *text, size_t size)
 {
     ssize_t got;
     do {
@@ -40,6 +24,23 @@ static ssize_t pread_text(int fd, char *text, size_t size)
         return -errno;
     text[got] = '\0';
     return got;
+}
+
+static ssize_t read_path(const char *path, char *text, size_t size)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    const ssize_t got = read_open(fd, text, size);
+    close(fd);
+    return got;
+}
+
+static ssize_t read_process(pid_t pid, const char *file, char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    return read_path(path, text, size);
 }
 
 int proc_entry_parse(const char *text, struct proc_entry *entry)
@@ -64,11 +65,8 @@ int proc_entry_parse(const char *text, struct proc_entry *entry)
 
 int proc_entry_read(pid_t pid, struct proc_entry *entry)
 {
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    const ssize_t got = read_text(path, text, sizeof text);
-    if (got == -ENOENT)
-        return -ESRCH;
+    char text[1024];
+    const ssize_t got = read_process(pid, "stat", text, sizeof text);
     return got < 0 ? (int)got : proc_entry_parse(text, entry);
 }
 
@@ -79,14 +77,10 @@ bool proc_entry_is_over(const struct proc_entry *entry)
 
 static int list_add(struct proc_list *list, const struct proc_entry *entry)
 {
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
-        struct proc_entry *entries = realloc(list->entries, capacity * sizeof *entries);
-        if (entries == NULL)
-            return -ENOMEM;
-        list->entries = entries;
-        list->capacity = capacity;
-    }
+    struct proc_entry *entries = array_grow(list->entries, list->count, &list->capacity, sizeof *entries);
+    if (entries == NULL)
+        return -ENOMEM;
+    list->entries = entries;
     list->entries[list->count++] = *entry;
     return 0;
 }
@@ -145,12 +139,9 @@ pid_t proc_list_branch(const struct proc_list *list, pid_t pid, pid_t root)
 
 uint64_t proc_tag(pid_t pid)
 {
-    char path[64], text[4096];
-    snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
-    if (read_text(path, text, sizeof text) < 0)
-        return 0;
-    const char *line = strstr(text, "Max file locks");
+    char text[4096];
     unsigned long long soft;
+    const char *line = read_process(pid, "limits", text, sizeof text) < 0 ? NULL : strstr(text, "Max file locks");
     if (line == NULL || sscanf(line + strlen("Max file locks"), " %llu", &soft) != 1)
         return 0;
     return soft;
@@ -169,16 +160,15 @@ static int parse_statm(const char *text, uint64_t *resident, uint64_t *anonymous
 
 int proc_resident(pid_t pid, uint64_t *resident, uint64_t *anonymous)
 {
-    char path[64], text[256];
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    const ssize_t got = read_text(path, text, sizeof text);
+    char text[256];
+    const ssize_t got = read_process(pid, "statm", text, sizeof text);
     return got < 0 ? (int)got : parse_statm(text, resident, anonymous);
 }
 
 int proc_resident_at(int statm, uint64_t *resident, uint64_t *anonymous)
 {
     char text[256];
-    const ssize_t got = pread_text(statm, text, sizeof text);
+    const ssize_t got = read_open(statm, text, sizeof text);
     return got < 0 ? (int)got : parse_statm(text, resident, anonymous);
 }
 
@@ -208,23 +198,19 @@ int proc_status_parse(const char *text, struct proc_status *status)
 
 int proc_status_read(pid_t pid, struct proc_status *status)
 {
-    char path[64], text[16384]; /* a user with many groups makes it long */
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    const ssize_t got = read_text(path, text, sizeof text);
-    if (got < 0)
-        return got == -ENOENT ? -ESRCH : (int)got;
-    return proc_status_parse(text, status);
+    char text[16384]; /* a user with many groups makes it long */
+    const ssize_t got = read_process(pid, "status", text, sizeof text);
+    return got < 0 ? (int)got : proc_status_parse(text, status);
 }
 
 int proc_rollup_parse(const char *text, struct proc_rollup *rollup)
 {
-    uint64_t dirty, anonymous;
+    uint64_t dirty;
     if (!labelled_bytes(text, "Pss_Anon:", &rollup->anonymous) ||
         !labelled_bytes(text, "Pss_Shmem:", &rollup->shared) || !labelled_bytes(text, "Private_Dirty:", &dirty) ||
-        !labelled_bytes(text, "Anonymous:", &anonymous) || !labelled_bytes(text, "LazyFree:", &rollup->lazy))
+        !labelled_bytes(text, "Anonymous:", &rollup->all) || !labelled_bytes(text, "LazyFree:", &rollup->lazy))
         return -EBADMSG;
-    rollup->all = anonymous;
-    /* Dirty pages of shared memory and of files are counted there, too: at most so much of it is anonymous. */
+    /* Private_Dirty also counts pages of shared memory and files: this much of it may be anonymous. */
     rollup->private = dirty > rollup->shared ? dirty - rollup->shared : 0;
     if (rollup->private > rollup->anonymous)
         rollup->private = rollup->anonymous;
@@ -233,17 +219,14 @@ int proc_rollup_parse(const char *text, struct proc_rollup *rollup)
 
 int proc_rollup_read(pid_t pid, struct proc_rollup *rollup)
 {
-    char path[64], text[4096];
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
-    const ssize_t got = read_text(path, text, sizeof text);
-    if (got < 0)
-        return got == -ENOENT ? -ESRCH : (int)got;
-    return proc_rollup_parse(text, rollup);
+    char text[4096];
+    const ssize_t got = read_process(pid, "smaps_rollup", text, sizeof text);
+    return got < 0 ? (int)got : proc_rollup_parse(text, rollup);
 }
 
 /* ---- children -------------------------------------------------------------------------------------------------- */
 
-/* Adds pids to those there are: how many there are then, also beyond size. */
+/* Adds pids to the count that are there. Returns the new count, also beyond size. */
 static ssize_t add_pids(char *text, pid_t *children, size_t size, size_t count)
 {
     for (char *at = text, *end;; at = end) {
@@ -334,7 +317,7 @@ uint64_t proc_births(int loadavg)
 {
     char text[128];
     unsigned long long last;
-    if (loadavg < 0 || pread_text(loadavg, text, sizeof text) < 0 || sscanf(text, "%*s %*s %*s %*s %llu", &last) != 1)
+    if (loadavg < 0 || read_open(loadavg, text, sizeof text) < 0 || sscanf(text, "%*s %*s %*s %*s %llu", &last) != 1)
         return 0;
     return last;
 }
@@ -344,43 +327,40 @@ uint64_t proc_oom_kills(void)
     char text[16384];
     const char label[] = "\noom_kill ";
     unsigned long long kills;
-    if (read_text("/proc/vmstat", text, sizeof text) < 0)
+    if (read_path("/proc/vmstat", text, sizeof text) < 0)
         return 0;
     const char *line = strstr(text, label);
     return line != NULL && sscanf(line + sizeof label - 1, "%llu", &kills) == 1 ? kills : 0;
 }
 
-/* The number after a label of a status file, which a user with many groups makes long. Negative errno. */
-static int status_number(const char *path, const char *label, unsigned long long *number)
+/* For a status file that is longer than usual. */
+static uint64_t peak_of_lines(const char *path)
 {
-    char line[256]; /* a longer line comes in pieces, of which none looks like a label */
-    int rc = -EBADMSG;
+    char line[256]; /* a longer line comes in pieces, of which none looks like the label */
+    uint64_t bytes = 0;
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return -errno;
-    while (rc < 0 && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, label, strlen(label)) == 0 && sscanf(line + strlen(label), " %llu", number) == 1)
-            rc = 0;
+        return 0;
+    while (bytes == 0 && fgets(line, sizeof line, file) != NULL)
+        labelled_bytes(line, "VmHWM:", &bytes);
     fclose(file);
-    return rc;
+    return bytes;
 }
 
 uint64_t proc_peak(pid_t pid)
 {
     char path[64], text[STATUS_USUAL];
-    unsigned long long kib = 0;
     uint64_t bytes;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    const ssize_t got = read_text(path, text, sizeof text);
+    const ssize_t got = read_path(path, text, sizeof text);
     if (got >= 0 && labelled_bytes(text, "VmHWM:", &bytes))
         return bytes;
-    const bool is_cut = got == (ssize_t)sizeof text - 1;
-    return is_cut && status_number(path, "VmHWM:", &kib) == 0 ? kib * 1024 : 0;
+    return got == (ssize_t)sizeof text - 1 ? peak_of_lines(path) : 0;
 }
 
 int proc_threads(void)
 {
-    unsigned long long threads = 0;
-    const int rc = status_number("/proc/self/status", "Threads:", &threads);
-    return rc < 0 ? rc : (int)threads;
+    struct proc_entry self;
+    const int rc = proc_entry_read(getpid(), &self);
+    return rc < 0 ? rc : self.threads;
 }

@@ -1,5 +1,5 @@
-/* proc.h - reading /proc: who is whose child, what a process is tagged with, how much memory it has. Source: proc(5).
- */
+/* proc.h - reading /proc: who is whose child, what a process is tagged with, how much memory it has. Sizes are in bytes.
+ * Negative errnos: -ESRCH, the process is gone; -EBADMSG, not the text that was expected. Source: proc(5). */
 #ifndef PROC_H
 #define PROC_H
 
@@ -14,8 +14,7 @@ struct proc_entry {
     int threads;    /* the first included until all have ended */
     uint64_t start; /* ticks since boot: with the pid, the identity of a process */
     uint64_t minor_faults;
-    uint64_t stack; /* where its stack starts: what was forked from it and has not exec'ed since has the same; 0: not
-                       ours to see */
+    uint64_t stack; /* where its stack starts: the same after a fork, another after exec; 0: not ours to see */
 };
 
 struct proc_list {
@@ -23,7 +22,7 @@ struct proc_list {
     size_t count, capacity;
 };
 
-/* Every process there is. Reuses the list's memory. Negative errno. */
+/* All processes. Reuses the list's memory. Negative errno. */
 int proc_list_read(struct proc_list *list);
 void proc_list_free(struct proc_list *list);
 
@@ -33,67 +32,63 @@ const struct proc_entry *proc_list_find(const struct proc_list *list, pid_t pid)
 /* The topmost ancestor of pid below root (itself when it is root's child); 0: it does not descend from root. */
 pid_t proc_list_branch(const struct proc_list *list, pid_t pid, pid_t root);
 
-/* One process; -ESRCH: it is gone. */
+/* Parses /proc/PID/stat, whose command name may hold anything. */
 int proc_entry_read(pid_t pid, struct proc_entry *entry);
-
-/* Parses the text of /proc/PID/stat, whose command name may hold anything. */
 int proc_entry_parse(const char *text, struct proc_entry *entry);
 
-/* A zombie: not one whose other threads go on without the first, which is one in all but that. */
+/* A zombie. Not a process whose first thread has ended and whose other threads go on. */
 bool proc_entry_is_over(const struct proc_entry *entry);
 
-/* A thread of a process whose first one has ended: /proc tells its memory, where that of the process reads as none. 0:
- * there is none. */
+/* A thread of a process whose first thread has ended: /proc shows the memory of the process in that of this thread, and
+ * none in its own. 0: no thread is left. */
 pid_t proc_survivor(pid_t pid);
 
 /* The soft RLIMIT_LOCKS of a process, a job's tag; 0: unlimited or not readable. */
 uint64_t proc_tag(pid_t pid);
 
-/* Resident memory of a process in bytes, and how much of it is anonymous. */
+/* Resident memory of a process, and how much of it is anonymous. */
 int proc_resident(pid_t pid, uint64_t *resident, uint64_t *anonymous);
 
-/* The same from its statm file, kept open: 1 µs where opening costs 6. -ESRCH: it is gone. */
+/* The same from its statm file, kept open: 1 µs where opening costs 6. */
 int proc_resident_at(int statm, uint64_t *resident, uint64_t *anonymous);
 
-/* What a process has resident, by kind, in bytes: 9 µs. */
+/* Resident memory by kind, from /proc/PID/status: 9 µs. */
 struct proc_status {
     uint64_t anonymous, file, shared;
 };
 int proc_status_read(pid_t pid, struct proc_status *status);
-
-/* Parses the text of /proc/PID/status. -EBADMSG. */
 int proc_status_parse(const char *text, struct proc_status *status);
 
-/* What is a process's own, shared pages divided among those that share them, in bytes. Walks its page tables: some 10
- * ms a gibibyte of small pages. */
+/* Memory with shared pages divided among the processes that map them. Walks page tables: some 10 ms a gibibyte of small
+ * pages. */
 struct proc_rollup {
-    uint64_t anonymous, shared; /* proportional */
-    uint64_t private;           /* anonymous pages that nobody else maps */
-    uint64_t all;               /* anonymous pages, whole */
+    uint64_t anonymous, shared; /* divided so */
+    uint64_t private;           /* anonymous pages that no other process maps */
+    uint64_t all;               /* anonymous pages, undivided */
     uint64_t lazy;              /* given back with MADV_FREE, and still there */
 };
 int proc_rollup_read(pid_t pid, struct proc_rollup *rollup);
 int proc_rollup_parse(const char *text, struct proc_rollup *rollup);
 
-/* Pids of the children of one process, whichever of its threads forked them, at most size. Returns how many there are,
- * or a negative errno. */
+/* Pids of the children of one process, of all its threads, at most size. Returns how many there are, or a negative
+ * errno. */
 ssize_t proc_children(pid_t pid, pid_t *children, size_t size);
 
 /* The same for one thread, from its children file, kept open. */
 ssize_t proc_children_at(int file, pid_t *children, size_t size);
 
-/* Reads such a file as text, of which one read(2) gives a page at most. Whole pids only: without the last ones when it
- * is longer than size. Its length or a negative errno. */
+/* Reads such a file as text; one read(2) gives a page at most. If it is longer than size, the last pids are missing, but
+ * none is cut. Its length or a negative errno. */
 ssize_t proc_children_text(int file, char *text, size_t size);
 
-/* A number that changes whenever a process or thread is made on this machine (the last pid of /proc/loadavg), from that
- * file kept open. 0: not known. */
+/* A number that changes whenever a process or thread starts on this machine (the last pid of /proc/loadavg), from that
+ * file kept open. 0: unknown. */
 uint64_t proc_births(int loadavg);
 
 /* Processes that any OOM killer has killed since boot: the machine's, or a cgroup's. */
 uint64_t proc_oom_kills(void);
 
-/* The process's own high-water mark (VmHWM) in bytes; 0: not known. */
+/* The process's own high-water mark (VmHWM); 0: unknown. */
 uint64_t proc_peak(pid_t pid);
 
 /* Threads of the calling process. */

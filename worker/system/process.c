@@ -15,19 +15,18 @@
 #include <time.h>
 #include <unistd.h>
 
-/* 32 numbers below this: high enough to be out of the way, low enough for the table of 64 that the kernel need not
- * allocate. */
+/* The 32 numbers below this: out of a job's way, and within the table of 64 that the kernel need not allocate. */
 #define LIFT_TOP  64
 #define LIFT_ROOM 32
 
-#define PROMPT_SLICE_NS    100000 /* the shortest that there is */
-#define PROMPT_NICE        (-10)  /* beside tens of busy jobs a processor, still a third of it when needed */
+#define PROMPT_SLICE_NS    100000 /* the shortest */
+#define PROMPT_NICE        (-10)  /* gets a third of a processor even beside tens of busy jobs on it */
 #define FLAG_RESET_ON_FORK 1
 
 #define GAP_FIRST 3
 #define GAP_END   5
 
-/* What this process ignores, and process_signals_restore therefore has to look at. */
+/* What this process ignores itself, and process_signals_restore has to undo. */
 static sigset_t ignored_here;
 
 void process_origin_take(struct process_origin *origin, const sigset_t *mask)
@@ -93,12 +92,6 @@ const char *process_error(int error)
     return text != NULL ? text : "an error that this libc does not know";
 }
 
-const char *process_signal_name(int signal_number)
-{
-    const char *text = sigdescr_np(signal_number);
-    return text != NULL ? text : "a real-time signal";
-}
-
 pid_t process_fork(void)
 {
     return _Fork();
@@ -132,6 +125,12 @@ int64_t process_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+uint64_t process_peak(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
 static bool set_scheduling(int nice, uint64_t slice_ns)
 {
     struct {
@@ -144,8 +143,8 @@ static bool set_scheduling(int nice, uint64_t slice_ns)
     return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0;
 }
 
-/* Who may not be less nice may still have the short slice; but not where the reset would take a negative value from the
- * children, who could not have it back. */
+/* Without the privilege for a lower nice value it still takes the short slice; but not if the origin's is negative, which
+ * the reset would take from the children for good. */
 void process_be_prompt(const struct process_origin *origin)
 {
     const int prompt = origin->nice < PROMPT_NICE ? origin->nice : PROMPT_NICE;
@@ -189,12 +188,11 @@ int process_descriptor_lift(int *fd)
     return 0;
 }
 
-/* glibc's list of all streams, a part of its ABI since GLIBC_2.2.5. Its address is NULL in another libc. */
+/* glibc's list of all streams, a part of its ABI since GLIBC_2.2.5. In another libc its address is NULL. */
 extern FILE *_IO_list_all __attribute__((weak)); // NOLINT(bugprone-reserved-identifier,cert-dcl51-cpp): it is libc's
 
-/* Drops what stdio still holds for the host, or a later flush would put it into whatever has the number by then. No
- * stream is flushed or locked: a stream of fopencookie(3) would call the host's code, which may wait for a lock that
- * nobody here will ever release. */
+/* Drops what stdio buffers for the host, or a later flush would write it to whatever has the number by then. Flushes and
+ * locks no stream: one of fopencookie(3) would call the host's code, which may wait for a lock for ever. */
 static void stdio_drop(void)
 {
     __fpurge(stdin);
@@ -205,7 +203,7 @@ static void stdio_drop(void)
             __fpurge(stream);
 }
 
-/* Standard input is /dev/null, and so is what else of the three is closed. */
+/* Makes standard input /dev/null, and the other two if they are closed. */
 static void streams_fill(void)
 {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);

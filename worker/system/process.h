@@ -1,5 +1,5 @@
-/* process.h - the state of a process that is not its own: what keeper, fork server, workers and commands put right
- * after a fork. Sources: signal(7), prctl(2), setpgid(2). */
+/* process.h - what keeper, fork server, workers and commands put right after a fork: signals, descriptors, scheduling.
+ * Sources: signal(7), prctl(2), setpgid(2). */
 #ifndef PROCESS_H
 #define PROCESS_H
 
@@ -15,71 +15,70 @@ struct process_origin {
     int nice;
 };
 
-/* Takes the calling process's, but for what it ignores. mask: the calling thread's, before the caller blocked signals
- * for the fork. */
+/* Fills in all but `ignored`, from the calling process. mask: the thread's, before it blocked signals for the fork. */
 void process_origin_take(struct process_origin *origin, const sigset_t *mask);
 
-/* Default dispositions for all signals. What was ignored is kept in origin. */
+/* Default dispositions for all signals. Notes in origin which were ignored. */
 void process_signals_reset(struct process_origin *origin);
 
-/* The mask of keeper and fork server: holds back every signal but a program's own faults. *child is filled in for their
- * signalfd: SIGCHLD. What is sent to the whole tree (kill(2) to a session or a container, scancel, systemd's KillMode=)
- * is for the host to decide on: keeper and fork server go on until the host has decided. The kernel's own SIGHUP is
- * held, too, which a stopped process gets when its host dies (setpgid(2), orphaned process groups): they clean up all
- * the same. */
+/* The mask of keeper and fork server: blocks every signal but a program's own faults. *child becomes the set for their
+ * signalfd: SIGCHLD. Signals to the whole tree (kill(2) to a session or a container, scancel, systemd's KillMode=) are
+ * for the host to decide on, and keeper and fork server go on until it has. SIGHUP, too, which the kernel sends to a
+ * stopped process whose host dies (setpgid(2), orphaned process groups): they still clean up. */
 void process_signals_hold(sigset_t *child);
 
-/* From here on to be ignored, by children as well. */
+/* Ignores a signal, in children as well. */
 void process_signal_ignore(int signal_number);
 
-/* Looks at what this process ignores, where others may have changed it: process_signals_restore needs to know. */
+/* Notes what this process ignores, for process_signals_restore, where foreign code may have changed it. */
 void process_signals_note(void);
 
-/* What is ignored, and the mask, as the host had them, for a program to begin with: exec resets what is handled. */
+/* Gives a program that is about to be exec'ed the host's mask and ignored signals. exec itself resets handlers. */
 void process_signals_restore(const struct process_origin *origin);
 
 /* fork(2) from a process of one thread, without fork handlers (_Fork(3)). Handlers repair what other threads held, and
- * there are none; what they do besides does harm here: libuv's closes the descriptor numbers that it remembers, whoever
- * has them by now. */
+ * there are none. libuv's would do harm: it closes descriptor numbers that it remembers and others use by now. */
 pid_t process_fork(void);
 
-/* The gap: numbers 3 and 4. A job that forks runs the handlers all the same, so the descriptors that they remember must
- * not be the job's. The keeper has the gap free when it forks a fork server, the one fork that runs them: what they
- * open lands there, and is theirs from then on. Returns the first number behind what they have opened: to be asked
- * once, in the fork server, before anything else is opened. */
+/* The gap: descriptors 3 and 4. A job that forks does run fork handlers, so the numbers that they remember must not be
+ * the job's. The keeper leaves the gap free when it forks a fork server, which is the one fork that runs them: what
+ * they open lands in the gap. Returns the first number behind that: to be called in the fork server, once, before it
+ * opens anything else. */
 unsigned process_gap_end(void);
 
-/* In a worker: puts standard input, which is /dev/null, in the place of what fork handlers have opened in the fork
- * server, up to end. Workers must not share that with each other. */
+/* In a worker: puts standard input, which is /dev/null, in the place of the handlers' descriptors, up to end. Workers
+ * must not share those. */
 void process_gap_fill(unsigned end);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t process_now_ms(void);
 
-/* Microseconds of CPU time that this process has used: what something costs. A clock on the wall would count what
- * others ran meanwhile. */
+/* Microseconds of CPU time that this process has used: what something costs, without the time of other processes. */
 int64_t process_cpu_us(void);
 
-/* Asks the scheduler to let this process run at once whenever it wakes, and briefly, also when everything else is
- * busy, as far as it may have that. Its children are to call process_be_ordinary. Source: sched_setattr(2), whose
- * sched_runtime is the slice of an ordinary process from Linux 6.12 on. */
+/* The most bytes that this process ever had resident; 0: unknown. */
+uint64_t process_peak(void);
+
+/* Asks the scheduler to run this process at once when it wakes, as far as its privileges go, also on a busy machine.
+ * Its children are to call process_be_ordinary. Source: sched_setattr(2); sched_runtime is the time slice of an
+ * ordinary process since Linux 6.12. */
 void process_be_prompt(const struct process_origin *origin);
 
 /* As nice as the host was. */
 void process_be_ordinary(const struct process_origin *origin);
 
-/* Ends with parent: SIGKILL when the parent process dies. -ESRCH: it already has. Only for the children of
- * single-threaded processes: the signal comes when the parent's *thread* ends. */
+/* SIGKILL for the calling process when parent dies, which must have one thread: the signal comes when the thread that
+ * forked ends. -ESRCH: parent is dead already. */
 int process_die_with(pid_t parent);
 
-/* Keeps only stdin (from /dev/null), stdout, stderr, others below first, and the count descriptors in keep, which move
- * to high numbers and are updated. What stdio holds for the host is dropped, not written; no stream is locked. */
+/* Keeps stdin (from /dev/null), stdout, stderr, all below first, and the count descriptors in keep, which move to high
+ * numbers and are updated. What stdio buffers for the host is dropped, not written; no stream is locked. */
 void process_descriptors_keep(unsigned first, int **keep, unsigned count);
 
-/* Closes all from first on but the count descriptors in keep; -1 is none. They stay where they are. */
+/* Closes all from first on but the count descriptors in keep, which stay where they are; -1 is none. */
 void process_descriptors_close_but(unsigned first, int **keep, unsigned count);
 
-/* Moves *fd to a high number, where a job is unlikely to step on it: 0, or a negative errno and it stays. */
+/* Moves *fd to a high number, where a job is unlikely to step on it. Negative errno: it stays. */
 int process_descriptor_lift(int *fd);
 
 /* Lowest number that process_descriptor_lift uses. */
@@ -89,13 +88,11 @@ int process_descriptor_floor(void);
  * image.h tells whether that is free. */
 void process_seed(void);
 
-/* Random bytes of the kernel's, by the system call itself: later versions of getrandom(3) lock. -EAGAIN: there are none
- * yet. */
+/* Random bytes by the system call itself: later versions of getrandom(3) lock. -EAGAIN: there are none yet. */
 int process_random(void *bytes, size_t size);
 
-/* Words for an errno and for a signal. strerror(3) and strsignal(3) look for translations, under locks that a thread of
- * the host may have held at the fork; these do not: strerrordesc_np(3), sigdescr_np(3). */
+/* Words for an errno. strerror(3) looks for translations, under locks that a thread of the host may have held at the
+ * fork; strerrordesc_np(3) does not. */
 const char *process_error(int error);
-const char *process_signal_name(int signal_number);
 
 #endif

@@ -46,7 +46,7 @@ bool sweep_signal(const struct proc_entry *entry, pid_t self, int signal)
     if (proc_entry_read(entry->pid, &now) == 0 && now.start == entry->start) {
         if (pidfd >= 0)
             sent = syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0;
-        else /* no pidfds here: the look just taken is all there is */
+        else /* a kernel without pidfds */
             sent = kill(entry->pid, signal) == 0;
     }
     if (pidfd >= 0)

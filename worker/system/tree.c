@@ -1,5 +1,6 @@
 #include "tree.h"
 
+#include "array.h"
 #include "bytes.h"
 #include "descriptor.h"
 #include "process.h"
@@ -19,9 +20,9 @@
 
 #define MAPPED_SLACK ((uint64_t)256 << 10) /* file pages and shared memory are told apart again after such a change */
 #define FAULT_AROUND ((uint64_t)64 << 10)  /* bytes of shared memory that one fault can map: fault_around_bytes */
-#define OPEN_SHARE   4                     /* at most one part in this of our descriptors are kept open here */
+#define OPEN_SHARE   4                     /* trees keep at most one part in this of our descriptors open */
 
-static size_t open_count; /* descriptors kept open, of all trees */
+static size_t open_count; /* of all trees */
 
 static size_t open_most(void)
 {
@@ -33,10 +34,13 @@ static size_t open_most(void)
     return most;
 }
 
-static int keep_open(const char *path, int flags)
+/* A file of /proc/PID, kept open. -1: there are too many, or the process is gone. */
+static int keep_open(pid_t pid, const char *file, int flags)
 {
+    char path[64];
     if (open_count >= open_most())
         return -1;
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
     int fd = open(path, flags | O_CLOEXEC);
     if (fd < 0)
         return -1;
@@ -47,14 +51,11 @@ static int keep_open(const char *path, int flags)
 
 static void process_open(struct tree_process *process)
 {
-    char path[64];
-    const int pid = (int)process->pid;
-    snprintf(path, sizeof path, "/proc/%d/statm", pid);
-    process->statm = keep_open(path, O_RDONLY);
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-    process->children = keep_open(path, O_RDONLY);
-    snprintf(path, sizeof path, "/proc/%d/task", pid);
-    process->threads = keep_open(path, O_RDONLY | O_DIRECTORY);
+    char children[32];
+    snprintf(children, sizeof children, "task/%d/children", (int)process->pid);
+    process->statm = keep_open(process->pid, "statm", O_RDONLY);
+    process->children = keep_open(process->pid, children, O_RDONLY);
+    process->threads = keep_open(process->pid, "task", O_RDONLY | O_DIRECTORY);
 }
 
 static void process_close(struct tree_process *process)
@@ -74,23 +75,9 @@ static struct tree_process *tree_find(const struct tree *tree, pid_t pid)
     return NULL;
 }
 
-static int reserve(struct tree *tree)
-{
-    if (tree->count < tree->capacity)
-        return 0;
-    const size_t capacity = tree->capacity == 0 ? 4 : tree->capacity * 2;
-    struct tree_process *all = capacity > TREE_PROCESSES_MAX ? NULL : realloc(tree->all, capacity * sizeof *all);
-    if (all == NULL)
-        return -ENOMEM;
-    tree->all = all;
-    tree->capacity = capacity;
-    return 0;
-}
-
-/* Where the first thread has ended and others have not: false. */
+/* If only its first thread has ended, reads the memory of another from now on. */
 static bool process_is_over(struct tree_process *process)
 {
-    char path[64];
     struct proc_entry entry;
     if (proc_entry_read(process->pid, &entry) < 0 || entry.start != process->start || proc_entry_is_over(&entry))
         return true;
@@ -99,8 +86,7 @@ static bool process_is_over(struct tree_process *process)
         return true;
     open_count -= process->statm >= 0;
     descriptor_close(&process->statm);
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)thread);
-    process->statm = keep_open(path, O_RDONLY);
+    process->statm = keep_open(thread, "statm", O_RDONLY);
     process->thread = thread;
     return false;
 }
@@ -111,7 +97,7 @@ static int process_resident(const struct tree_process *process, uint64_t *reside
                                : proc_resident(process->thread, resident, anonymous);
 }
 
-/* statm tells file pages and shared memory as one: status, which costs more, only when that has changed. */
+/* statm counts file pages and shared memory as one. status, which costs more, is read when that number changes. */
 static int process_look(struct tree_process *process)
 {
     uint64_t resident, anonymous;
@@ -136,10 +122,8 @@ static int process_look(struct tree_process *process)
     return 0;
 }
 
-/* Whether it has what the worker had before its job: forked from it, and not exec'ed since. Where nobody's stack is
- * ours to see, since host and fork server are not dumpable (prctl(2)), nothing has exec'ed: whatever does is dumpable
- * again.
- */
+/* Whether it maps what the worker had before its job: it was forked and has not exec'ed. If all stacks are hidden from
+ * us, since host and fork server are not dumpable (prctl(2)), none has exec'ed: exec makes dumpable again. */
 static bool is_heir(const struct tree *tree, const struct tree_process *process)
 {
     return process->stack == tree->stack;
@@ -167,21 +151,21 @@ static uint64_t own_shared(const struct tree *tree, const struct tree_process *p
     return bytes_less(process->shared, argument);
 }
 
-/* Page tables of shared memory are not copied by fork(2): what was forked has as much of it as it has touched. */
+/* fork(2) does not copy page tables of shared memory: a forked process counts only what it has touched of it. */
 static uint64_t foreign(const struct tree *tree, const struct tree_process *process)
 {
     return is_heir(tree, process) && !is_worker(tree, process) ? tree->argument : 0;
 }
 
-/* What has exec'ed has another stack; of what cannot be seen (any more) the last that was is kept. */
+/* Another stack: it has exec'ed. If the stack is hidden, the last known one stays. */
 static void see_stack(struct tree_process *process, const struct proc_entry *entry)
 {
     if (entry->stack != 0)
         process->stack = entry->stack;
 }
 
-/* Whether two processes have one memory, and not each its own copy. Where kcmp(2) is forbidden, as in many containers,
- * what vfork(2) does shows: the one waits, uninterruptibly, and has as many pages of each kind as the other. */
+/* Whether two processes share one memory. Where kcmp(2) is forbidden, as in many containers, the effects of vfork(2) show
+ * it: the parent waits, uninterruptibly, and has as many pages of each kind as the child. */
 static bool have_one_memory(const struct tree_process *child, const struct tree_process *parent)
 {
     struct proc_entry entry;
@@ -195,7 +179,7 @@ static bool have_one_memory(const struct tree_process *child, const struct tree_
            of_child[1] == of_parent[1];
 }
 
-/* Adds a process that is there now. parent NULL: not known. */
+/* parent NULL: unknown. */
 static int tree_add(struct tree *tree, pid_t pid, struct tree_process *parent)
 {
     struct tree_process process = {.pid = pid, .thread = pid, .found = true};
@@ -207,11 +191,13 @@ static int tree_add(struct tree *tree, pid_t pid, struct tree_process *parent)
         process.inheritable = own(tree, parent);
         process.sharer = have_one_memory(&process, parent) ? parent->pid : 0;
     }
-    int rc = reserve(tree);
-    if (rc < 0)
-        return rc;
+    struct tree_process *all =
+        tree->count == TREE_PROCESSES_MAX ? NULL : array_grow(tree->all, tree->count, &tree->capacity, sizeof *all);
+    if (all == NULL)
+        return -ENOMEM;
+    tree->all = all;
     process_open(&process);
-    rc = proc_entry_read(pid, &entry);
+    int rc = proc_entry_read(pid, &entry);
     process.start = rc == 0 ? entry.start : 0;
     if (rc == 0)
         rc = process_look(&process);
@@ -242,7 +228,7 @@ void tree_deinit(struct tree *tree)
     *tree = (struct tree){0};
 }
 
-static void tree_meet(struct tree *tree, pid_t pid, struct tree_process *parent)
+static void find_or_add(struct tree *tree, pid_t pid, struct tree_process *parent)
 {
     struct tree_process *known = tree_find(tree, pid);
     if (known != NULL)
@@ -251,7 +237,7 @@ static void tree_meet(struct tree *tree, pid_t pid, struct tree_process *parent)
         tree_add(tree, pid, parent);
 }
 
-/* Its order stays: the worker is the first. */
+/* Keeps the order: the worker is the first. */
 static void tree_drop(struct tree *tree, size_t index)
 {
     process_close(&tree->all[index]);
@@ -259,8 +245,7 @@ static void tree_drop(struct tree *tree, size_t index)
     tree->count--;
 }
 
-/* A process of one thread, as most are, has all its children in one file; the directory's links tell how many threads
- * there are. */
+/* A process of one thread has all its children in one file. The directory's links tell how many threads there are. */
 static ssize_t process_children(const struct tree_process *process, pid_t *children, size_t size)
 {
     struct stat threads;
@@ -269,7 +254,7 @@ static ssize_t process_children(const struct tree_process *process, pid_t *child
     return proc_children_at(process->children, children, size);
 }
 
-void tree_walk(struct tree *tree, const pid_t *adopted, size_t count)
+void tree_walk(struct tree *tree, const pid_t *strangers, size_t count)
 {
     static pid_t children[TREE_PROCESSES_MAX];
     if (tree->count == 0) /* the worker was gone before it could be opened */
@@ -277,24 +262,24 @@ void tree_walk(struct tree *tree, const pid_t *adopted, size_t count)
     for (size_t i = 0; i < tree->count; i++)
         tree->all[i].found = i == 0;
     for (size_t i = 0; i < count; i++)
-        tree_meet(tree, adopted[i], &tree->all[0]);
-    for (size_t i = 0; i < tree->count; i++) { /* grows meanwhile: whoever is new is asked for its children, too */
+        find_or_add(tree, strangers[i], &tree->all[0]);
+    for (size_t i = 0; i < tree->count; i++) { /* grows meanwhile */
         if (!tree->all[i].found)
             continue;
         const ssize_t got = process_children(&tree->all[i], children, TREE_PROCESSES_MAX);
         if (got <= 0)
             continue;
-        process_look(&tree->all[i]); /* what its new children were born with */
+        process_look(&tree->all[i]); /* for what its new children inherited */
         for (ssize_t c = 0; c < got && c < TREE_PROCESSES_MAX; c++)
-            tree_meet(tree, children[c], &tree->all[i]);
+            find_or_add(tree, children[c], &tree->all[i]);
     }
     for (size_t i = tree->count; i > 1; i--)
         if (!tree->all[i - 1].found)
             tree_drop(tree, i - 1);
 }
 
-/* Whoever had another's memory has its own once it has exec'ed. */
-static void part(struct tree *tree, struct tree_process *process)
+/* A process that shared memory with another has its own after exec. */
+static void unshare_after_exec(struct tree *tree, struct tree_process *process)
 {
     struct proc_entry entry;
     const struct tree_process *sharer = tree_find(tree, process->sharer);
@@ -310,7 +295,7 @@ void tree_look(struct tree *tree)
     for (size_t i = tree->count; i > 0; i--) {
         struct tree_process *process = &tree->all[i - 1];
         if (process->sharer != 0)
-            part(tree, process);
+            unshare_after_exec(tree, process);
         if (process_look(process) < 0) {
             process->anonymous = process->shared = 0;
             if (i > 1)
@@ -321,7 +306,7 @@ void tree_look(struct tree *tree)
     }
 }
 
-/* What it may have from its parent, as long as it has not exec'ed. */
+/* What it may have from its parent: nothing after exec. */
 static uint64_t inheritable(const struct tree_process *process)
 {
     return process->stack == process->parent_stack ? process->inheritable : 0;
@@ -340,8 +325,8 @@ struct footprint tree_footprint(const struct tree *tree)
     return footprint_of(processes, tree->count);
 }
 
-/* What is surely its own where page tables are not ours to see: what it was not born with, and what it can have written
- * to since. */
+/* Its own memory where its page tables are hidden: what it did not inherit, and at most as much as it has written to
+ * since. */
 static uint64_t surely_own(const struct tree *tree, const struct tree_process *process, uint64_t faults)
 {
     const uint64_t all = own(tree, process), born = inheritable(process);
@@ -349,9 +334,8 @@ static uint64_t surely_own(const struct tree *tree, const struct tree_process *p
     return born == 0 ? all : bytes_smaller(sure, all);
 }
 
-/* One process's page tables; where they are not ours to see, what it has resident. It may have exec'ed since it was
- * found. Negative errno: it is gone. */
-static int walk(const struct tree *tree, struct tree_process *process, struct footprint_walked *walked)
+/* Walks the page tables of one process, or where they are hidden takes its resident memory. Negative errno: it is gone. */
+static int walk_process(const struct tree *tree, struct tree_process *process, struct footprint_walked *walked)
 {
     struct proc_rollup rollup;
     struct proc_entry entry;
@@ -360,7 +344,7 @@ static int walk(const struct tree *tree, struct tree_process *process, struct fo
         rc = -ESRCH;
     if (rc < 0)
         return rc;
-    see_stack(process, &entry);
+    see_stack(process, &entry); /* it may have exec'ed since it was found */
     process->faults = entry.minor_faults;
     *walked = (struct footprint_walked){0};
     if (process->sharer != 0)
@@ -384,7 +368,7 @@ static int walk(const struct tree *tree, struct tree_process *process, struct fo
     return 0;
 }
 
-/* Whether all that have been walked are still there: when one ends the others' parts of what they shared grow. */
+/* Whether all are still there after the walk: when one ends, the others' parts of shared pages grow. */
 static bool all_are_there(const struct tree *tree)
 {
     uint64_t resident, anonymous;
@@ -394,7 +378,7 @@ static bool all_are_there(const struct tree *tree)
     return true;
 }
 
-/* Page faults since each was walked last, of all together. */
+/* Page faults of all since the last walk. */
 static uint64_t faults_since(const struct tree *tree)
 {
     struct proc_entry entry;
@@ -410,7 +394,7 @@ bool tree_footprint_walked(struct tree *tree, size_t sharers, struct footprint_t
     static struct footprint_walked processes[TREE_PROCESSES_MAX];
     bool whole = true;
     for (size_t i = 0; i < tree->count; i++)
-        whole = walk(tree, &tree->all[i], &processes[i]) == 0 && whole;
+        whole = walk_process(tree, &tree->all[i], &processes[i]) == 0 && whole;
     if (!whole || !all_are_there(tree))
         return false;
     const struct footprint_before before = {.inherited = tree->inherited,
@@ -432,7 +416,7 @@ bool tree_has(const struct tree *tree, pid_t pid, uint64_t start)
     return process != NULL && process->start == start;
 }
 
-/* As nobody's child: one that was ours may be reaped by now. */
+/* Through a pidfd, since a child of ours may be reaped by now: parent -1. */
 static void process_signal(const struct tree_process *process, int signal)
 {
     const struct proc_entry entry = {.pid = process->pid, .parent = -1, .start = process->start};

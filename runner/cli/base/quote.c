@@ -1,8 +1,5 @@
 #include "quote.h"
 
-#include "escape.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 static int is_safe(char byte)
@@ -69,14 +66,4 @@ void quote_command(struct text *text, const char *const *argv)
             text_puts(text, " ");
         quote_line(text, argv[i], strlen(argv[i]));
     }
-}
-
-json_t *quote_json(const char *data, size_t size)
-{
-    json_t *json = json_stringn(size > 0 ? data : "", size); /* msgpack-c has no pointer to none */
-    char *escaped = json == NULL ? malloc(ESCAPE_SIZE * size + 1) : NULL;
-    if (escaped != NULL)
-        json = json_stringn(escaped, escape_bytes(data, size, ESCAPE_HIGH, escaped, ESCAPE_SIZE * size + 1));
-    free(escaped);
-    return json;
 }

@@ -1,7 +1,7 @@
 #include "report.h"
 
+#include "escape.h"
 #include "outcome.h"
-#include "quote.h"
 #include "units.h"
 
 #include <errno.h>
@@ -10,11 +10,22 @@
 #include <string.h>
 #include <time.h>
 
+json_t *report_text(const char *bytes, size_t size)
+{
+    json_t *text = json_stringn(bytes, size);
+    const size_t room = ESCAPE_SIZE * size + 1;
+    char *escaped = text == NULL ? malloc(room) : NULL;
+    if (escaped != NULL)
+        text = json_stringn(escaped, escape_bytes(bytes, size, ESCAPE_HIGH, escaped, room));
+    free(escaped);
+    return text;
+}
+
 static json_t *words_of(const char *const *argv)
 {
     json_t *words = json_array();
     for (; *argv != NULL; argv++)
-        json_array_append_new(words, quote_json(*argv, strlen(*argv)));
+        json_array_append_new(words, report_text(*argv, strlen(*argv)));
     return words;
 }
 
@@ -46,7 +57,7 @@ int report_write_json(FILE *file, const char *const *argv, const pool_result_t *
     json_object_set_new(report, "outcome", json_string(outcome_word(result)));
     json_object_set_new(report, "exit_code", json_integer(outcome_exit_code(result)));
     json_object_set_new(report, "signal", number_or_null(result->signal != 0, result->signal));
-    json_object_set_new(report, "message", quote_json(result->message, strlen(result->message)));
+    json_object_set_new(report, "message", report_text(result->message, strlen(result->message)));
     json_object_set_new(report, "wall_seconds", json_real(usage->wall_seconds));
     json_object_set_new(report, "user_seconds", json_real(usage->user_seconds));
     json_object_set_new(report, "system_seconds", json_real(usage->system_seconds));

@@ -2,17 +2,6 @@
 
 #include <stdlib.h>
 
-void *array_grow(void *array, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return array;
-    const size_t more = *capacity != 0 ? *capacity * 2 : 64;
-    void *grown = realloc(array, more * size);
-    if (grown != NULL)
-        *capacity = more;
-    return grown;
-}
-
 static int compare(const void *left, const void *right)
 {
     const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;

@@ -1,6 +1,6 @@
 #include "machine.h"
 
-#include "cgroup.h"
+#include "cgroup_file.h"
 
 #include <ctype.h>
 #include <errno.h>

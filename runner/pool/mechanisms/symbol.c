@@ -1,5 +1,7 @@
 #include "symbol.h"
 
+#include "array.h"
+
 #include "hash.h"
 
 #include <dlfcn.h>
@@ -52,16 +54,12 @@ static int read_mappings(struct mapping_list *list, pid_t pid)
         char rights[5];
         if (sscanf(line, "%lx-%lx %4s %lx %*s %lu", &start, &end, rights, &offset, &inode) != 5 || rights[2] != 'x')
             continue;
-        if (list->count == list->capacity) {
-            const size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-            struct mapping *all = realloc(list->all, capacity * sizeof *all);
-            if (all == NULL) {
-                fclose(maps);
-                return -1;
-            }
-            list->all = all;
-            list->capacity = capacity;
+        struct mapping *all = array_grow(list->all, list->count, &list->capacity, sizeof *all);
+        if (all == NULL) {
+            fclose(maps);
+            return -1;
         }
+        list->all = all;
         list->all[list->count++] = (struct mapping){start, end, offset, inode};
     }
     fclose(maps);

@@ -1,6 +1,7 @@
 #include "value.h"
 
-#include "quote.h"
+#include "report.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -136,7 +137,7 @@ json_t *value_json(const msgpack_object *object)
     case MSGPACK_OBJECT_FLOAT64:
         return real_of(object->via.f64);
     case MSGPACK_OBJECT_STR:
-        return quote_json(object->via.str.ptr, object->via.str.size);
+        return report_text(object->via.str.size > 0 ? object->via.str.ptr : "", object->via.str.size);
     case MSGPACK_OBJECT_ARRAY:
         return array_of(&object->via.array);
     case MSGPACK_OBJECT_MAP:
