@@ -183,7 +183,7 @@ void slot_report(struct server *server, const struct slot *slot, struct message_
         .processes = slot->processes > slot->killed ? slot->processes : slot->killed,
         .killed = slot->killed,
         .unkillable = slot->unkillable,
-        .met = slot->meter.tree.seen,
+        .seen = slot->meter.tree.seen,
         .crash = {server->crash, crash_describe(page, server->crash, sizeof server->crash)},
         .frame = {page->frame, frame <= PAGE_FRAME_MAX ? frame : 0},
     };
