@@ -22,7 +22,8 @@ struct setting {
     size_t in_client, in_options; /* offsets of the members */
     int64_t least, most;          /* of numbers, counts and factors in the protocol; both 0: any */
     enum setting_type type;
-    bool has_zero; /* 0 in the protocol says something: POOL_NONE in both structs, where 0 is "not given" */
+    bool
+        has_zero; /* seconds, numbers: 0 in the protocol has a meaning: POOL_NONE in the structs, where 0 is "not given" */
 };
 
 /* The rows, in the order in which a specification is kept. */

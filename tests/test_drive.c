@@ -1,7 +1,6 @@
 /* The loop that threads share, alone: which thread runs a step, and that none is forgotten. */
 #include "drive.h"
 
-#include "callback.h"
 #include "process.h"
 #include "support.h"
 
@@ -32,7 +31,7 @@ static void step(void *user)
     f->last = pthread_self();
     const bool ends = f->ends;
     drive_set_next(&f->drive, f->next_at);
-    f->next_at = DRIVE_NEVER;
+    f->next_at = MOMENT_NEVER;
     pthread_cond_broadcast(&f->stepped);
     pthread_mutex_unlock(&f->lock);
     if (ends)
@@ -49,7 +48,7 @@ static void *pool_thread(void *user)
 
 static void fixture_open(struct fixture *f, size_t claims)
 {
-    *f = (struct fixture){.next_at = DRIVE_NEVER};
+    *f = (struct fixture){.next_at = MOMENT_NEVER};
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->stepped, NULL);
     drive_init(&f->drive, &f->lock, step, f, claims);
@@ -147,20 +146,20 @@ static void test_drive_tell_in_a_callback_does_not_step(void **state)
     (void)state;
     struct fixture f;
     fixture_open(&f, 0);
-    callback_begin();
+    drive_begin_callback();
     for (int i = 0; i < 100; i++) {
         const int before = steps(&f);
         drive_tell(&f.drive);
         assert_true(is_thread(await_step(&f, before), f.thread));
     }
-    callback_end();
+    drive_end_callback();
     fixture_close(&f);
 }
 
 /* Owns the loop, which the pool thread may have for a moment yet. */
-static void enter(struct fixture *f, int64_t timeout_ms, int *cancel_state)
+static void enter(struct fixture *f, int64_t until, int *cancel_state)
 {
-    while (!drive_enter(&f->drive, timeout_ms, cancel_state))
+    while (!drive_enter(&f->drive, until, cancel_state))
         sched_yield();
 }
 
@@ -177,7 +176,7 @@ static void test_drive_wait_runs_the_steps_here(void **state)
     pthread_t other;
     int cancel_state;
     fixture_open(&f, 0);
-    enter(&f, -1, &cancel_state);
+    enter(&f, MOMENT_NEVER, &cancel_state);
     const int before = steps(&f);
     assert_int_equal(pthread_create(&other, NULL, wake_from_outside, &f), 0);
     while (steps(&f) == before)
@@ -197,7 +196,7 @@ static void test_drive_wait_ends_in_time(void **state)
     struct fixture f;
     int cancel_state;
     fixture_open(&f, 0);
-    enter(&f, 20, &cancel_state);
+    enter(&f, moment_in(20), &cancel_state);
     const int64_t begin = process_now_ms();
     while (drive_wait(&f.drive) == DRIVE_AGAIN)
         ;
@@ -220,7 +219,7 @@ static void test_drive_claim_ends_a_wait(void **state)
     pthread_t other;
     int cancel_state;
     fixture_open(&f, 0);
-    enter(&f, -1, &cancel_state);
+    enter(&f, MOMENT_NEVER, &cancel_state);
     assert_int_equal(pthread_create(&other, NULL, claim, &f), 0);
     enum drive_answer answer;
     while ((answer = drive_wait(&f.drive)) == DRIVE_AGAIN)
@@ -228,9 +227,9 @@ static void test_drive_claim_ends_a_wait(void **state)
     assert_int_equal(answer, DRIVE_CLAIMED);
     drive_leave(&f.drive, cancel_state);
     pthread_join(other, NULL);
-    assert_false(drive_enter(&f.drive, -1, &cancel_state));
+    assert_false(drive_enter(&f.drive, MOMENT_NEVER, &cancel_state));
     drive_unclaim(&f.drive);
-    enter(&f, -1, &cancel_state);
+    enter(&f, MOMENT_NEVER, &cancel_state);
     drive_leave(&f.drive, cancel_state);
     fixture_close(&f);
 }
@@ -260,7 +259,7 @@ static void test_drive_time_is_kept_while_another_thread_waits(void **state)
     struct fixture f;
     int cancel_state;
     fixture_open(&f, 0);
-    enter(&f, -1, &cancel_state);
+    enter(&f, MOMENT_NEVER, &cancel_state);
     f.next_at = process_now_ms() + 3;
     drive_step(&f.drive);
     const int before = steps(&f);
@@ -322,7 +321,7 @@ static void test_drive_listens_for_priority_events(void **state)
 static void test_drive_abandoned_leaves_nothing(void **state)
 {
     (void)state;
-    struct fixture f = {.next_at = DRIVE_NEVER};
+    struct fixture f = {.next_at = MOMENT_NEVER};
     pthread_mutex_init(&f.lock, NULL);
     drive_init(&f.drive, &f.lock, step, &f, 0);
     assert_int_equal(drive_open(&f.drive), 0);

@@ -63,7 +63,7 @@ static void test_retry_backoff(void **state)
 static void test_retry_memory_limits(void **state)
 {
     (void)state;
-    struct spec spec = {.retries = 1, .memory = (int64_t)(64 * MIB), .retry_oom = 2};
+    struct spec spec = {.retries = 1, .settings.memory = (int64_t)(64 * MIB), .retry_oom = 2};
     assert_true(retry_memory(&spec, 0, 0) == 64 * MIB);
     assert_true(retry_memory(&spec, 1, 0) == 128 * MIB);
     assert_true(retry_memory(&spec, 3, 0) == 512 * MIB);
@@ -73,7 +73,7 @@ static void test_retry_memory_limits(void **state)
     assert_true(retry_memory(&spec, 2, 32 * MIB) == 64 * MIB);
     spec.retry_oom = 0;
     assert_true(retry_memory(&spec, 3, 0) == 64 * MIB);
-    spec.memory = 0;
+    spec.settings.memory = 0;
     assert_true(retry_memory(&spec, 3, 0) == 0);
 }
 
@@ -81,7 +81,7 @@ static void test_retry_memory_limits(void **state)
 static void test_retry_more_memory(void **state)
 {
     (void)state;
-    const struct spec spec = {.retries = 2, .retry_delay = 1, .memory = (int64_t)(64 * MIB), .retry_oom = 2};
+    const struct spec spec = {.retries = 2, .retry_delay = 1, .settings.memory = (int64_t)(64 * MIB), .retry_oom = 2};
     struct record record = {.oom_retries = 0};
     for (; record.oom_retries < 2; record.oom_retries++) {
         const struct retry retry = retry_decide(&spec, &record, POOL_CAUSE_MEMORY_LIMIT, false, 200 * MIB);

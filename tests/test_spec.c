@@ -63,11 +63,16 @@ static void test_spec_defaults(void **state)
     assert_int_equal(spec.command->via.array.size, 2);
     assert_true(is_text(spec.name, "sort"));
     assert_true(is_text(spec.group, "default"));
-    assert_true(spec.kill_after == 2 && spec.retry_delay == 1 && spec.keep == -1 && spec.timeout == 0);
+    assert_true(spec.retry_delay == 1 && spec.keep == -1);
     assert_int_equal(spec.retries, 1);
     assert_int_equal(spec.after_failure, SPEC_FAIL);
     assert_int_equal(spec.on_crash, SPEC_INTERRUPTED);
-    assert_true(spec.env == NULL && spec.after == NULL && spec.cwd.size == 0 && spec.memory == 0);
+    assert_true(spec.env == NULL && spec.after == NULL && spec.cwd.size == 0);
+    pool_job_options_t options, none;
+    memset(&options, 0, sizeof options);
+    memset(&none, 0, sizeof none);
+    spec_to_options(&spec, &options);
+    assert_memory_equal(&options, &none, sizeof none);
 }
 
 static void test_spec_default_names(void **state)
@@ -106,8 +111,10 @@ static void put_all(struct form *form)
     form_double(form, "kill_after", 0);
     form_double(form, "cpu_time", 1.5);
     form_int(form, "memory", 64 * MIB);
+    form_bool(form, "memory_backstop", 1);
     form_int(form, "expected", 32 * MIB);
     form_int(form, "pids", 8);
+    form_int(form, "cpu_weight", 50);
     form_int(form, "nofile", 64);
     form_int(form, "nice", -5);
     form_int(form, "output_limit", 0);
@@ -130,11 +137,12 @@ static void expect_all(const struct spec *spec)
     assert_int_equal(spec->stdin_bytes.size, 3);
     assert_memory_equal(spec->stdin_bytes.data, "a\0b", 3);
     assert_int_equal(spec->priority, -7);
-    assert_true(spec->timeout == 60 && spec->kill_after == 0 && spec->cpu_time == 1.5);
-    assert_int_equal(spec->memory, 64 * MIB);
-    assert_int_equal(spec->expected, 32 * MIB);
-    assert_true(spec->pids == 8 && spec->nofile == 64 && spec->nice == -5 && spec->output_limit == 0);
-    assert_true(spec->huge_pages && spec->rerunnable);
+    const pool_client_job_t *set = &spec->settings;
+    assert_true(set->timeout == 60 && set->kill_after == 0 && set->cpu_time == 1.5);
+    assert_int_equal(set->memory, 64 * MIB);
+    assert_int_equal(set->expected, 32 * MIB);
+    assert_true(set->pids == 8 && set->nofile == 64 && set->nice == -5 && set->output_limit == 0);
+    assert_true(set->huge_pages && set->rerunnable && set->memory_backstop && set->cpu_weight == 50);
     assert_true(spec->retries == 3 && spec->retry_delay == 0.5 && spec->retry_oom == 1.5);
     assert_true(spec->start_at == 1.9e9 && spec->keep == 0 && spec->delay == 0);
     assert_int_equal(spec->after->via.array.size, 1);
@@ -151,6 +159,25 @@ static void test_spec_every_field(void **state)
     assert_true(is_text(spec.key, "k1"));
     const uint64_t not_there = UINT64_C(1) << SPEC_TASK | UINT64_C(1) << SPEC_ARGUMENT | UINT64_C(1) << SPEC_DELAY;
     assert_true(spec.given == (((UINT64_C(1) << SPEC_FIELD_COUNT_) - 1) & ~not_there));
+}
+
+/* 0 of a setting that has a zero is "none" for the library, and it rounds times up. */
+static void test_spec_to_options(void **state)
+{
+    struct form *form = *state;
+    pool_job_options_t options = {.name = "kept"};
+    form_texts(form, "command", "sort", NULL);
+    form_double(form, "timeout", 0.0001);
+    form_int(form, "kill_after", 0);
+    form_int(form, "expected", 0);
+    form_int(form, "nofile", 64);
+    form_bool(form, "rerunnable", 1);
+    const struct spec spec = read_well(form);
+    spec_to_options(&spec, &options);
+    assert_true(options.timeout_ms == 1 && options.kill_after_ms == POOL_NONE && options.cpu_ms == 0);
+    assert_true(options.memory_expected == POOL_NONE && options.output_limit == 0 && options.nofile == 64);
+    assert_true(options.rerunnable && !options.huge_pages);
+    assert_string_equal(options.name, "kept");
 }
 
 static void test_spec_task(void **state)
@@ -194,6 +221,9 @@ static void test_spec_contradictions(void **state)
     form_double(form, "retry_oom", 2);
     refuse(form, RPC_INVALID_VALUE, "retry_oom is given without memory");
     form_text(form, "task", "t");
+    form_bool(form, "memory_backstop", 1);
+    refuse(form, RPC_INVALID_VALUE, "memory_backstop is given without memory");
+    form_text(form, "task", "t");
     form_int(form, "delay", 1);
     form_double(form, "start_at", 1.9e9);
     refuse(form, RPC_INVALID_VALUE, "delay is given beside start_at");
@@ -217,6 +247,9 @@ static void test_spec_bad_values(void **state)
     form_text(form, "after_failure", "ignore");
     refuse(form, RPC_INVALID_VALUE, "after_failure is \"ignore\": it is \"fail\" or \"run\"");
     form_texts(form, "command", "c", NULL);
+    form_int(form, "after_failure", 1);
+    refuse(form, RPC_WRONG_TYPE, "after_failure has to be a str, not 1");
+    form_texts(form, "command", "c", NULL);
     form_text(form, "on_crash", "");
     refuse(form, RPC_INVALID_VALUE, "on_crash is \"\"");
     form_texts(form, "command", "c", NULL);
@@ -232,11 +265,8 @@ static void test_spec_ranges(void **state)
         const char *name;
         int64_t least, most;
     } ranges[] = {
-        {"priority", INT32_MIN, INT32_MAX},
-        {"memory", MIB, INT64_MAX / 4},
-        {"pids", 1, INT32_MAX},
-        {"nofile", 1, INT32_MAX},
-        {"nice", -40, 40},
+        {"priority", INT32_MIN, INT32_MAX}, {"memory", MIB, INT64_MAX / 4}, {"pids", 1, INT32_MAX},
+        {"cpu_weight", 1, 10000},           {"nofile", 1, INT32_MAX},       {"nice", -40, 40},
         {"retries", 1, INT32_MAX},
     };
     struct form *form = *state;
@@ -348,11 +378,17 @@ static void test_spec_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SPEC_TEST(test_spec_defaults),       SPEC_TEST(test_spec_default_names),
-        SPEC_TEST(test_spec_every_field),    SPEC_TEST(test_spec_task),
-        SPEC_TEST(test_spec_contradictions), SPEC_TEST(test_spec_bad_values),
-        SPEC_TEST(test_spec_ranges),         SPEC_TEST(test_spec_encode_and_decode),
-        SPEC_TEST(test_spec_damaged),        SPEC_TEST(test_spec_same_job_same_bytes),
+        SPEC_TEST(test_spec_defaults),
+        SPEC_TEST(test_spec_default_names),
+        SPEC_TEST(test_spec_every_field),
+        SPEC_TEST(test_spec_to_options),
+        SPEC_TEST(test_spec_task),
+        SPEC_TEST(test_spec_contradictions),
+        SPEC_TEST(test_spec_bad_values),
+        SPEC_TEST(test_spec_ranges),
+        SPEC_TEST(test_spec_encode_and_decode),
+        SPEC_TEST(test_spec_damaged),
+        SPEC_TEST(test_spec_same_job_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

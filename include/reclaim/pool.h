@@ -20,7 +20,7 @@
  *   - Ownership: *borrows* (reads it during the call only), *copies*, *takes* (owns it from then on, also on failure).
  *   - Structs that the caller fills are zero-initialised: zero means the default, POOL_NONE "none" or "at once".
  *   - Any thread may call any function. In a callback a call that would block gives -EDEADLK.
- *   - Calls that allocate may give -ENOMEM.
+ *   - Any call may give -EINVAL (the message names the argument) or -ENOMEM.
  *   - Sizes are bytes. Times are milliseconds (names in _ms) or seconds (names in _seconds). Timeout -1: for ever.
  *   - In a process that the host forked without exec, a call on the parent's pool gives -EPERM and has no effect.
  */
@@ -41,7 +41,6 @@ extern "C" {
 #define POOL_API
 #endif
 
-/* Where zero stands for the default: "none", or "at once". */
 #define POOL_NONE (-1)
 
 typedef struct pool pool_t;                         /* a queue, a fork server and its workers */
@@ -166,10 +165,8 @@ typedef struct pool_options {
     int32_t warm;                 /* idle workers that are forked ahead; default: as many as workers; POOL_NONE: none */
     int64_t queue_limit;          /* jobs that may wait; default: no limit; POOL_NONE: none, a worker must be free */
     pool_queue_full_t queue_full; /* at queue_limit submit blocks, or gives -EAGAIN */
-    /* Bytes that running jobs may be expected to use together, at least 1 MiB. Default: 80 % of what the machine or an
-     * enclosing cgroup has. POOL_NONE: jobs start without regard to it. A job is unknown if it has no memory_expected
-     * and no job of its name has ended. With the default budget an unknown job counts for budget / workers. With a
-     * budget that you give it counts for its memory_limit; unknown jobs without a limit start a few at a time. */
+    /* Bytes that running jobs may be expected to use together, at least 1 MiB; docs/memory.md says what counts for a
+     * job. Default: 80 % of what the machine or an enclosing cgroup has. POOL_NONE: jobs start without regard to it. */
     int64_t memory_budget;
     /* Bytes of available memory to keep free on the machine: no job starts that would leave less, and below the floor
      * the youngest running rerunnable job is stopped and queued again. Default: 5 % of what the machine or an enclosing
@@ -202,9 +199,8 @@ typedef struct pool_options {
  * only functions and files that are mapped now can run as jobs. The pool keeps the credentials, root directory and
  * resource limits of this moment. It opens those of the descriptors 0 to 2 that are closed on /dev/null, for good, so
  * that no descriptor of the pool gets the number of a standard stream. options (*borrows*) may be NULL. On failure
- * *pool is NULL and error (may be NULL) says why. Errors: -EINVAL (options), -EMFILE, -EAGAIN (fork), -ECANCELED
- * (on_start failed), -ENOTSUP (CGROUP was asked for, and no delegated one is found), the kernel's for a named cgroup.
- */
+ * *pool is NULL and error (may be NULL) says why. Errors: -EBADF (held), -EMFILE, -EAGAIN (fork), -ECANCELED (on_start
+ * failed), -ENOTSUP (CGROUP was asked for, and no delegated one is found), the kernel's for a named cgroup. */
 POOL_API int pool_open(pool_t **pool, const pool_options_t *options, pool_error_t *error);
 
 /* ---- submitting ------------------------------------------------------------------------------------------------ */
@@ -259,7 +255,7 @@ typedef struct pool_job_options {
     int64_t cpu_ms;          /* CPU time of one process (RLIMIT_CPU, rounded up to seconds); default: none */
     int64_t memory_limit;    /* bytes that all its processes together may add, at least 1 MiB; default: none */
     int64_t memory_expected; /* bytes, for admission; default: learned from finished jobs of its name, else
-                                see memory_budget; POOL_NONE: not worth counting */
+                                docs/memory.md; POOL_NONE: not worth counting */
     /* Processes at once, without the worker. In a cgroup threads count, too, and fork fails; else PROCESS_LIMIT. */
     int32_t pids;
     /* Share of the CPU under contention, 1 to 10,000, others have 100 (cgroup's cpu.weight; -ENOTSUP without it). */
@@ -299,10 +295,9 @@ typedef struct pool_job_options {
 
 /* Submits fn(arg) to run once in a fresh worker process. arg and options (may be NULL) are *copied*. *job is a
  * reference of the caller's, for pool_job_release; job may be NULL. On failure *job is NULL, and no callback runs, not
- * even on_release. Blocks only at queue_limit. Errors: -EINVAL, -EFAULT (fn is not in code mapped at pool_open),
- * -EAGAIN (queue full), -ESHUTDOWN (pool closed), -E2BIG (memory_expected is above memory_budget: it could never
- * start), -EPERM (the host's credentials changed), -ENOTSUP (cpu_weight), -EMFILE, -EIO (the pool failed: its keeper is
- * gone). */
+ * even on_release. Blocks only at queue_limit. Errors: -EFAULT (fn is not in code mapped at pool_open), -EAGAIN (queue
+ * full), -ESHUTDOWN (pool closed), -E2BIG (memory_expected is above memory_budget: it could never start), -EPERM (the
+ * host's credentials changed), -ENOTSUP (cpu_weight), -EMFILE, -EIO (the pool failed: its keeper is gone). */
 POOL_API int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
                          pool_job_t **job);
 
@@ -358,7 +353,7 @@ POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t
 /* For a host with a queue of its own that has to know whether a job may start before it submits the job. A reservation
  * is such a job's place in the order of turns; once pool_reserve has chosen it, it holds memory and a worker. Of
  * options (*copies*) it uses name (required, for what the name has needed before), memory_expected and memory_limit;
- * give the job's own. On failure *reservation is NULL. Errors: -EINVAL, -E2BIG (as pool_submit). */
+ * give the job's own. On failure *reservation is NULL. -E2BIG: as pool_submit. */
 POOL_API int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_reservation_t **reservation);
 
 /* Finds the first of the reservations (*borrows*; NULL entries are skipped), in the order of their turns, that may
@@ -445,7 +440,7 @@ typedef struct pool_stats {
     uint64_t reserved[8];
 } pool_stats_t;
 
-/* Both fill in the present figures. pool_memory reads /proc. Errors: -EINVAL, /proc's. */
+/* Both fill in the present figures. pool_memory reads /proc, and gives its errors. */
 POOL_API int pool_memory(const pool_t *pool, pool_memory_t *memory);
 POOL_API int pool_stats(const pool_t *pool, pool_stats_t *stats);
 
@@ -457,11 +452,11 @@ typedef enum pool_close {
 
 /* Refuses new jobs, ends the others as `how` says, gives back what reservations hold, and returns when every process of
  * the pool is gone. Other threads may call it again meanwhile, with a harder `how`. Blocked submits give -ESHUTDOWN,
- * and so does pool_next when no job is left; settled jobs can still be fetched. Errors: -EINVAL. */
+ * and so does pool_next when no job is left; settled jobs can still be fetched. */
 POOL_API int pool_close(pool_t *pool, pool_close_t how);
 
 /* Refuses new jobs and returns at once, also in a callback: submitted jobs run as under POOL_CLOSE_WAIT, and the pool's
- * processes leave with the last one. pool_close is still required, and then finds them gone. Errors: -EINVAL. */
+ * processes leave with the last one. pool_close is still required, and then finds them gone. */
 POOL_API int pool_seal(pool_t *pool);
 
 /* Closes the pool with POOL_CLOSE_KILL if it is open, and frees it (*takes*; NULL is fine). Unreleased jobs and their

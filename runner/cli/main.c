@@ -112,8 +112,8 @@ static int run_alias(const struct alias *alias, int argc, char **argv)
 
 static int refuse_reset(void)
 {
-    say(NULL, "there is no reset, for it would end everybody's jobs at once: cancel them (reclaim cancel), and then "
-              "forget them (reclaim remove --ended)");
+    say(NULL, "reset does not exist, because it would end the jobs of every client: cancel them (reclaim cancel), then "
+              "delete them (reclaim remove --ended)");
     return OUTCOME_OWN_FAILURE;
 }
 

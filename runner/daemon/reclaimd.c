@@ -43,12 +43,6 @@ static void on_close(void *user, struct session *session)
     client_free(daemon, client);
 }
 
-static void on_log(void *user, const char *words)
-{
-    const struct daemon *daemon = user;
-    log_words(daemon->log, LOG_LEVEL_INFO, words);
-}
-
 static void on_pool_log(void *user, const char *line)
 {
     const struct daemon *daemon = user;
@@ -267,7 +261,7 @@ static int open_door(struct daemon *daemon, int listen_fd, char message[512])
                                             .reserved_max = SESSION_RESERVED,
                                             .on_request = on_request,
                                             .on_close = on_close,
-                                            .log = on_log,
+                                            .log = daemon->log,
                                             .user = daemon};
     int error = listen_fd >= 0 ? door_take(&daemon->door, listen_fd, message)
                                : door_open(&daemon->door, options->socket, message);

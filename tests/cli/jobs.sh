@@ -167,7 +167,7 @@ check "an unknown task" 125 "$reclaim" submit --task ehco && says err ehco
 check "no JSON" 125 "$reclaim" submit --task echo --arg '{' && says err "not JSON"
 check "no base64" 125 "$reclaim" submit --task echo --arg "{\"\$bin\":\"?\"}" && says err "base64"
 check "an argument without a task" 125 "$reclaim" submit --arg 1 true && says err "--task"
-check "a command and a task" 125 "$reclaim" submit --task echo true && says err "one of them"
+check "a command and a task" 125 "$reclaim" submit --task echo true && says err "a command or --task, not both"
 
 # ---- queues
 

@@ -59,8 +59,10 @@ SETTINGS = {
     "kill_after": 1.5,
     "cpu_time": 50.0,
     "memory": 64 << 20,
+    "memory_backstop": True,
     "expected": 32 << 20,
     "pids": 10,
+    "cpu_weight": 50,
     "nofile": 100,
     "nice": 3,
     "output_limit": 1000,
@@ -239,6 +241,7 @@ def case_settings(daemon):
     same(sorted({*SETTINGS, "env", "stdin"} & {*done}), [], "in a wait")
     plain = client.status(client.submit(["true"], timeout=7))
     same({name: plain[name] for name in SETTINGS if name in plain}, {"timeout": 7.0}, "of another")
+    ends(client, ["true"], "done", "exited", 0, memory=64 << 20, memory_backstop=True)
 
 
 def case_tasks(daemon):
@@ -325,6 +328,7 @@ BAD_REQUESTS = [
     ("wrong-type", "submit", {"command": ["true"], "after": 1}),
     ("wrong-type", "submit", {"command": ["true"], "stdin": 5}),
     ("wrong-type", "submit", {"command": ["true"], "memory": 1e9}),
+    ("wrong-type", "submit", {"command": ["true"], "memory": 64 << 20, "memory_backstop": 1}),
     ("wrong-type", "submit_many", {"jobs": {"command": ["true"]}}),
     ("wrong-type", "submit_many", {"jobs": [["true"]]}),
     ("wrong-type", "status", {"id": 1.0}),
@@ -333,6 +337,9 @@ BAD_REQUESTS = [
     ("wrong-type", "wait", {"ids": 1}),
     ("wrong-type", "list", {"state": "done"}),
     ("wrong-type", "drain", {"off": "no"}),
+    ("invalid-value", "submit", {"command": ["true"], "cpu_weight": 0}),
+    ("invalid-value", "submit", {"command": ["true"], "cpu_weight": 10001}),
+    ("invalid-value", "submit", {"command": ["true"], "memory_backstop": True}),
     ("invalid-value", "submit", {"command": []}),
     ("invalid-value", "submit", {"command": ["true"], "task": "echo"}),
     ("invalid-value", "submit", {"command": ["true"], "argument": 1}),

@@ -19,22 +19,28 @@ struct out {
     struct rpc_text text, bytes;
     const msgpack_object *texts, *array, *job, *jobs, *any;
     struct field_maybe_int maybe;
+    int32_t count;
+    int word;
 };
+
+static const char *const words[] = {"fail", "run"};
 
 /* One of every type. */
 static const struct field table[] = {
-    {"boolean", FIELD_BOOL, false, offsetof(struct out, boolean), 0, 0},
-    {"whole", FIELD_INT, false, offsetof(struct out, whole), -5, 100},
-    {"seconds", FIELD_SECONDS, false, offsetof(struct out, seconds), 0, 0},
-    {"number", FIELD_NUMBER, false, offsetof(struct out, number), 0, 0},
-    {"text", FIELD_TEXT, false, offsetof(struct out, text), 1, 64},
-    {"bytes", FIELD_BYTES, false, offsetof(struct out, bytes), 0, 0},
-    {"texts", FIELD_TEXTS, false, offsetof(struct out, texts), 1, 0},
-    {"array", FIELD_ARRAY, false, offsetof(struct out, array), 0, 3},
-    {"job", FIELD_JOB, false, offsetof(struct out, job), 0, 0},
-    {"jobs", FIELD_JOBS, false, offsetof(struct out, jobs), 1, 10},
-    {"maybe", FIELD_INT_OR_NIL, false, offsetof(struct out, maybe), 0, 0},
-    {"any", FIELD_ANY, false, offsetof(struct out, any), 0, 0},
+    {"boolean", FIELD_BOOL, .offset = offsetof(struct out, boolean)},
+    {"whole", FIELD_INT, .offset = offsetof(struct out, whole), .least = -5, .most = 100},
+    {"seconds", FIELD_SECONDS, .offset = offsetof(struct out, seconds)},
+    {"number", FIELD_NUMBER, .offset = offsetof(struct out, number)},
+    {"text", FIELD_TEXT, .offset = offsetof(struct out, text), .least = 1, .most = 64},
+    {"bytes", FIELD_BYTES, .offset = offsetof(struct out, bytes)},
+    {"texts", FIELD_TEXTS, .offset = offsetof(struct out, texts), .least = 1},
+    {"array", FIELD_ARRAY, .offset = offsetof(struct out, array), .most = 3},
+    {"job", FIELD_JOB, .offset = offsetof(struct out, job)},
+    {"jobs", FIELD_JOBS, .offset = offsetof(struct out, jobs), .least = 1, .most = 10},
+    {"maybe", FIELD_INT_OR_NIL, .offset = offsetof(struct out, maybe)},
+    {"any", FIELD_ANY, .offset = offsetof(struct out, any)},
+    {"count", FIELD_COUNT, .offset = offsetof(struct out, count), .least = -40, .most = INT32_MAX},
+    {"word", FIELD_WORD, .offset = offsetof(struct out, word), .words = words},
 };
 
 /* One printable line, whatever was sent. */
@@ -70,6 +76,7 @@ static void check_fields(const msgpack_object *map, const uint8_t *data, size_t 
     FUZZ_REQUIRE((out.text.size >= 1 && out.text.size <= 64) == ((given >> 4 & 1) != 0));
     FUZZ_REQUIRE(out.seconds >= 0 && out.seconds <= 1e9);
     FUZZ_REQUIRE(out.whole >= -5 && out.whole <= 100);
+    FUZZ_REQUIRE(out.count >= -40 && (out.word == 0 || out.word == 1));
     FUZZ_REQUIRE((out.any != NULL) == ((given >> 11 & 1) != 0));
 }
 

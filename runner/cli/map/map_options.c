@@ -47,8 +47,8 @@ static int set_jobs(void *context, const char *text)
     if (rc == -ERANGE)
         return values_fail("jobs", text, "must come to at least 1 and at most 10000");
     return rc < 0 ? values_fail("jobs", text,
-                                "give a number, +N or -N for more or fewer than the processors, N% of those, or 0 for "
-                                "as many as can be")
+                                "give a number, +N or -N: more or fewer than the processors; N%: of the processors; 0: "
+                                "as many as possible")
                   : 0;
 }
 

@@ -1,4 +1,4 @@
-/* map_options.h - what `reclaim map` is asked to do. */
+/* map_options.h - the command line of `reclaim map`. */
 #ifndef MAP_OPTIONS_H
 #define MAP_OPTIONS_H
 

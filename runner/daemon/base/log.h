@@ -50,9 +50,6 @@ void log_close(struct log *log); /* NULL is fine */
     log_write(log, level, (const struct log_field[]){log_text("event", event), ##__VA_ARGS__, {0}})
 void log_write(struct log *log, enum log_level level, const struct log_field *fields);
 
-/* Words that are encoded already ("uid=1000 event=denied"); what is not printable in them is, all the same. */
-void log_words(struct log *log, enum log_level level, const char *words);
-
 /* A value as it stands in a line, with a NUL; returns its length. Pure. */
 size_t log_encode(const char *data, size_t length, char out[LOG_ENCODED_MAX]);
 

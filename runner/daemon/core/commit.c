@@ -184,8 +184,7 @@ static void undo(struct daemon *daemon)
 bool commit_turn(struct daemon *daemon)
 {
     live_follow_clock(daemon);
-    watch_timeouts(daemon);
-    watch_held_back(daemon);
+    watch_turn(daemon);
     probe(daemon);
     if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0)
         add_own(daemon);

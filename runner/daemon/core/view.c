@@ -93,20 +93,28 @@ static void add_command(pool_fields_t *fields, const msgpack_object *command, bo
         pool_fields_bool(fields, "command_cut", true);
 }
 
-/* The settings that it was given; not what may be large: its environment, input and argument. */
+/* Whether a status shows a field of the specification as it was given. The record shows some others; its environment,
+ * input and argument may be large. NULL: no; else the name. */
+static const char *shown_name(const msgpack_object_str *field)
+{
+    static const char *const names[] = {"cwd",           "retries",  "retry_delay", "retry_oom",
+                                        "after_failure", "on_crash", "keep"};
+    const size_t own = sizeof names / sizeof names[0];
+    for (size_t i = 0; i < own + SETTING_ROW_COUNT_; i++) {
+        const char *name = i < own ? names[i] : settings[i - own].name;
+        if (field->size == strlen(name) && memcmp(field->ptr, name, field->size) == 0)
+            return name;
+    }
+    return NULL;
+}
+
 static void add_settings(pool_fields_t *fields, const msgpack_object_map *given)
 {
-    static const char *const names[] = {"cwd",           "timeout",    "kill_after", "cpu_time",    "memory",
-                                        "expected",      "pids",       "nofile",     "nice",        "output_limit",
-                                        "huge_pages",    "rerunnable", "retries",    "retry_delay", "retry_oom",
-                                        "after_failure", "on_crash",   "keep"};
-    for (uint32_t i = 0; i < given->size; i++)
-        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
-            const msgpack_object_str *name = &given->ptr[i].key.via.str; /* spec_decode has seen to that */
-            if (name->size != strlen(names[k]) || memcmp(name->ptr, names[k], name->size) != 0)
-                continue;
-            msgpack_pack_object(pool_fields_packer(fields, names[k]), given->ptr[i].val);
-        }
+    for (uint32_t i = 0; i < given->size; i++) {
+        const char *name = shown_name(&given->ptr[i].key.via.str); /* a str: spec_decode has checked that */
+        if (name != NULL)
+            msgpack_pack_object(pool_fields_packer(fields, name), given->ptr[i].val);
+    }
 }
 
 static void add_work(pool_fields_t *fields, const struct record *record, bool whole)

@@ -6,7 +6,7 @@
 
 uint64_t retry_memory(const struct spec *spec, uint32_t oom_retries, uint64_t budget)
 {
-    const uint64_t first = (uint64_t)spec->memory;
+    const uint64_t first = (uint64_t)spec->settings.memory;
     const uint64_t most = budget > 0 && budget < MEMORY_MOST ? budget : MEMORY_MOST;
     if (oom_retries == 0 || first >= most || spec->retry_oom <= 0)
         return first; /* what was asked for is never lowered */
@@ -29,7 +29,7 @@ struct retry retry_decide(const struct spec *spec, const struct record *record, 
         return never;
     if (cause == RECORD_INTERRUPTED || cause == RECORD_DEPENDENCY_FAILED)
         return never; /* on_crash and after_failure have decided */
-    if (cause == POOL_CAUSE_MEMORY_LIMIT && spec->memory > 0 &&
+    if (cause == POOL_CAUSE_MEMORY_LIMIT && spec->settings.memory > 0 &&
         retry_memory(spec, record->oom_retries + 1, budget) > retry_memory(spec, record->oom_retries, budget))
         return (struct retry){.again = true, .more_memory = true};
     if ((int64_t)record->failures + 1 >= spec->retries)

@@ -7,6 +7,7 @@
 
 #include "fields.h"
 #include "record.h"
+#include "settings.h"
 
 enum spec_after_failure { SPEC_FAIL = 0, SPEC_RUN };
 enum spec_on_crash { SPEC_INTERRUPTED = 0, SPEC_REQUEUE };
@@ -23,18 +24,8 @@ enum spec_given {
     SPEC_NAME,
     SPEC_GROUP,
     SPEC_PRIORITY,
-    SPEC_TIMEOUT,
-    SPEC_KILL_AFTER,
-    SPEC_CPU_TIME,
-    SPEC_MEMORY,
-    SPEC_EXPECTED,
-    SPEC_PIDS,
-    SPEC_NOFILE,
-    SPEC_NICE,
-    SPEC_OUTPUT_LIMIT,
-    SPEC_HUGE_PAGES,
-    SPEC_RERUNNABLE,
-    SPEC_RETRIES,
+    SPEC_SETTINGS, /* a bit for each row of settings.h, in its order */
+    SPEC_RETRIES = SPEC_SETTINGS + SETTING_ROW_COUNT_,
     SPEC_RETRY_DELAY,
     SPEC_RETRY_OOM,
     SPEC_DELAY,
@@ -46,7 +37,7 @@ enum spec_given {
     SPEC_FIELD_COUNT_
 };
 
-/* Defaults are filled in for what was not given; texts, bytes and objects are *borrowed* from what it was read from. */
+/* Fields that were not given have their defaults, settings 0. Texts, bytes and objects are *borrowed* from the map. */
 struct spec {
     uint64_t given;
     const msgpack_object *command; /* array of str */
@@ -55,9 +46,7 @@ struct spec {
     const msgpack_object *env;
     struct rpc_text cwd, stdin_bytes, key, name, group;
     int64_t priority;
-    double timeout, kill_after, cpu_time; /* seconds; 0: none */
-    int64_t memory, expected, pids, nofile, nice, output_limit;
-    bool huge_pages, rerunnable;
+    pool_client_job_t settings; /* only the members that settings.h has, as in the protocol: no POOL_NONE */
     int64_t retries;
     double retry_delay, retry_oom, delay, start_at, keep; /* keep < 0: the daemon's */
     const msgpack_object *after;                          /* array of job references; NULL: none */
@@ -65,15 +54,23 @@ struct spec {
     enum spec_on_crash on_crash;
 };
 
-/* From a submit's fields. 0, or -1 and error: also what contradicts (command and task, argument without a task; stdin,
- * env, cwd or huge_pages with a task; retry_oom without memory; delay and start_at; a relative cwd, an env entry
- * without '=', an empty command). */
+static inline bool spec_has(const struct spec *spec, unsigned field)
+{
+    return (spec->given >> field & 1) != 0;
+}
+
+/* Reads a submit's fields. 0, or -1 and error; contradictions are errors, too (command and task, argument without a
+ * task; stdin, env, cwd or huge_pages with a task; retry_oom or memory_backstop without memory; delay and start_at; a
+ * relative cwd, an env entry without '=', an empty command). */
 int spec_read(const msgpack_object *map, struct spec *spec, struct rpc_error *error);
 
-/* The bytes to keep (key left out), appended to buffer. -ENOMEM. */
+/* Copies the settings into options; the other members stay as they are. */
+void spec_to_options(const struct spec *spec, pool_job_options_t *options);
+
+/* Appends the bytes to keep to buffer; key is left out. -ENOMEM. */
 int spec_encode(const struct spec *spec, msgpack_sbuffer *buffer);
 
-/* From kept bytes; unpacked is the caller's, for msgpack_unpacked_destroy, and the spec borrows from it and from data.
+/* Reads kept bytes. The spec borrows from data and from unpacked, which the caller destroys, also after an error.
  * -EBADMSG: damaged. */
 int spec_decode(const void *data, size_t size, struct spec *spec, msgpack_unpacked *unpacked);
 

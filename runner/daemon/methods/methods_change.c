@@ -90,7 +90,7 @@ static int cancel(struct daemon *daemon, uint64_t id, struct rpc_error *error)
     failed = store_job_update(daemon->store, &record);
     if (failed < 0)
         return turn_fail(daemon, failed, error);
-    turn_cancel(daemon, id);
+    turn_effect(daemon, EFFECT_CANCEL, id);
     return 0;
 }
 
@@ -127,7 +127,7 @@ static int revive(struct daemon *daemon, uint64_t id, struct rpc_error *error)
     failed = job == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
     if (failed < 0)
         return turn_fail(daemon, failed, error);
-    turn_remove_files(daemon, id);
+    turn_effect(daemon, EFFECT_REMOVE_FILES, id);
     return 0;
 }
 
@@ -182,7 +182,7 @@ int methods_retry(struct call *call, struct rpc_error *error)
 
 /* ---- set */
 
-struct settings {
+struct changes {
     const msgpack_object *ids;
     int64_t priority;
     struct rpc_text group;
@@ -192,15 +192,15 @@ static const struct field settings_fields[] = {
     {.name = "ids",
      .type = FIELD_JOBS,
      .required = true,
-     .offset = offsetof(struct settings, ids),
+     .offset = offsetof(struct changes, ids),
      .least = 1,
      .most = IDS_MAX},
     {.name = "priority",
      .type = FIELD_INT,
-     .offset = offsetof(struct settings, priority),
+     .offset = offsetof(struct changes, priority),
      .least = INT32_MIN,
      .most = INT32_MAX},
-    {.name = "group", .type = FIELD_TEXT, .offset = offsetof(struct settings, group), .least = 1, .most = 64},
+    {.name = "group", .type = FIELD_TEXT, .offset = offsetof(struct changes, group), .least = 1, .most = 64},
 };
 enum { SET_PRIORITY = 1 << 1, SET_GROUP = 1 << 2 };
 
@@ -214,7 +214,7 @@ static int check_settable(struct daemon *daemon, uint64_t id, struct rpc_error *
                           (unsigned long long)id);
 }
 
-static int set_one(struct daemon *daemon, uint64_t id, const struct settings *settings, uint64_t given,
+static int set_one(struct daemon *daemon, uint64_t id, const struct changes *changes, uint64_t given,
                    struct rpc_error *error)
 {
     struct job *job = live_find(daemon, id);
@@ -223,9 +223,9 @@ static int set_one(struct daemon *daemon, uint64_t id, const struct settings *se
     if (failed < 0)
         return turn_fail(daemon, failed, error);
     if (given & SET_PRIORITY)
-        record.priority = (int32_t)settings->priority;
+        record.priority = (int32_t)changes->priority;
     if (given & SET_GROUP)
-        record.group = (struct record_bytes){settings->group.data, settings->group.size};
+        record.group = (struct record_bytes){changes->group.data, changes->group.size};
     struct schedule_group *group = schedule_group(&daemon->schedule, record.group.data, record.group.size);
     failed = group == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
     if (failed < 0)
@@ -236,20 +236,20 @@ static int set_one(struct daemon *daemon, uint64_t id, const struct settings *se
 
 int methods_set(struct call *call, struct rpc_error *error)
 {
-    struct settings settings = {0};
+    struct changes changes = {0};
     uint64_t given, *ids;
     size_t count;
-    if (fields_read(call->params, "set", settings_fields, 3, &settings, &given, error) < 0)
+    if (fields_read(call->params, "set", settings_fields, 3, &changes, &given, error) < 0)
         return -1;
     if ((given & (SET_PRIORITY | SET_GROUP)) == 0)
         return rpc_fail(error, RPC_MISSING_FIELD, "set: neither priority nor group is given");
-    if (read_ids(call, settings.ids, &ids, &count, error) < 0)
+    if (read_ids(call, changes.ids, &ids, &count, error) < 0)
         return -1;
     int result = for_each(call, ids, count, check_settable, error);
-    if (result == 0 && (given & SET_GROUP) && call_group_of(call, settings.group, error) == NULL)
+    if (result == 0 && (given & SET_GROUP) && call_group_of(call, changes.group, error) == NULL)
         result = -1;
     for (size_t i = 0; i < count && result == 0; i++)
-        result = set_one(call->daemon, ids[i], &settings, given, error);
+        result = set_one(call->daemon, ids[i], &changes, given, error);
     free(ids);
     return result < 0 ? -1 : call_done(call);
 }

@@ -18,23 +18,16 @@
 #define PIECE_DEFAULT (INT64_C(1024) * 1024)
 #define LOOKED_AT_MAX 10000 /* rows for one page: one that finds little must not hold up others */
 
-static int unreadable(struct call *call, struct rpc_error *error)
-{
-    return rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(call->daemon->store));
-}
-
 int methods_status(struct call *call, struct rpc_error *error)
 {
     static const struct field table[] = {{.name = "id", .type = FIELD_JOB, .required = true}};
     const msgpack_object *reference = NULL;
     struct record record;
-    uint64_t given, id;
+    uint64_t given;
     if (fields_read(call->params, "status", table, 1, &reference, &given, error) < 0 ||
-        jobref_find(call->daemon, reference, &id, NULL, error) < 0)
+        jobref_find(call->daemon, reference, &record, error) < 0)
         return -1;
     msgpack_packer *packer = call_packer(call);
-    if (store_job_read(call->daemon->store, id, &record) < 0)
-        return unreadable(call, error);
     if (packer != NULL)
         view_job(call->daemon, packer, &record, true);
     return 0;
@@ -141,7 +134,7 @@ static int read_list(struct call *call, const struct list *list, struct page *pa
     filter.ids = ids;
     const int failed = store_job_list(daemon->store, &filter, add_to_page, page);
     free(ids);
-    return failed < 0 ? unreadable(call, error) : 0;
+    return failed < 0 ? rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(daemon->store)) : 0;
 }
 
 int methods_list(struct call *call, struct rpc_error *error)
@@ -242,11 +235,12 @@ int methods_output(struct call *call, struct rpc_error *error)
     struct piece piece = {.limit = PIECE_DEFAULT};
     struct watch watch = {.client = call->client, .request = call->request, .count = 1, .until = -1};
     struct output_wanted *wanted = &watch.output;
+    struct record record;
     uint64_t given;
     if (fields_read(call->params, "output", piece_fields, OUTPUT_FIELDS, &piece, &given, error) < 0 ||
-        read_stream(&piece, &wanted->kind, error) < 0 ||
-        jobref_find(call->daemon, piece.id, &wanted->id, NULL, error) < 0)
+        read_stream(&piece, &wanted->kind, error) < 0 || jobref_find(call->daemon, piece.id, &record, error) < 0)
         return -1;
+    wanted->id = record.id;
     wanted->offset = (uint64_t)piece.offset;
     wanted->limit = (uint64_t)piece.limit;
     wanted->attempt = (uint32_t)piece.attempt;
@@ -299,12 +293,10 @@ int methods_result(struct call *call, struct rpc_error *error)
     struct daemon *daemon = call->daemon;
     struct record record;
     char quoted[256];
-    uint64_t given, id;
+    uint64_t given;
     if (fields_read(call->params, "result", piece_fields, RESULT_FIELDS, &piece, &given, error) < 0 ||
-        jobref_find(daemon, piece.id, &id, NULL, error) < 0)
+        jobref_find(daemon, piece.id, &record, error) < 0)
         return -1;
-    if (store_job_read(daemon->store, id, &record) < 0)
-        return unreadable(call, error);
     if (!record_has_ended(record.state))
         return rpc_fail(error, RPC_NOT_ENDED, "job %s has not ended: wait for it first",
                         jobref_quote(piece.id, quoted));
@@ -316,7 +308,7 @@ int methods_result(struct call *call, struct rpc_error *error)
     const int failed = total == 0 ? 0 : read_value(daemon, &record, (uint64_t)piece.offset, data, &size);
     int result;
     if (failed == 0)
-        result = answer_value(call, id, (uint64_t)piece.offset, total, data, size);
+        result = answer_value(call, record.id, (uint64_t)piece.offset, total, data, size);
     else
         result = rpc_fail(error, RPC_STORAGE, "the value of job %s cannot be read: %s", jobref_quote(piece.id, quoted),
                           strerror(-failed));

@@ -58,9 +58,9 @@ static int check_spec(const struct daemon *daemon, const struct spec *spec, stru
     if (strings_size(spec->command) + strings_size(spec->env) > COMMAND_MAX - COMMAND_EXTRA)
         return rpc_fail(error, RPC_TOO_LARGE, "command and env are larger than %zu bytes: pass large input on stdin",
                         COMMAND_MAX - COMMAND_EXTRA);
-    if (budget > 0 && spec->expected > 0 && (uint64_t)spec->expected > budget)
+    if (budget > 0 && spec->settings.expected > 0 && (uint64_t)spec->settings.expected > budget)
         return rpc_fail(error, RPC_NEVER_FITS, "expected %lld bytes: the daemon's memory budget is %llu",
-                        (long long)spec->expected, (unsigned long long)budget);
+                        (long long)spec->settings.expected, (unsigned long long)budget);
     return 0;
 }
 
@@ -181,18 +181,17 @@ static int resolve_after(struct batch *batch, size_t index, struct rpc_error *er
         return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
     for (uint32_t i = 0; i < references->size; i++) {
         const size_t other = find_in_batch(batch, &references->ptr[i]);
-        enum record_state state;
-        uint64_t id;
+        struct record needed;
         if (other < batch->count) {
             if (add_edge(batch, index, other) < 0)
                 return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
             continue;
         }
-        if (jobref_find(batch->daemon, &references->ptr[i], &id, &state, error) < 0)
+        if (jobref_find(batch->daemon, &references->ptr[i], &needed, error) < 0)
             return -1;
-        entry->after[entry->after_count++] = id;
+        entry->after[entry->after_count++] = needed.id;
         entry->dependency_failed |=
-            record_has_ended(state) && state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
+            record_has_ended(needed.state) && needed.state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
     }
     return 0;
 }

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +13,6 @@
 #define ATTEMPT "RECLAIM_ATTEMPT="
 
 extern char **environ;
-
-static bool is_given(const struct spec *spec, enum spec_given field)
-{
-    return (spec->given >> field & 1) != 0;
-}
 
 /* ---- on the pool's thread ---------------------------------------------------------------------------------------- */
 
@@ -139,8 +133,8 @@ struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec, poo
     run->runs = runs;
     run->id = id;
     run->reservation = reservation;
-    run->is_limited = is_given(spec, SPEC_OUTPUT_LIMIT);
-    run->output_limit = spec->output_limit;
+    run->is_limited = spec_has(spec, SPEC_SETTINGS + SETTING_OUTPUT_LIMIT);
+    run->output_limit = spec->settings.output_limit;
     for (int i = 0; i < 2; i++)
         run->streams[i].output.from = run->streams[i].output.for_job = run->streams[i].output.file = -1;
     runs->references++;
@@ -149,34 +143,14 @@ struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec, poo
 
 /* ---- to the pool ------------------------------------------------------------------------------------------------- */
 
-/* Milliseconds for the library, where 0 is none. */
-static int64_t to_ms(double seconds)
-{
-    return (int64_t)ceil(seconds * 1000);
-}
-
-static int64_t expected(const struct spec *spec, uint64_t memory_limit)
-{
-    if (spec->memory > 0 && memory_limit > (uint64_t)spec->memory)
-        return (int64_t)memory_limit; /* it has shown that it needs more than it had */
-    return is_given(spec, SPEC_EXPECTED) && spec->expected == 0 ? POOL_NONE : spec->expected;
-}
-
 void run_fill_options(const struct spec *spec, uint64_t memory_limit, const char *name, pool_job_options_t *options)
 {
-    *options = (pool_job_options_t){
-        .name = name,
-        .timeout_ms = to_ms(spec->timeout),
-        .kill_after_ms = spec->kill_after > 0 ? to_ms(spec->kill_after) : POOL_NONE,
-        .cpu_ms = to_ms(spec->cpu_time),
-        .memory_limit = (int64_t)memory_limit,
-        .memory_expected = expected(spec, memory_limit),
-        .pids = (int32_t)spec->pids,
-        .nofile = (int32_t)spec->nofile,
-        .nice = (int32_t)spec->nice,
-        .huge_pages = spec->huge_pages,
-        .rerunnable = spec->rerunnable,
-    };
+    *options = (pool_job_options_t){.name = name};
+    spec_to_options(spec, options);
+    options->output_limit = 0; /* the pool captures nothing */
+    if (spec->settings.memory > 0 && memory_limit > (uint64_t)spec->settings.memory)
+        options->memory_expected = (int64_t)memory_limit; /* it has shown that it needs more than it had */
+    options->memory_limit = (int64_t)memory_limit;
 }
 
 /* The submit that comes now takes it. */
@@ -237,7 +211,7 @@ static int submit_command(struct run *run, uint32_t attempt, const struct spec *
             .argv = (const char *const *)argv,
             .envp = envp,
             .cwd = cwd,
-            .stdin_mode = is_given(spec, SPEC_STDIN) ? POOL_STDIN_BYTES : POOL_STDIN_NULL,
+            .stdin_mode = spec_has(spec, SPEC_STDIN) ? POOL_STDIN_BYTES : POOL_STDIN_NULL,
             .stdin_bytes = {spec->stdin_bytes.data, spec->stdin_bytes.size},
             .stdout_mode = POOL_STREAM_FD,
             .stderr_mode = POOL_STREAM_FD,
@@ -267,7 +241,7 @@ static int submit_task(struct run *run, uint32_t attempt, const struct spec *spe
     const struct modules_call made = {.job = run->id,
                                       .attempt = attempt,
                                       .task = spec->task,
-                                      .argument = is_given(spec, SPEC_ARGUMENT) ? spec->argument : NULL};
+                                      .argument = spec_has(spec, SPEC_ARGUMENT) ? spec->argument : NULL};
     int rc = modules_pack(&made, &argument);
     if (rc == 0) {
         hand_over_reservation(run, &options);

@@ -16,7 +16,7 @@ struct runs_options {
     int32_t workers;            /* 0: the pool's default */
     int64_t memory_budget;      /* 0: the pool's default */
     uint64_t output_max;        /* kept of each stream where the job sets no limit */
-    const char *const *modules; /* NULL-terminated paths; NULL: none */
+    const char *const *modules; /* absolute paths, NULL-terminated; NULL: none */
     int held; /* stays open until the pool's last process is gone, also after the daemon's death; -1: none */
     struct outputs *outputs; /* *borrows* */
     /* A run has ended: its whole tree is gone, its output is in its files. end and job are *borrowed*; where

@@ -135,6 +135,14 @@ static int read_int(const struct reading *reading)
     return whole_number(reading, &number) < 0 ? -1 : put(reading, &number, sizeof number);
 }
 
+static int read_count(const struct reading *reading)
+{
+    int64_t number;
+    if (whole_number(reading, &number) < 0)
+        return -1;
+    return put(reading, &(int32_t){(int32_t)number}, sizeof(int32_t));
+}
+
 static int read_int_or_nil(const struct reading *reading)
 {
     struct field_maybe_int maybe = {.nil = reading->value->type == MSGPACK_OBJECT_NIL};
@@ -184,6 +192,20 @@ static int read_text(const struct reading *reading)
         return refuse_size(reading, value->via.str.size, "bytes");
     return put(reading, &(struct rpc_text){.data = value->via.str.ptr, .size = value->via.str.size},
                sizeof(struct rpc_text));
+}
+
+static int read_word(const struct reading *reading)
+{
+    const msgpack_object *value = reading->value;
+    const char *const *words = reading->field->words;
+    char quoted[300];
+    if (value->type != MSGPACK_OBJECT_STR)
+        return refuse(reading, RPC_WRONG_TYPE, "a str");
+    for (int i = 0; i < 2; i++)
+        if (value->via.str.size == strlen(words[i]) && memcmp(value->via.str.ptr, words[i], strlen(words[i])) == 0)
+            return put(reading, &i, sizeof i);
+    return rpc_fail(reading->error, RPC_INVALID_VALUE, "%s: %s is %s: it is \"%s\" or \"%s\"", reading->what,
+                    reading->field->name, describe(value, quoted), words[0], words[1]);
 }
 
 static int read_bytes(const struct reading *reading)
@@ -238,12 +260,16 @@ static int read_field(const struct reading *reading)
         return read_bool(reading);
     case FIELD_INT:
         return read_int(reading);
+    case FIELD_COUNT:
+        return read_count(reading);
     case FIELD_SECONDS:
         return read_number(reading, 0, SECONDS_MOST);
     case FIELD_NUMBER:
         return read_any_number(reading);
     case FIELD_TEXT:
         return read_text(reading);
+    case FIELD_WORD:
+        return read_word(reading);
     case FIELD_BYTES:
         return read_bytes(reading);
     case FIELD_TEXTS:

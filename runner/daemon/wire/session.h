@@ -4,6 +4,7 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "log.h"
 #include "rpc.h"
 
 #include <stdbool.h>
@@ -28,7 +29,7 @@ struct session_options {
     /* A whole request; *borrowed*. It is answered exactly once, now or later: see session_answered, session_fail. */
     void (*on_request)(void *user, struct session *session, const struct rpc_request *request);
     void (*on_close)(void *user, struct session *session); /* the last word of it; *user_data has to be let go */
-    void (*log)(void *user, const char *line);             /* "uid=1000 pid=7 event=denied"-like words, encoded */
+    struct log *log;                                       /* *borrowed* */
     void *user;
 };
 
@@ -85,6 +86,5 @@ void session_set_flush(struct session_set *set);
 /* Takes no more requests, and closes each session when everything that is packed was sent; why: static. */
 void session_set_end(struct session_set *set, const char *why);
 void session_set_close(struct session_set *set, const char *why); /* at once */
-__attribute__((format(printf, 2, 3))) void session_set_log(const struct session_set *set, const char *format, ...);
 
 #endif

@@ -33,7 +33,7 @@ static int find_startable(pool_t *pool, int64_t now, pool_job_t **found)
     admission_scan(&pool->room.admission, now, &scan);
     const int answer = dispatch_scan(pool, &scan, found);
     if (answer == ADMISSION_START)
-        state_take_place(pool);
+        pool->running++;
     return answer < 0 ? answer : 0;
 }
 
@@ -86,9 +86,9 @@ void dispatch_step(pool_t *pool, int64_t now)
 {
     const bool has_idle = crew_first_idle(&pool->crew) != NULL;
     if (now >= pool->retry_at)
-        pool->retry_at = DRIVE_NEVER;
+        pool->retry_at = MOMENT_NEVER;
     room_begin_dispatch(&pool->room, now, has_idle);
-    while (pool->server.is_ready && pool->retry_at == DRIVE_NEVER && crew_first_idle(&pool->crew) != NULL) {
+    while (pool->server.is_ready && pool->retry_at == MOMENT_NEVER && crew_first_idle(&pool->crew) != NULL) {
         const int rc = hand_next(pool, now);
         if (rc == 0)
             return;

@@ -1,10 +1,11 @@
 #include "loop.h"
 
 #include "attempt.h"
-#include "closing.h"
 #include "descriptor.h"
 #include "dispatch.h"
+#include "peer.h"
 #include "process.h"
+#include "reservation.h"
 #include "settle.h"
 #include "spawn.h"
 #include "state.h"
@@ -14,7 +15,10 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
+
+#define KILL_BOUND_MS 3000 /* a fork server that does not end killed jobs by then is ended itself */
 
 /* ---- cancels and signals --------------------------------------------------------------------------------------- */
 
@@ -92,26 +96,106 @@ static void step_evict(pool_t *pool, int64_t now)
         }
         room_evict(&pool->room, ticket, job->kind->name, now);
         peer_kill(job->peer, KILL_EVICTED, 0);
-        state_count(pool, &pool->stats.evictions, 1);
+        state_count(pool, &pool->stats.evictions);
     }
+}
+
+/* ---- what a close ends ----------------------------------------------------------------------------------------- */
+
+static void mark_cancelled(pool_job_t *job)
+{
+    job->cancelled_by_close = true;
+    job->cancel_asked = true;
+    if (job->list != JOB_ASKED)
+        job_move(job, JOB_ASKED);
+}
+
+/* The caller holds the lock. */
+static void mark_waiting(pool_t *pool)
+{
+    pool_job_t *job;
+    TAILQ_FOREACH(job, &pool->asked, link) {
+        if (job->peer == NULL)
+            mark_cancelled(job);
+    }
+    while ((job = TAILQ_FIRST(&pool->backlog.waiting)) != NULL)
+        mark_cancelled(job);
+}
+
+static void mark_running(const pool_t *pool)
+{
+    struct peer *peer, *next;
+    HASH_ITER(hh, pool->crew.peers, peer, next) {
+        if (peer->job != NULL && !peer->settled_early)
+            mark_cancelled(peer->job);
+    }
+}
+
+/* Marks the jobs that a close, harder than the last one, cancels. */
+static void step_close(pool_t *pool, int64_t now)
+{
+    pthread_mutex_lock(&pool->lock);
+    reservation_sweep(pool);
+    if (pool->phase == STATE_CLOSING && pool->close_how > pool->close_seen) {
+        pool->close_seen = pool->close_how;
+        mark_waiting(pool);
+        if (pool->close_how == POOL_CLOSE_KILL) {
+            mark_running(pool);
+            supervise_bound(pool, now, KILL_BOUND_MS);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- when nothing is left -------------------------------------------------------------------------------------- */
+
+/* Keeper and fork server are gone: no job runs, and none can start. */
+static void lose_all(pool_t *pool)
+{
+    struct peer *peer, *next;
+    char message[sizeof pool->error.message];
+    if (crew_count(&pool->crew) > 0)
+        supervise_sweep(pool);
+    HASH_ITER(hh, pool->crew.peers, peer, next) {
+        attempt_end(peer, NULL);
+    }
+    pthread_mutex_lock(&pool->lock);
+    snprintf(message, sizeof message, "%s", pool->error.message);
+    pthread_mutex_unlock(&pool->lock);
+    settle_lose_waiting(pool, message[0] != '\0' ? message : "the pool was ended");
+}
+
+/* Settles the jobs that cannot run any more because keeper and fork server are gone. When all is settled and reaped, the
+ * keeper may go, and after it the loop. */
+static void step_end(pool_t *pool)
+{
+    if (supervise_is_over(pool))
+        lose_all(pool);
+    pthread_mutex_lock(&pool->lock);
+    const bool all_settled = pool->phase == STATE_CLOSING && pool->unsettled == 0 && pool->running == 0;
+    pthread_mutex_unlock(&pool->lock);
+    if (!all_settled)
+        return;
+    if (!pool->supervision.end_asked && !pool->supervision.keeper_gone)
+        supervise_end(pool);
+    if (!supervise_is_over(pool))
+        return;
+    readable_set_close(&pool->readables);
+    room_close(&pool->room);
+    drive_finish(&pool->drive);
 }
 
 /* ---- the step -------------------------------------------------------------------------------------------------- */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The last thing of each step: what other threads may read, and when to look again. */
 static void set_next(pool_t *pool, int64_t now)
 {
-    int64_t next = earlier(dispatch_next_at(pool, now), pool->supervision.bound_at);
-    next = earlier(next, room_next(&pool->room));
-    next = earlier(next, crew_next_at(&pool->crew));
+    int64_t next = moment_earlier(dispatch_next_at(pool, now), pool->supervision.bound_at);
+    next = moment_earlier(next, room_next(&pool->room));
+    next = moment_earlier(next, crew_next_at(&pool->crew));
     pthread_mutex_lock(&pool->lock);
     pool->stats.warm = pool->supervision.end_asked ? 0 : pool->crew.idle_count;
-    next = earlier(next, backlog_next_at(&pool->backlog));
+    next = moment_earlier(next, backlog_next_at(&pool->backlog));
     pthread_mutex_unlock(&pool->lock);
     drive_set_next(&pool->drive, next);
 }
@@ -120,7 +204,7 @@ void loop_step(void *user)
 {
     pool_t *pool = user;
     const int64_t now = process_now_ms();
-    closing_begin(pool, now);
+    step_close(pool, now);
     step_asked(pool);
     step_due(pool, now);
     dispatch_step(pool, now);
@@ -128,7 +212,7 @@ void loop_step(void *user)
     spawn_step(pool, now);
     attempt_step(pool, now);
     supervise_step(pool, now);
-    closing_end(pool);
+    step_end(pool);
     set_next(pool, now);
 }
 

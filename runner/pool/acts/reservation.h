@@ -15,20 +15,9 @@ struct pool_reservation {
 
     /* under the pool's lock */
     TAILQ_ENTRY(pool_reservation) link; /* in the pool's list, while it holds something */
-    struct job_record *record;          /* NULL: the job has it, or the pool is closed */
+    struct job_record *record;          /* NULL: the job has it */
     bool holds, is_freed;
 };
-
-/* Frees one that holds nothing, and is in no list. */
-void reservation_destroy(pool_reservation_t *reservation);
-
-/* Takes what the first of these needs that may start, behind the jobs in the queue; reservations[i] may be NULL. *which
- * is its index, or count: none may. The caller owns the loop. -ENOMEM. */
-int reservation_take(pool_t *pool, pool_reservation_t *const *reservations, size_t count, int64_t now, size_t *which);
-
-/* It is not wanted any more: its place is free at once, the rest with the next sweep. True: it held something, and the
- * sweep destroys it. */
-bool reservation_let_go(pool_reservation_t *reservation);
 
 /* Gives back what was freed, and, when the pool takes no more work, all. The caller owns the loop. */
 void reservation_sweep(pool_t *pool);

@@ -1,6 +1,5 @@
 #include "settle.h"
 
-#include "callback.h"
 #include "state.h"
 
 #include <stdio.h>
@@ -73,9 +72,9 @@ static void finish(pool_job_t *job, pool_outcome_t outcome)
     futures_settle(job);
     pthread_mutex_unlock(&pool->lock);
     if (on_settled != NULL) {
-        callback_begin();
+        drive_begin_callback();
         on_settled(job, pool_job_result(job), job->user);
-        callback_end();
+        drive_end_callback();
     }
 }
 
@@ -89,9 +88,9 @@ void settle_release(pool_job_t *job)
 {
     pool_t *pool = job->pool;
     const bool has_callbacks = kind_has_callbacks(job->kind);
-    callback_begin(); /* on_release may run here */
+    drive_begin_callback(); /* on_release may run here */
     pool_job_release(job);
-    callback_end();
+    drive_end_callback();
     if (has_callbacks)
         drive_unclaim(&pool->drive);
 }

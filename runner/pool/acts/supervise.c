@@ -84,7 +84,7 @@ void supervise_step(pool_t *pool, int64_t now)
         return;
     }
     force(pool);
-    supervision->bound_at = supervision->keeper_gone ? DRIVE_NEVER : now + KILL_AGAIN_MS;
+    supervision->bound_at = supervision->keeper_gone ? MOMENT_NEVER : now + KILL_AGAIN_MS;
 }
 
 static bool is_a_peers(uint64_t serial, void *pool)
@@ -286,7 +286,7 @@ static void on_server_lost(pool_t *pool, const struct message_server_lost *lost)
     drop_server(pool);
     describe_death((int)lost->status, death, sizeof death);
     if (!pool->supervision.end_asked)
-        state_count(pool, &pool->stats.fork_servers_lost, 1);
+        state_count(pool, &pool->stats.fork_servers_lost);
     if (!was_ready && state_is_opening(pool)) {
         snprintf(message, sizeof message, "the fork server died while it started (in on_start?): %s", death);
         fail(pool, -ECANCELED, message);

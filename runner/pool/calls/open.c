@@ -1,5 +1,10 @@
-/* open.c - pool_open: remembers whose process this is and what is mapped, forks the keeper, starts the pool thread, and
- * waits until the fork server has said hello. */
+/* open.c - a pool from its first moment to its last.
+ *
+ *     pool_open    forks the keeper, starts the pool thread, and waits until the fork server has said hello
+ *     pool_seal    refuses new work
+ *     pool_close   refuses new work, lets the pool thread end the rest, and waits until it has left: then no process of
+ *                  the pool is there any more
+ *     pool_free    closes, and drops the handle's reference; jobs that live on keep the struct */
 #include "crash.h"
 #include "descriptor.h"
 #include "failure.h"
@@ -203,4 +208,49 @@ int pool_open(pool_t **out, const pool_options_t *options, pool_error_t *error)
     }
     *out = pool;
     return 0;
+}
+
+/* ---- closing --------------------------------------------------------------------------------------------------- */
+
+int pool_seal(pool_t *pool)
+{
+    const int rc = state_check_owner(pool);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&pool->lock);
+    state_refuse_work(pool);
+    pthread_mutex_unlock(&pool->lock);
+    return 0;
+}
+
+int pool_close(pool_t *pool, pool_close_t how)
+{
+    const int rc = state_check_owner(pool);
+    if (rc < 0)
+        return rc;
+    if (how < POOL_CLOSE_WAIT || how > POOL_CLOSE_KILL)
+        return failure(-EINVAL, "how is %d: it is POOL_CLOSE_WAIT, _CANCEL_QUEUED or _KILL", (int)how);
+    if (drive_is_in_callback())
+        return failure(-EDEADLK, "a callback must not close its pool: the pool's thread would wait for itself");
+    pthread_mutex_lock(&pool->lock);
+    pool->callers++;
+    if (how > pool->close_how)
+        pool->close_how = how;
+    state_refuse_work(pool);
+    loop_await_end(pool);
+    state_end_call(pool);
+    pthread_mutex_unlock(&pool->lock);
+    return 0;
+}
+
+void pool_free(pool_t *pool)
+{
+    if (pool == NULL || state_is_foreign(pool) || pool_close(pool, POOL_CLOSE_KILL) < 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->callers > 0)
+        pthread_cond_wait(&pool->phase_changed, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+    futures_close(&pool->futures);
+    state_release(pool);
 }

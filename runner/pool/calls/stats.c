@@ -64,8 +64,7 @@ int pool_memory(const pool_t *pool, pool_memory_t *memory)
         .budget = room->admission.rules.budget,
         .floor = room->admission.rules.floor,
         .available = machine.available,
-        .pressure =
-            pressure_is_on(&room->pressure, process_now_ms()) || machine.available < room->admission.rules.floor,
+        .pressure = room_is_pressed(room, process_now_ms()) || machine.available < room->admission.rules.floor,
         .method = atomic_load(&pool->method),
     };
     rc = proc_resident(getpid(), &memory->host, &anonymous);

@@ -1,7 +1,6 @@
 /* submit.c - pool_submit and pool_map: from what a caller asks to a job in the queue. */
 #include "submit.h"
 
-#include "callback.h"
 #include "failure.h"
 #include "options.h"
 #include "process.h"
@@ -47,9 +46,9 @@ static int wait_for_space(pool_t *pool, size_t count)
         if (pool->options.queue_full == POOL_QUEUE_REFUSE)
             return failure(-EAGAIN, "the queue is full (queue_limit %lld): try again when jobs have settled",
                            (long long)pool->options.queue_limit);
-        if (callback_is_running())
+        if (drive_is_in_callback())
             return failure(-EDEADLK, "the queue is full, and a callback must not wait for room in it");
-        state_begin_call(pool);
+        pool->callers++;
         pthread_cond_wait(&pool->backlog.space, &pool->lock);
         state_end_call(pool);
     }
@@ -75,7 +74,7 @@ static void adopt(pool_t *pool, pool_job_t *job, bool keep)
         pool_job_retain(job);
     if (job_options(job)->collect) {
         pool_job_retain(job);
-        futures_expect(&pool->futures);
+        pool->futures.outstanding++;
     }
 }
 

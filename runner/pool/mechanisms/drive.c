@@ -1,6 +1,5 @@
 #include "drive.h"
 
-#include "callback.h"
 #include "descriptor.h"
 #include "process.h"
 
@@ -23,8 +22,8 @@ void drive_init(struct drive *drive, pthread_mutex_t *lock, drive_fn step, void 
     drive->user = user;
     pthread_mutex_init(&drive->ownership, NULL);
     atomic_init(&drive->claims, claims);
-    atomic_init(&drive->next_at, DRIVE_NEVER);
-    atomic_init(&drive->sleeps_until, DRIVE_NEVER);
+    atomic_init(&drive->next_at, MOMENT_NEVER);
+    atomic_init(&drive->sleeps_until, MOMENT_NEVER);
     atomic_init(&drive->is_stirred, false);
     atomic_init(&drive->is_driven, false);
     drive->outer = drive->kick = -1;
@@ -185,7 +184,7 @@ static void sleep_until(struct drive *drive, int64_t until)
     uint64_t value;
     const int64_t now = process_now_ms();
     const int64_t left = until > now ? until - now : 0;
-    const int timeout = until == DRIVE_NEVER ? -1 : left < INT32_MAX ? (int)left : INT32_MAX;
+    const int timeout = until == MOMENT_NEVER ? -1 : left < INT32_MAX ? (int)left : INT32_MAX;
     if (epoll_wait(drive->outer, &event, 1, timeout) != 1)
         return;
     if ((event.events & EPOLLPRI) != 0)
@@ -196,21 +195,16 @@ static void sleep_until(struct drive *drive, int64_t until)
     (void)got;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* While other threads run the loop the pool thread looks often, so that they need not wake it up for the time of each
  * job. */
 static int64_t choose_end(struct drive *drive, int *quiet)
 {
     *quiet = atomic_exchange(&drive->is_stirred, false) ? 0 : *quiet + (*quiet < TICKS_QUIET);
-    const int64_t tick = *quiet < TICKS_QUIET ? process_now_ms() + TICK_MS : DRIVE_NEVER;
-    int64_t until = earlier(tick, atomic_load(&drive->next_at));
+    const int64_t tick = *quiet < TICKS_QUIET ? process_now_ms() + TICK_MS : MOMENT_NEVER;
+    int64_t until = moment_earlier(tick, atomic_load(&drive->next_at));
     do { /* a thread that changes next_at after this looks at sleeps_until */
         atomic_store(&drive->sleeps_until, until);
-        until = earlier(tick, atomic_load(&drive->next_at));
+        until = moment_earlier(tick, atomic_load(&drive->next_at));
     } while (until < atomic_load(&drive->sleeps_until));
     return until;
 }
@@ -316,7 +310,7 @@ static void disown(struct drive *drive)
 
 void drive_tell(struct drive *drive)
 {
-    if (callback_is_running() || !try_to_own(drive)) {
+    if (drive_is_in_callback() || !try_to_own(drive)) {
         lock_and_wake(drive);
         return;
     }
@@ -345,7 +339,7 @@ static void on_limit(uv_timer_t *limit)
     drive->is_late = true;
 }
 
-bool drive_enter(struct drive *drive, int64_t timeout_ms, int *cancel_state)
+bool drive_enter(struct drive *drive, int64_t until, int *cancel_state)
 {
     if (!try_to_own(drive))
         return false;
@@ -353,9 +347,10 @@ bool drive_enter(struct drive *drive, int64_t timeout_ms, int *cancel_state)
     set_watched(drive, false);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
     drive->is_late = false;
-    if (timeout_ms >= 0) {
+    if (until != MOMENT_NEVER) {
+        const int64_t now = process_now_ms();
         uv_update_time(&drive->uv);
-        uv_timer_start(&drive->limit, on_limit, (uint64_t)timeout_ms + 1, 0); /* its clock is rounded down */
+        uv_timer_start(&drive->limit, on_limit, until > now ? (uint64_t)(until - now) : 0, 0);
     }
     return true;
 }
@@ -378,4 +373,23 @@ enum drive_answer drive_wait(struct drive *drive)
     if (atomic_load(&drive->claims) > 0 || alive == 0)
         return DRIVE_CLAIMED;
     return drive->is_late ? DRIVE_LATE : DRIVE_AGAIN;
+}
+
+/* ---- callbacks ------------------------------------------------------------------------------------------------- */
+
+static _Thread_local bool is_in_callback;
+
+void drive_begin_callback(void)
+{
+    is_in_callback = true;
+}
+
+void drive_end_callback(void)
+{
+    is_in_callback = false;
+}
+
+bool drive_is_in_callback(void)
+{
+    return is_in_callback;
 }

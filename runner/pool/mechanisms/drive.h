@@ -19,13 +19,13 @@
 #ifndef DRIVE_H
 #define DRIVE_H
 
+#include "moment.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
-
-#define DRIVE_NEVER INT64_MAX /* ms of process_now_ms: no moment */
 
 typedef void (*drive_fn)(void *user);
 
@@ -99,18 +99,24 @@ void drive_unclaim(struct drive *drive);
 void drive_take(struct drive *drive);
 void drive_give(struct drive *drive);
 
-/* Owns the loop to wait in it. False: it is not to be had, wait otherwise. Between the two the thread cannot be
- * cancelled (pthreads(7)). timeout_ms -1: for ever. */
-bool drive_enter(struct drive *drive, int64_t timeout_ms, int *cancel_state);
+/* Owns the loop to wait in it, until a moment. False: another thread owns it, wait otherwise. Between the two the thread
+ * cannot be cancelled (pthreads(7)). */
+bool drive_enter(struct drive *drive, int64_t until, int *cancel_state);
 void drive_leave(struct drive *drive, int cancel_state);
 
 enum drive_answer {
     DRIVE_AGAIN = 0, /* something may have happened */
-    DRIVE_LATE,      /* timeout_ms have passed */
+    DRIVE_LATE,      /* the moment has come */
     DRIVE_CLAIMED    /* the loop is the pool thread's now */
 };
 
 /* Waits for events and handles them, between drive_enter and drive_leave. */
 enum drive_answer drive_wait(struct drive *drive);
+
+/* Around each call of the caller's code; they do not nest. Nothing may block in between, because the pool thread would
+ * wait for itself: whether this thread is there. */
+void drive_begin_callback(void);
+void drive_end_callback(void);
+bool drive_is_in_callback(void);
 
 #endif

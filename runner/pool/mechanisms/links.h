@@ -8,7 +8,7 @@
 
 #include "descriptor.h"
 #include "drive.h"
-#include "log_hook.h"
+#include "failure.h"
 #include "message.h"
 
 #include <stdbool.h>

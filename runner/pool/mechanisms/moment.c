@@ -1,25 +1,14 @@
 #include "moment.h"
 
-struct timespec moment_in(int64_t timeout_ms)
-{
-    struct timespec at;
-    const int64_t wait_ms = timeout_ms > 0 ? timeout_ms : 0;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += wait_ms / 1000;
-    at.tv_nsec += wait_ms % 1000 * 1000000L;
-    if (at.tv_nsec >= 1000000000L) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000L;
-    }
-    return at;
-}
+#include "process.h"
 
-int64_t moment_left_ms(const struct timespec *until)
+#include <time.h>
+
+int64_t moment_in(int64_t timeout_ms)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const int64_t ns = (until->tv_sec - now.tv_sec) * 1000000000L + until->tv_nsec - now.tv_nsec;
-    return ns > 0 ? (ns + 999999) / 1000000 : 0;
+    if (timeout_ms < 0 || timeout_ms > MOMENT_NEVER / 2)
+        return MOMENT_NEVER;
+    return process_now_ms() + timeout_ms + 1; /* now is rounded down */
 }
 
 void moment_cond_init(pthread_cond_t *cond)
@@ -31,9 +20,10 @@ void moment_cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&attributes);
 }
 
-int moment_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t timeout_ms, const struct timespec *until)
+int moment_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until)
 {
-    return timeout_ms < 0 ? pthread_cond_wait(cond, lock) : pthread_cond_timedwait(cond, lock, until);
+    const struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+    return until == MOMENT_NEVER ? pthread_cond_wait(cond, lock) : pthread_cond_timedwait(cond, lock, &at);
 }
 
 double moment_realtime(void)

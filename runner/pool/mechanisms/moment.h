@@ -1,22 +1,25 @@
-/* moment.h - moments on CLOCK_MONOTONIC, and waiting until them; clock_gettime(2), pthread_cond_timedwait(3). */
+/* moment.h - moments in milliseconds of process_now_ms (CLOCK_MONOTONIC), and waiting until them. Sources:
+ * clock_gettime(2), pthread_cond_timedwait(3). */
 #ifndef MOMENT_H
 #define MOMENT_H
 
 #include <pthread.h>
 #include <stdint.h>
-#include <time.h>
 
-/* The moment timeout_ms from now; a negative timeout_ms counts as 0. */
-struct timespec moment_in(int64_t timeout_ms);
+#define MOMENT_NEVER INT64_MAX
 
-/* Milliseconds until a moment, rounded up; 0 when it has passed. */
-int64_t moment_left_ms(const struct timespec *until);
+/* The moment when timeout_ms have passed; a negative timeout_ms is never over. */
+int64_t moment_in(int64_t timeout_ms);
 
-/* A condition variable on CLOCK_MONOTONIC. */
+/* The earlier of two. */
+static inline int64_t moment_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A condition variable on CLOCK_MONOTONIC, and waiting for it until a moment: 0 or ETIMEDOUT. */
 void moment_cond_init(pthread_cond_t *cond);
-
-/* Waits on it: until the moment, or for ever with timeout_ms < 0. 0 or ETIMEDOUT. */
-int moment_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t timeout_ms, const struct timespec *until);
+int moment_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until);
 
 /* Now, in seconds since the epoch. */
 double moment_realtime(void);

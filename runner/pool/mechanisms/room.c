@@ -1,8 +1,17 @@
 #include "room.h"
 
+#include "descriptor.h"
 #include "process.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Documentation/accounting/psi.rst. Without privilege the window has to be a multiple of 2 s, and the kernel tells at
+ * most once a window: pressure is over when a whole window, and a little more, has passed without an event. */
+#define PRESSURE_TRIGGER  "some 150000 2000000" /* µs of stalls, in a window of so many µs */
+#define PRESSURE_QUIET_MS 2500
 
 #define LOOK_MS        50 /* the machine is looked at no more often */
 #define LISTEN_MS      1000
@@ -37,10 +46,11 @@ static void set_rules(struct room *room, const pool_options_t *options)
 
 void room_open(struct room *room, const pool_options_t *options, struct drive *drive, const struct log_hook *log)
 {
-    *room = (struct room){.look_at = DRIVE_NEVER,
-                          .watch_at = DRIVE_NEVER,
-                          .listen_at = DRIVE_NEVER,
-                          .pressure = PRESSURE_INITIAL,
+    *room = (struct room){.look_at = MOMENT_NEVER,
+                          .watch_at = MOMENT_NEVER,
+                          .listen_at = MOMENT_NEVER,
+                          .pressure_fd = -1,
+                          .stalled_at = -PRESSURE_QUIET_MS,
                           .drive = drive,
                           .log = log};
     set_rules(room, options);
@@ -50,9 +60,9 @@ void room_open(struct room *room, const pool_options_t *options, struct drive *d
 
 void room_close(struct room *room)
 {
-    room->listen_at = DRIVE_NEVER;
-    drive_unlisten(room->drive, room->pressure.fd);
-    pressure_close(&room->pressure);
+    room->listen_at = MOMENT_NEVER;
+    drive_unlisten(room->drive, room->pressure_fd);
+    descriptor_close(&room->pressure_fd);
 }
 
 void room_deinit(struct room *room)
@@ -66,7 +76,26 @@ void room_deinit(struct room *room)
 static void on_pressure(void *user)
 {
     struct room *room = user;
-    pressure_hear(&room->pressure, process_now_ms());
+    atomic_store(&room->stalled_at, process_now_ms());
+}
+
+bool room_is_pressed(const struct room *room, int64_t now)
+{
+    return now - atomic_load(&room->stalled_at) < PRESSURE_QUIET_MS;
+}
+
+/* Negative errno: this machine does not tell. */
+static int open_pressure(struct room *room)
+{
+    room->pressure_fd = open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (room->pressure_fd < 0)
+        return -errno;
+    int rc = write(room->pressure_fd, PRESSURE_TRIGGER, sizeof PRESSURE_TRIGGER) < 0 ? -errno : 0; /* with its NUL */
+    if (rc == 0)
+        rc = drive_listen(room->drive, room->pressure_fd, on_pressure, room);
+    if (rc < 0)
+        descriptor_close(&room->pressure_fd);
+    return rc;
 }
 
 /* Not at once: the kernel takes up to 2 s to tell of pressure anyway, and some 10 ms to let go of a trigger, for which
@@ -75,10 +104,8 @@ static void listen_when_due(struct room *room, int64_t now)
 {
     if (now < room->listen_at)
         return;
-    room->listen_at = DRIVE_NEVER;
-    int rc = pressure_open(&room->pressure);
-    if (rc == 0)
-        rc = drive_listen(room->drive, room->pressure.fd, on_pressure, room);
+    room->listen_at = MOMENT_NEVER;
+    const int rc = open_pressure(room);
     if (rc < 0)
         log_hook_say(room->log, "memory pressure (PSI) cannot be watched: %s", strerror(-rc));
 }
@@ -87,7 +114,7 @@ void room_look(struct room *room, int64_t now)
 {
     struct admission *admission = &room->admission;
     struct machine_memory memory;
-    admission->pressure = pressure_is_on(&room->pressure, now);
+    admission->pressure = room_is_pressed(room, now);
     if (admission->rules.floor > 0 && (room->seen_at == 0 || now - room->seen_at >= LOOK_MS)) {
         room->seen_at = now;
         admission->available = machine_read(&room->machine, &memory) ? memory.available : UINT64_MAX;
@@ -103,7 +130,7 @@ static void publish(struct room *room)
 
 void room_begin_dispatch(struct room *room, int64_t now, bool can_start)
 {
-    room->look_at = DRIVE_NEVER;
+    room->look_at = MOMENT_NEVER;
     if (can_start)
         room_look(room, now);
 }
@@ -142,10 +169,10 @@ bool room_is_watch_due(struct room *room, int64_t now)
 {
     listen_when_due(room, now);
     if (!admission_is_watching(&room->admission)) {
-        room->watch_at = DRIVE_NEVER;
+        room->watch_at = MOMENT_NEVER;
         return false;
     }
-    if (room->watch_at != DRIVE_NEVER && now < room->watch_at)
+    if (room->watch_at != MOMENT_NEVER && now < room->watch_at)
         return false;
     room->watch_at = now + ADMISSION_LOOK_MS;
     room_look(room, now);
@@ -178,7 +205,7 @@ bool room_ask(struct room *room)
 /* One line when starting is held up while jobs wait, one when it is over. */
 static void report(struct room *room, bool held)
 {
-    if (held && !room->is_reported && (room->look_at != DRIVE_NEVER || room->is_asked)) {
+    if (held && !room->is_reported && (room->look_at != MOMENT_NEVER || room->is_asked)) {
         room->is_reported = true;
         log_hook_say(room->log, "jobs wait: %s",
                      room->admission.pressure ? "tasks stall for lack of memory (PSI)"
@@ -194,6 +221,5 @@ int64_t room_next(struct room *room)
 {
     report(room, is_held(room));
     publish(room);
-    const int64_t look_at = room->look_at < room->watch_at ? room->look_at : room->watch_at;
-    return look_at < room->listen_at ? look_at : room->listen_at;
+    return moment_earlier(moment_earlier(room->look_at, room->watch_at), room->listen_at);
 }

@@ -6,9 +6,8 @@
 
 #include "admission.h"
 #include "drive.h"
-#include "log_hook.h"
+#include "failure.h"
 #include "machine.h"
-#include "pressure.h"
 
 #include <reclaim/pool.h>
 #include <stdatomic.h>
@@ -16,7 +15,8 @@
 struct room {
     struct admission admission; /* its rules do not change: any thread may read them */
     struct machine machine;     /* the same */
-    struct pressure pressure;
+    int pressure_fd;            /* has EPOLLPRI once for each event, however many poll it; -1: closed */
+    _Atomic int64_t stalled_at; /* ms, of the last event: tasks of the machine stalled for want of memory */
     struct drive *drive;        /* *borrowed* */
     const struct log_hook *log; /* *borrowed* */
     int64_t listen_at;          /* when the kernel is asked to tell of pressure */
@@ -36,6 +36,9 @@ void room_close(struct room *room);
 
 /* Frees it, when no thread uses it; also one that never opened. */
 void room_deinit(struct room *room);
+
+/* Whether tasks of this machine stall for want of memory. Any thread. */
+bool room_is_pressed(const struct room *room, int64_t now);
 
 /* Looks at the machine, if it was not looked at just now. */
 void room_look(struct room *room, int64_t now);

@@ -19,7 +19,7 @@ static struct queue *queue_of(struct backlog *backlog, const pool_job_t *job)
 /* A job that was looked at may come to wait for a retry. */
 static bool needs_time(const pool_job_t *job)
 {
-    return job->deadline_at != JOB_NO_DEADLINE || job->is_admitted;
+    return job->deadline_at != MOMENT_NEVER || job->is_admitted;
 }
 
 /* Places in the queue, all or none. */
@@ -47,7 +47,7 @@ int backlog_add(struct backlog *backlog, pool_job_t **jobs, size_t count)
         timetable_unreserve(&backlog->times, count);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         jobs[i]->has_time = timed;
-        if (jobs[i]->deadline_at != JOB_NO_DEADLINE)
+        if (jobs[i]->deadline_at != MOMENT_NEVER)
             timetable_add(&backlog->times, &jobs[i]->timed, jobs[i]->deadline_at);
         job_move(jobs[i], JOB_WAITING);
     }
@@ -93,7 +93,7 @@ void backlog_return(pool_job_t *job)
         return;
     }
     wait_again(job);
-    if (job->deadline_at != JOB_NO_DEADLINE)
+    if (job->deadline_at != MOMENT_NEVER)
         timetable_add(&backlog->times, &job->timed, job->deadline_at);
 }
 

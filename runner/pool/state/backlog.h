@@ -25,23 +25,6 @@ struct backlog {
     pthread_cond_t space;     /* a job has left, or a place was given up */
 };
 
-/* Zero-initialised memory becomes an empty backlog. */
-static inline void backlog_init(struct backlog *backlog)
-{
-    queue_init(&backlog->queue);
-    queue_init(&backlog->admitted);
-    TAILQ_INIT(&backlog->waiting);
-    moment_cond_init(&backlog->space);
-}
-
-static inline void backlog_deinit(struct backlog *backlog)
-{
-    queue_deinit(&backlog->queue);
-    queue_deinit(&backlog->admitted);
-    timetable_deinit(&backlog->times);
-    pthread_cond_destroy(&backlog->space);
-}
-
 /* Adds new jobs of one kind, all or none. -ENOMEM, with a message. */
 int backlog_add(struct backlog *backlog, pool_job_t **jobs, size_t count);
 

@@ -21,12 +21,6 @@ struct crew {
     size_t idle_count;
 };
 
-static inline void crew_init(struct crew *crew)
-{
-    TAILQ_INIT(&crew->idle);
-    TAILQ_INIT(&crew->recent);
-}
-
 /* Adds an idle worker. False: no memory. */
 bool crew_add(struct crew *crew, struct peer *peer);
 

@@ -1,48 +1,40 @@
 #include "futures.h"
 
 #include "descriptor.h"
+#include "failure.h"
 #include "job.h"
 #include "state.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-bool futures_watch(struct futures_watch *watch, struct futures_waiter *waiter, pool_job_t *job)
-{
-    watch->waiter = waiter;
-    pthread_mutex_lock(&job->pool->lock);
-    const bool pending = pool_job_state(job) != POOL_STATE_SETTLED;
-    if (pending)
-        LIST_INSERT_HEAD(&job->watches, watch, link);
-    else
-        watch->waiter = NULL;
-    pthread_mutex_unlock(&job->pool->lock);
-    return pending;
-}
+#define WATCHES_ON_STACK 16
 
-void futures_unwatch(struct futures_watch *watch, pool_job_t *job)
-{
-    if (watch->waiter == NULL)
-        return;
-    pthread_mutex_lock(&job->pool->lock);
-    LIST_REMOVE(watch, link);
-    watch->waiter = NULL;
-    pthread_mutex_unlock(&job->pool->lock);
-}
+/* ---- settled --------------------------------------------------------------------------------------------------- */
+
+/* A thread that waits for jobs of any number of pools. */
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t woken_up;
+    bool is_woken;
+};
+
+/* Its interest in one job. */
+struct futures_watch {
+    LIST_ENTRY(futures_watch) link;
+    struct waiter *waiter; /* NULL: not watching */
+};
 
 static void wake(pool_job_t *job)
 {
-    struct futures_watch *watch = NULL;
+    struct futures_watch *watch;
     LIST_FOREACH(watch, &job->watches, link) {
         pthread_mutex_lock(&watch->waiter->lock);
         watch->waiter->is_woken = true;
         pthread_cond_signal(&watch->waiter->woken_up);
         pthread_mutex_unlock(&watch->waiter->lock);
     }
-}
-
-void futures_expect(struct futures *futures)
-{
-    futures->outstanding++;
 }
 
 static void collect(struct futures *futures, pool_job_t *job)
@@ -64,7 +56,161 @@ void futures_settle(pool_job_t *job)
         collect(&job->pool->futures, job);
 }
 
-pool_job_t *futures_take(pool_t *pool)
+void futures_close(struct futures *futures)
+{
+    for (pool_job_t *job; (job = TAILQ_FIRST(&futures->collected)) != NULL;) {
+        job_move(job, JOB_UNLISTED);
+        pool_job_release(job);
+    }
+    descriptor_close(&futures->fd);
+}
+
+/* ---- waiting for some jobs -------------------------------------------------------------------------------------- */
+
+/* The lowest index of a settled job, or count. *any: whether there is a job at all. */
+static size_t first_settled(pool_job_t *const *jobs, size_t count, bool *any)
+{
+    *any = false;
+    for (size_t i = 0; i < count; i++) {
+        *any = *any || jobs[i] != NULL;
+        if (jobs[i] != NULL && pool_job_state(jobs[i]) == POOL_STATE_SETTLED)
+            return i;
+    }
+    return count;
+}
+
+/* The one pool of all of them; NULL: there are several. */
+static pool_t *only_pool(pool_job_t *const *jobs, size_t count)
+{
+    pool_t *pool = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i] != NULL && pool != NULL && jobs[i]->pool != pool)
+            return NULL;
+        if (jobs[i] != NULL)
+            pool = jobs[i]->pool;
+    }
+    return pool;
+}
+
+/* Waits by running the pool's loop. False: not to be had, or not to the end. */
+static bool wait_driving(pool_job_t *const *jobs, size_t count, int64_t until)
+{
+    pool_t *pool = count <= WATCHES_ON_STACK ? only_pool(jobs, count) : NULL;
+    enum drive_answer answer = DRIVE_AGAIN;
+    int cancel_state;
+    bool any;
+    if (pool == NULL || !drive_enter(&pool->drive, until, &cancel_state))
+        return false;
+    while (answer == DRIVE_AGAIN && first_settled(jobs, count, &any) == count)
+        answer = drive_wait(&pool->drive);
+    drive_leave(&pool->drive, cancel_state);
+    return answer != DRIVE_CLAIMED;
+}
+
+/* False: the job is settled already, and is not watched. */
+static bool watch_job(struct futures_watch *watch, struct waiter *waiter, pool_job_t *job)
+{
+    pthread_mutex_lock(&job->pool->lock);
+    const bool pending = pool_job_state(job) != POOL_STATE_SETTLED;
+    watch->waiter = pending ? waiter : NULL;
+    if (pending)
+        LIST_INSERT_HEAD(&job->watches, watch, link);
+    pthread_mutex_unlock(&job->pool->lock);
+    return pending;
+}
+
+static void unwatch(struct futures_watch *watch, pool_job_t *job)
+{
+    if (watch->waiter == NULL)
+        return;
+    pthread_mutex_lock(&job->pool->lock);
+    LIST_REMOVE(watch, link);
+    pthread_mutex_unlock(&job->pool->lock);
+}
+
+static void wait_watched(struct futures_watch *watches, pool_job_t *const *jobs, size_t count, int64_t until)
+{
+    struct waiter waiter = {.is_woken = false};
+    size_t watched = 0;
+    bool pending = true;
+    pthread_mutex_init(&waiter.lock, NULL);
+    moment_cond_init(&waiter.woken_up);
+    for (; watched < count && pending; watched++)
+        if (jobs[watched] != NULL)
+            pending = watch_job(&watches[watched], &waiter, jobs[watched]);
+    pthread_mutex_lock(&waiter.lock);
+    while (pending && !waiter.is_woken)
+        if (moment_cond_wait(&waiter.woken_up, &waiter.lock, until) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&waiter.lock);
+    for (size_t i = 0; i < watched; i++)
+        if (jobs[i] != NULL)
+            unwatch(&watches[i], jobs[i]);
+    pthread_cond_destroy(&waiter.woken_up);
+    pthread_mutex_destroy(&waiter.lock);
+}
+
+/* Waits until one of them is settled, or the time is over. */
+static int wait_for(pool_job_t *const *jobs, size_t count, int64_t until)
+{
+    struct futures_watch on_stack[WATCHES_ON_STACK], *watches = on_stack;
+    if (wait_driving(jobs, count, until))
+        return 0;
+    if (count > WATCHES_ON_STACK)
+        watches = calloc(count, sizeof *watches);
+    if (watches == NULL)
+        return failure(-ENOMEM, "no memory to wait for %zu jobs", count);
+    wait_watched(watches, jobs, count, until);
+    if (watches != on_stack)
+        free(watches);
+    return 0;
+}
+
+/* Whether this process opened the pools of all of them. -EPERM. */
+static int check_owners(pool_job_t *const *jobs, size_t count)
+{
+    const pid_t self = getpid();
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i] != NULL && jobs[i]->pool->owner != self)
+            return state_check_owner(jobs[i]->pool);
+    return 0;
+}
+
+int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, size_t *which)
+{
+    if (jobs == NULL)
+        return failure(-EINVAL, "jobs is NULL");
+    bool any;
+    size_t first = first_settled(jobs, count, &any);
+    if (!any)
+        return failure(-EINVAL, "there is no job to wait for");
+    int rc = check_owners(jobs, count);
+    if (rc < 0)
+        return rc;
+    if (first == count && timeout_ms != 0) {
+        if (drive_is_in_callback())
+            return failure(-EDEADLK, "a callback must not wait for a job: the pool's thread would wait for itself");
+        rc = wait_for(jobs, count, moment_in(timeout_ms));
+        if (rc < 0)
+            return rc;
+        first = first_settled(jobs, count, &any);
+    }
+    if (first == count)
+        return failure(-ETIMEDOUT, "no job was settled within %lld ms", (long long)timeout_ms);
+    if (which != NULL)
+        *which = first;
+    return 0;
+}
+
+int pool_job_wait(pool_job_t *job, int64_t timeout_ms)
+{
+    return pool_wait_any(&job, 1, timeout_ms, NULL);
+}
+
+/* ---- waiting for the next ---------------------------------------------------------------------------------------- */
+
+/* The oldest collected job, with its reference; NULL: there is none. The caller holds the lock. */
+static pool_job_t *take(pool_t *pool)
 {
     struct futures *futures = &pool->futures;
     pool_job_t *job = TAILQ_FIRST(&futures->collected);
@@ -83,16 +229,60 @@ pool_job_t *futures_take(pool_t *pool)
     return job;
 }
 
-void futures_close(struct futures *futures)
+/* Waits for a change, by running the loop where that is possible. The caller holds the lock. ETIMEDOUT, or 0. */
+static int await_collected(pool_t *pool, int64_t until)
 {
-    for (pool_job_t *job; (job = TAILQ_FIRST(&futures->collected)) != NULL;) {
-        job_move(job, JOB_UNLISTED);
-        pool_job_release(job);
-    }
-    descriptor_close(&futures->fd);
+    struct futures *futures = &pool->futures;
+    int cancel_state, rc = 0;
+    pthread_mutex_unlock(&pool->lock);
+    const bool drives = drive_enter(&pool->drive, until, &cancel_state);
+    pthread_mutex_lock(&pool->lock);
+    const bool waits = TAILQ_EMPTY(&futures->collected) && futures->outstanding > 0;
+    if (!drives)
+        return waits ? moment_cond_wait(&futures->changed, &pool->lock, until) : 0;
+    futures->is_driven = waits;
+    pthread_mutex_unlock(&pool->lock);
+    if (waits && drive_wait(&pool->drive) == DRIVE_LATE)
+        rc = ETIMEDOUT;
+    pthread_mutex_lock(&pool->lock);
+    futures->is_driven = false;
+    pthread_mutex_unlock(&pool->lock);
+    drive_leave(&pool->drive, cancel_state);
+    pthread_mutex_lock(&pool->lock);
+    return rc;
 }
 
-void futures_set_driven(struct futures *futures, bool is_driven)
+int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job)
 {
-    futures->is_driven = is_driven;
+    int rc = state_check_owner(pool);
+    if (rc < 0)
+        return rc;
+    if (job == NULL)
+        return failure(-EINVAL, "job is NULL: it is where the next one goes");
+    const int64_t until = moment_in(timeout_ms);
+    *job = NULL;
+    if (timeout_ms != 0 && drive_is_in_callback())
+        return failure(-EDEADLK, "a callback must not wait in pool_next");
+    pthread_mutex_lock(&pool->lock);
+    pool->callers++;
+    const bool was_open = pool->phase <= STATE_OPEN;
+    while ((*job = take(pool)) == NULL && rc == 0) {
+        if (pool->futures.outstanding == 0)
+            rc = was_open && pool->phase > STATE_OPEN
+                     ? failure(-ESHUTDOWN, "the pool was closed, and no collected job is left")
+                     : failure(-ENOENT, "no job that was submitted with .collect is outstanding");
+        else if (timeout_ms == 0 || await_collected(pool, until) == ETIMEDOUT)
+            rc = failure(-ETIMEDOUT, "no collected job was settled within %lld ms", (long long)timeout_ms);
+    }
+    if (*job != NULL)
+        rc = 0;
+    state_end_call(pool);
+    pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+int pool_fd(const pool_t *pool)
+{
+    const int rc = state_check_owner(pool);
+    return rc < 0 ? rc : pool->futures.fd;
 }

@@ -1,6 +1,5 @@
 #include "job.h"
 
-#include "callback.h"
 #include "descriptor.h"
 #include "failure.h"
 #include "payload.h"
@@ -59,7 +58,7 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
     atomic_init(&job->state, POOL_STATE_QUEUED);
     job->payload.memfd = -1;
     job->payload.data = size > 0 && size <= JOB_INSIDE_MAX ? job->inside : NULL;
-    job->deadline_at = JOB_NO_DEADLINE;
+    job->deadline_at = MOMENT_NEVER;
     LIST_INIT(&job->watches);
     if (given != NULL)
         job->user = given->user;
@@ -143,9 +142,9 @@ void job_event(pool_job_t *job, pool_event_t *event)
         return;
     event->time = moment_realtime();
     event->attempt = job_attempt(job);
-    callback_begin();
+    drive_begin_callback();
     job_options(job)->on_event(job, event, job->user);
-    callback_end();
+    drive_end_callback();
 }
 
 static struct pool_jobs *list_of(pool_t *pool, enum job_list list)

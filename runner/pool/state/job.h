@@ -18,8 +18,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#define JOB_INSIDE_MAX  256 /* bytes of an argument that are kept in the job itself */
-#define JOB_NO_DEADLINE INT64_MAX
+#define JOB_INSIDE_MAX 256 /* bytes of an argument that are kept in the job itself */
 
 /* Bytes that go down to every attempt: small ones in memory, large ones in a sealed memfd. */
 struct job_payload {
@@ -80,7 +79,7 @@ struct pool_job {
     struct queue_entry queued;
     TAILQ_ENTRY(pool_job) link;
     struct timetable_entry timed; /* waits for a retry delay, or has a deadline */
-    int64_t deadline_at;          /* ms; JOB_NO_DEADLINE */
+    int64_t deadline_at;          /* ms; MOMENT_NEVER */
     struct futures_watches watches;
     struct peer *peer; /* the worker that runs it; belongs to the thread that owns the loop */
     uint8_t list;      /* enum job_list */

@@ -6,26 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* ---- the struct ------------------------------------------------------------------------------------------------ */
-
-/* All that cannot fail. */
-static void init_parts(pool_t *pool, drive_fn step)
-{
-    kind_cache_init(&pool->kinds);
-    backlog_init(&pool->backlog);
-    futures_init(&pool->futures);
-    TAILQ_INIT(&pool->asked);
-    TAILQ_INIT(&pool->reservations);
-    /* The log hook is promised to run on the pool thread, so that one keeps the loop for itself. */
-    drive_init(&pool->drive, &pool->lock, step, pool, pool->log.log != NULL);
-    pool->readables.epoll = -1;
-    link_init(&pool->keeper, true, &pool->drive, &pool->log);
-    link_init(&pool->server, false, &pool->drive, &pool->log);
-    crew_init(&pool->crew);
-    pool->supervision.bound_at = pool->retry_at = DRIVE_NEVER;
-}
 
 pool_t *state_new(const pool_options_t *full, drive_fn step)
 {
@@ -40,11 +24,26 @@ pool_t *state_new(const pool_options_t *full, drive_fn step)
     pool->egid = getegid();
     pool->options = *full;
     pool->log = (struct log_hook){full->log, full->log_user};
-    pool->stats.keeper_pid = pool->stats.fork_server_pid = -1;
-    pool->devnull = -1;
+    pool->devnull = pool->readables.epoll = pool->stats.keeper_pid = pool->stats.fork_server_pid = -1;
+    pool->supervision.bound_at = pool->retry_at = MOMENT_NEVER;
     pthread_mutex_init(&pool->lock, NULL);
     moment_cond_init(&pool->phase_changed);
-    init_parts(pool, step);
+    moment_cond_init(&pool->backlog.space);
+    moment_cond_init(&pool->futures.changed);
+    pool->futures.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    kind_cache_init(&pool->kinds);
+    queue_init(&pool->backlog.queue);
+    queue_init(&pool->backlog.admitted);
+    TAILQ_INIT(&pool->backlog.waiting);
+    TAILQ_INIT(&pool->futures.collected);
+    TAILQ_INIT(&pool->asked);
+    TAILQ_INIT(&pool->reservations);
+    TAILQ_INIT(&pool->crew.idle);
+    TAILQ_INIT(&pool->crew.recent);
+    /* The log hook is promised to run on the pool thread, so that one keeps the loop for itself. */
+    drive_init(&pool->drive, &pool->lock, step, pool, pool->log.log != NULL);
+    link_init(&pool->keeper, true, &pool->drive, &pool->log);
+    link_init(&pool->server, false, &pool->drive, &pool->log);
     return pool;
 }
 
@@ -60,11 +59,14 @@ void state_release(pool_t *pool)
         return;
     room_deinit(&pool->room);
     drive_deinit(&pool->drive);
-    pthread_cond_destroy(&pool->futures.changed);
     descriptor_close(&pool->futures.fd);
-    backlog_deinit(&pool->backlog);
+    queue_deinit(&pool->backlog.queue);
+    queue_deinit(&pool->backlog.admitted);
+    timetable_deinit(&pool->backlog.times);
     kind_cache_deinit(&pool->kinds);
     symbol_table_free(pool->symbols);
+    pthread_cond_destroy(&pool->futures.changed);
+    pthread_cond_destroy(&pool->backlog.space);
     pthread_cond_destroy(&pool->phase_changed);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
@@ -152,13 +154,6 @@ void state_refuse_work(pool_t *pool)
     drive_wake(&pool->drive);
 }
 
-void state_set_close(pool_t *pool, pool_close_t how)
-{
-    if (how > pool->close_how)
-        pool->close_how = how;
-    state_refuse_work(pool);
-}
-
 bool state_is_opening(pool_t *pool)
 {
     pthread_mutex_lock(&pool->lock);
@@ -169,10 +164,10 @@ bool state_is_opening(pool_t *pool)
 
 /* ---- counting -------------------------------------------------------------------------------------------------- */
 
-void state_count(pool_t *pool, uint64_t *counter, uint64_t amount)
+void state_count(pool_t *pool, uint64_t *counter)
 {
     pthread_mutex_lock(&pool->lock);
-    *counter += amount;
+    (*counter)++;
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -183,20 +178,10 @@ void state_set_pid(pool_t *pool, int32_t *field, int32_t pid)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void state_take_place(pool_t *pool)
-{
-    pool->running++;
-}
-
 void state_leave_place(pool_t *pool)
 {
     pool->running--;
     pthread_cond_broadcast(&pool->backlog.space);
-}
-
-void state_begin_call(pool_t *pool)
-{
-    pool->callers++;
 }
 
 void state_end_call(pool_t *pool)

@@ -11,11 +11,11 @@
 #include "cgroup.h"
 #include "crew.h"
 #include "drive.h"
+#include "failure.h"
 #include "forkserver.h"
 #include "futures.h"
 #include "kind.h"
 #include "links.h"
-#include "log_hook.h"
 #include "readable.h"
 #include "room.h"
 #include "symbol.h"
@@ -90,7 +90,7 @@ struct pool {
     struct spawn spawn;
     struct room room;
     int64_t retry_at;        /* ms; what was refused for want of descriptors is tried again: dispatch.c */
-    pool_close_t close_seen; /* the hardest close that was acted on: closing.c */
+    pool_close_t close_seen; /* the hardest close that was acted on: loop.c */
 
     pthread_t thread; /* loop.c */
     bool thread_started, thread_joined;
@@ -123,21 +123,18 @@ void state_set_ended(pool_t *pool);
 
 /* It takes no more work. The caller holds the lock. */
 void state_refuse_work(pool_t *pool);
-void state_set_close(pool_t *pool, pool_close_t how);
 
 /* Whether it has not opened yet, and has not failed. Takes the lock. */
 bool state_is_opening(pool_t *pool);
 
-/* Adds to one of the pool's counters, or sets it. Takes the lock. */
-void state_count(pool_t *pool, uint64_t *counter, uint64_t amount);
+/* Adds one to a counter of pool->stats; sets a pid in it. Takes the lock. */
+void state_count(pool_t *pool, uint64_t *counter);
 void state_set_pid(pool_t *pool, int32_t *field, int32_t pid);
 
-/* A job, or a reservation, holds one of the places of `workers`; leaves it. The caller holds the lock. */
-void state_take_place(pool_t *pool);
+/* A job, or a reservation, is not among pool->running any more. The caller holds the lock. */
 void state_leave_place(pool_t *pool);
 
-/* A thread blocks inside a call: pool_free waits for it. The caller holds the lock. */
-void state_begin_call(pool_t *pool);
+/* A thread, of pool->callers, leaves the call that it was blocked in: pool_free waits for it. The caller holds the lock. */
 void state_end_call(pool_t *pool);
 
 #endif

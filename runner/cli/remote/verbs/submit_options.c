@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-/* ---- what it is -------------------------------------------------------------------------------------------------- */
+/* ---- the job ----------------------------------------------------------------------------------------------------- */
 
 static int set_arg(void *context, const char *text)
 {
@@ -37,10 +37,9 @@ static int set_arg(void *context, const char *text)
     msgpack_packer_init(&packer, &options->argument, msgpack_sbuffer_write);
     const int rc = value_pack(&packer, json);
     json_decref(json);
-    return rc < 0
-               ? values_fail("arg", text,
-                             rc == -EINVAL ? "what is in a $bin is no base64, or in a $uint no number" : strerror(-rc))
-               : 0;
+    return rc < 0 ? values_fail("arg", text,
+                                rc == -EINVAL ? "a $bin is not base64, or a $uint is not a number" : strerror(-rc))
+                  : 0;
 }
 
 static int add_env(struct submit_options *options, const char *entry)
@@ -76,7 +75,7 @@ static int set_cwd(void *context, const char *text)
     return 0;
 }
 
-/* ---- when it runs ------------------------------------------------------------------------------------------------ */
+/* ---- time and order ---------------------------------------------------------------------------------------------- */
 
 static int set_after(void *context, const char *text)
 {
@@ -85,7 +84,7 @@ static int set_after(void *context, const char *text)
                : 0;
 }
 
-/* One of two words. */
+/* Reads one of two words. */
 static int choose(const char *option, const char *text, const char *usual, const char *other, bool *is_other)
 {
     *is_other = strcmp(text, other) == 0;
@@ -157,7 +156,7 @@ static const struct table table = {
     .more = "SIZE: 512K, 2G. DUR: seconds, or 30s, 5m, 2h, 1d. reclaim-submit(1) has more.",
 };
 
-/* ---- all of it --------------------------------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------------------------------------------------ */
 
 static int complain(const char *sentence)
 {
@@ -171,18 +170,18 @@ static int check(const struct submit_options *options, int argc)
     if (job->task == NULL && argc == 0)
         return complain("there is no command: reclaim submit [OPTION...] COMMAND [ARGUMENT...]");
     if (job->task != NULL && argc > 0)
-        return complain("a command and --task: one of them");
+        return complain("give a command or --task, not both");
     if (job->task == NULL && options->argument.size > 0)
-        return complain("--arg is for a --task");
+        return complain("--arg needs --task");
     if (job->task != NULL &&
         (options->stdin_file != NULL || options->env_count > 0 || options->no_env || options->cwd[0] != '\0'))
-        return complain("--stdin, --env, --no-env and --cwd are for a command: a task has --arg");
+        return complain("--stdin, --env, --no-env and --cwd are for commands; give the task an --arg");
     if (job->delay != 0 && job->start_at != 0)
-        return complain("--delay and --start-at: one of them");
+        return complain("give --delay or --start-at, not both");
     return 0;
 }
 
-/* What --env says, and ours but for those names. */
+/* Adds the variables of this environment that --env does not set. */
 static int complete_env(struct submit_options *options)
 {
     const size_t given = options->env_count;
