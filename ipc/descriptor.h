@@ -31,6 +31,7 @@ int descriptor_set_take(struct descriptor_set *set);
 
 /* Closes *fd unless it is negative, and makes it -1. Keeps errno. */
 void descriptor_close(int *fd);
+void descriptor_close_pair(int pair[2]);
 
 /* Closes all descriptors from first to last (inclusive); without close_range(2), those that /proc/self/fd lists. */
 void descriptor_close_range(unsigned first, unsigned last);

@@ -15,11 +15,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define QUIT_MS          300 /* for the fork server to end by itself, which takes a few */
-#define SHORT_LIFE_MS    1000
-#define BACKOFF_FREE     3 /* short lives in a row that cost no delay */
-#define BACKOFF_FIRST_MS 20
-#define BACKOFF_LAST_MS  1000
+#define QUIT_MS           300 /* for the fork server to end by itself, which takes a few */
+#define SHORT_LIFE_MS     1000
+#define BACKOFF_FREE      3 /* short lives in a row that cost no delay */
+#define BACKOFF_FIRST_MS  20
+#define BACKOFF_DOUBLINGS 6 /* of the delay, until it is the last */
+#define BACKOFF_LAST_MS   1000
 
 /* The keeper's own descriptors get numbers that were in use when the host's were closed: then no fork handler remembers
  * them. None is in the gap: see process_gap_end. */
@@ -67,14 +68,10 @@ _Noreturn static void become_server(struct keeper *keeper, int control, int life
 
 static void start_later(struct keeper *keeper)
 {
-    int64_t delay = 0;
-    if (keeper->short_lives > BACKOFF_FREE) {
-        const unsigned doublings = keeper->short_lives - BACKOFF_FREE - 1;
-        delay = doublings < 8 ? (int64_t)BACKOFF_FIRST_MS << doublings : BACKOFF_LAST_MS;
-        if (delay > BACKOFF_LAST_MS)
-            delay = BACKOFF_LAST_MS;
-    }
-    keeper->start_at = process_now_ms() + delay;
+    const unsigned delays = keeper->short_lives > BACKOFF_FREE ? keeper->short_lives - BACKOFF_FREE : 0;
+    keeper->start_at = process_now_ms();
+    if (delays > 0)
+        keeper->start_at += delays <= BACKOFF_DOUBLINGS ? BACKOFF_FIRST_MS << (delays - 1) : BACKOFF_LAST_MS;
 }
 
 /* Moves *fd to its place, or to a high number if the host's table was too full for places. */
@@ -93,37 +90,31 @@ static int put(const struct keeper *keeper, int *fd, enum place place)
 static void start_server(struct keeper *keeper)
 {
     int control[2] = {-1, -1}, life[2] = {-1, -1}; /* control: [0] the host's */
+    pid_t pid = -1;
     keeper->started_at = process_now_ms();
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 || pipe2(life, O_CLOEXEC) < 0 ||
-        put(keeper, &control[0], PLACE_CONTROL_HOST) < 0 || put(keeper, &control[1], PLACE_CONTROL) < 0 ||
-        put(keeper, &life[0], PLACE_LIFE_SERVER) < 0 || put(keeper, &life[1], PLACE_LIFE) < 0)
-        goto fail;
-    const pid_t pid = fork(); /* runs fork handlers: see process_gap_end */
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0 && pipe2(life, O_CLOEXEC) == 0 &&
+        put(keeper, &control[0], PLACE_CONTROL_HOST) == 0 && put(keeper, &control[1], PLACE_CONTROL) == 0 &&
+        put(keeper, &life[0], PLACE_LIFE_SERVER) == 0 && put(keeper, &life[1], PLACE_LIFE) == 0)
+        pid = fork(); /* runs fork handlers: see process_gap_end */
     if (pid == 0) {
         close(control[0]);
         close(life[1]);
         become_server(keeper, control[1], life[0]);
     }
-    if (pid < 0)
-        goto fail;
-    keeper->server = pid;
-    keeper->life = life[1];
-    keeper->generation++;
-    const struct message_server server = {.generation = keeper->generation, .pid = (uint64_t)pid};
-    send_message(keeper, MESSAGE_SERVER, &server, control, 1);
-    close(control[0]);
-    close(control[1]);
-    close(life[0]);
-    return;
-fail:;
-    const struct message_server_lost never = {.generation = keeper->generation, .status = -errno};
-    send_message(keeper, MESSAGE_SERVER_LOST, &never, NULL, 0);
-    descriptor_close(&control[0]);
-    descriptor_close(&control[1]);
-    descriptor_close(&life[0]);
-    descriptor_close(&life[1]);
-    keeper->short_lives++;
-    start_later(keeper);
+    if (pid > 0) {
+        const struct message_server server = {.generation = ++keeper->generation, .pid = (uint64_t)pid};
+        keeper->server = pid;
+        keeper->life = life[1];
+        life[1] = -1;
+        send_message(keeper, MESSAGE_SERVER, &server, control, 1);
+    } else {
+        const struct message_server_lost never = {.generation = keeper->generation, .status = -errno};
+        send_message(keeper, MESSAGE_SERVER_LOST, &never, NULL, 0);
+        keeper->short_lives++;
+        start_later(keeper);
+    }
+    descriptor_close_pair(control);
+    descriptor_close_pair(life);
 }
 
 /* The fork server died: ends what it left, and only then tells the host. */
