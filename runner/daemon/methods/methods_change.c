@@ -1,4 +1,4 @@
-/* methods_change.c - cancel, remove, retry, set, groups, pausing: all or nothing, so everything is looked at first. */
+/* methods_change.c - cancel, remove, retry, set, groups, pausing: all or nothing, so all checks come first. */
 #include "arrays.h"
 #include "clock.h"
 #include "ends.h"
@@ -275,7 +275,7 @@ int methods_group(struct call *call, struct rpc_error *error)
     return write_group(call->daemon, group, error) < 0 ? -1 : call_done(call);
 }
 
-/* Whether it is a job's number or key: people take jobs for what is paused, too. */
+/* Whether it is a job's number or key: people try to pause jobs, too. */
 static bool is_job(struct daemon *daemon, struct rpc_text name)
 {
     char digits[24], *end;

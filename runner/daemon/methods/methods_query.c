@@ -52,7 +52,7 @@ static const struct field list_fields[] = {
     {"newest", FIELD_BOOL, .offset = offsetof(struct list, newest)},
 };
 
-/* Bits of a filter; waiting and queued are one on disk, so those are told apart by `wanted`. */
+/* On disk waiting and queued are one state: bits of `wanted` tell them apart. */
 enum { WANT_WAITING = 1, WANT_QUEUED = 2 };
 
 static int read_states(const msgpack_object *states, uint32_t *bits, unsigned *wanted, struct rpc_error *error)
@@ -193,7 +193,8 @@ int methods_wait(struct call *call, struct rpc_error *error)
         jobref_find_all(call->daemon, wanted.ids, &watch.ids, &watch.count, error) < 0)
         return -1;
     watch.count = ids_sort(watch.ids, watch.count);
-    uint64_t *fitting = realloc(watch.ids, watch.count * sizeof *fitting); /* what is held is what is counted */
+    uint64_t *fitting =
+        realloc(watch.ids, watch.count * sizeof *fitting); /* the limit counts ids, so no more are held */
     if (fitting != NULL)
         watch.ids = fitting;
     watch.any = wanted.any;
