@@ -170,6 +170,8 @@ static void undo(struct daemon *daemon)
     STAILQ_FOREACH(ending, &daemon->endings, entry) {
         if (ending->applied)
             ending_undone(ending, no_room && daemon->one_end_only);
+        else if (no_room)
+            ending_doubt(ending);
         ending->applied = false;
     }
     daemon->one_end_only = no_room;
