@@ -22,7 +22,7 @@
 
 /* ---- cancels and signals --------------------------------------------------------------------------------------- */
 
-/* Sends the signals that were asked for; a job that has ended meanwhile gets none. */
+/* Sends the signals of pool_job_signal; a job that has ended meanwhile gets none. */
 static void send_signals(pool_job_t *job)
 {
     pthread_mutex_lock(&job->pool->lock);
@@ -141,7 +141,7 @@ static void step_close(pool_t *pool, int64_t now)
         mark_waiting(pool);
         if (pool->close_how == POOL_CLOSE_KILL) {
             mark_running(pool);
-            supervise_bound(pool, now, KILL_BOUND_MS);
+            pool->supervision.bound_at = moment_earlier(pool->supervision.bound_at, now + KILL_BOUND_MS);
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -184,7 +184,7 @@ static void step_end(pool_t *pool)
 
 /* ---- the step -------------------------------------------------------------------------------------------------- */
 
-/* The last thing of each step: what other threads may read, and when to look again. */
+/* At the end of each step: publishes the figures that other threads read, and says when the next step is due. */
 static void set_next(pool_t *pool, int64_t now)
 {
     int64_t next = moment_earlier(dispatch_next_at(pool, now), pool->supervision.bound_at);

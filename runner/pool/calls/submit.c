@@ -164,7 +164,7 @@ int submit_find_kind(pool_t *pool, const pool_job_options_t *given, struct kind 
     return -ENOMEM;
 }
 
-/* fn is not in the image. In a pool that has ended nobody is left to ask for that, and then that is what to say. */
+/* Why fn cannot run: a pool that has ended says that first; else the workers do not have fn's code. */
 static int refuse_function(pool_t *pool, pool_fn fn)
 {
     pthread_mutex_lock(&pool->lock);
