@@ -385,8 +385,7 @@ int methods_submit(struct call *call, struct rpc_error *error)
 
 int methods_submit_many(struct call *call, struct rpc_error *error)
 {
-    static const struct field table[] = {
-        {.name = "jobs", .type = FIELD_ARRAY, .required = true, .offset = 0, .least = 0, .most = SUBMIT_MANY_MAX}};
+    static const struct field table[] = {{"jobs", FIELD_ARRAY, .required = true, .most = SUBMIT_MANY_MAX}};
     const msgpack_object *jobs = NULL;
     uint64_t given;
     if (fields_read(call->params, "submit_many", table, 1, &jobs, &given, error) < 0)
