@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #define KILL_BOUND_MS 3000 /* a fork server that does not end killed jobs by then is ended itself */
@@ -152,14 +151,11 @@ static void step_close(pool_t *pool, int64_t now)
 /* Keeper and fork server are gone: no job runs, and none can start. */
 static void lose_all(pool_t *pool)
 {
-    char message[sizeof pool->error.message];
     if (pool->crew.peers != NULL)
         supervise_sweep(pool);
     attempt_lose_all(pool);
-    pthread_mutex_lock(&pool->lock);
-    snprintf(message, sizeof message, "%s", pool->error.message);
-    pthread_mutex_unlock(&pool->lock);
-    settle_lose_waiting(pool, message[0] != '\0' ? message : "the pool was ended");
+    /* only the owner of the loop writes the error */
+    settle_lose_waiting(pool, pool->error.code != 0 ? pool->error.message : "the pool was ended");
 }
 
 /* Settles the jobs that cannot run any more because keeper and fork server are gone. When all is settled and reaped, the

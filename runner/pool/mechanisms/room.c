@@ -105,7 +105,7 @@ void room_look(struct room *room, int64_t now)
     struct admission *admission = &room->admission;
     struct machine_memory memory;
     admission->pressure = room_is_pressed(room, now);
-    if (admission->rules.floor > 0 && (room->seen_at == 0 || now - room->seen_at >= LOOK_MS)) {
+    if (admission->rules.floor > 0 && now - room->seen_at >= LOOK_MS) {
         room->seen_at = now;
         admission->available = machine_read(&room->machine, &memory) ? memory.available : UINT64_MAX;
     }

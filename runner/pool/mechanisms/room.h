@@ -20,7 +20,7 @@ struct room {
     struct drive *drive;        /* *borrowed* */
     const struct log_hook *log; /* *borrowed* */
     int64_t listen_at;          /* when the kernel is asked to report pressure */
-    int64_t seen_at;            /* when the machine was looked at; 0: never */
+    int64_t seen_at;            /* when the machine was looked at */
     int64_t look_at;            /* jobs wait that may not start: when that may change */
     int64_t watch_at;           /* when the floor is to be looked at */
     bool is_reported;           /* the log says that nothing starts */
