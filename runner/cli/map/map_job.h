@@ -32,7 +32,7 @@ struct map_job {
     bool owns_timeout;       /* its timeout was not known yet when it was submitted */
     bool timed_out, settled; /* by that; result is there */
     bool refused;            /* it cannot be executed: message says why */
-    double doubtful_until;   /* map_now() at which it counts as failed: see map_settle.c; 0: it is judged, or runs */
+    double doubtful_until;   /* map_now() at which it counts as failed: see map_jobs.c; 0: it is judged, or runs */
 
     pool_job_t *job;
     pool_result_t result;

@@ -83,13 +83,11 @@ void map_handle_signals(struct map *map);
 /* For outlets, while one waits for its reader. */
 bool map_on_wake(void *user);
 
-/* ---- map_start.c ------------------------------------------------------------------------------------------------- */
+/* ---- map_jobs.c -------------------------------------------------------------------------------------------------- */
 
 /* Starts what may start now. Whether some of it has ended already, so that there is more to do before anything is
  * waited for. */
 bool map_start_ready(struct map *map);
-
-/* ---- map_settle.c ------------------------------------------------------------------------------------------------ */
 
 /* Takes from the pool what it has settled. */
 void map_collect(struct map *map);
