@@ -123,11 +123,13 @@ static const struct setting {
     enum kind kind;
 } settings[] = {{"cwd", "directory", TEXT},
                 {"memory", "memory max", SIZE},
+                {"memory_backstop", "backstop", FLAG},
                 {"expected", "memory exp", SIZE},
                 {"timeout", "timeout", DURATION},
                 {"kill_after", "kill after", DURATION},
                 {"cpu_time", "CPU limit", DURATION},
                 {"pids", "pids max", NUMBER},
+                {"cpu_weight", "CPU weight", NUMBER},
                 {"nofile", "open files", NUMBER},
                 {"nice", "nice", NUMBER},
                 {"output_limit", "output max", SIZE},
