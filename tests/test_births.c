@@ -61,7 +61,7 @@ static void test_births_wanted_random_views(void **state)
         view.processes = view.running + view.idle + view.asked;
         const size_t wanted = births_wanted(&view);
         assert_true(wanted + view.asked <= BIRTHS_UNACKNOWLEDGED_MAX || wanted == 0);
-        assert_true(wanted + view.processes <= births_process_max(view.workers, view.warm) || wanted == 0);
+        assert_true(wanted + view.processes <= view.workers + view.warm || wanted == 0);
         if (view.queued > 0 && view.running < view.workers && view.idle + view.asked == 0)
             assert_true(wanted > 0);
     }
@@ -90,14 +90,6 @@ static void test_births_surplus(void **state)
             fail_msg("row %zu", i);
 }
 
-static void test_births_process_max(void **state)
-{
-    (void)state;
-    assert_int_equal(births_process_max(4, 0), 4);
-    assert_int_equal(births_process_max(4, 3), 7);
-}
-
-/* Each pause at least as long as the last, none longer than a second, an end to it in some seconds. */
 static void test_births_failures_back_off(void **state)
 {
     (void)state;
@@ -151,7 +143,6 @@ int main(void)
         SUPPORT_TEST(test_births_wanted_table),
         SUPPORT_TEST(test_births_wanted_random_views),
         SUPPORT_TEST(test_births_surplus),
-        SUPPORT_TEST(test_births_process_max),
         SUPPORT_TEST(test_births_failures_back_off),
         SUPPORT_TEST(test_births_success_ends_the_failures),
         SUPPORT_TEST(test_births_idle_deaths_are_no_failures),

@@ -605,8 +605,9 @@ static void test_runs_modules_refused(void **state)
     assert_non_null(strstr(fixture->message, "good.so: there is a task \"echo\" already"));
     const char *const none[] = {"/no/such/module.so", NULL}, *const no_object[] = {"/etc/passwd", NULL};
     fixture->options.modules = none;
-    assert_int_equal(runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message), -ENOENT);
-    assert_string_equal(fixture->message, "module /no/such/module.so: No such file or directory");
+    assert_true(runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message) < 0);
+    assert_non_null(strstr(fixture->message, "module /no/such/module.so: cannot be loaded"));
+    assert_non_null(strstr(fixture->message, "No such file or directory"));
     fixture->options.modules = no_object;
     assert_true(runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message) < 0);
     assert_non_null(strstr(fixture->message, "module /etc/passwd: cannot be loaded"));

@@ -73,8 +73,8 @@ static struct {
     } late[KEPT_MAX];
     size_t late_count;
     struct session *also; /* to be closed with another */
-    char logged[64 * 1024];
-    size_t logged_size;
+    struct log *log;
+    int logged; /* what it has written */
 } daemon_;
 
 static void answer(struct session *session, uint32_t id, size_t size)
@@ -140,22 +140,14 @@ static void on_close(void *user, struct session *session)
         session_close(also, "with another");
 }
 
-static void on_log(void *user, const char *line)
-{
-    (void)user;
-    const size_t size = strlen(line);
-    assert_null(strchr(line, '\n'));
-    if (daemon_.logged_size + size + 2 < sizeof daemon_.logged) {
-        memcpy(daemon_.logged + daemon_.logged_size, line, size);
-        daemon_.logged_size += size;
-        daemon_.logged[daemon_.logged_size++] = '\n';
-    }
-}
-
 static size_t count_logged(const char *what)
 {
+    static char logged[256 * 1024];
     size_t count = 0;
-    for (const char *at = daemon_.logged; (at = strstr(at, what)) != NULL; at++)
+    const ssize_t size = pread(daemon_.logged, logged, sizeof logged - 1, 0);
+    assert_true(size >= 0);
+    logged[size] = '\0';
+    for (const char *at = logged; (at = strstr(at, what)) != NULL; at++)
         count++;
     return count;
 }
@@ -186,11 +178,11 @@ static const struct session_options defaults = {
     .clients_max = 64,
     .on_request = on_request,
     .on_close = on_close,
-    .log = on_log,
 };
 
 static void start(struct session_options options)
 {
+    options.log = daemon_.log;
     assert_int_equal(sessions_open(&daemon_.sessions, &daemon_.loop, &daemon_.door, &options), 0);
     uv_check_start(&daemon_.check, on_check);
     daemon_.flushes = true;
@@ -228,6 +220,10 @@ static int begin(void **state)
     uv_check_init(&daemon_.loop, &daemon_.check);
     uv_timer_init(&daemon_.loop, &daemon_.tick);
     uv_timer_start(&daemon_.tick, on_tick, TICK_MS, TICK_MS);
+    snprintf(path, sizeof path, "%s/log", root);
+    if (log_open(&daemon_.log, path, LOG_LEVEL_INFO, message) < 0 || (daemon_.logged = open(path, O_RDONLY)) < 0 ||
+        unlink(path) < 0)
+        return -1;
     snprintf(path, sizeof path, "%s/x.sock", root);
     return door_open(&daemon_.door, path, message);
 }
@@ -242,6 +238,8 @@ static int end(void **state)
     uv_run(&daemon_.loop, UV_RUN_DEFAULT);
     const int rc = uv_loop_close(&daemon_.loop);
     door_close(&daemon_.door);
+    log_close(daemon_.log);
+    close(daemon_.logged);
     const int gone = rmdir(root);
     const int clean = support_end(state);
     return rc != 0 || gone != 0 ? -1 : clean;
@@ -1211,10 +1209,8 @@ static void test_sessions_close_waits_only_so_long(void **state)
 
 static void test_sessions_stop_accepting(void **state)
 {
-    struct session_options options = defaults;
     (void)state;
-    options.log = NULL;
-    start(options);
+    start(defaults);
     struct client client = dial();
     AWAIT(sessions_count(daemon_.sessions) == 1);
     sessions_stop_accepting(daemon_.sessions);

@@ -3,8 +3,9 @@
  * reclaim/call.h - for code that runs in a worker: a pool_fn and the functions that it calls.
  *
  * The worker is a process of its own: a copy-on-write copy of the fork server with one thread. Its standard input is
- * /dev/null; only descriptors that the caller handed over are open besides. (If the host has fork handlers that open
- * descriptors, as libuv's do, 3 and 4 are /dev/null, too.) Fork handlers (pthread_atfork(3)) do not run in it.
+ * /dev/null. Except for standard output and error only descriptors that the caller handed over are open. (If the host
+ * has fork handlers that open descriptors, as libuv's do, 3 and 4 are /dev/null, too.) Fork handlers
+ * (pthread_atfork(3)) do not run in it.
  *
  * A job may start threads and processes, leak, and crash: when its function returns, whatever is left is killed.
  * exit(3) flushes stdio, runs the handlers that the job itself has registered, but none of the host's, and ends the job

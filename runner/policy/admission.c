@@ -143,39 +143,34 @@ static bool is_unknown(const struct admission_ticket *ticket)
     return ticket->basis == ADMISSION_UNKNOWN;
 }
 
-/* Around every change to a ticket that runs: taken out of the sums before, put back after. */
-static void uncount(struct admission *admission, const struct admission_ticket *ticket)
+/* Adds a ticket that runs to the sums, or takes it out: times is 1 or -1, and the sums are exact since unsigned numbers
+ * wrap around. */
+static void add(struct admission *admission, const struct admission_ticket *ticket, uint64_t times)
 {
-    const uint64_t unused = above(ticket->reserved, ticket->most);
-    admission->sure -= ticket->reserved - ticket->spread;
-    admission->squares -= square_of(ticket->spread);
-    if (is_unknown(ticket))
-        admission->unused_unknown -= unused;
-    else
-        admission->unused_known -= unused;
-    if (ticket->is_young)
-        admission->young_reserved -= ticket->reserved;
-    admission->unknown_count -= is_unknown(ticket);
-    admission->young_count -= ticket->is_young;
-    admission->leaving_count -= ticket->is_leaving;
-    admission->evictable_count -= ticket->is_evictable;
-}
-
-static void count(struct admission *admission, const struct admission_ticket *ticket)
-{
-    const uint64_t unused = above(ticket->reserved, ticket->most);
-    admission->sure += ticket->reserved - ticket->spread;
-    admission->squares += square_of(ticket->spread);
+    const uint64_t unused = times * above(ticket->reserved, ticket->most);
+    admission->sure += times * (ticket->reserved - ticket->spread);
+    admission->squares += times * square_of(ticket->spread);
     if (is_unknown(ticket))
         admission->unused_unknown += unused;
     else
         admission->unused_known += unused;
     if (ticket->is_young)
-        admission->young_reserved += ticket->reserved;
-    admission->unknown_count += is_unknown(ticket);
-    admission->young_count += ticket->is_young;
-    admission->leaving_count += ticket->is_leaving;
-    admission->evictable_count += ticket->is_evictable;
+        admission->young_reserved += times * ticket->reserved;
+    admission->unknown_count += times * is_unknown(ticket);
+    admission->young_count += times * ticket->is_young;
+    admission->leaving_count += times * ticket->is_leaving;
+    admission->evictable_count += times * ticket->is_evictable;
+}
+
+/* Around every change to a ticket that runs. */
+static void uncount(struct admission *admission, const struct admission_ticket *ticket)
+{
+    add(admission, ticket, UINT64_MAX);
+}
+
+static void count(struct admission *admission, const struct admission_ticket *ticket)
+{
+    add(admission, ticket, 1);
 }
 
 static void leave_young(struct admission *admission, struct admission_ticket *ticket)
@@ -366,7 +361,7 @@ static void teach(struct admission *admission, const char *name, const struct le
     }
 }
 
-static bool is_news(const struct learned_guess *before, const struct learned_guess *after)
+static bool is_higher(const struct learned_guess *before, const struct learned_guess *after)
 {
     const uint64_t was = before->center + before->spread;
     return after->center + after->spread > was + was / 8;
@@ -382,7 +377,7 @@ void admission_end(struct admission *admission, struct admission_ticket *ticket,
         return;
     learned_expect(&admission->learned, ticket->name, &before);
     if (learned_note(&admission->learned, ticket->name, peak) &&
-        learned_expect(&admission->learned, ticket->name, &after) && is_news(&before, &after))
+        learned_expect(&admission->learned, ticket->name, &after) && is_higher(&before, &after))
         teach(admission, ticket->name, &after);
 }
 

@@ -13,11 +13,6 @@ static size_t above(size_t a, size_t b)
     return a > b ? a - b : 0;
 }
 
-size_t births_process_max(size_t workers, size_t warm)
-{
-    return workers + warm;
-}
-
 static size_t startable(const struct births_view *view)
 {
     return least(view->queued, above(view->workers, view->running));
@@ -31,7 +26,7 @@ bool births_surplus(const struct births_view *view)
 size_t births_wanted(const struct births_view *view)
 {
     const size_t missing = above(startable(view) + view->warm, view->idle + view->asked);
-    const size_t room = above(births_process_max(view->workers, view->warm), view->processes);
+    const size_t room = above(view->workers + view->warm, view->processes);
     const size_t paced = above(BIRTHS_UNACKNOWLEDGED_MAX, view->asked);
     return least(missing, least(room, paced));
 }

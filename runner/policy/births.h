@@ -19,14 +19,12 @@ struct births_view {
     size_t warm;      /* idle workers to keep */
 };
 
+/* How many workers to ask for now: there are never more than workers + warm. */
 size_t births_wanted(const struct births_view *view);
 
 /* Whether a worker that comes now is one too many. One more than is kept warm is not: under load the fork server makes
  * it unasked, before it is known that it is needed; but it and what was asked for meanwhile may come together. */
 bool births_surplus(const struct births_view *view);
-
-/* Most worker processes there can be at once. */
-size_t births_process_max(size_t workers, size_t warm);
 
 /* Failures in a row: a worker that could not be forked, or died before it took its job. */
 struct births_failures {

@@ -29,6 +29,15 @@ def try_submit(client, **fields):
         return None
 
 
+def is_read_only(client):
+    """Also where it is asked in the turn that cannot be written: all of its requests are refused."""
+    try:
+        return client.call("stats")["read_only"] is not None
+    except Refused as refused:
+        same(refused.code, "read-only", f"the code beside {refused.message!r}")
+        return True
+
+
 def writable(client):
     until(lambda: client.call("stats")["read_only"] is None, lambda: "it can be written again")
 
@@ -453,11 +462,12 @@ def case_values_on_a_disk_that_others_filled(daemon):
     faults.fail(errno.ENOSPC)
     for _ in jobs:
         daemon.release("go")
-    until(lambda: client.call("stats")["read_only"], lambda: "it is read-only")
+    until(lambda: is_read_only(client), lambda: "it is read-only")
     tried = faults.failed()
     until(lambda: faults.failed() >= tried + 2, lambda: "it tries again")
     same([client.status(job)["state"] for job in jobs], ["running"] * 2, "ends that are not on disk")
     faults.allow()
+    until(lambda: not is_read_only(client), lambda: "it can be written again")
     same([job["state"] for job in client.wait(*jobs)], ["done", "done"], "with room again")
     same([len(client.call("result", id=job, limit=1)["value"]) for job in jobs], [1, 1], "values")
 

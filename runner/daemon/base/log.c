@@ -140,16 +140,6 @@ static void line_put_fields(struct line *line, const struct log_field *fields)
     line->size += fits ? 1 : strlen(CUT);
 }
 
-static void line_put_words(struct line *line, const char *words)
-{
-    char byte[8];
-    bool fits = true;
-    for (const char *at = words; fits && *at != '\0'; at++)
-        fits = is_printable(*at) ? line_put(line, at, 1) : line_put(line, byte, encode_byte(*at, byte));
-    memcpy(line->data + line->size, fits ? "\n" : CUT, fits ? 1 : strlen(CUT));
-    line->size += fits ? 1 : strlen(CUT);
-}
-
 struct log_field log_text(const char *key, const char *text)
 {
     return log_bytes(key, text, text == NULL ? 0 : strlen(text));
@@ -208,12 +198,6 @@ static bool catch_up(struct log *log)
     return true;
 }
 
-static void write_or_drop(struct log *log, const struct line *line)
-{
-    if (!catch_up(log) || !write_line(log, line))
-        log->dropped++;
-}
-
 void log_write(struct log *log, enum log_level level, const struct log_field *fields)
 {
     struct line line;
@@ -222,19 +206,8 @@ void log_write(struct log *log, enum log_level level, const struct log_field *fi
     line_begin(&line, log->journal, level);
     line_put_fields(&line, fields);
     pthread_mutex_lock(&log->mutex);
-    write_or_drop(log, &line);
-    pthread_mutex_unlock(&log->mutex);
-}
-
-void log_words(struct log *log, enum log_level level, const char *words)
-{
-    struct line line;
-    if (level > log->level)
-        return;
-    line_begin(&line, log->journal, level);
-    line_put_words(&line, words);
-    pthread_mutex_lock(&log->mutex);
-    write_or_drop(log, &line);
+    if (!catch_up(log) || !write_line(log, &line))
+        log->dropped++;
     pthread_mutex_unlock(&log->mutex);
 }
 

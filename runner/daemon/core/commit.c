@@ -69,7 +69,7 @@ static void apply_endings(struct daemon *daemon)
     }
 }
 
-/* Removed or replaced under us: whatever is acknowledged from now on would be lost. */
+/* The state directory was removed or replaced: all that is acknowledged from now on would be lost. */
 static void stop_without_state(struct daemon *daemon)
 {
     if (daemon->phase != DAEMON_SERVING || statedir_is_there(&daemon->statedir))
@@ -170,6 +170,8 @@ static void undo(struct daemon *daemon)
     STAILQ_FOREACH(ending, &daemon->endings, entry) {
         if (ending->applied)
             ending_undone(ending, no_room && daemon->one_end_only);
+        else if (no_room)
+            ending_doubt(ending);
         ending->applied = false;
     }
     daemon->one_end_only = no_room;
@@ -184,8 +186,7 @@ static void undo(struct daemon *daemon)
 bool commit_turn(struct daemon *daemon)
 {
     live_follow_clock(daemon);
-    watch_timeouts(daemon);
-    watch_held_back(daemon);
+    watch_turn(daemon);
     probe(daemon);
     if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0)
         add_own(daemon);

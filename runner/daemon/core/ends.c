@@ -48,7 +48,7 @@ static int write_end(struct daemon *daemon, struct record *record)
     if (error < 0)
         return turn_fail(daemon, error, NULL);
     turn_event(daemon, "ended", record->id);
-    turn_ended(daemon, record->id);
+    turn_effect(daemon, EFFECT_ENDED, record->id);
     log_event(daemon->log, LOG_LEVEL_INFO, "ended", log_number("job", (int64_t)record->id),
               log_text("outcome", record_cause_name(record->end.cause)),
               log_number("exit_code", record->end.exit_code));
@@ -140,7 +140,7 @@ int ends_forget(struct daemon *daemon, uint64_t id)
     const int error = store_job_delete(daemon->store, id);
     if (error < 0)
         return turn_fail(daemon, error, NULL);
-    turn_remove_files(daemon, id);
+    turn_effect(daemon, EFFECT_REMOVE_FILES, id);
     return 0;
 }
 

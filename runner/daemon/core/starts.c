@@ -139,7 +139,7 @@ static int pick(struct daemon *daemon, struct job *job)
     job->started = true; /* for the event, which comes when it is handed over */
     turn_event(daemon, "started", id);
     job->started = false;
-    turn_start(daemon, id);
+    turn_effect(daemon, EFFECT_START, id);
     return 0;
 }
 

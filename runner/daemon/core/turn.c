@@ -40,24 +40,9 @@ static struct effect *record(struct daemon *daemon, enum effect_kind kind, uint6
     return effect;
 }
 
-void turn_start(struct daemon *daemon, uint64_t id)
+void turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id)
 {
-    record(daemon, EFFECT_START, id);
-}
-
-void turn_cancel(struct daemon *daemon, uint64_t id)
-{
-    record(daemon, EFFECT_CANCEL, id);
-}
-
-void turn_ended(struct daemon *daemon, uint64_t id)
-{
-    record(daemon, EFFECT_ENDED, id);
-}
-
-void turn_remove_files(struct daemon *daemon, uint64_t id)
-{
-    record(daemon, EFFECT_REMOVE_FILES, id);
+    record(daemon, kind, id);
 }
 
 void turn_event(struct daemon *daemon, const char *event, uint64_t id)

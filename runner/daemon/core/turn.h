@@ -9,7 +9,13 @@
 
 struct client;
 
-enum effect_kind { EFFECT_START, EFFECT_CANCEL, EFFECT_ENDED, EFFECT_REMOVE_FILES, EFFECT_EVENT };
+enum effect_kind {
+    EFFECT_START,        /* hands a job to the pool */
+    EFFECT_CANCEL,       /* ends its run */
+    EFFECT_ENDED,        /* answers the waits for it */
+    EFFECT_REMOVE_FILES, /* its output and its value */
+    EFFECT_EVENT         /* sends an event to subscribers */
+};
 
 struct effect {
     enum effect_kind kind;
@@ -26,12 +32,10 @@ int turn_fail(struct daemon *daemon, int code, struct rpc_error *error);
 bool turn_answer(struct daemon *daemon, struct client *client, uint32_t request);
 void turn_forget_client(struct daemon *daemon, const struct client *client);
 
-/* Effects. */
-void turn_cancel(struct daemon *daemon, uint64_t id);
-void turn_start(struct daemon *daemon, uint64_t id);
-void turn_remove_files(struct daemon *daemon, uint64_t id);
-void turn_ended(struct daemon *daemon, uint64_t id);                    /* answers the waits for it */
-void turn_event(struct daemon *daemon, const char *event, uint64_t id); /* with the job as its row is now */
+/* Records an effect on a job; not EFFECT_EVENT. */
+void turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id);
+/* Records an event, with the job as its row is now. */
+void turn_event(struct daemon *daemon, const char *event, uint64_t id);
 
 /* For the commit: the answers count as given; every answer of the turn becomes an error; effects are dropped. */
 void turn_keep_answers(struct daemon *daemon);

@@ -168,23 +168,15 @@ void watch_output(struct daemon *daemon, uint64_t id)
     }
 }
 
-void watch_held_back(struct daemon *daemon)
-{
-    struct watch *watch, *next;
-    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
-        next = TAILQ_NEXT(watch, entry);
-        if (watch->held_back)
-            try_output(daemon, watch);
-    }
-}
-
-void watch_timeouts(struct daemon *daemon)
+void watch_turn(struct daemon *daemon)
 {
     struct watch *watch, *next;
     for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
         next = TAILQ_NEXT(watch, entry);
         if (watch->until >= 0 && watch->until <= (int64_t)uv_now(daemon->loop))
             answer_wait(daemon, watch, true);
+        else if (watch->held_back)
+            try_output(daemon, watch);
     }
 }
 

@@ -28,10 +28,8 @@ struct watch {
 int watch_wait(struct daemon *daemon, const struct watch *wanted);
 int watch_follow(struct daemon *daemon, const struct watch *wanted);
 
-/* Once a turn: output that a client could not take yet. */
-void watch_held_back(struct daemon *daemon);
-/* Once a turn: waits whose time is over. */
-void watch_timeouts(struct daemon *daemon);
+/* Once a turn: waits whose time is over, output that a client could not take yet. */
+void watch_turn(struct daemon *daemon);
 int64_t watch_next(const struct daemon *daemon); /* uv_now of the next timeout; -1: none */
 
 void watch_job_ended(struct daemon *daemon, uint64_t id);

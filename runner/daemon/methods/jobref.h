@@ -4,9 +4,8 @@
 
 #include "daemon.h"
 
-/* 0 and *id, or -1 and error: RPC_UNKNOWN_JOB, RPC_STORAGE. Whether the job has ended is in *state (may be NULL). */
-int jobref_find(struct daemon *daemon, const msgpack_object *reference, uint64_t *id, enum record_state *state,
-                struct rpc_error *error);
+/* Reads the job's row, as store_job_read. 0, or -1 and error: RPC_UNKNOWN_JOB, RPC_STORAGE. */
+int jobref_find(struct daemon *daemon, const msgpack_object *reference, struct record *record, struct rpc_error *error);
 
 /* All of an array (checked by fields_read): *ids is the caller's, for free(3). */
 int jobref_find_all(struct daemon *daemon, const msgpack_object *references, uint64_t **ids, size_t *count,

@@ -18,23 +18,16 @@
 #define PIECE_DEFAULT (INT64_C(1024) * 1024)
 #define LOOKED_AT_MAX 10000 /* rows for one page: one that finds little must not hold up others */
 
-static int unreadable(struct call *call, struct rpc_error *error)
-{
-    return rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(call->daemon->store));
-}
-
 int methods_status(struct call *call, struct rpc_error *error)
 {
-    static const struct field table[] = {{.name = "id", .type = FIELD_JOB, .required = true}};
+    static const struct field table[] = {{"id", FIELD_JOB, .required = true}};
     const msgpack_object *reference = NULL;
     struct record record;
-    uint64_t given, id;
+    uint64_t given;
     if (fields_read(call->params, "status", table, 1, &reference, &given, error) < 0 ||
-        jobref_find(call->daemon, reference, &id, NULL, error) < 0)
+        jobref_find(call->daemon, reference, &record, error) < 0)
         return -1;
     msgpack_packer *packer = call_packer(call);
-    if (store_job_read(call->daemon->store, id, &record) < 0)
-        return unreadable(call, error);
     if (packer != NULL)
         view_job(call->daemon, packer, &record, true);
     return 0;
@@ -50,16 +43,16 @@ struct list {
 };
 
 static const struct field list_fields[] = {
-    {.name = "state", .type = FIELD_TEXTS, .offset = offsetof(struct list, states), .most = 16},
-    {.name = "group", .type = FIELD_TEXT, .offset = offsetof(struct list, group), .least = 1, .most = 64},
-    {.name = "name", .type = FIELD_TEXT, .offset = offsetof(struct list, name), .least = 1, .most = 255},
-    {.name = "ids", .type = FIELD_JOBS, .offset = offsetof(struct list, ids), .most = LIST_MAX},
-    {.name = "after", .type = FIELD_INT, .offset = offsetof(struct list, after), .least = 1, .most = INT64_MAX},
-    {.name = "limit", .type = FIELD_INT, .offset = offsetof(struct list, limit), .least = 1, .most = LIST_MAX},
-    {.name = "newest", .type = FIELD_BOOL, .offset = offsetof(struct list, newest)},
+    {"state", FIELD_TEXTS, .offset = offsetof(struct list, states), .most = 16},
+    {"group", FIELD_TEXT, .offset = offsetof(struct list, group), .least = 1, .most = RECORD_GROUP_MAX},
+    {"name", FIELD_TEXT, .offset = offsetof(struct list, name), .least = 1, .most = 255},
+    {"ids", FIELD_JOBS, .offset = offsetof(struct list, ids), .most = LIST_MAX},
+    {"after", FIELD_INT, .offset = offsetof(struct list, after), .least = 1, .most = INT64_MAX},
+    {"limit", FIELD_INT, .offset = offsetof(struct list, limit), .least = 1, .most = LIST_MAX},
+    {"newest", FIELD_BOOL, .offset = offsetof(struct list, newest)},
 };
 
-/* Bits of a filter; waiting and queued are one on disk, so those are told apart by `wanted`. */
+/* On disk waiting and queued are one state: bits of `wanted` tell them apart. */
 enum { WANT_WAITING = 1, WANT_QUEUED = 2 };
 
 static int read_states(const msgpack_object *states, uint32_t *bits, unsigned *wanted, struct rpc_error *error)
@@ -141,7 +134,7 @@ static int read_list(struct call *call, const struct list *list, struct page *pa
     filter.ids = ids;
     const int failed = store_job_list(daemon->store, &filter, add_to_page, page);
     free(ids);
-    return failed < 0 ? unreadable(call, error) : 0;
+    return failed < 0 ? rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(daemon->store)) : 0;
 }
 
 int methods_list(struct call *call, struct rpc_error *error)
@@ -190,16 +183,18 @@ int methods_wait(struct call *call, struct rpc_error *error)
         double timeout;
     } wanted = {.timeout = -1};
     const struct field table[] = {
-        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX},
-        {.name = "any", .type = FIELD_BOOL, .offset = offsetof(__typeof__(wanted), any)},
-        {.name = "timeout", .type = FIELD_SECONDS, .offset = offsetof(__typeof__(wanted), timeout)}};
+        {"ids", FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX},
+        {"any", FIELD_BOOL, .offset = offsetof(__typeof__(wanted), any)},
+        {"timeout", FIELD_SECONDS, .offset = offsetof(__typeof__(wanted), timeout)},
+    };
     struct watch watch = {.client = call->client, .request = call->request, .until = -1};
     uint64_t given;
     if (fields_read(call->params, "wait", table, 3, &wanted, &given, error) < 0 ||
         jobref_find_all(call->daemon, wanted.ids, &watch.ids, &watch.count, error) < 0)
         return -1;
     watch.count = ids_sort(watch.ids, watch.count);
-    uint64_t *fitting = realloc(watch.ids, watch.count * sizeof *fitting); /* what is held is what is counted */
+    uint64_t *fitting =
+        realloc(watch.ids, watch.count * sizeof *fitting); /* the limit counts ids, so no more are held */
     if (fitting != NULL)
         watch.ids = fitting;
     watch.any = wanted.any;
@@ -210,30 +205,20 @@ int methods_wait(struct call *call, struct rpc_error *error)
 
 struct piece {
     const msgpack_object *id;
-    struct rpc_text stream;
+    int stream; /* enum output_kind */
     int64_t offset, limit, attempt;
     bool follow;
 };
 
-static int read_stream(const struct piece *piece, enum output_kind *kind, struct rpc_error *error)
-{
-    char quoted[256];
-    const bool is_stderr = piece->stream.size == 6 && memcmp(piece->stream.data, "stderr", 6) == 0;
-    *kind = is_stderr ? OUTPUT_STDERR : OUTPUT_STDOUT;
-    if (is_stderr || piece->stream.data == NULL ||
-        (piece->stream.size == 6 && memcmp(piece->stream.data, "stdout", 6) == 0))
-        return 0;
-    return rpc_fail(error, RPC_INVALID_VALUE, "output: stream: %s is neither stdout nor stderr",
-                    rpc_quote(piece->stream.data, piece->stream.size, quoted));
-}
+static const char *const stream_words[] = {[OUTPUT_STDOUT] = "stdout", [OUTPUT_STDERR] = "stderr"};
 
 static const struct field piece_fields[] = {
-    {.name = "id", .type = FIELD_JOB, .required = true, .offset = offsetof(struct piece, id)},
-    {.name = "offset", .type = FIELD_INT, .offset = offsetof(struct piece, offset), .most = INT64_MAX},
-    {.name = "limit", .type = FIELD_INT, .offset = offsetof(struct piece, limit), .least = 1, .most = INT64_MAX},
-    {.name = "stream", .type = FIELD_TEXT, .offset = offsetof(struct piece, stream), .most = 64},
-    {.name = "follow", .type = FIELD_BOOL, .offset = offsetof(struct piece, follow)},
-    {.name = "attempt", .type = FIELD_INT, .offset = offsetof(struct piece, attempt), .most = UINT32_MAX},
+    {"id", FIELD_JOB, .required = true, .offset = offsetof(struct piece, id)},
+    {"offset", FIELD_INT, .offset = offsetof(struct piece, offset), .most = INT64_MAX},
+    {"limit", FIELD_INT, .offset = offsetof(struct piece, limit), .least = 1, .most = INT64_MAX},
+    {"stream", FIELD_WORD, .offset = offsetof(struct piece, stream), .words = stream_words},
+    {"follow", FIELD_BOOL, .offset = offsetof(struct piece, follow)},
+    {"attempt", FIELD_INT, .offset = offsetof(struct piece, attempt), .most = UINT32_MAX},
 };
 enum { RESULT_FIELDS = 3, OUTPUT_FIELDS = 6 };
 
@@ -242,11 +227,13 @@ int methods_output(struct call *call, struct rpc_error *error)
     struct piece piece = {.limit = PIECE_DEFAULT};
     struct watch watch = {.client = call->client, .request = call->request, .count = 1, .until = -1};
     struct output_wanted *wanted = &watch.output;
+    struct record record;
     uint64_t given;
     if (fields_read(call->params, "output", piece_fields, OUTPUT_FIELDS, &piece, &given, error) < 0 ||
-        read_stream(&piece, &wanted->kind, error) < 0 ||
-        jobref_find(call->daemon, piece.id, &wanted->id, NULL, error) < 0)
+        jobref_find(call->daemon, piece.id, &record, error) < 0)
         return -1;
+    wanted->id = record.id;
+    wanted->kind = (enum output_kind)piece.stream;
     wanted->offset = (uint64_t)piece.offset;
     wanted->limit = (uint64_t)piece.limit;
     wanted->attempt = (uint32_t)piece.attempt;
@@ -299,12 +286,10 @@ int methods_result(struct call *call, struct rpc_error *error)
     struct daemon *daemon = call->daemon;
     struct record record;
     char quoted[256];
-    uint64_t given, id;
+    uint64_t given;
     if (fields_read(call->params, "result", piece_fields, RESULT_FIELDS, &piece, &given, error) < 0 ||
-        jobref_find(daemon, piece.id, &id, NULL, error) < 0)
+        jobref_find(daemon, piece.id, &record, error) < 0)
         return -1;
-    if (store_job_read(daemon->store, id, &record) < 0)
-        return unreadable(call, error);
     if (!record_has_ended(record.state))
         return rpc_fail(error, RPC_NOT_ENDED, "job %s has not ended: wait for it first",
                         jobref_quote(piece.id, quoted));
@@ -316,7 +301,7 @@ int methods_result(struct call *call, struct rpc_error *error)
     const int failed = total == 0 ? 0 : read_value(daemon, &record, (uint64_t)piece.offset, data, &size);
     int result;
     if (failed == 0)
-        result = answer_value(call, id, (uint64_t)piece.offset, total, data, size);
+        result = answer_value(call, record.id, (uint64_t)piece.offset, total, data, size);
     else
         result = rpc_fail(error, RPC_STORAGE, "the value of job %s cannot be read: %s", jobref_quote(piece.id, quoted),
                           strerror(-failed));

@@ -181,18 +181,17 @@ static int resolve_after(struct batch *batch, size_t index, struct rpc_error *er
         return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
     for (uint32_t i = 0; i < references->size; i++) {
         const size_t other = find_in_batch(batch, &references->ptr[i]);
-        enum record_state state;
-        uint64_t id;
+        struct record needed;
         if (other < batch->count) {
             if (add_edge(batch, index, other) < 0)
                 return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
             continue;
         }
-        if (jobref_find(batch->daemon, &references->ptr[i], &id, &state, error) < 0)
+        if (jobref_find(batch->daemon, &references->ptr[i], &needed, error) < 0)
             return -1;
-        entry->after[entry->after_count++] = id;
+        entry->after[entry->after_count++] = needed.id;
         entry->dependency_failed |=
-            record_has_ended(state) && state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
+            record_has_ended(needed.state) && needed.state != RECORD_DONE && entry->spec.after_failure == SPEC_FAIL;
     }
     return 0;
 }
@@ -386,8 +385,7 @@ int methods_submit(struct call *call, struct rpc_error *error)
 
 int methods_submit_many(struct call *call, struct rpc_error *error)
 {
-    static const struct field table[] = {
-        {.name = "jobs", .type = FIELD_ARRAY, .required = true, .offset = 0, .least = 0, .most = SUBMIT_MANY_MAX}};
+    static const struct field table[] = {{"jobs", FIELD_ARRAY, .required = true, .most = SUBMIT_MANY_MAX}};
     const msgpack_object *jobs = NULL;
     uint64_t given;
     if (fields_read(call->params, "submit_many", table, 1, &jobs, &given, error) < 0)

@@ -31,15 +31,34 @@ static void on_written(uv_work_t *work, int status)
     ending->value_state = ending->value_error < 0 ? VALUE_TO_WRITE : VALUE_READY;
 }
 
+static bool is_no_room(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+}
+
+void ending_doubt(struct ending *ending)
+{
+    if (!ending->was_doubted)
+        ending->is_doubted = ending->was_doubted = true;
+}
+
+/* The error of the last try, which the next call forgets. */
+static int take_error(struct ending *ending)
+{
+    const int error = is_no_room(ending->value_error) && ending->is_doubted ? 0 : ending->value_error;
+    ending->value_error = 0;
+    ending->is_doubted = false;
+    return error;
+}
+
 int ending_write_value(struct ending *ending, uv_loop_t *loop, struct outputs *outputs)
 {
-    const int error = ending->value_error;
     if (ending->value_state == VALUE_BEING_WRITTEN)
         return 0;
     if (ending->value_state == VALUE_READY || ending->value_dropped < 0 || !is_file(ending))
         return 1;
-    ending->value_error = 0; /* the next call tries again */
-    if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG) {
+    const int error = take_error(ending);
+    if (is_no_room(error)) {
         ending->value_dropped = error;
         return 1;
     }

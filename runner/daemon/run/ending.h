@@ -28,6 +28,7 @@ struct ending {
     /* ending.c */
     enum value_state value_state;
     int value_error;
+    bool is_doubted, was_doubted; /* an error of the file may be the fault of a disk that others filled */
     int value_dropped; /* negative errno: why the value has no room, by which the run has failed; 0: it has room */
     struct outputs *outputs;
     uv_work_t work;
@@ -40,6 +41,10 @@ int ending_write_value(struct ending *ending, uv_loop_t *loop, struct outputs *o
 /* The turn that applied it could not be written. is_too_large: for want of room, and the turn held nothing else, while
  * the store can be written. The next turn then tries the ending without its value. */
 void ending_undone(struct ending *ending, bool is_too_large);
+
+/* Another turn found no room on the disk. If this one's value finds none either, it is not known to be at fault, and has a
+ * second try, but no third. */
+void ending_doubt(struct ending *ending);
 
 /* Whether a thread writes its value. */
 bool ending_is_in_thread(const struct ending *ending);

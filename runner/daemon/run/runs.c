@@ -145,35 +145,6 @@ void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *us
 
 /* ---- opening: a pool whose fork server has the modules, and what tasks these have --------------------------------- */
 
-static void free_paths(char **paths)
-{
-    for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
-        free(paths[i]);
-    free(paths);
-}
-
-/* Absolute, for a fork server may be started anew when the daemon has gone elsewhere. */
-static int resolve(const char *const *modules, char ***out, char message[512])
-{
-    size_t count = 0;
-    while (modules != NULL && modules[count] != NULL)
-        count++;
-    char **paths = calloc(count + 1, sizeof(*paths));
-    int rc = paths == NULL ? -ENOMEM : 0;
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        if ((paths[i] = realpath(modules[i], NULL)) == NULL) {
-            rc = -errno;
-            snprintf(message, 512, "module %.300s: %s", modules[i], strerror(errno));
-        }
-    if (paths == NULL)
-        snprintf(message, 512, "%s", strerror(ENOMEM));
-    if (rc < 0)
-        free_paths(paths);
-    else
-        *out = paths;
-    return rc;
-}
-
 /* The names as they came, and pointers to each. */
 static int keep_names(struct runs *runs, const char *data, size_t size)
 {
@@ -224,8 +195,9 @@ static volatile int *map_shared(void)
     return page == MAP_FAILED ? NULL : page;
 }
 
-static int open_pool(struct runs *runs, const char *const *paths, char message[512])
+static int open_pool(struct runs *runs, char message[512])
 {
+    const char *const *paths = runs->options.modules;
     struct modules modules = {.paths = paths, .loading = map_shared()};
     if (modules.loading == NULL) {
         snprintf(message, 512, "%s", strerror(ENOMEM));
@@ -258,12 +230,7 @@ static int open_pool(struct runs *runs, const char *const *paths, char message[5
 /* Everything that can fail before the loop knows of it. */
 static int open_all(struct runs *runs, char message[512])
 {
-    char **paths;
-    int rc = resolve(runs->options.modules, &paths, message);
-    if (rc < 0)
-        return rc;
-    rc = open_pool(runs, (const char *const *)(const void *)paths, message);
-    free_paths(paths);
+    int rc = open_pool(runs, message);
     if (rc == 0)
         rc = ask_names(runs, message);
     if (rc == 0 && (rc = uv_async_init(runs->loop, &runs->async, on_async)) < 0)
@@ -304,14 +271,10 @@ int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t me
                          pool_reservation_t **reservation)
 {
     pool_job_options_t options;
-    char *name = strndup(spec->name.data, spec->name.size);
+    char name[RUN_NAME_SIZE];
     *reservation = NULL;
-    if (name == NULL)
-        return -ENOMEM;
     run_fill_options(spec, memory_limit, name, &options);
-    const int rc = pool_reservation_new(runs->pool, &options, reservation);
-    free(name);
-    return rc;
+    return pool_reservation_new(runs->pool, &options, reservation);
 }
 
 int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,

@@ -21,8 +21,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -54,18 +52,6 @@ struct session {
 static void watch(struct session *session);
 static void take_all(struct session *session);
 
-void session_set_log(const struct session_set *set, const char *format, ...)
-{
-    char line[512];
-    va_list arguments;
-    if (set->options.log == NULL)
-        return;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    set->options.log(set->options.user, line);
-}
-
 /* ---- closing ---------------------------------------------------------------------------------------------------- */
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -92,8 +78,8 @@ void session_close(struct session *session, const char *why)
     set->reserved_count -= session->is_reserved;
     if (session->is_resumed)
         TAILQ_REMOVE(&set->resumed, session, resume);
-    session_set_log(set, "event=closed session=%" PRIu64 " uid=%u pid=%d why=\"%s\"", session->info.serial,
-                    (unsigned)session->info.uid, (int)session->info.pid, why);
+    log_event(set->options.log, LOG_LEVEL_INFO, "closed", log_number("session", (int64_t)session->info.serial),
+              log_number("uid", session->info.uid), log_number("pid", session->info.pid), log_text("why", why));
     set->options.on_close(set->options.user, session);
     uv_close((uv_handle_t *)&session->pipe, on_handle_closed);
     uv_close((uv_handle_t *)&session->timer, on_handle_closed);
@@ -178,11 +164,11 @@ static void refuse(struct session *session, const uint32_t *id, const struct rpc
 
 /* ---- taking requests -------------------------------------------------------------------------------------------- */
 
-/* An error after which its bytes mean nothing any more. */
-static void give_up(struct session *session, const struct rpc_error *error)
+/* Ends it with an error that answers no request; why: static. */
+static void give_up(struct session *session, const struct rpc_error *error, const char *why)
 {
     refuse(session, NULL, error);
-    end(session, rpc_code_name(error->code));
+    end(session, why);
 }
 
 static void on_message(struct session *session, const msgpack_object *message)
@@ -191,7 +177,7 @@ static void on_message(struct session *session, const msgpack_object *message)
     struct rpc_request request;
     struct rpc_error error;
     if (rpc_parse(message, &request, &error) < 0) {
-        give_up(session, &error);
+        give_up(session, &error, rpc_code_name(error.code));
     } else if (session->unanswered >= SESSION_REQUESTS_MAX) {
         rpc_fail(&error, RPC_TOO_MANY_REQUESTS, "%d requests of this connection are unanswered: wait for some of them",
                  SESSION_REQUESTS_MAX);
@@ -214,7 +200,7 @@ static bool take_next(struct session *session)
     if (rc > 0)
         uv_timer_stop(&session->timer); /* what comes next has its own time */
     if (rc < 0)
-        give_up(session, &error);
+        give_up(session, &error, rpc_code_name(error.code));
     else if (rc > 0)
         on_message(session, &message.data);
     msgpack_unpacked_destroy(&message);
@@ -283,8 +269,7 @@ static void end_idle(struct session *session)
              "nothing was asked for %" PRId64 " ms, and all other places for clients are taken "
              "(reclaimd --max-clients)",
              stall_ms(session));
-    refuse(session, NULL, &error);
-    end(session, "idle on a reserved place");
+    give_up(session, &error, "idle on a reserved place");
 }
 
 /* While it is read from: the rest of a message, or on a reserved place any message, did not come. Else: since the last
@@ -300,8 +285,7 @@ static void on_timer(uv_timer_t *timer)
             end_idle(session);
     } else if (session->is_reading) {
         rpc_fail(&error, RPC_MALFORMED, "the rest of a message did not come within %" PRId64 " ms", stall_ms(session));
-        refuse(session, NULL, &error);
-        end(session, "the rest of a message did not come");
+        give_up(session, &error, "the rest of a message did not come");
     } else if (has_hung_up(session)) {
         session_close(session, "hung up");
     } else if (session_unread(session) > 0 && outbox_sent(&session->out) == session->sent_at_last_look) {

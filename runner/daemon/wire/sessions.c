@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,7 +24,7 @@ struct sessions {
 
 /* ---- letting in ------------------------------------------------------------------------------------------------- */
 
-/* Tells why, as far as a socket that nothing was sent to takes it, and closes fd. */
+/* Sends the reason, as far as a fresh socket takes it, and closes fd. */
 static void turn_away(int fd, const struct rpc_error *error)
 {
     msgpack_sbuffer buffer;
@@ -41,21 +40,22 @@ static void turn_away(int fd, const struct rpc_error *error)
 static void welcome(struct sessions *all, int fd, uid_t uid, pid_t pid, bool is_reserved)
 {
     if (session_new(&all->set, fd, uid, pid, is_reserved) == NULL) {
-        session_set_log(&all->set, "event=accept-failed error=\"%s\" uid=%u pid=%d", strerror(ENOMEM), (unsigned)uid,
-                        (int)pid);
+        log_event(all->set.options.log, LOG_LEVEL_INFO, "accept-failed", log_text("error", strerror(ENOMEM)),
+                  log_number("uid", uid), log_number("pid", pid));
         return;
     }
     all->has_logged_failure = false;
     all->has_logged_full &= is_reserved;
-    session_set_log(&all->set, "event=connected session=%" PRIu64 " uid=%u pid=%d%s", all->set.last_serial,
-                    (unsigned)uid, (int)pid, is_reserved ? " reserved=true" : "");
+    log_event(all->set.options.log, LOG_LEVEL_INFO, "connected", log_number("session", (int64_t)all->set.last_serial),
+              log_number("uid", uid), log_number("pid", pid),
+              is_reserved ? log_text("reserved", "true") : (struct log_field){0});
 }
 
 static void log_full(struct sessions *all, uid_t uid, pid_t pid)
 {
     if (!all->has_logged_full)
-        session_set_log(&all->set, "event=too-many-clients clients=%zu uid=%u pid=%d", all->set.open_count,
-                        (unsigned)uid, (int)pid);
+        log_event(all->set.options.log, LOG_LEVEL_INFO, "too-many-clients",
+                  log_number("clients", (int64_t)all->set.open_count), log_number("uid", uid), log_number("pid", pid));
     all->has_logged_full = true;
 }
 
@@ -66,7 +66,7 @@ static void admit(struct sessions *all, int fd)
     uid_t uid = (uid_t)-1;
     pid_t pid = -1;
     if (door_peer(fd, &uid, &pid) < 0) {
-        session_set_log(&all->set, "event=denied uid=%u pid=%d", (unsigned)uid, (int)pid);
+        log_event(all->set.options.log, LOG_LEVEL_INFO, "denied", log_number("uid", uid), log_number("pid", pid));
         rpc_fail(&error, RPC_DENIED, "this daemon serves uid %u and root, not uid %u", (unsigned)geteuid(),
                  (unsigned)uid);
         turn_away(fd, &error);
@@ -91,12 +91,12 @@ static void on_reopen(uv_timer_t *timer)
     uv_poll_start(&all->accept, UV_READABLE, on_connection);
 }
 
-/* Whoever waits stays in the kernel's queue: asking again at once would only spin. */
+/* Clients stay in the kernel's queue; trying again at once would only spin. */
 static void pause_accepting(struct sessions *all, int error)
 {
     if (!all->has_logged_failure)
-        session_set_log(&all->set, "event=accept-failed error=\"%s\" clients=%zu", strerror(error),
-                        all->set.open_count);
+        log_event(all->set.options.log, LOG_LEVEL_INFO, "accept-failed", log_text("error", strerror(error)),
+                  log_number("clients", (int64_t)all->set.open_count));
     all->has_logged_failure = true;
     uv_poll_stop(&all->accept);
     uv_timer_start(&all->reopen, on_reopen, REOPEN_MS, 0);

@@ -59,7 +59,7 @@ static void choose_timeout(struct peer *peer)
     }
 }
 
-static void on_readable(struct readable *readable);
+static void on_readable(void *peer);
 
 /* Listens at once where the caller waits for more than the end; else when it turns out to be no short job. */
 static void listen_in_time(struct peer *peer)
@@ -67,7 +67,7 @@ static void listen_in_time(struct peer *peer)
     const pool_job_options_t *o = job_options(peer->job);
     if (o->early || o->on_event != NULL)
         peer_listen(peer, on_readable);
-    if (!peer_is_listened_to(peer) || !peer->watch_sent)
+    if (peer->readable.fd < 0 || !peer->watch_sent)
         crew_add_recent(&peer->pool->crew, peer, process_now_ms());
 }
 
@@ -100,7 +100,7 @@ void attempt_step(pool_t *pool, int64_t now)
 {
     for (struct peer *peer; (peer = crew_grown(&pool->crew, now)) != NULL;) {
         crew_leave_recent(&pool->crew, peer);
-        if (!peer_is_listened_to(peer) && peer->pipe >= 0)
+        if (peer->readable.fd < 0 && peer->pipe >= 0)
             peer_listen(peer, on_readable);
         if (!peer->watch_sent)
             send_watch(peer);
@@ -108,64 +108,6 @@ void attempt_step(pool_t *pool, int64_t now)
 }
 
 /* ---- what it leaves --------------------------------------------------------------------------------------------- */
-
-/* A value in a memfd, mapped where nobody can change it any more, or copied where somebody might. */
-static int map_value(struct peer *peer)
-{
-    struct job_record *record = peer->job->record;
-    const size_t size = (size_t)peer->result.size;
-    if (payload_check(peer->value_fd, size, false) < 0)
-        return -EBADMSG;
-    if (payload_seal(peer->value_fd) == 0 || payload_check(peer->value_fd, size, true) == 0) {
-        if (payload_check(peer->value_fd, size, true) < 0) /* sealed after it shrank */
-            return -EBADMSG;
-        record->value_data = payload_map(peer->value_fd, size, false);
-    } else {
-        record->value_data = payload_read(peer->value_fd, size);
-    }
-    if (record->value_data == NULL)
-        return -errno;
-    record->value_mapped = size;
-    return 0;
-}
-
-/* Moves the value to the job. -EBADMSG: it is not what the worker said; another negative errno: this process has no room
- * for it. */
-static int keep_value(struct peer *peer)
-{
-    struct job_record *record = peer->job->record;
-    int rc = 0;
-    if (peer->value_fd >= 0) {
-        rc = map_value(peer);
-    } else {
-        record->value_data = peer->value;
-        peer->value = NULL;
-    }
-    if (rc == 0) {
-        record->result.data = record->value_data;
-        record->result.size = (size_t)peer->result.size;
-    }
-    peer_drop_value(peer);
-    return rc;
-}
-
-/* Moves captured output to the job: all writers are gone, or have flushed. */
-static void keep_output(struct peer *peer)
-{
-    struct job_record *record = peer->job->record;
-    const pool_stream_t modes[] = {peer->job->kind->out, peer->job->kind->err};
-    for (int i = 0; i < 2; i++) {
-        struct peer_stream *stream = &peer->streams[i];
-        record->captured_streams[i] = modes[i] == POOL_STREAM_CAPTURE;
-        if (stream->capture.fd >= 0)
-            capture_read(&stream->capture);
-        if (stream->capture.truncated)
-            record->result.truncated = true;
-        record->captured[i] = stream->capture.bytes;
-        stream->capture.bytes = (struct capture_bytes){0};
-        peer_stop_stream(stream);
-    }
-}
 
 /* All that the verdict depends on. gone NULL: the fork server died, and nobody knows how the attempt ended. */
 static void describe(const struct peer *peer, const struct message_gone *gone, struct verdict_ending *ending)
@@ -212,8 +154,8 @@ static uint32_t count_processes(const struct peer *peer, const struct message_go
 {
     const uint64_t worker = peer->job->kind->is_command ? 1 : 0;
     const uint64_t ended = gone->processes + peer->result.processes + 1 - worker;
-    const uint64_t met = gone->met > worker ? gone->met - worker : 0;
-    return (uint32_t)(met > ended ? met : ended);
+    const uint64_t seen = gone->seen > worker ? gone->seen - worker : 0;
+    return (uint32_t)(seen > ended ? seen : ended);
 }
 
 static void fill_usage(const struct peer *peer, const struct message_gone *gone, pool_usage_t *usage)
@@ -279,11 +221,11 @@ static void settle_early(struct peer *peer)
     if (peer->value_fd >= 0 &&
         (peer->result.sealed == 0 || payload_check(peer->value_fd, (size_t)peer->result.size, true) < 0))
         return;
-    if (keep_value(peer) < 0)
+    if (peer_give_value(peer) < 0)
         return;
     describe(peer, &left_well, &ending);
     verdict_decide(&ending, &verdict);
-    keep_output(peer);
+    peer_give_output(peer);
     fill_times(peer, &job->record->result.usage);
     peer->settled_early = true;
     settle_job(job, &verdict);
@@ -294,17 +236,17 @@ static bool has_early_result(const struct peer *peer)
     return peer->has_result && job_options(peer->job)->early;
 }
 
-static void on_readable(struct readable *readable)
+static void on_readable(void *user)
 {
-    struct peer *peer = peer_of_readable(readable);
+    struct peer *peer = user;
     const bool had_result = peer->has_result;
     const enum peer_heard heard = peer_read(peer);
     if (!had_result && has_early_result(peer))
         settle_early(peer);
     if (heard == PEER_HEARD_BAD)
         peer_distrust(peer);
-    else if (heard == PEER_HEARD_END)
-        peer_stop_listening(peer);
+    else if (heard == PEER_HEARD_END) /* when it is gone, the rest is read */
+        readable_remove(&peer->pool->readables, &peer->readable);
 }
 
 /* ---- it is over ------------------------------------------------------------------------------------------------ */
@@ -355,7 +297,7 @@ static void settle(struct peer *peer, const struct message_gone *gone, const str
     pool_job_t *job = peer->job;
     if (verdict->outcome != POOL_DONE) /* what it may have said before it came to grief is no value */
         job_drop_value(job);
-    keep_output(peer);
+    peer_give_output(peer);
     if (gone != NULL && gone->crash.size > 0)
         job->record->crash = strndup(gone->crash.data, gone->crash.size);
     settle_job(job, verdict);
@@ -405,7 +347,7 @@ static void describe_retry(const struct peer *peer, const struct message_gone *g
 
 static void take_value(struct peer *peer)
 {
-    const int rc = peer->has_result && !peer->protocol_error ? keep_value(peer) : 0;
+    const int rc = peer->has_result && !peer->protocol_error ? peer_give_value(peer) : 0;
     peer->value_bad = rc == -EBADMSG;
     if (rc < 0 && rc != -EBADMSG)
         peer->host_error = -rc;
@@ -440,21 +382,13 @@ static void conclude(struct peer *peer, const struct message_gone *gone)
 /* Whether births go well: a worker that was killed by somebody else while it was idle is no failure. */
 static void count_birth(struct peer *peer, const struct message_gone *gone)
 {
+    struct births_failures *failures = &peer->pool->spawn.failures;
     if (gone->begun != 0 || peer->has_result)
-        spawn_succeeded(peer->pool);
+        births_succeeded(failures);
     else if (gone->ready != 0 && WIFSIGNALED((int)gone->status))
-        spawn_died_idle(peer->pool);
+        births_died_idle(failures, process_now_ms());
     else if (!peer->pool->supervision.end_asked && !peer->birth_counted)
         spawn_failed(peer->pool, "a worker died before it took a job");
-}
-
-static void leave_job(struct peer *peer)
-{
-    pool_t *pool = peer->pool;
-    peer->job->peer = NULL;
-    pthread_mutex_lock(&pool->lock);
-    state_leave_place(pool);
-    pthread_mutex_unlock(&pool->lock);
 }
 
 void attempt_end(struct peer *peer, const struct message_gone *gone)
@@ -467,7 +401,10 @@ void attempt_end(struct peer *peer, const struct message_gone *gone)
     if (gone != NULL)
         count_birth(peer, gone);
     if (job != NULL) {
-        leave_job(peer);
+        job->peer = NULL;
+        pthread_mutex_lock(&peer->pool->lock);
+        state_leave_place(peer->pool);
+        pthread_mutex_unlock(&peer->pool->lock);
         if (peer->settled_early) {
             room_ended(&peer->pool->room, &job->record->ticket, gone == NULL ? 0 : gone->peak, gone != NULL);
             settle_release(job);
@@ -477,4 +414,13 @@ void attempt_end(struct peer *peer, const struct message_gone *gone)
         peer->job = NULL;
     }
     peer_free(peer);
+}
+
+void attempt_lose_all(pool_t *pool)
+{
+    struct peer *peer, *next;
+    HASH_ITER(hh, pool->crew.peers, peer, next) {
+        attempt_end(peer, NULL);
+    }
+    pool->spawn.asked = 0;
 }

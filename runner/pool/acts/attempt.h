@@ -19,8 +19,10 @@ void attempt_used(struct peer *peer, const struct message_memory *memory);
 /* Whether a job runs, and its end is not on its way already. */
 bool attempt_can_be_ended(const pool_job_t *job);
 
-/* The worker is reaped, with all that it left; gone NULL: its fork server died, and what it left was swept. Settles its
- * job, or has it run again. Frees the peer. */
+/* The worker is reaped, with all that it left. Settles its job, or has it run again. Frees the peer. */
 void attempt_end(struct peer *peer, const struct message_gone *gone);
+
+/* The same for every worker after the fork server has died, and all that it had was swept. */
+void attempt_lose_all(pool_t *pool);
 
 #endif

@@ -71,7 +71,7 @@ static int hand_next(pool_t *pool, int64_t now)
     int rc = take_next(pool, now, &job);
     if (rc < 0 || job == NULL)
         return rc;
-    rc = attempt_begin(crew_first_idle(&pool->crew), job);
+    rc = attempt_begin(TAILQ_FIRST(&pool->crew.idle), job);
     if (rc == 0)
         return 1;
     room_give_back(&pool->room, &job->record->ticket);
@@ -84,11 +84,11 @@ static int hand_next(pool_t *pool, int64_t now)
 
 void dispatch_step(pool_t *pool, int64_t now)
 {
-    const bool has_idle = crew_first_idle(&pool->crew) != NULL;
+    const bool has_idle = !TAILQ_EMPTY(&pool->crew.idle);
     if (now >= pool->retry_at)
         pool->retry_at = MOMENT_NEVER;
     room_begin_dispatch(&pool->room, now, has_idle);
-    while (pool->server.is_ready && pool->retry_at == MOMENT_NEVER && crew_first_idle(&pool->crew) != NULL) {
+    while (pool->server.is_ready && pool->retry_at == MOMENT_NEVER && !TAILQ_EMPTY(&pool->crew.idle)) {
         const int rc = hand_next(pool, now);
         if (rc == 0)
             return;

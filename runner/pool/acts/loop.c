@@ -152,13 +152,10 @@ static void step_close(pool_t *pool, int64_t now)
 /* Keeper and fork server are gone: no job runs, and none can start. */
 static void lose_all(pool_t *pool)
 {
-    struct peer *peer, *next;
     char message[sizeof pool->error.message];
-    if (crew_count(&pool->crew) > 0)
+    if (pool->crew.peers != NULL)
         supervise_sweep(pool);
-    HASH_ITER(hh, pool->crew.peers, peer, next) {
-        attempt_end(peer, NULL);
-    }
+    attempt_lose_all(pool);
     pthread_mutex_lock(&pool->lock);
     snprintf(message, sizeof message, "%s", pool->error.message);
     pthread_mutex_unlock(&pool->lock);
@@ -255,33 +252,26 @@ void loop_await_end(pool_t *pool)
     pthread_mutex_lock(&pool->lock);
 }
 
-/* In a loop that is open; the keeper's link takes its descriptors. */
-static int start_in_loop(pool_t *pool, int socket, pid_t keeper, int pidfd)
-{
-    int rc = supervise_start(pool, socket, keeper, pidfd);
-    if (rc == 0)
-        rc = readable_set_open(&pool->readables, &pool->drive);
-    if (rc == 0)
-        rc = start_thread(pool);
-    if (rc == 0)
-        return 0;
-    readable_set_close(&pool->readables);
-    link_close(&pool->keeper);
-    drive_abandon(&pool->drive);
-    return rc;
-}
-
 int loop_start(pool_t *pool, int socket, pid_t keeper, int pidfd)
 {
     pool->devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
     int rc = pool->devnull < 0 ? -errno : drive_open(&pool->drive);
-    if (rc == 0) {
-        rc = start_in_loop(pool, socket, keeper, pidfd);
-    } else {
+    if (rc < 0) {
+        descriptor_close(&pool->devnull);
         descriptor_close(&socket);
         descriptor_close(&pidfd);
+        return rc;
     }
-    if (rc < 0)
+    rc = supervise_start(pool, socket, keeper, pidfd);
+    if (rc == 0)
+        rc = readable_set_open(&pool->readables, &pool->drive);
+    if (rc == 0)
+        rc = start_thread(pool);
+    if (rc < 0) {
+        readable_set_close(&pool->readables);
+        link_close(&pool->keeper);
+        drive_abandon(&pool->drive);
         descriptor_close(&pool->devnull);
+    }
     return rc;
 }

@@ -139,7 +139,7 @@ void settle_lose_waiting(pool_t *pool, const char *why)
 {
     pool_job_t *job;
     pthread_mutex_lock(&pool->lock);
-    size_t left = backlog_count(&pool->backlog);
+    size_t left = backlog_startable(&pool->backlog) + pool->backlog.delayed_count;
     for (; left > 0 && (job = TAILQ_FIRST(&pool->backlog.waiting)) != NULL; left--) {
         settle_withdraw(job);
         pthread_mutex_unlock(&pool->lock);

@@ -18,7 +18,7 @@ static struct births_view view_now(pool_t *pool)
         .running = pool->running - pool->backlog.admitted.count,
         .idle = pool->crew.idle_count,
         .asked = pool->spawn.asked,
-        .processes = crew_count(&pool->crew) + pool->spawn.asked,
+        .processes = HASH_COUNT(pool->crew.peers) + pool->spawn.asked,
         .workers = (size_t)pool->options.workers,
         .warm = pool->phase == STATE_OPEN ? (size_t)pool->options.warm : 0,
     };
@@ -73,11 +73,6 @@ void spawn_answered(pool_t *pool, const struct message_born *born, struct descri
         spawn_born(pool, born->serial, set);
 }
 
-void spawn_forget(pool_t *pool)
-{
-    pool->spawn.asked = 0;
-}
-
 void spawn_failed(pool_t *pool, const char *why)
 {
     struct births_failures *failures = &pool->spawn.failures;
@@ -89,14 +84,4 @@ void spawn_failed(pool_t *pool, const char *why)
     births_succeeded(failures); /* jobs that come later get tries of their own */
     snprintf(message, sizeof message, "no worker could be started, %d times in a row: %s", BIRTHS_FAILURES_MAX, why);
     settle_lose_waiting(pool, message);
-}
-
-void spawn_succeeded(pool_t *pool)
-{
-    births_succeeded(&pool->spawn.failures);
-}
-
-void spawn_died_idle(pool_t *pool)
-{
-    births_died_idle(&pool->spawn.failures, process_now_ms());
 }

@@ -16,14 +16,7 @@ void spawn_answered(pool_t *pool, const struct message_born *born, struct descri
 /* A worker is there. Takes its ends out of the set. */
 void spawn_born(pool_t *pool, uint64_t serial, struct descriptor_set *set);
 
-/* The fork server is gone, and what it was asked for with it. */
-void spawn_forget(pool_t *pool);
-
 /* A worker could not be made, or died before it took a job. After too many in a row the jobs that wait are LOST. */
 void spawn_failed(pool_t *pool, const char *why);
-
-/* A worker has taken a job; a worker was killed while it was idle. */
-void spawn_succeeded(pool_t *pool);
-void spawn_died_idle(pool_t *pool);
 
 #endif

@@ -160,7 +160,7 @@ static void on_hello(pool_t *pool, const struct message_hello *hello)
         if ((hello->notes & NOTE_NO_CPU) != 0)
             atomic_store(&pool->has_cpu_weight, false);
         set_method(pool, hello);
-        link_set_ready(&pool->server);
+        pool->server.is_ready = true;
         pool->supervision.failed_generations = 0;
         state_set_open(pool);
         return;
@@ -244,16 +244,6 @@ static void on_server(pool_t *pool, const struct message_server *server, struct 
         state_set_pid(pool, &pool->stats.fork_server_pid, (int32_t)pid);
 }
 
-/* Everything that the fork server had is gone with it, and swept. */
-static void lose_peers(pool_t *pool)
-{
-    struct peer *peer, *next;
-    HASH_ITER(hh, pool->crew.peers, peer, next) {
-        attempt_end(peer, NULL);
-    }
-    spawn_forget(pool);
-}
-
 static void describe_death(int status, char *text, size_t size)
 {
     if (WIFSIGNALED(status))
@@ -293,7 +283,7 @@ static void on_server_lost(pool_t *pool, const struct message_server_lost *lost)
     } else if (!pool->supervision.end_asked) {
         log_hook_say(&pool->log, "fork server %d died: %s; the keeper starts another", (int)pool->server.pid, death);
     }
-    lose_peers(pool);
+    attempt_lose_all(pool);
 }
 
 /* True: it has said that nothing is left. By pidfd where there is one: if the host's own waitpid(-1) took the status,

@@ -50,7 +50,7 @@ static void set_config(pool_t *pool)
 {
     const pool_options_t *options = &pool->options;
     pool->supervision.config = (struct forkserver_config){
-        .slots = births_process_max((size_t)options->workers, (size_t)options->warm) + SLOTS_SPARE,
+        .slots = (size_t)options->workers + (size_t)options->warm + SLOTS_SPARE,
         .warm = (size_t)options->warm,
         .on_start = options->on_start,
         .on_start_arg = options->on_start_arg,

@@ -55,27 +55,16 @@ static int wait_for_space(pool_t *pool, size_t count)
     return rc;
 }
 
-/* Whom to tell after count jobs were queued. Nobody if all workers are busy: the loop looks again when one of them ends.
- * The pool thread, not this one, if older jobs are queued: nobody knows how long it takes to look at them. sooner: a
- * deadline, or an admitted job, is now the earliest. */
-enum news { NEWS_NONE, NEWS_NOW, NEWS_SOON };
+/* Whom to wake after queuing count jobs. Nobody if all workers are busy: the loop looks again when one of them ends. The
+ * pool thread, not this one, if older jobs are queued: scanning them may take long. sooner: a deadline, or an admitted job,
+ * is now the earliest. */
+enum wake { WAKE_NOBODY, WAKE_THIS_THREAD, WAKE_POOL_THREAD };
 
-static enum news news_of(const pool_t *pool, size_t count, bool sooner)
+static enum wake whom_to_wake(const pool_t *pool, size_t count, bool sooner)
 {
     if (pool->running >= (size_t)pool->options.workers && !sooner)
-        return NEWS_NONE;
-    return pool->backlog.queue.count <= count ? NEWS_NOW : NEWS_SOON;
-}
-
-/* From here on it is the pool's. The caller holds the lock. */
-static void adopt(pool_t *pool, pool_job_t *job, bool keep)
-{
-    if (keep)
-        pool_job_retain(job);
-    if (job_options(job)->collect) {
-        pool_job_retain(job);
-        pool->futures.outstanding++;
-    }
+        return WAKE_NOBODY;
+    return pool->backlog.queue.count <= count ? WAKE_THIS_THREAD : WAKE_POOL_THREAD;
 }
 
 static pool_reservation_t *reservation_of(const pool_job_options_t *options)
@@ -83,53 +72,46 @@ static pool_reservation_t *reservation_of(const pool_job_options_t *options)
     return options != NULL ? options->reservation : NULL;
 }
 
-/* One that has reserved what it needs does not wait. The caller holds the lock. */
-static int admit(pool_t *pool, pool_job_t *job, const pool_reservation_t *reservation)
-{
-    int rc = state_check_phase(pool);
-    if (rc == 0)
-        rc = reservation_check(reservation, pool, job_options(job));
-    job->is_admitted = rc == 0;
-    return rc;
-}
-
-/* The caller holds the lock. */
+/* A job with a reservation does not wait for space. The caller holds the lock. */
 static int enqueue_locked(pool_t *pool, pool_job_t **jobs, size_t count, pool_reservation_t *reservation, bool keep,
-                          enum news *news)
+                          enum wake *wake)
 {
     bool sooner = reservation != NULL;
-    int rc = reservation != NULL ? admit(pool, jobs[0], reservation) : wait_for_space(pool, count);
-    if (rc == 0)
-        rc = backlog_add(&pool->backlog, jobs, count);
-    if (rc < 0)
+    int rc = reservation != NULL ? state_check_phase(pool) : wait_for_space(pool, count);
+    if (rc == 0 && reservation != NULL)
+        rc = reservation_check(reservation, pool, job_options(jobs[0]));
+    jobs[0]->is_admitted = reservation != NULL;
+    if (rc < 0 || (rc = backlog_add(&pool->backlog, jobs, count)) < 0)
         return rc;
     if (reservation != NULL)
         reservation_move(reservation, jobs[0]);
     for (size_t i = 0; i < count; i++) {
-        adopt(pool, jobs[i], keep);
+        const bool collect = job_options(jobs[i])->collect;
+        atomic_fetch_add(&jobs[i]->references, (unsigned)keep + (unsigned)collect);
+        pool->futures.outstanding += collect;
         sooner = sooner || jobs[i]->timed.place == 1;
     }
     pool->unsettled += count;
     pool->stats.submitted += count;
-    *news = news_of(pool, count, sooner);
+    *wake = whom_to_wake(pool, count, sooner);
     return 0;
 }
 
 /* Puts jobs of one kind into the queue, all or none; then they are the pool's. reservation (of one job) may be NULL. */
 static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, pool_reservation_t *reservation, bool keep)
 {
-    enum news news = NEWS_NONE;
+    enum wake wake = WAKE_NOBODY;
     const bool claims = kind_has_callbacks(jobs[0]->kind);
     for (size_t i = 0; claims && i < count; i++)
         drive_claim(&pool->drive);
     pthread_mutex_lock(&pool->lock);
-    const int rc = enqueue_locked(pool, jobs, count, reservation, keep, &news);
-    if (news == NEWS_SOON)
+    const int rc = enqueue_locked(pool, jobs, count, reservation, keep, &wake);
+    if (wake == WAKE_POOL_THREAD)
         drive_wake(&pool->drive);
     pthread_mutex_unlock(&pool->lock);
     for (size_t i = 0; rc < 0 && claims && i < count; i++)
         drive_unclaim(&pool->drive);
-    if (news == NEWS_NOW)
+    if (wake == WAKE_THIS_THREAD)
         drive_tell(&pool->drive);
     return rc;
 }
@@ -143,20 +125,12 @@ static pool_stream_t stream_of(pool_output_t output)
                                            : POOL_STREAM_INHERIT;
 }
 
-int submit_make_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given, size_t size, pool_job_t **job)
-{
-    const int rc = job_new(pool, kind, given, size, job);
-    if (rc == 0 && kind->options.deadline_ms >= 0)
-        (*job)->deadline_at = process_now_ms() + kind->options.deadline_ms;
-    return rc;
-}
-
 /* One for a function. kind is *taken*. */
 static int make_function_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given, const pool_bytes_t *arg,
                              pool_job_t **out)
 {
     pool_job_t *job = NULL;
-    int rc = submit_make_job(pool, kind, given, arg->size, &job);
+    int rc = job_new(pool, kind, given, arg->size, &job);
     if (rc == 0 && arg->size > 0 && arg->data == NULL)
         rc = failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
     if (rc == 0)
@@ -225,34 +199,21 @@ static int find_function_kind(pool_t *pool, pool_fn fn, const pool_job_options_t
     return submit_find_kind(pool, given, &like, kind);
 }
 
-/* All of them, or none. */
-static int make_function_jobs(pool_t *pool, struct kind *kind, const pool_job_options_t *given,
-                              const pool_bytes_t *args, pool_job_t **jobs, size_t count)
-{
-    int rc = 0;
-    size_t done = 0;
-    while (rc == 0 && done < count) {
-        rc = make_function_job(pool, kind_retain(kind), given, &args[done], &jobs[done]);
-        done += rc == 0;
-    }
-    while (rc < 0 && done > 0)
-        job_discard(jobs[--done]);
-    return rc;
-}
-
-/* Makes jobs of a kind, and queues them. */
+/* Makes and queues jobs of a kind, all or none. */
 static int map_kind(pool_t *pool, struct kind *kind, const pool_job_options_t *given, const pool_bytes_t *args,
                     size_t count, pool_job_t **jobs)
 {
     pool_job_t **made = calloc(count, sizeof(*made));
     if (made == NULL)
         return failure(-ENOMEM, "no memory for %zu jobs", count);
-    int rc = make_function_jobs(pool, kind, given, args, made, count);
-    if (rc == 0) {
+    int rc = 0;
+    size_t done = 0;
+    for (; rc == 0 && done < count; done += rc == 0)
+        rc = make_function_job(pool, kind_retain(kind), given, &args[done], &made[done]);
+    if (rc == 0)
         rc = enqueue(pool, made, count, NULL, jobs != NULL);
-        for (size_t i = 0; rc < 0 && i < count; i++)
-            job_discard(made[i]);
-    }
+    while (rc < 0 && done > 0)
+        job_discard(made[--done]);
     if (rc == 0 && jobs != NULL)
         memcpy(jobs, made, count * sizeof(*made));
     free(made);

@@ -14,9 +14,6 @@ int submit_check_caller(const pool_t *pool);
  * give none; like is *changed*. *kind is the caller's reference. */
 int submit_find_kind(pool_t *pool, const pool_job_options_t *given, struct kind *like, struct kind **kind);
 
-/* A job that is not queued yet: job_new, and its deadline. kind is *taken*, in case of failure, too. */
-int submit_make_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given, size_t size, pool_job_t **job);
-
 /* Queues a job that was made, or discards it. *job, if job is not NULL: the caller's reference, or NULL. */
 int submit_queue(pool_t *pool, pool_job_t *made, const pool_job_options_t *options, pool_job_t **job);
 

@@ -169,8 +169,7 @@ static int submit_command(pool_t *pool, const pool_command_t *command, const poo
                         .out = command->stdout_mode,
                         .err = command->stderr_mode,
                         .name = command->argv[0]};
-    if ((rc = submit_find_kind(pool, options, &like, &kind)) < 0 ||
-        (rc = submit_make_job(pool, kind, options, 0, &made)) < 0)
+    if ((rc = submit_find_kind(pool, options, &like, &kind)) < 0 || (rc = job_new(pool, kind, options, 0, &made)) < 0)
         return rc;
     rc = set_streams(made, command);
     if (rc == 0)

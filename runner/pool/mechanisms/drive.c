@@ -94,7 +94,7 @@ void drive_finish(struct drive *drive)
         return;
     uv_close((uv_handle_t *)&drive->async, NULL);
     uv_close((uv_handle_t *)&drive->limit, NULL);
-    drive_handles_changed(drive);
+    drive->handles_changed = true;
 }
 
 void drive_close(struct drive *drive)
@@ -110,11 +110,6 @@ void drive_close(struct drive *drive)
 }
 
 /* ---- steps ----------------------------------------------------------------------------------------------------- */
-
-void drive_handles_changed(struct drive *drive)
-{
-    drive->handles_changed = true;
-}
 
 void drive_set_next(struct drive *drive, int64_t at)
 {

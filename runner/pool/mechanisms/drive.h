@@ -39,7 +39,7 @@ struct drive {
     pthread_mutex_t *lock; /* *borrowed*: guards is_over */
     bool is_over;          /* the loop is closed */
     uv_async_t async;
-    bool handles_changed;         /* libuv learns what it is to listen to in its next uv_run */
+    bool handles_changed;         /* the owner has started or closed a handle: libuv learns of it in its next uv_run */
     atomic_int_least64_t next_at; /* ms; when a step is due without an event */
 
     pthread_mutex_t ownership;
@@ -68,9 +68,6 @@ void drive_abandon(struct drive *drive);
 void drive_main(struct drive *drive);
 void drive_finish(struct drive *drive);
 void drive_close(struct drive *drive);
-
-/* The owner of the loop has started or closed a handle. */
-void drive_handles_changed(struct drive *drive);
 
 /* The owner of the loop, at the end of a step: when the next is due, in ms of process_now_ms. */
 void drive_set_next(struct drive *drive, int64_t at);

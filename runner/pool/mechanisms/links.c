@@ -45,7 +45,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 static int watch(struct link *link)
 {
     const int writable = STAILQ_EMPTY(&link->unsent) ? 0 : UV_WRITABLE;
-    drive_handles_changed(link->drive);
+    link->drive->handles_changed = true;
     return uv_poll_start(link->poll, UV_READABLE | UV_DISCONNECT | writable, on_event);
 }
 
@@ -80,11 +80,6 @@ int link_open(struct link *link, int socket, pid_t pid, int pidfd, void (*on_rea
 static void on_closed(uv_handle_t *handle)
 {
     free(handle);
-}
-
-void link_set_ready(struct link *link)
-{
-    link->is_ready = true;
 }
 
 void link_close(struct link *link)

@@ -25,7 +25,7 @@ struct link {
     pid_t pid;  /* of the process at the other end; it stays when the link is closed */
     int pidfd;  /* -1: none */
     bool is_child;
-    bool is_ready; /* it takes orders */
+    bool is_ready; /* the process has said that it takes orders: supervise.c */
     void (*on_ready)(struct link *link);
     void *user; /* on_ready's */
 
@@ -73,9 +73,6 @@ void link_shut(struct link *link);
 
 /* Sends a signal to the process at the other end, by its pidfd; without one only to a child. */
 void link_signal(const struct link *link, int signal);
-
-/* The process at the other end has said that it takes orders. */
-void link_set_ready(struct link *link);
 
 /* Closes socket and pidfd, and drops what was not sent. */
 void link_close(struct link *link);

@@ -15,7 +15,7 @@ static void handle_batch(uv_poll_t *poll, int status, int events)
     while (set->count > 0) {
         struct readable *readable = set->batch[--set->count].data.ptr;
         if (readable != NULL)
-            readable->on_ready(readable);
+            readable->on_ready(readable->owner);
     }
     drive_step(set->drive);
 }
@@ -47,12 +47,13 @@ void readable_set_close(struct readable_set *set)
         uv_close((uv_handle_t *)&set->poll, on_closed);
 }
 
-int readable_add(struct readable_set *set, struct readable *readable, int fd)
+int readable_add(struct readable_set *set, struct readable *readable, int fd, void (*on_ready)(void *owner),
+                 void *owner)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = readable};
     if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
         return -errno;
-    readable->fd = fd;
+    *readable = (struct readable){.fd = fd, .on_ready = on_ready, .owner = owner};
     return 0;
 }
 

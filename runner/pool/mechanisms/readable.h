@@ -14,8 +14,9 @@
 
 /* Embedded in what reads. */
 struct readable {
-    int fd;                                      /* *borrowed*; -1: in no set */
-    void (*on_ready)(struct readable *readable); /* may remove any; level-triggered */
+    int fd;                        /* *borrowed*; -1: in no set */
+    void (*on_ready)(void *owner); /* may remove any; level-triggered */
+    void *owner;
 };
 
 struct readable_set {
@@ -32,8 +33,10 @@ int readable_set_open(struct readable_set *set, struct drive *drive);
 /* Closes the set; libuv closes its handle when the loop has run once more. Nothing, when it is closed. */
 void readable_set_close(struct readable_set *set);
 
-/* Negative errno: -ENOMEM, -ENOSPC (epoll(7)'s max_user_watches). */
-int readable_add(struct readable_set *set, struct readable *readable, int fd);
+/* on_ready(owner) runs whenever there is something to read. Negative errno: -ENOMEM, -ENOSPC (epoll(7)'s
+ * max_user_watches). */
+int readable_add(struct readable_set *set, struct readable *readable, int fd, void (*on_ready)(void *owner),
+                 void *owner);
 
 /* Before the descriptor is closed. Harmless when it is in no set. */
 void readable_remove(struct readable_set *set, struct readable *readable);

@@ -26,10 +26,18 @@ static uint64_t choose(int64_t asked, uint64_t by_default)
     return asked == 0 ? by_default : asked == POOL_NONE ? 0 : (uint64_t)asked;
 }
 
-/* Budget and floor in bytes, from what was asked for and what the machine has. */
-static void set_rules(struct room *room, const pool_options_t *options)
+void room_open(struct room *room, const pool_options_t *options, struct drive *drive, const struct log_hook *log)
 {
     struct machine_memory memory = {0};
+    const int64_t now = process_now_ms();
+    *room = (struct room){.seen_at = now,
+                          .look_at = MOMENT_NEVER,
+                          .watch_at = MOMENT_NEVER,
+                          .listen_at = MOMENT_NEVER,
+                          .pressure_fd = -1,
+                          .stalled_at = -PRESSURE_QUIET_MS,
+                          .drive = drive,
+                          .log = log};
     machine_open(&room->machine);
     const bool is_known = machine_read(&room->machine, &memory);
     const struct admission_rules rules = {
@@ -41,21 +49,8 @@ static void set_rules(struct room *room, const pool_options_t *options)
     };
     admission_init(&room->admission, &rules);
     room->admission.available = is_known ? memory.available : UINT64_MAX;
-    room->seen_at = process_now_ms();
-}
-
-void room_open(struct room *room, const pool_options_t *options, struct drive *drive, const struct log_hook *log)
-{
-    *room = (struct room){.look_at = MOMENT_NEVER,
-                          .watch_at = MOMENT_NEVER,
-                          .listen_at = MOMENT_NEVER,
-                          .pressure_fd = -1,
-                          .stalled_at = -PRESSURE_QUIET_MS,
-                          .drive = drive,
-                          .log = log};
-    set_rules(room, options);
     if (admission_is_on(&room->admission))
-        room->listen_at = process_now_ms() + LISTEN_MS;
+        room->listen_at = now + LISTEN_MS;
 }
 
 void room_close(struct room *room)

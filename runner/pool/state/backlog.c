@@ -152,8 +152,3 @@ size_t backlog_startable(const struct backlog *backlog)
 {
     return backlog->queue.count + backlog->admitted.count;
 }
-
-size_t backlog_count(const struct backlog *backlog)
-{
-    return backlog_startable(backlog) + backlog->delayed_count;
-}

@@ -52,8 +52,7 @@ pool_job_t *backlog_due(const struct backlog *backlog, int64_t now);
 /* When one is due next, in ms; INT64_MAX: never. */
 int64_t backlog_next_at(const struct backlog *backlog);
 
-/* Jobs that could start now, and all that wait. */
+/* How many jobs could start now. */
 size_t backlog_startable(const struct backlog *backlog);
-size_t backlog_count(const struct backlog *backlog);
 
 #endif

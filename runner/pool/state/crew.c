@@ -27,16 +27,6 @@ struct peer *crew_find(const struct crew *crew, uint64_t serial)
     return peer;
 }
 
-size_t crew_count(const struct crew *crew)
-{
-    return HASH_COUNT(crew->peers);
-}
-
-struct peer *crew_first_idle(const struct crew *crew)
-{
-    return TAILQ_FIRST(&crew->idle);
-}
-
 void crew_leave_idle(struct crew *crew, struct peer *peer)
 {
     if (!peer->is_idle)

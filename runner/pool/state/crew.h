@@ -30,11 +30,6 @@ void crew_remove(struct crew *crew, struct peer *peer);
 /* The worker with that serial; NULL: none. */
 struct peer *crew_find(const struct crew *crew, uint64_t serial);
 
-size_t crew_count(const struct crew *crew);
-
-/* The idle worker whose turn it is; NULL: none. */
-struct peer *crew_first_idle(const struct crew *crew);
-
 /* The worker is idle no more. Nothing, if it was not. */
 void crew_leave_idle(struct crew *crew, struct peer *peer);
 

@@ -3,6 +3,7 @@
 #include "descriptor.h"
 #include "failure.h"
 #include "payload.h"
+#include "process.h"
 #include "state.h"
 
 #include <errno.h>
@@ -58,7 +59,8 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
     atomic_init(&job->state, POOL_STATE_QUEUED);
     job->payload.memfd = -1;
     job->payload.data = size > 0 && size <= JOB_INSIDE_MAX ? job->inside : NULL;
-    job->deadline_at = MOMENT_NEVER;
+    const int64_t deadline_ms = kind->options.deadline_ms;
+    job->deadline_at = deadline_ms >= 0 ? process_now_ms() + deadline_ms : MOMENT_NEVER;
     LIST_INIT(&job->watches);
     if (given != NULL)
         job->user = given->user;

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,7 +42,7 @@ struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task
     return peer;
 }
 
-void peer_drop_value(struct peer *peer)
+static void drop_value(struct peer *peer)
 {
     free(peer->value);
     peer->value = NULL;
@@ -56,7 +55,7 @@ static void stop_reading(struct peer *peer)
     descriptor_close(&peer->pipe);
 }
 
-void peer_stop_stream(struct peer_stream *stream)
+static void stop_stream(struct peer_stream *stream)
 {
     readable_remove(&stream->peer->pool->readables, &stream->readable);
     capture_close(&stream->capture);
@@ -68,11 +67,11 @@ void peer_free(struct peer *peer)
     stop_reading(peer);
     descriptor_close(&peer->task);
     for (int i = 0; i < 2; i++) {
-        peer_stop_stream(&peer->streams[i]);
+        stop_stream(&peer->streams[i]);
         capture_bytes_free(&peer->streams[i].capture.bytes);
     }
     frame_reader_deinit(&peer->reader);
-    peer_drop_value(peer);
+    drop_value(peer);
     free(peer->text);
     free(peer);
 }
@@ -270,15 +269,14 @@ enum peer_heard peer_read(struct peer *peer)
     return read_pipe(peer, READ_AT_ONCE, false);
 }
 
-static void on_output(struct readable *readable)
+static void on_output(void *owner)
 {
-    struct peer_stream *stream =
-        (struct peer_stream *)(void *)((char *)readable - offsetof(struct peer_stream, readable));
+    struct peer_stream *stream = owner;
     switch (capture_read(&stream->capture)) {
     case CAPTURE_OPEN:
         break;
     case CAPTURE_ENDED:
-        readable_remove(&stream->peer->pool->readables, readable);
+        readable_remove(&stream->peer->pool->readables, &stream->readable);
         break;
     case CAPTURE_OVER_LIMIT:
         if (stream->is_reported)
@@ -289,28 +287,12 @@ static void on_output(struct readable *readable)
     }
 }
 
-struct peer *peer_of_readable(struct readable *readable)
-{
-    return (struct peer *)(void *)((char *)readable - offsetof(struct peer, readable));
-}
-
-bool peer_is_listened_to(const struct peer *peer)
-{
-    return peer->readable.fd >= 0;
-}
-
-void peer_listen(struct peer *peer, void (*on_ready)(struct readable *readable))
+void peer_listen(struct peer *peer, void (*on_ready)(void *peer))
 {
     fcntl(peer->pipe, F_SETFL, O_NONBLOCK);
-    peer->readable.on_ready = on_ready;
-    if (readable_add(&peer->pool->readables, &peer->readable, peer->pipe) < 0)
+    if (readable_add(&peer->pool->readables, &peer->readable, peer->pipe, on_ready, peer) < 0)
         log_hook_say(&peer->pool->log, "worker %llu cannot be polled: its result is read when it has ended",
                      (unsigned long long)peer->serial);
-}
-
-void peer_stop_listening(struct peer *peer)
-{
-    readable_remove(&peer->pool->readables, &peer->readable);
 }
 
 int peer_capture(struct peer *peer, int which, int *write_end)
@@ -319,8 +301,7 @@ int peer_capture(struct peer *peer, int which, int *write_end)
     int rc = capture_open(&stream->capture, job_options(peer->job)->output_limit, write_end);
     if (rc < 0)
         return rc;
-    stream->readable.on_ready = on_output;
-    rc = readable_add(&peer->pool->readables, &stream->readable, stream->capture.fd);
+    rc = readable_add(&peer->pool->readables, &stream->readable, stream->capture.fd, on_output, stream);
     if (rc < 0) {
         descriptor_close(write_end);
         capture_close(&stream->capture);
@@ -365,4 +346,61 @@ bool peer_has_read_task(const struct peer *peer)
 {
     char byte;
     return recv(peer->task, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || errno != ECONNRESET;
+}
+
+/* ---- what it leaves --------------------------------------------------------------------------------------------- */
+
+/* A value in a memfd, mapped where nobody can change it any more, or copied where somebody might. */
+static int map_value(struct peer *peer)
+{
+    struct job_record *record = peer->job->record;
+    const size_t size = (size_t)peer->result.size;
+    if (payload_check(peer->value_fd, size, false) < 0)
+        return -EBADMSG;
+    if (payload_seal(peer->value_fd) == 0 || payload_check(peer->value_fd, size, true) == 0) {
+        if (payload_check(peer->value_fd, size, true) < 0) /* sealed after it shrank */
+            return -EBADMSG;
+        record->value_data = payload_map(peer->value_fd, size, false);
+    } else {
+        record->value_data = payload_read(peer->value_fd, size);
+    }
+    if (record->value_data == NULL)
+        return -errno;
+    record->value_mapped = size;
+    return 0;
+}
+
+int peer_give_value(struct peer *peer)
+{
+    struct job_record *record = peer->job->record;
+    int rc = 0;
+    if (peer->value_fd >= 0) {
+        rc = map_value(peer);
+    } else {
+        record->value_data = peer->value;
+        peer->value = NULL;
+    }
+    if (rc == 0) {
+        record->result.data = record->value_data;
+        record->result.size = (size_t)peer->result.size;
+    }
+    drop_value(peer);
+    return rc;
+}
+
+void peer_give_output(struct peer *peer)
+{
+    struct job_record *record = peer->job->record;
+    const pool_stream_t modes[] = {peer->job->kind->out, peer->job->kind->err};
+    for (int i = 0; i < 2; i++) {
+        struct peer_stream *stream = &peer->streams[i];
+        record->captured_streams[i] = modes[i] == POOL_STREAM_CAPTURE;
+        if (stream->capture.fd >= 0)
+            capture_read(&stream->capture);
+        if (stream->capture.truncated)
+            record->result.truncated = true;
+        record->captured[i] = stream->capture.bytes;
+        stream->capture.bytes = (struct capture_bytes){0};
+        stop_stream(stream);
+    }
 }

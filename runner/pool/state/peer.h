@@ -34,7 +34,7 @@ struct peer {
     int task, pipe;
     bool watch_sent;          /* the fork server watches its job's limits */
     bool birth_counted;       /* its failure has been counted */
-    struct readable readable; /* its pipe, if that is listened to */
+    struct readable readable; /* its pipe; fd -1: that is not listened to */
 
     struct frame_reader reader;
     struct peer_stream streams[2]; /* captured standard output and error */
@@ -70,22 +70,20 @@ enum peer_heard peer_read(struct peer *peer);
 void peer_read_rest(struct peer *peer, const struct message_slice *left);
 
 /* Listens to its pipe: on_ready runs when there is something to read. */
-void peer_listen(struct peer *peer, void (*on_ready)(struct readable *readable));
-bool peer_is_listened_to(const struct peer *peer);
-struct peer *peer_of_readable(struct readable *readable);
-
-/* Stops listening; what was said before is still read when it is gone. */
-void peer_stop_listening(struct peer *peer);
+void peer_listen(struct peer *peer, void (*on_ready)(void *peer));
 
 /* It said something illegal: it is ended, and its channel never trusted again. */
 void peer_distrust(struct peer *peer);
 
 /* Captures a stream of its job, 0 standard output, 1 error: *write_end is the caller's. Negative errno. */
 int peer_capture(struct peer *peer, int which, int *write_end);
-void peer_stop_stream(struct peer_stream *stream);
 
-/* Frees the value that it has sent and nobody has taken. */
-void peer_drop_value(struct peer *peer);
+/* Moves its value to its job. -EBADMSG: the value is not what the worker announced; another negative errno: this process
+ * has no room for it. */
+int peer_give_value(struct peer *peer);
+
+/* Moves captured output to its job: all writers are gone, or have flushed. */
+void peer_give_output(struct peer *peer);
 
 /* Has the fork server end its tree. grace_ms between SIGTERM and SIGKILL. */
 void peer_kill(struct peer *peer, enum message_kill_reason reason, int64_t grace_ms);

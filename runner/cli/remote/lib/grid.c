@@ -63,6 +63,12 @@ void grid_adds(struct grid *grid, const char *text)
     grid_add(grid, GRID_PLAIN, text, strlen(text));
 }
 
+void grid_add_field(struct grid *grid, enum grid_colour colour, const msgpack_object *map, const char *name)
+{
+    const msgpack_object_str value = pool_field_str(map, name);
+    grid_add(grid, colour, value.ptr, value.size);
+}
+
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

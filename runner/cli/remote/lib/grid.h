@@ -4,6 +4,7 @@
 
 #include "text.h"
 
+#include <reclaim/map.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ void grid_begin(struct grid *grid, const char *const *titles);
 /* The next cell, from anybody's bytes. */
 void grid_add(struct grid *grid, enum grid_colour colour, const char *data, size_t size);
 void grid_adds(struct grid *grid, const char *text);
+void grid_add_field(struct grid *grid, enum grid_colour colour, const msgpack_object *map, const char *name);
 
 /* Prints the rows and drops them; widths stay, so that what is printed next stands below. -ENOMEM. */
 int grid_print(struct grid *grid, FILE *file);

@@ -84,24 +84,22 @@ static void add_result(struct grid *grid, const msgpack_object *job)
         grid_adds(grid, code);
         return;
     }
-    const msgpack_object_str word = pool_field_str(job, jobview_has_ended(job) ? "outcome" : "waits");
-    grid_add(grid, GRID_PLAIN, word.ptr, word.size);
+    grid_add_field(grid, GRID_PLAIN, job, jobview_has_ended(job) ? "outcome" : "waits");
 }
 
 void jobview_add(struct grid *grid, const msgpack_object *job)
 {
     char cell[64];
     struct text command = {0};
-    const msgpack_object_str state = pool_field_str(job, "state"), group = pool_field_str(job, "group");
     const double wall = wall_of(job);
     snprintf(cell, sizeof cell, "%llu", (unsigned long long)pool_field_uint(job, "id"));
     grid_adds(grid, cell);
-    grid_add(grid, colour_of(job), state.ptr, state.size);
+    grid_add_field(grid, colour_of(job), job, "state");
     add_result(grid, job);
     const bool measured = pool_field(job, "peak_memory_bytes") != NULL;
     grid_adds(grid, measured ? units_format_size(pool_field_uint(job, "peak_memory_bytes"), cell, sizeof cell) : "-");
     grid_adds(grid, wall >= 0 ? units_format_duration(wall, cell, sizeof cell) : "-");
-    grid_add(grid, GRID_PLAIN, group.ptr, group.size);
+    grid_add_field(grid, GRID_PLAIN, job, "group");
     if (is_named(job)) {
         const msgpack_object_str name = pool_field_str(job, "name");
         text_puts(&command, "[");
@@ -116,87 +114,6 @@ void jobview_add(struct grid *grid, const msgpack_object *job)
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-enum kind { TEXT, NUMBER, FACTOR, SIZE, DURATION, FLAG };
-
-static const struct setting {
-    const char *name, *label;
-    enum kind kind;
-} settings[] = {{"cwd", "directory", TEXT},
-                {"memory", "memory max", SIZE},
-                {"memory_backstop", "backstop", FLAG},
-                {"expected", "memory exp", SIZE},
-                {"timeout", "timeout", DURATION},
-                {"kill_after", "kill after", DURATION},
-                {"cpu_time", "CPU limit", DURATION},
-                {"pids", "pids max", NUMBER},
-                {"cpu_weight", "CPU weight", NUMBER},
-                {"nofile", "open files", NUMBER},
-                {"nice", "nice", NUMBER},
-                {"output_limit", "output max", SIZE},
-                {"huge_pages", "huge pages", FLAG},
-                {"rerunnable", "rerunnable", FLAG},
-                {"retries", "retries", NUMBER},
-                {"retry_delay", "retried in", DURATION},
-                {"retry_oom", "retry oom", FACTOR},
-                {"after_failure", "after fail", TEXT},
-                {"on_crash", "on crash", TEXT},
-                {"keep", "keep", DURATION}};
-
-/* The value, for people. */
-static void put_value(struct text *line, const msgpack_object *job, const struct setting *setting)
-{
-    char text[64];
-    const msgpack_object_str word = pool_field_str(job, setting->name);
-    switch (setting->kind) {
-    case TEXT:
-        plain_put(line, word.ptr, word.size, SIZE_MAX);
-        break;
-    case NUMBER:
-        text_printf(line, "%lld", (long long)pool_field_int(job, setting->name));
-        break;
-    case FACTOR:
-        text_printf(line, "%g", pool_field_double(job, setting->name));
-        break;
-    case SIZE:
-        text_puts(line, units_format_size(pool_field_uint(job, setting->name), text, sizeof text));
-        break;
-    case DURATION:
-        text_puts(line, units_format_duration(pool_field_double(job, setting->name), text, sizeof text));
-        break;
-    case FLAG:
-        text_puts(line, pool_field_bool(job, setting->name) ? "yes" : "no");
-        break;
-    }
-}
-
-static void print_settings(FILE *file, const msgpack_object *job)
-{
-    struct text line = {0};
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        if (pool_field(job, settings[i].name) == NULL)
-            continue;
-        text_clear(&line);
-        put_value(&line, job, &settings[i]);
-        fprintf(file, "  %-10s %s\n", settings[i].label, line.size > 0 ? line.data : "");
-    }
-    text_deinit(&line);
-}
-
-static void print_plain(FILE *file, const char *label, const char *data, size_t size)
-{
-    struct text text = {0};
-    plain_put(&text, data, size, SIZE_MAX);
-    if (text.size > 0)
-        fprintf(file, "  %-10s %s\n", label, text.data);
-    text_deinit(&text);
-}
-
-static void print_field(FILE *file, const char *label, const msgpack_object *job, const char *name)
-{
-    const msgpack_object_str value = pool_field_str(job, name);
-    print_plain(file, label, value.ptr, value.size);
-}
-
 static const char *format_time(double seconds, char *text, size_t size)
 {
     const time_t whole = (time_t)seconds;
@@ -206,14 +123,119 @@ static const char *format_time(double seconds, char *text, size_t size)
     return text;
 }
 
-static void print_times(FILE *file, const msgpack_object *job)
+/* How a field is printed. COUNT and BYTES are left out if they are 0, FLAG if it is false. */
+enum kind { TEXT, NUMBER, COUNT, FACTOR, SIZE, BYTES, DURATION, TIME, IDS, FLAG };
+
+struct row {
+    const char *name, *label;
+    enum kind kind;
+    const char *words; /* of a FLAG */
+};
+
+static const struct row rows_before_usage[] = {
+    {"name", "name", TEXT, NULL},
+    {"key", "key", TEXT, NULL},
+    {"group", "group", TEXT, NULL},
+    {"after", "after", IDS, NULL},
+    {"cwd", "directory", TEXT, NULL},
+    {"memory", "memory max", SIZE, NULL},
+    {"memory_backstop", "backstop", FLAG, "yes"},
+    {"expected", "memory exp", SIZE, NULL},
+    {"timeout", "timeout", DURATION, NULL},
+    {"kill_after", "kill after", DURATION, NULL},
+    {"cpu_time", "CPU limit", DURATION, NULL},
+    {"cpu_weight", "CPU weight", NUMBER, NULL},
+    {"pids", "pids max", NUMBER, NULL},
+    {"nofile", "open files", NUMBER, NULL},
+    {"nice", "nice", NUMBER, NULL},
+    {"output_limit", "output max", SIZE, NULL},
+    {"huge_pages", "huge pages", FLAG, "yes"},
+    {"rerunnable", "rerunnable", FLAG, "yes"},
+    {"retries", "retries", NUMBER, NULL},
+    {"retry_delay", "retried in", DURATION, NULL},
+    {"retry_oom", "retry oom", FACTOR, NULL},
+    {"after_failure", "after fail", TEXT, NULL},
+    {"on_crash", "on crash", TEXT, NULL},
+    {"keep", "keep", DURATION, NULL},
+    {"waits", "waits for", TEXT, NULL},
+    {"outcome", "outcome", TEXT, NULL},
+    {"message", "message", TEXT, NULL},
+    {"exit_code", "exit code", NUMBER, NULL},
+    {0},
+};
+
+static const struct row rows_after_usage[] = {
+    {"priority", "priority", COUNT, NULL},
+    {"attempt", "runs", COUNT, NULL},
+    {"interruptions", "interrupt.", COUNT, NULL},
+    {"evictions", "evictions", COUNT, NULL},
+    {"processes", "processes", COUNT, NULL},
+    {"killed_processes", "had to end", COUNT, NULL},
+    {"result_size", "value", BYTES, NULL},
+    {"stdout_size", "stdout", BYTES, NULL},
+    {"stderr_size", "stderr", BYTES, NULL},
+    {"unkillable", "left", FLAG, "a process that cannot be killed, and may still be there"},
+    {"truncated", "truncated", FLAG, "output was dropped"},
+    {"submitted_at", "submitted", TIME, NULL},
+    {"start_at", "not before", TIME, NULL},
+    {"started_at", "started", TIME, NULL},
+    {"ended_at", "ended", TIME, NULL},
+    {0},
+};
+
+static void put_ids(struct text *line, msgpack_object_array ids)
 {
-    static const char *const names[] = {"submitted_at", "start_at", "started_at", "ended_at"};
-    static const char *const labels[] = {"submitted", "not before", "started", "ended"};
+    for (uint32_t i = 0; i < ids.size; i++)
+        if (ids.ptr[i].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+            text_printf(line, "%s%llu", i > 0 ? " " : "", (unsigned long long)ids.ptr[i].via.u64);
+}
+
+/* The value of a field; nothing if it is left out. */
+static void put_value(struct text *line, const msgpack_object *job, const struct row *row)
+{
     char text[64];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (pool_field(job, names[i]) != NULL)
-            fprintf(file, "  %-10s %s\n", labels[i], format_time(pool_field_double(job, names[i]), text, sizeof text));
+    const int64_t number = pool_field_int(job, row->name);
+    const double real = pool_field_double(job, row->name);
+    if (pool_field(job, row->name) == NULL || (number == 0 && (row->kind == COUNT || row->kind == BYTES)))
+        return;
+    switch (row->kind) {
+    case TEXT:
+        plain_put_field(line, job, row->name, SIZE_MAX);
+        break;
+    case NUMBER:
+    case COUNT:
+        text_printf(line, "%lld", (long long)number);
+        break;
+    case FACTOR:
+        text_printf(line, "%g", real);
+        break;
+    case SIZE:
+    case BYTES:
+        text_puts(line, units_format_size(pool_field_uint(job, row->name), text, sizeof text));
+        break;
+    case DURATION:
+        text_puts(line, units_format_duration(real, text, sizeof text));
+        break;
+    case TIME:
+        text_puts(line, format_time(real, text, sizeof text));
+        break;
+    case IDS:
+        put_ids(line, pool_field_array(job, row->name));
+        break;
+    case FLAG:
+        text_puts(line, pool_field_bool(job, row->name) ? row->words : "");
+        break;
+    }
+}
+
+static void print_rows(FILE *file, const msgpack_object *job, const struct row *rows, struct text *line)
+{
+    for (; rows->name != NULL; rows++) {
+        text_clear(line);
+        put_value(line, job, rows);
+        if (line->size > 0)
+            fprintf(file, "  %-10s %s\n", rows->label, line->data);
+    }
 }
 
 static void print_usage(FILE *file, const msgpack_object *job)
@@ -236,68 +258,21 @@ static void print_usage(FILE *file, const msgpack_object *job)
     }
 }
 
-static void print_counts(FILE *file, const msgpack_object *job)
-{
-    static const char *const names[] = {"priority",         "attempt",     "interruptions", "evictions",  "processes",
-                                        "killed_processes", "result_size", "stdout_size",   "stderr_size"};
-    static const char *const labels[] = {"priority",   "runs",  "interrupt.", "evictions", "processes",
-                                         "had to end", "value", "stdout",     "stderr"};
-    char text[64];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const int64_t value = pool_field_int(job, names[i]);
-        if (value == 0)
-            continue;
-        if (strstr(names[i], "_size") != NULL)
-            fprintf(file, "  %-10s %s\n", labels[i], units_format_size((uint64_t)value, text, sizeof text));
-        else
-            fprintf(file, "  %-10s %lld\n", labels[i], (long long)value);
-    }
-}
-
-static void print_left(FILE *file, const msgpack_object *job)
-{
-    if (pool_field_bool(job, "unkillable"))
-        fprintf(file, "  left       a process that cannot be killed, and may still be there\n");
-}
-
-static void print_after(FILE *file, const msgpack_object *job)
-{
-    const msgpack_object_array after = pool_field_array(job, "after");
-    if (after.size == 0)
-        return;
-    fprintf(file, "  after     ");
-    for (uint32_t i = 0; i < after.size; i++)
-        if (after.ptr[i].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-            fprintf(file, " %llu", (unsigned long long)after.ptr[i].via.u64);
-    putc('\n', file);
-}
-
 void jobview_print(FILE *file, const msgpack_object *job)
 {
-    struct text text = {0};
-    const msgpack_object_str state = pool_field_str(job, "state");
-    plain_put(&text, state.ptr, state.size, SIZE_MAX);
+    struct text text = {0}, command = {0};
+    plain_put_field(&text, job, "state", SIZE_MAX);
     fprintf(file, "job %llu: %s\n", (unsigned long long)pool_field_uint(job, "id"), text.size > 0 ? text.data : "?");
     text_clear(&text);
-    put_command(&text, job);
-    print_plain(file, "command", text.data, text.size);
-    text_deinit(&text);
-    print_field(file, "name", job, "name");
-    print_field(file, "key", job, "key");
-    print_field(file, "group", job, "group");
-    print_after(file, job);
-    print_settings(file, job);
-    print_field(file, "waits for", job, "waits");
-    print_field(file, "outcome", job, "outcome");
-    print_field(file, "message", job, "message");
-    if (pool_field(job, "exit_code") != NULL)
-        fprintf(file, "  exit code  %lld\n", (long long)pool_field_int(job, "exit_code"));
+    put_command(&command, job);
+    plain_put(&text, command.data, command.size, SIZE_MAX);
+    if (text.size > 0)
+        fprintf(file, "  command    %s\n", text.data);
+    print_rows(file, job, rows_before_usage, &text);
     print_usage(file, job);
-    print_counts(file, job);
-    print_left(file, job);
-    if (pool_field_bool(job, "truncated"))
-        fprintf(file, "  truncated  output was dropped\n");
-    print_times(file, job);
+    print_rows(file, job, rows_after_usage, &text);
+    text_deinit(&text);
+    text_deinit(&command);
 }
 
 /* ---- a line of it ------------------------------------------------------------------------------------------------ */
@@ -305,43 +280,39 @@ void jobview_print(FILE *file, const msgpack_object *job)
 void jobview_complain(const char *verb, const msgpack_object *job)
 {
     struct text name = {0}, message = {0};
-    const msgpack_object_str named = pool_field_str(job, "name"), said = pool_field_str(job, "message");
-    plain_put(&name, named.ptr, named.size, 60);
-    plain_put(&message, said.ptr, said.size, SIZE_MAX);
+    plain_put_field(&name, job, "name", 60);
+    plain_put_field(&message, job, "message", SIZE_MAX);
     say(verb, "job %llu (%s): %s", (unsigned long long)pool_field_uint(job, "id"), name.size > 0 ? name.data : "?",
         message.size > 0 ? message.data : "did not succeed");
     text_deinit(&name);
     text_deinit(&message);
 }
 
-/* When it happened, as far as the job says so. */
+/* When the event happened, if the job says so; else now. */
 static double time_of(const msgpack_object *event, const msgpack_object *job)
 {
     static const char *const names[][2] = {
         {"submitted", "submitted_at"}, {"started", "started_at"}, {"ended", "ended_at"}};
-    for (size_t i = 0; event->type == MSGPACK_OBJECT_STR && i < sizeof names / sizeof names[0]; i++)
-        if (event->via.str.size == strlen(names[i][0]) &&
-            memcmp(event->via.str.ptr, names[i][0], event->via.str.size) == 0 && pool_field(job, names[i][1]) != NULL)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (pool_field_is(event, "event", names[i][0]) && pool_field(job, names[i][1]) != NULL)
             return pool_field_double(job, names[i][1]);
     return (double)time(NULL);
 }
 
-void jobview_print_event(FILE *file, const msgpack_object *event, const msgpack_object *job)
+void jobview_print_event(FILE *file, const msgpack_object *event)
 {
+    static const msgpack_object none = {.type = MSGPACK_OBJECT_NIL};
+    const msgpack_object *known = pool_field(event, "job"), *job = known != NULL ? known : &none;
+    const char *why = jobview_has_ended(job) ? "message" : "waits";
     char when[64];
     struct text text = {0};
-    if (event->type == MSGPACK_OBJECT_STR)
-        plain_put(&text, event->via.str.ptr, event->via.str.size, GRID_CELL_MOST);
+    plain_put_field(&text, event, "event", GRID_CELL_MOST);
     fprintf(file, "%s  %-9s  %6llu  ", format_time(time_of(event, job), when, sizeof when),
             text.size > 0 ? text.data : "?", (unsigned long long)pool_field_uint(job, "id"));
     text_clear(&text);
-    const msgpack_object_str name = pool_field_str(job, "name"),
-                             ended = pool_field_str(job, jobview_has_ended(job) ? "message" : "waits");
-    plain_put(&text, name.ptr, name.size, SIZE_MAX);
-    if (ended.size > 0) {
-        text_puts(&text, ": ");
-        plain_put(&text, ended.ptr, ended.size, SIZE_MAX);
-    }
+    plain_put_field(&text, job, "name", SIZE_MAX);
+    text_puts(&text, pool_field_str(job, why).size > 0 ? ": " : "");
+    plain_put_field(&text, job, why, SIZE_MAX);
     fprintf(file, "%s\n", text.size > 0 ? text.data : "");
     text_deinit(&text);
 }

@@ -18,7 +18,7 @@ void jobview_print(FILE *file, const msgpack_object *job);
 void jobview_complain(const char *verb, const msgpack_object *job);
 
 /* An event: time, what happened, and to which job. */
-void jobview_print_event(FILE *file, const msgpack_object *event, const msgpack_object *job);
+void jobview_print_event(FILE *file, const msgpack_object *event);
 
 /* Whether its state is one of the last: done, failed, cancelled. */
 bool jobview_has_ended(const msgpack_object *job);

@@ -57,3 +57,9 @@ size_t plain_put(struct text *text, const char *data, size_t size, size_t most)
     }
     return columns;
 }
+
+size_t plain_put_field(struct text *text, const msgpack_object *map, const char *name, size_t most)
+{
+    const msgpack_object_str value = pool_field_str(map, name);
+    return plain_put(text, value.ptr, value.size, most);
+}

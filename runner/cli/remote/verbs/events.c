@@ -1,13 +1,11 @@
 /* events.c - `reclaim events`: a line for whatever happens to jobs, until it is stopped. */
 #include "jobview.h"
-#include "outcome.h"
 #include "patience.h"
 #include "remote_verb.h"
 #include "say.h"
 #include "verbs.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static struct events {
     const char *group; /* NULL: any */
@@ -17,10 +15,8 @@ static const struct table_option rows[] = {
     {"group", 'g', "NAME", "only jobs of this group", TABLE_TEXT(struct events, group)},
     {0}};
 
-/* Nobody but this verb unpacks what came unasked: the client has scanned it. */
 static int print_event(const struct remote *remote, pool_bytes_t bytes)
 {
-    static const msgpack_object none = {.type = MSGPACK_OBJECT_NIL};
     msgpack_unpacked event;
     int rc = 0;
     msgpack_unpacked_init(&event);
@@ -29,10 +25,8 @@ static int print_event(const struct remote *remote, pool_bytes_t bytes)
         rc = -1;
     } else if (remote_options.json)
         rc = remote_print_json(remote, &event.data);
-    else {
-        const msgpack_object *what = pool_field(&event.data, "event"), *job = pool_field(&event.data, "job");
-        jobview_print_event(stdout, what != NULL ? what : &none, job != NULL ? job : &none);
-    }
+    else
+        jobview_print_event(stdout, &event.data);
     msgpack_unpacked_destroy(&event);
     return rc < 0 || fflush(stdout) != 0 ? -1 : 0;
 }
@@ -51,7 +45,7 @@ static int subscribe(struct patience *patience, const struct jobrefs *jobs, cons
     return rc;
 }
 
-/* Prints them until the connection is lost. -1: they cannot be printed. */
+/* Prints events until the connection is lost. -1: they cannot be printed. */
 static int print_events(struct patience *patience)
 {
     const struct remote *remote = patience->remote;
@@ -69,9 +63,9 @@ static int run(struct remote *remote, const struct remote_given *given, void *co
     for (;;) {
         if (subscribe(&patience, &given->jobs, context) == 0) {
             if (patience.back_at > 0)
-                say(remote->verb, "reclaimd is back: what happened meanwhile is not told");
+                say(remote->verb, "reclaimd is back: events of the meantime are missing");
             if (print_events(&patience) < 0)
-                return OUTCOME_OWN_FAILURE;
+                return -1;
         }
         const int code = patience_renew(&patience);
         if (code != 0)

@@ -18,21 +18,17 @@ static unsigned long long number(const msgpack_object *map, const char *name)
 
 static void print_state(const msgpack_object *stats)
 {
-    const msgpack_object_str reason = pool_field_str(stats, "read_only"), version = pool_field_str(stats, "version");
     char text[64];
     struct text plain = {0};
-    plain_put(&plain, version.ptr, version.size, GRID_CELL_MOST);
+    plain_put_field(&plain, stats, "version", GRID_CELL_MOST);
     printf("reclaimd %s, pid %llu, up %s, %llu workers, %llu clients", plain.size > 0 ? plain.data : "",
            number(stats, "pid"), units_format_duration(pool_field_double(stats, "uptime_seconds"), text, sizeof text),
            number(stats, "workers"), number(stats, "clients"));
-    if (pool_field_bool(stats, "paused"))
-        printf(", paused");
-    if (pool_field_bool(stats, "draining"))
-        printf(", draining: no new jobs");
-    putchar('\n');
+    printf("%s%s\n", pool_field_bool(stats, "paused") ? ", paused" : "",
+           pool_field_bool(stats, "draining") ? ", draining: no new jobs" : "");
     text_clear(&plain);
-    plain_put(&plain, reason.ptr, reason.size, SIZE_MAX);
-    if (reason.size > 0)
+    plain_put_field(&plain, stats, "read_only", SIZE_MAX);
+    if (plain.size > 0)
         printf("READ-ONLY: %s\n", plain.data);
     text_deinit(&plain);
 }
@@ -53,9 +49,8 @@ static void print_memory(const msgpack_object *stats)
     char text[64];
     if (memory == NULL)
         return;
-    const msgpack_object_str method = pool_field_str(memory, "method");
     struct text plain = {0};
-    plain_put(&plain, method.ptr, method.size, GRID_CELL_MOST);
+    plain_put_field(&plain, memory, "method", GRID_CELL_MOST);
     printf("memory (%s):", plain.size > 0 ? plain.data : "?");
     text_deinit(&plain);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -74,8 +69,7 @@ int stats_print_groups(const msgpack_object *stats)
     grid_begin(&grid, titles);
     for (uint32_t i = 0; i < list.size; i++) {
         const msgpack_object *group = &list.ptr[i];
-        const msgpack_object_str name = pool_field_str(group, "name");
-        grid_add(&grid, GRID_PLAIN, name.ptr, name.size);
+        grid_add_field(&grid, GRID_PLAIN, group, "name");
         snprintf(cell, sizeof cell, "%llu", number(group, "limit"));
         grid_adds(&grid, pool_field_uint(group, "limit") > 0 ? cell : "-");
         const bool paused = pool_field_bool(group, "paused");
