@@ -107,6 +107,12 @@ void descriptor_close(int *fd)
     *fd = -1;
 }
 
+void descriptor_close_pair(int pair[2])
+{
+    descriptor_close(&pair[0]);
+    descriptor_close(&pair[1]);
+}
+
 /* The slow way: what is open is what /proc/self/fd lists. */
 static void close_listed(unsigned first, unsigned last)
 {

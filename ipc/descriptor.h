@@ -1,4 +1,4 @@
-/* descriptor.h - descriptors: sending and receiving them over Unix sockets, and the few things done to any of them.
+/* descriptor.h - descriptors: sent and received over Unix sockets, closed, recognised.
  * Sources: unix(7), cmsg(3), close_range(2). */
 #ifndef DESCRIPTOR_H
 #define DESCRIPTOR_H
@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define DESCRIPTOR_MAX 253 /* in one message: what the kernel takes (SCM_MAX_FD) */
+#define DESCRIPTOR_MAX 253 /* in one message: SCM_MAX_FD of the kernel */
 
 /* Descriptors that came with a message: the receiver's to close. */
 struct descriptor_set {
     int fds[DESCRIPTOR_MAX];
     size_t count;
-    int truncated; /* some did not fit into this process's table: those that did are closed again */
+    int truncated; /* not all fitted into this process's table; then all are closed */
 };
 
 /* Sends size bytes in one sendmsg, never blocking, with count descriptors (*borrows* all). Returns the bytes taken, or
@@ -23,27 +23,27 @@ ssize_t descriptor_send(int socket, const void *data, size_t size, const int *fd
  * at end-of-file, or a negative errno; -EMSGSIZE: bytes were truncated. */
 ssize_t descriptor_receive(int socket, void *data, size_t size, int flags, struct descriptor_set *set);
 
-/* Closes all that is still in the set. */
+/* Closes all that are still in the set. */
 void descriptor_set_close(struct descriptor_set *set);
 
-/* Takes a descriptor out of the set, the first first: -1 when there is none. */
+/* Takes the first descriptor out of the set: -1 when there is none. */
 int descriptor_set_take(struct descriptor_set *set);
 
-/* Closes *fd if it is one and makes it -1. Keeps errno. */
+/* Closes *fd unless it is negative, and makes it -1. Keeps errno. */
 void descriptor_close(int *fd);
+void descriptor_close_pair(int pair[2]);
 
-/* Closes every descriptor from first to last (inclusive), those that are not open too; where close_range(2) is missing,
- * by /proc/self/fd. */
+/* Closes all descriptors from first to last (inclusive); without close_range(2), those that /proc/self/fd lists. */
 void descriptor_close_range(unsigned first, unsigned last);
 
-/* Which file a descriptor names, to see later whether it still does. */
+/* The file behind a descriptor. */
 struct descriptor_identity {
     dev_t device;
     ino_t inode;
 };
 
 int descriptor_identify(int fd, struct descriptor_identity *identity);
-/* 0, or -EBADF when fd is closed or names another file now. */
+/* 0, or -EBADF when fd is closed or another file by now. */
 int descriptor_verify(int fd, const struct descriptor_identity *identity);
 
 #endif

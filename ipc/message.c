@@ -6,79 +6,73 @@
 #include <msgpack.h>
 #include <stdbool.h>
 
-enum field_kind { FIELD_UNSIGNED, FIELD_SIGNED, FIELD_SLICE };
+enum field_kind { FIELD_NONE = 0, FIELD_UNSIGNED, FIELD_SIGNED, FIELD_SLICE };
 
 struct field {
     enum field_kind kind;
     size_t offset;
 };
 
-struct layout {
-    const struct field *fields;
-    size_t count;
-};
+#define FIELDS_MAX 20
 
 /* clang-format off */
 #define U(message, field) {FIELD_UNSIGNED, offsetof(struct message_##message, field)}
 #define S(message, field) {FIELD_SIGNED, offsetof(struct message_##message, field)}
 #define B(message, field) {FIELD_SLICE, offsetof(struct message_##message, field)}
 
-static const struct field server_fields[] = {U(server, generation), U(server, pid)};
-static const struct field server_lost_fields[] = {U(server_lost, generation), S(server_lost, status)};
-static const struct field hello_fields[] = {S(hello, code), U(hello, method), U(hello, notes), B(hello, message)};
-static const struct field fork_fields[] = {U(fork, count)};
-static const struct field kill_fields[] = {U(kill, serial), U(kill, reason), S(kill, grace_ms)};
-static const struct field signal_fields[] = {U(signal, serial), U(signal, signal)};
-static const struct field watch_fields[] = {
-    U(watch, serial), S(watch, timeout_ms), S(watch, kill_after_ms), S(watch, cpu_ms), S(watch, pids), U(watch, pausable),
-    S(watch, memory_limit), S(watch, every_ms), U(watch, argument)};
-static const struct field born_fields[] = {U(born, serial), U(born, pid), U(born, error)};
-static const struct field memory_fields[] = {U(memory, serial), U(memory, bytes), U(memory, most)};
-static const struct field gone_fields[] = {
-    U(gone, serial), S(gone, status), U(gone, reason), U(gone, ready), U(gone, begun), U(gone, replacement), U(gone, user_us), U(gone, system_us),
-    U(gone, minor_faults), U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
-    U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, met), B(gone, crash), B(gone, frame)};
-static const struct field task_fields[] = {
-    U(task, serial), U(task, function), U(task, attempt), U(task, payload), U(task, size), B(task, data),
-    U(task, streams), U(task, fds), U(task, events), U(task, early), S(task, cpu_ms), S(task, nofile),
-    S(task, nice), S(task, memory_limit), S(task, pids), S(task, cpu_weight), U(task, backstop)};
-static const struct field command_fields[] = {
-    B(command, argv), B(command, envp), B(command, cwd), S(command, group), B(command, numbers)};
-static const struct field progress_fields[] = {U(progress, done), U(progress, total)};
-static const struct field partial_fields[] = {U(partial, payload), U(partial, size), B(partial, data)};
-static const struct field halted_fields[] = {U(halted, signal)};
-static const struct field result_fields[] = {
-    S(result, code), U(result, payload), U(result, size), B(result, data), U(result, sealed),
-    B(result, text), U(result, command), U(result, start), U(result, signal), U(result, peak), U(result, processes)};
-
-#define LAYOUT(fields) {fields, sizeof(fields) / sizeof(fields)[0]}
+/* The fields of each message in their order; the last is followed by FIELD_NONE. */
+static const struct field layouts[MESSAGE_TYPE_COUNT_][FIELDS_MAX + 1] = {
+    [MESSAGE_SERVER] = {U(server, generation), U(server, pid)},
+    [MESSAGE_SERVER_LOST] = {U(server_lost, generation), S(server_lost, status)},
+    [MESSAGE_HELLO] = {S(hello, code), U(hello, method), U(hello, notes), B(hello, message)},
+    [MESSAGE_FORK] = {U(fork, count)},
+    [MESSAGE_KILL] = {U(kill, serial), U(kill, reason), S(kill, grace_ms)},
+    [MESSAGE_SIGNAL] = {U(signal, serial), U(signal, signal)},
+    [MESSAGE_WATCH] = {U(watch, serial), S(watch, timeout_ms), S(watch, kill_after_ms), S(watch, cpu_ms), S(watch, pids),
+                       U(watch, pausable), S(watch, memory_limit), S(watch, every_ms), U(watch, argument)},
+    [MESSAGE_BORN] = {U(born, serial), U(born, pid), U(born, error)},
+    [MESSAGE_MEMORY] = {U(memory, serial), U(memory, bytes), U(memory, most)},
+    [MESSAGE_GONE] = {U(gone, serial), S(gone, status), U(gone, reason), U(gone, ready), U(gone, begun),
+                      U(gone, replacement), U(gone, user_us), U(gone, system_us), U(gone, minor_faults),
+                      U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
+                      U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, seen), B(gone, crash),
+                      B(gone, frame)},
+    [MESSAGE_TASK] = {U(task, serial), U(task, function), U(task, attempt), U(task, payload), U(task, size),
+                      B(task, data), U(task, streams), U(task, fds), U(task, events), U(task, early), S(task, cpu_ms),
+                      S(task, nofile), S(task, nice), S(task, memory_limit), S(task, pids), S(task, cpu_weight),
+                      U(task, backstop)},
+    [MESSAGE_COMMAND] = {B(command, argv), B(command, envp), B(command, cwd), S(command, group), B(command, numbers)},
+    [MESSAGE_PROGRESS] = {U(progress, done), U(progress, total)},
+    [MESSAGE_PARTIAL] = {U(partial, payload), U(partial, size), B(partial, data)},
+    [MESSAGE_HALTED] = {U(halted, signal)},
+    [MESSAGE_RESULT] = {S(result, code), U(result, payload), U(result, size), B(result, data), U(result, sealed),
+                        B(result, text), U(result, command), U(result, start), U(result, signal), U(result, peak),
+                        U(result, processes)},
+};
 /* clang-format on */
 
-static const struct layout layouts[MESSAGE_TYPE_COUNT_] = {
-    [MESSAGE_SERVER] = LAYOUT(server_fields),     [MESSAGE_SERVER_LOST] = LAYOUT(server_lost_fields),
-    [MESSAGE_HELLO] = LAYOUT(hello_fields),       [MESSAGE_FORK] = LAYOUT(fork_fields),
-    [MESSAGE_SIGNAL] = LAYOUT(signal_fields),     [MESSAGE_KILL] = LAYOUT(kill_fields),
-    [MESSAGE_WATCH] = LAYOUT(watch_fields),       [MESSAGE_BORN] = LAYOUT(born_fields),
-    [MESSAGE_MEMORY] = LAYOUT(memory_fields),     [MESSAGE_GONE] = LAYOUT(gone_fields),
-    [MESSAGE_TASK] = LAYOUT(task_fields),         [MESSAGE_COMMAND] = LAYOUT(command_fields),
-    [MESSAGE_PROGRESS] = LAYOUT(progress_fields), [MESSAGE_PARTIAL] = LAYOUT(partial_fields),
-    [MESSAGE_HALTED] = LAYOUT(halted_fields),     [MESSAGE_RESULT] = LAYOUT(result_fields),
-};
+static size_t field_count(const struct field *fields)
+{
+    size_t count = 0;
+    while (fields[count].kind != FIELD_NONE)
+        count++;
+    return count;
+}
 
 static int pack_field(msgpack_packer *packer, const struct field *field, const void *message)
 {
     const void *at = (const char *)message + field->offset;
     const struct message_slice *slice;
     switch (field->kind) {
+    case FIELD_NONE:
+        break;
     case FIELD_UNSIGNED:
         return msgpack_pack_uint64(packer, *(const uint64_t *)at);
     case FIELD_SIGNED:
         return msgpack_pack_int64(packer, *(const int64_t *)at);
     case FIELD_SLICE:
         slice = at;
-        if (slice->size > INT32_MAX)
-            return -1;
-        if (msgpack_pack_bin(packer, slice->size) != 0)
+        if (slice->size > INT32_MAX || msgpack_pack_bin(packer, slice->size) != 0)
             return -1;
         return slice->size == 0 ? 0 : msgpack_pack_bin_body(packer, slice->data, slice->size);
     }
@@ -87,13 +81,12 @@ static int pack_field(msgpack_packer *packer, const struct field *field, const v
 
 int message_pack(struct frame_buffer *buffer, enum message_type type, const void *message)
 {
-    const struct layout *layout = &layouts[type];
     msgpack_packer packer;
     msgpack_packer_init(&packer, buffer, frame_buffer_write);
-    if (msgpack_pack_array(&packer, layout->count) != 0)
+    if (msgpack_pack_array(&packer, field_count(layouts[type])) != 0)
         return -EMSGSIZE;
-    for (size_t i = 0; i < layout->count; i++)
-        if (pack_field(&packer, &layout->fields[i], message) != 0)
+    for (const struct field *field = layouts[type]; field->kind != FIELD_NONE; field++)
+        if (pack_field(&packer, field, message) != 0)
             return -EMSGSIZE;
     frame_buffer_finish(buffer, (uint16_t)type);
     return 0;
@@ -103,6 +96,8 @@ static bool unpack_field(const msgpack_object *object, const struct field *field
 {
     void *at = (char *)message + field->offset;
     switch (field->kind) {
+    case FIELD_NONE:
+        break;
     case FIELD_UNSIGNED:
         if (object->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
             return false;
@@ -125,7 +120,7 @@ static bool unpack_field(const msgpack_object *object, const struct field *field
     return false;
 }
 
-/* A zone over the caller's memory: a message then costs no allocation, but for one with more fields than ours have. */
+/* A zone in the caller's memory: unpacking a message then allocates nothing, but if it has more fields than ours. */
 static void zone_init(msgpack_zone *zone, void *memory, size_t size)
 {
     *zone = (msgpack_zone){.chunk_list = {.free = size, .ptr = memory}, .chunk_size = size};
@@ -137,17 +132,18 @@ static void zone_deinit(msgpack_zone *zone)
         msgpack_zone_destroy(zone);
 }
 
-static int unpack_fields(const struct layout *layout, const void *body, size_t size, msgpack_zone *zone, void *message)
+static int unpack_fields(const struct field *fields, const void *body, size_t size, msgpack_zone *zone, void *message)
 {
     msgpack_object object;
     size_t offset = 0;
     const msgpack_unpack_return got = msgpack_unpack(body, size, &offset, zone, &object);
     if (got == MSGPACK_UNPACK_NOMEM_ERROR)
         return -ENOMEM;
-    if (got != MSGPACK_UNPACK_SUCCESS || object.type != MSGPACK_OBJECT_ARRAY || object.via.array.size != layout->count)
+    if (got != MSGPACK_UNPACK_SUCCESS || object.type != MSGPACK_OBJECT_ARRAY ||
+        object.via.array.size != field_count(fields))
         return -EBADMSG;
-    for (size_t i = 0; i < layout->count; i++)
-        if (!unpack_field(&object.via.array.ptr[i], &layout->fields[i], message))
+    for (size_t i = 0; fields[i].kind != FIELD_NONE; i++)
+        if (!unpack_field(&object.via.array.ptr[i], &fields[i], message))
             return -EBADMSG;
     return 0;
 }
@@ -159,7 +155,7 @@ int message_unpack(enum message_type type, const void *body, size_t size, void *
     if (scan_object(body, size) < 0)
         return -EBADMSG;
     zone_init(&zone, memory, sizeof memory);
-    const int rc = unpack_fields(&layouts[type], body, size, &zone, message);
+    const int rc = unpack_fields(layouts[type], body, size, &zone, message);
     zone_deinit(&zone);
     return rc;
 }

@@ -1,10 +1,10 @@
-/* message.h - the messages: plain structs, and the pair that packs and unpacks each of them.
+/* message.h - the messages: plain structs, and the two functions that pack and unpack all of them.
  *
- * Every message is a MessagePack array of its fields in the order of the table in message.c; the table serves writer
- * and reader alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when unpacked.
+ * A message is a MessagePack array of its fields in the order of the table in message.c, which serves writer and reader
+ * alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when unpacked.
  *
  *     keeper  → host          server, server_lost                 SOCK_SEQPACKET
- *     host    → fork server   fork, kill, signal, started         SOCK_SEQPACKET, the control socket
+ *     host    → fork server   fork, kill, signal, watch           SOCK_SEQPACKET, the control socket
  *     fork server → host      hello, born, memory, gone           the same
  *     host    → worker        task                                task socket (stream)
  *     worker  → host          progress, partial, halted, result   result pipe; descriptors on the task socket
@@ -37,17 +37,16 @@ enum message_type {
     MESSAGE_TYPE_COUNT_
 };
 
-/* Exit statuses of a worker that could not say more: it had no way left for its result, for the job took its
- * descriptors; it could not begin. */
-#define WORKER_EXIT_CHANNEL 121
-#define WORKER_EXIT_BIRTH   122
+/* Exit statuses of a worker. */
+#define WORKER_EXIT_CHANNEL 121 /* the job took its descriptors, and the result could not be sent */
+#define WORKER_EXIT_BIRTH   122 /* it could not begin */
 
 struct message_slice {
     const void *data;
     uint64_t size;
 };
 
-/* A fork server was forked. With it: the host's end of its control socket. */
+/* A fork server was forked. With it comes the host's end of its control socket. */
 struct message_server {
     uint64_t generation;
     uint64_t pid;
@@ -56,18 +55,18 @@ struct message_server {
 /* A fork server died, and what it left has been swept. */
 struct message_server_lost {
     uint64_t generation;
-    int64_t status; /* as wait(2); negative: it could not be forked at all, and why (errno) */
+    int64_t status; /* as wait(2); negative errno: it could not be forked */
 };
 
-/* What is not as it should be in a fork server that is ready, a bit each: for the log hook. */
+/* Defects of a fork server that is ready, for the log hook. */
 enum message_note {
     NOTE_RANDOM_HELD = 1 << 0, /* a thread of the host held the lock of random(3) when the pool was opened */
     NOTE_EXIT_HELD = 1 << 1,   /* the same of exit(3) */
-    NOTE_NO_PIDS = 1 << 2,     /* there are cgroups without a pids controller: processes are counted instead */
-    NOTE_NO_CPU = 1 << 3       /* the same of the cpu controller: there is no cpu_weight */
+    NOTE_NO_PIDS = 1 << 2,     /* cgroups have no pids controller: processes are counted instead */
+    NOTE_NO_CPU = 1 << 3       /* cgroups have no cpu controller: cpu_weight does nothing */
 };
 
-/* The fork server is ready, or on_start failed: code is not 0, and message says why. */
+/* The fork server is ready, or (code is not 0) it cannot start, and message says why. */
 struct message_hello {
     int64_t code;
     uint64_t method; /* pool_memory_method_t: how jobs are measured and limited */
@@ -75,12 +74,12 @@ struct message_hello {
     struct message_slice message;
 };
 
-/* Please fork count workers. */
+/* Asks for count workers. */
 struct message_fork {
     uint64_t count;
 };
 
-/* Why a fork server kills, decided by whoever asked first. */
+/* Why a fork server kills a job: the first reason stays. */
 enum message_kill_reason {
     KILL_NONE = 0,
     KILL_CANCELLED,
@@ -91,7 +90,7 @@ enum message_kill_reason {
     KILL_PROTOCOL,
     KILL_BIRTH, /* not ready within its deadline */
     KILL_MEMORY_LIMIT,
-    KILL_EVICTED, /* its memory is needed by others */
+    KILL_EVICTED, /* other jobs need its memory */
     KILL_COUNT_
 };
 
@@ -107,36 +106,36 @@ struct message_signal {
     uint64_t signal;
 };
 
-/* A task with limits is on its way to the worker, or one without has run for some milliseconds. -1: none. */
+/* Sent before a task with limits, or when a task without has run for some milliseconds. -1: none. */
 struct message_watch {
     uint64_t serial;
     int64_t timeout_ms, kill_after_ms, cpu_ms, pids;
     uint64_t pausable;    /* a command: its time does not run while it is stopped */
     int64_t memory_limit; /* bytes */
-    int64_t every_ms;     /* memory is told at least so often */
-    uint64_t argument;    /* bytes of shared memory that it has mapped as its argument */
+    int64_t every_ms;     /* between two memory messages, at most */
+    uint64_t argument;    /* bytes of its argument, mapped as shared memory */
 };
 
-/* A worker was forked (with it: the host's ends of task socket and result pipe), or error is its errno. */
+/* A worker was forked, and with this come the host's ends of task socket and result pipe; or error is the errno. */
 struct message_born {
     uint64_t serial;
     uint64_t pid;
     uint64_t error;
 };
 
-/* What a job uses now: told when it has grown by a good part since it was last told, and as often as was asked for. */
+/* What a job uses now: sent when it has grown by a good part since the last one, and every every_ms. */
 struct message_memory {
     uint64_t serial;
     uint64_t bytes;
     uint64_t most; /* the highest so far */
 };
 
-/* Who ran out of memory, by the kernel's own counters. */
+/* Which limit an OOM kill enforced, by the kernel's counters. */
 enum message_oom {
     OOM_NONE = 0,
     OOM_LIMIT,   /* the job's own limit */
     OOM_MACHINE, /* any other */
-    OOM_BELOW    /* in a cgroup that the job has made: for a limit there, or for any other; Linux before 5.17 */
+    OOM_BELOW    /* unknown: it hit a cgroup that the job has made; Linux before 5.17 */
 };
 
 /* A worker and all that it left are reaped. */
@@ -144,15 +143,15 @@ struct message_gone {
     uint64_t serial;
     int64_t status; /* as wait(2) */
     uint64_t reason;
-    uint64_t ready;       /* it had come as far as to wait for a task */
+    uint64_t ready;       /* it had begun to wait for a task */
     uint64_t begun;       /* it had read its task */
-    uint64_t replacement; /* serial of the worker born in its place, with it that one's ends; 0: none */
+    uint64_t replacement; /* serial of the next worker, whose ends come with this; 0: none */
     uint64_t user_us, system_us, minor_faults, major_faults;
     uint64_t method;      /* pool_memory_method_t: how peak was measured */
     uint64_t peak, bound; /* bytes */
-    uint64_t oom;         /* enum message_oom: a SIGKILL of the kernel's meant this */
+    uint64_t oom;         /* enum message_oom */
     uint64_t processes, killed, unkillable;
-    uint64_t met;               /* processes that were seen while it ran, the worker among them; 0: nobody looked */
+    uint64_t seen;              /* processes that were seen while it ran, the worker included; 0: none was looked for */
     struct message_slice crash; /* text */
     struct message_slice frame; /* the worker's last frame, where the job had broken its pipe */
 };
@@ -162,7 +161,7 @@ enum message_payload { PAYLOAD_NONE = 0, PAYLOAD_INLINE, PAYLOAD_MEMFD };
 /* Which descriptors travel with a task, in this order: a memfd payload, one for each bit, then `fds` of the job's. */
 enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4, TASK_CWD = 64 };
 
-/* A stream's bit moved by this: the command is to have none, and no descriptor travels. */
+/* A stream's bit shifted by this: the command gets no such stream, and no descriptor travels. */
 enum { TASK_CLOSED_SHIFT = 3 };
 
 struct message_task {
@@ -174,18 +173,18 @@ struct message_task {
     struct message_slice data; /* an inline payload */
     uint64_t streams;          /* TASK_ bits */
     uint64_t fds;
-    uint64_t events; /* somebody listens to progress and partial results */
-    uint64_t early;
+    uint64_t events;                        /* progress and partial results are wanted */
+    uint64_t early;                         /* pool_job_options_t.early */
     int64_t cpu_ms, nofile, nice;           /* -1, -1, 0: unchanged */
     int64_t memory_limit, pids, cpu_weight; /* for the worker's cgroup, if it has one; -1: none */
     uint64_t backstop;                      /* memory_limit is RLIMIT_DATA as well */
 };
 
-/* A command: argv and envp are strings that each end in NUL, one after the other. */
+/* argv and envp: strings, each with its NUL, one after the other. */
 struct message_command {
     struct message_slice argv, envp, cwd; /* cwd: size 0: a descriptor, TASK_CWD */
     int64_t group;                        /* process group to join; 0: one of its own */
-    struct message_slice numbers;         /* int32_t each: where the job's descriptors stand; size 0: 3, 4, ... */
+    struct message_slice numbers;         /* of the job's descriptors, int32_t each; size 0: 3, 4, ... */
 };
 
 struct message_progress {
@@ -202,27 +201,27 @@ struct message_halted {
     uint64_t signal;
 };
 
-/* How a command could not be started. */
+/* Why a command could not be started. */
 enum message_start { START_OK = 0, START_NOT_FOUND, START_NOT_EXECUTABLE, START_NO_PROCESS };
 
 struct message_result {
     int64_t code; /* the function's, or a command's exit code */
     uint64_t payload, size;
     struct message_slice data;
-    uint64_t sealed;           /* a memfd that the worker could seal itself */
+    uint64_t sealed;           /* the worker has sealed the memfd */
     struct message_slice text; /* why it failed */
-    uint64_t command;          /* what follows means something */
+    uint64_t command;          /* it is a command's: the rest has a meaning */
     uint64_t start;            /* enum message_start */
     uint64_t signal;           /* that the command died of */
     uint64_t peak;             /* bytes, the command's own high-water mark */
     uint64_t processes;        /* seen by the worker beside itself */
 };
 
-/* Packs *message of the given type into buffer as a whole frame. -EMSGSIZE: it does not fit. */
+/* Packs a message into buffer as a whole frame. -EMSGSIZE: it does not fit. */
 int message_pack(struct frame_buffer *buffer, enum message_type type, const void *message);
 
-/* Unpacks a frame's body: the caller has checked that the type is one that may come now. The bytes are scanned first.
- * -EBADMSG: not what the table says; -ENOMEM. */
+/* Scans and unpacks a frame's body, after the caller has checked that the type may come now. -EBADMSG: not what the
+ * table says; -ENOMEM. */
 int message_unpack(enum message_type type, const void *body, size_t size, void *message);
 
 #endif

@@ -1,4 +1,4 @@
-/* payload.h - large payloads in memfds: made, filled, sealed, checked and mapped. Source: memfd_create(2), fcntl(2). */
+/* payload.h - large payloads in memfds. Source: memfd_create(2), fcntl(2). */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
 
@@ -14,19 +14,20 @@ int payload_copy(const char *name, const void *data, size_t size);
 /* Appends all of data at the descriptor's offset. */
 int payload_write(int fd, const void *data, size_t size);
 
-/* Sets every seal: nobody can change size or contents any more. -EBUSY: somebody maps it writable. */
+/* Sets every seal: size and contents are final. -EBUSY: a process has it mapped for writing. */
 int payload_seal(int fd);
 
-/* Whether fd is a memfd of exactly size bytes: 0, or -EBADMSG. With sealed it must have every seal. */
+/* 0 if fd is a memfd of exactly size bytes, and with sealed has every seal; else -EBADMSG. */
 int payload_check(int fd, size_t size, bool sealed);
 
-/* Maps size bytes read-only; populate fills the page tables at once. NULL and errno on failure. */
+/* Maps size bytes read-only; populate fills the page tables at once. NULL and errno. */
 void *payload_map(int fd, size_t size, bool populate);
 
-/* A private copy of size bytes, read with pread(2), which unlike a mapping cannot fault when the file shrinks. Unmap
- * with payload_unmap. NULL and errno; EBADMSG when there were fewer bytes. */
+/* A private copy of size bytes, read with pread(2), which unlike a mapping cannot fault when the file shrinks. NULL and
+ * errno; EBADMSG: there are fewer bytes. */
 void *payload_read(int fd, size_t size);
 
+/* Of payload_map and payload_read. data may be NULL. */
 void payload_unmap(void *data, size_t size);
 
 #endif

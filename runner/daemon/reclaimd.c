@@ -19,7 +19,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-/* ---- what the parts call back */
+/* ---- callbacks of sessions and runs */
 
 static void on_request(void *user, struct session *session, const struct rpc_request *request)
 {
@@ -87,7 +87,7 @@ static void on_output(void *user, uint64_t id)
 
 static void on_timer(uv_timer_t *timer)
 {
-    (void)timer; /* it is only there so that a turn comes */
+    (void)timer; /* on_prepare does the work */
 }
 
 static int64_t until(double epoch)
@@ -202,12 +202,12 @@ static int open_runs(struct daemon *daemon, char message[512])
                                       .on_output = on_output,
                                       .log = on_pool_log,
                                       .user = daemon};
-    for (size_t i = 0; i < options->module_count; i++) /* one that hangs is then known */
+    for (size_t i = 0; i < options->module_count; i++) /* before it is loaded: it may hang */
         log_event(daemon->log, LOG_LEVEL_INFO, "loading", log_text("module", options->modules[i]));
     int error = runs_open(&daemon->runs, daemon->loop, &runs, message);
     if (error < 0)
         return error;
-    /* Not before: jobs have the dispositions and limits of the pool's opening. */
+    /* Not earlier: jobs inherit the dispositions and limits of the moment when the pool was opened. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file beyond RLIMIT_FSIZE is an error as others */
     raise_descriptors();
@@ -216,7 +216,7 @@ static int open_runs(struct daemon *daemon, char message[512])
     return 0;
 }
 
-/* The number that the store was given at its first start. A disk that does not take it gets another try at the next. */
+/* The number that the store got at its first start; 0: it could not be written, and the next start tries again. */
 static uint64_t number_store(struct store *store)
 {
     int64_t number = 0;
@@ -232,7 +232,7 @@ static uint64_t number_store(struct store *store)
     return 0;
 }
 
-/* What is on disk becomes what is in memory; what ran when a daemon died is seen to. */
+/* Loads the jobs from disk. */
 static int open_jobs(struct daemon *daemon, char message[512])
 {
     if (schedule_group(&daemon->schedule, GROUP_DEFAULT, sizeof GROUP_DEFAULT - 1) == NULL) {
@@ -311,7 +311,7 @@ static void close_all(struct daemon *daemon)
     notify_close(&daemon->notify);
 }
 
-static void tell_ready(struct daemon *daemon)
+static void report_ready(struct daemon *daemon)
 {
     log_event(daemon->log, LOG_LEVEL_INFO, "ready", log_text("version", pool_version()),
               log_text("socket", daemon->door.path != NULL ? daemon->door.path : "handed over"),
@@ -340,7 +340,7 @@ int reclaimd_run(const struct daemon_options *options, struct log *log, int list
         log_event(log, LOG_LEVEL_ERROR, "start", log_text("message", message));
         stop_start_failed(&daemon);
     } else
-        tell_ready(&daemon);
+        report_ready(&daemon);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     close_all(&daemon);

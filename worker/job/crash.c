@@ -37,7 +37,7 @@ static uintptr_t struck_at(const ucontext_t *context)
 }
 #endif
 
-/* Keeps the trace from where the signal struck: the handler's own frames come before. */
+/* Keeps the trace from where the signal struck: the frames before are the handler's own. */
 static void keep_trace(struct page *page, void *const *trace, int size, uintptr_t struck)
 {
     int first = 0;
@@ -78,7 +78,7 @@ static void crash_hurry(int unused)
     die_of((int)crash_page->crash_signal);
 }
 
-/* An unwinder may want a lock that nobody releases any more: then the job dies without its backtrace. */
+/* If the unwinder waits for a lock that is never released, the job dies without its backtrace. */
 static void hurry_later(void)
 {
     sigset_t set;
@@ -89,7 +89,7 @@ static void hurry_later(void)
     alarm(HURRY_SECONDS);
 }
 
-/* Runs with the default disposition restored (SA_RESETHAND): a fault in here just dies. */
+/* The default disposition is back already (SA_RESETHAND): a fault in here kills the process. */
 static void crash_handle(int signal, siginfo_t *info, void *context)
 {
     if (crash_page != NULL && getpid() == crash_pid) {
@@ -105,7 +105,7 @@ static void crash_handle(int signal, siginfo_t *info, void *context)
     raise(signal);
 }
 
-/* backtrace(3) would load libgcc_s for the same: five more mappings to copy for each worker. */
+/* Not backtrace(3), which loads libgcc_s: five more mappings to copy for each worker. */
 void crash_prepare(void)
 {
     struct trace first = {.size = 0};
@@ -157,7 +157,7 @@ static const char *base_name(const char *path)
 static void put_frame(struct text *text, unsigned number, uint64_t address)
 {
     Dl_info info;
-    /* All but the first are return addresses: a function that ends in a call that never returns ends right there. */
+    /* All but the first are return addresses, which may lie behind their function if its last call never returns. */
     void *pointer = (void *)(uintptr_t)(number > 0 ? address - 1 : address);
     if (dladdr(pointer, &info) == 0 || info.dli_fname == NULL) {
         put(text, "\n  #%u 0x%llx", number, (unsigned long long)address);

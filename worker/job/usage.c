@@ -2,7 +2,7 @@
 
 #include "bytes.h"
 
-/* The highest that a single process can have been, and how much of it cannot be told from file pages. */
+/* The most that a single process can have used, and how much of that may be file pages. */
 struct single {
     uint64_t most, file;
 };
@@ -14,7 +14,6 @@ static struct single single_of(const struct usage_raw *raw)
     if (raw->is_command)
         return above > USAGE_SLACK ? (struct single){most, raw->file}
                                    : (struct single){raw->baseline + above, raw->baseline + above};
-    /* What it began with was anonymous, but for this. */
     const uint64_t file_before = bytes_less(raw->baseline, raw->inherited);
     return (struct single){above + raw->written, bytes_less(raw->file, file_before)};
 }

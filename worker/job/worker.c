@@ -58,26 +58,16 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     return channel_init(channel, task, result, birth->page);
 }
 
-/* Reads until there are want bytes. 1; 0: the host hung up; negative errno. */
-static int receive_more(int socket, struct task *task, size_t have, size_t want)
+/* Reads until *have is at least want. 1; 0: the host hung up; negative errno. */
+static int receive_more(int socket, struct task *task, size_t *have, size_t want)
 {
-    while (have < want) {
-        const ssize_t got = recv(socket, task->frame + have, want - have, 0);
+    while (*have < want) {
+        const ssize_t got = recv(socket, task->frame + *have, want - *have, 0);
         if (got <= 0)
             return got == 0 ? 0 : -errno;
-        have += (size_t)got;
+        *have += (size_t)got;
     }
     return 1;
-}
-
-/* For a task that is larger than the small buffer. */
-static int receive_large(int socket, struct task *task, size_t have, size_t size)
-{
-    task->frame = malloc(size);
-    if (task->frame == NULL)
-        return -ENOMEM;
-    memcpy(task->frame, task->small, have);
-    return receive_more(socket, task, have, size);
 }
 
 /* Reads the task frame; the descriptors come with its first byte. 1; 0: the host hung up; negative errno. */
@@ -91,15 +81,19 @@ static int receive_task(int socket, struct task *task)
     if (task->descriptors.truncated)
         return -EMFILE;
     size_t have = (size_t)got;
-    int rc = have < FRAME_HEADER_SIZE ? receive_more(socket, task, have, FRAME_HEADER_SIZE) : 1;
+    int rc = receive_more(socket, task, &have, FRAME_HEADER_SIZE);
     if (rc <= 0)
         return rc;
-    if (have < FRAME_HEADER_SIZE)
-        have = FRAME_HEADER_SIZE;
     if (frame_header_read(task->frame, &header) < 0 || header.type != MESSAGE_TASK)
         return -EBADMSG;
     const size_t size = FRAME_HEADER_SIZE + header.length;
-    rc = size > sizeof task->small ? receive_large(socket, task, have, size) : receive_more(socket, task, have, size);
+    if (size > sizeof task->small) {
+        task->frame = malloc(size);
+        if (task->frame == NULL)
+            return -ENOMEM;
+        memcpy(task->frame, task->small, have);
+    }
+    rc = receive_more(socket, task, &have, size);
     if (rc <= 0)
         return rc;
     rc = message_unpack(MESSAGE_TASK, task->frame + FRAME_HEADER_SIZE, header.length, &task->message);
@@ -165,9 +159,7 @@ static int apply_cgroup_limits(const struct message_task *task, bool has_pids, i
         .pids = has_pids && task->pids >= 0 ? task->pids + 1 : -1, /* the worker counts, too */
         .cpu_weight = task->cpu_weight,
     };
-    if (leaf < 0 || (limits.memory < 0 && limits.pids < 0 && limits.cpu_weight < 0))
-        return 0;
-    return cgroup_leaf_limit(leaf, &limits);
+    return leaf < 0 ? 0 : cgroup_leaf_limit(leaf, &limits);
 }
 
 static void apply_limits(const struct message_task *task)

@@ -10,8 +10,8 @@
 
 struct worker_birth {
     uint64_t serial;
-    int task, result; /* its own ends; everything else is closed */
-    int leaf;         /* directory of its cgroup, -1: none */
+    int task, result; /* its own ends; it closes all other descriptors */
+    int leaf;         /* directory of its cgroup; -1: none */
     unsigned gap_end; /* see process_gap_end */
     bool seeds;       /* the lock of random(3) is free */
     bool has_pids;    /* the cgroup limits processes; else the fork server counts them */

@@ -15,10 +15,8 @@ static int make_ends(struct slot_ends *ends)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task) < 0)
         return -errno;
     if (pipe2(result, O_CLOEXEC) < 0) {
-        const int error = errno;
-        close(task[0]);
-        close(task[1]);
-        return -error;
+        descriptor_close_pair(task);
+        return -errno;
     }
     *ends = (struct slot_ends){.host = {task[0], result[0]}, .worker = {task[1], result[1]}};
     return 0;
@@ -65,6 +63,5 @@ void birth_fork(struct server *server, struct slot *slot)
     else
         slot->pid = pid;
     slot_page_share(slot, false);
-    descriptor_close(&slot->ends.worker[0]);
-    descriptor_close(&slot->ends.worker[1]);
+    descriptor_close_pair(slot->ends.worker);
 }

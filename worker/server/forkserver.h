@@ -1,8 +1,10 @@
-/* forkserver.h - the process that forks workers, watches them, kills, reaps and reports. One thread, no libuv.
+/* forkserver.h - the process that forks workers, watches them, kills, reaps and reports. One thread, no libuv. It waits
+ * for
  *
- *     control socket   host: fork, kill, started ↓   hello, born, gone ↑
- *     life pipe        its end-of-file is the keeper's death
- *     host pidfd       the host's death, also while another child of the host holds the socket open; -1: not available
+ *     control socket   requests of the host; it sends its reports there
+ *     life pipe        end-of-file: the keeper is dead
+ *     host pidfd       the host is dead, even if a child of it holds the socket open; -1: this kernel has none
+ *     signalfd         SIGCHLD
  */
 #ifndef FORKSERVER_H
 #define FORKSERVER_H
@@ -17,19 +19,19 @@
 
 struct forkserver_config {
     size_t slots;
-    size_t warm; /* idle workers to keep; 0: only what the host asks for is forked */
+    size_t warm; /* idle workers to keep; 0: it forks only those that the host asks for */
     int (*on_start)(void *arg, pool_error_t *error);
     void *on_start_arg;
     const int *held; /* stay open in keeper and fork server, not in workers */
     size_t held_count;
     struct process_origin origin;
-    bool threaded;               /* the host had other threads when it opened the pool: see image.h */
+    bool threaded;               /* the host had other threads at the fork: see image.h */
     unsigned gap_end;            /* see process_gap_end; the keeper fills it in */
-    struct cgroup_place cgroups; /* where to make them; its path empty: nowhere, jobs are sampled */
-    bool cgroups_required;       /* it fails where they cannot be made, else it samples and says why */
+    struct cgroup_place cgroups; /* its path empty: jobs are sampled */
+    bool cgroups_required;       /* if they cannot be made it fails; else it samples, and hello says why */
 };
 
-/* The whole life of a fork server, in the child of a fork: never returns. */
+/* The whole life of a fork server, in the child of a fork. config is *borrowed*, the descriptors are *taken*. */
 _Noreturn void forkserver_main(const struct forkserver_config *config, int control, int life, int host);
 
 #endif

@@ -15,30 +15,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define QUIT_MS          300 /* a fork server whose host is gone ends by itself in a few */
-#define SHORT_LIFE_MS    1000
-#define BACKOFF_FREE     3 /* short lives in a row that cost no delay */
-#define BACKOFF_FIRST_MS 20
-#define BACKOFF_LAST_MS  1000
+#define QUIT_MS           300 /* for the fork server to end by itself, which takes a few */
+#define SHORT_LIFE_MS     1000
+#define BACKOFF_FREE      3 /* short lives in a row that cost no delay */
+#define BACKOFF_FIRST_MS  20
+#define BACKOFF_DOUBLINGS 6 /* of the delay, until it is the last */
+#define BACKOFF_LAST_MS   1000
 
-/* The keeper's own descriptors stand where something stood when the host's were closed: the numbers that a fork handler
- * remembers are others. And none is in the gap: see process_gap_end. */
+/* The keeper's own descriptors get numbers that were in use when the host's were closed: then no fork handler remembers
+ * them. None is in the gap: see process_gap_end. */
 enum place { PLACE_SIGNALS, PLACE_CONTROL_HOST, PLACE_CONTROL, PLACE_LIFE_SERVER, PLACE_LIFE, PLACE_COUNT };
 
 struct keeper {
     struct forkserver_config *config;
     int host_socket, host_pidfd, signals;
     int places[PLACE_COUNT];
-    int held[FORKSERVER_HELD_MAX]; /* config's, where they are now */
+    int held[FORKSERVER_HELD_MAX]; /* config->held, by their numbers now */
     pid_t self;
     pid_t server; /* 0: none */
-    int life;     /* held open as long as we live: the fork server sees it close */
+    int life;     /* closes when the keeper dies, which ends the fork server */
     uint64_t generation;
     int64_t started_at, start_at; /* start_at: when to start the next */
     unsigned short_lives;
 };
 
-static void tell(struct keeper *keeper, enum message_type type, const void *message, const int *fds, size_t count)
+static void send_message(struct keeper *keeper, enum message_type type, const void *message, const int *fds,
+                         size_t count)
 {
     uint8_t storage[256];
     struct frame_buffer frame;
@@ -59,24 +61,20 @@ _Noreturn static void become_server(struct keeper *keeper, int control, int life
     int *keep[3 + FORKSERVER_HELD_MAX] = {&control, &life, &host};
     keep_held(keeper, keep + 3);
     keeper->config->gap_end = process_gap_end(); /* before anything else is opened */
-    /* The host's are gone, and stdio is empty: what is left are the keeper's own. */
+    /* The host's are closed, and stdio is empty: the rest are the keeper's own. */
     process_descriptors_close_but(keeper->config->gap_end, keep, 3 + (unsigned)keeper->config->held_count);
     forkserver_main(keeper->config, control, life, host);
 }
 
 static void start_later(struct keeper *keeper)
 {
-    int64_t delay = 0;
-    if (keeper->short_lives > BACKOFF_FREE) {
-        const unsigned doublings = keeper->short_lives - BACKOFF_FREE - 1;
-        delay = doublings < 8 ? (int64_t)BACKOFF_FIRST_MS << doublings : BACKOFF_LAST_MS;
-        if (delay > BACKOFF_LAST_MS)
-            delay = BACKOFF_LAST_MS;
-    }
-    keeper->start_at = process_now_ms() + delay;
+    const unsigned delays = keeper->short_lives > BACKOFF_FREE ? keeper->short_lives - BACKOFF_FREE : 0;
+    keeper->start_at = process_now_ms();
+    if (delays > 0)
+        keeper->start_at += delays <= BACKOFF_DOUBLINGS ? BACKOFF_FIRST_MS << (delays - 1) : BACKOFF_LAST_MS;
 }
 
-/* Moves *fd to its place; where the host's table was too full for places, up and out of the way. */
+/* Moves *fd to its place, or to a high number if the host's table was too full for places. */
 static int put(const struct keeper *keeper, int *fd, enum place place)
 {
     if (keeper->places[place] < 0)
@@ -92,57 +90,56 @@ static int put(const struct keeper *keeper, int *fd, enum place place)
 static void start_server(struct keeper *keeper)
 {
     int control[2] = {-1, -1}, life[2] = {-1, -1}; /* control: [0] the host's */
+    pid_t pid = -1;
     keeper->started_at = process_now_ms();
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 || pipe2(life, O_CLOEXEC) < 0 ||
-        put(keeper, &control[0], PLACE_CONTROL_HOST) < 0 || put(keeper, &control[1], PLACE_CONTROL) < 0 ||
-        put(keeper, &life[0], PLACE_LIFE_SERVER) < 0 || put(keeper, &life[1], PLACE_LIFE) < 0)
-        goto fail;
-    const pid_t pid = fork(); /* with fork handlers: see process_gap_end */
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0 && pipe2(life, O_CLOEXEC) == 0 &&
+        put(keeper, &control[0], PLACE_CONTROL_HOST) == 0 && put(keeper, &control[1], PLACE_CONTROL) == 0 &&
+        put(keeper, &life[0], PLACE_LIFE_SERVER) == 0 && put(keeper, &life[1], PLACE_LIFE) == 0)
+        pid = fork(); /* runs fork handlers: see process_gap_end */
     if (pid == 0) {
         close(control[0]);
         close(life[1]);
         become_server(keeper, control[1], life[0]);
     }
-    if (pid < 0)
-        goto fail;
-    keeper->server = pid;
-    keeper->life = life[1];
-    keeper->generation++;
-    const struct message_server server = {.generation = keeper->generation, .pid = (uint64_t)pid};
-    tell(keeper, MESSAGE_SERVER, &server, control, 1);
-    close(control[0]);
-    close(control[1]);
-    close(life[0]);
-    return;
-fail:;
-    const struct message_server_lost never = {.generation = keeper->generation, .status = -errno};
-    tell(keeper, MESSAGE_SERVER_LOST, &never, NULL, 0);
-    descriptor_close(&control[0]);
-    descriptor_close(&control[1]);
-    descriptor_close(&life[0]);
-    descriptor_close(&life[1]);
-    keeper->short_lives++;
-    start_later(keeper);
+    if (pid > 0) {
+        const struct message_server server = {.generation = ++keeper->generation, .pid = (uint64_t)pid};
+        keeper->server = pid;
+        keeper->life = life[1];
+        life[1] = -1;
+        send_message(keeper, MESSAGE_SERVER, &server, control, 1);
+    } else {
+        const struct message_server_lost never = {.generation = keeper->generation, .status = -errno};
+        send_message(keeper, MESSAGE_SERVER_LOST, &never, NULL, 0);
+        keeper->short_lives++;
+        start_later(keeper);
+    }
+    descriptor_close_pair(control);
+    descriptor_close_pair(life);
 }
 
-/* The fork server died: end what it left, then say so. */
+/* The fork server died: ends what it left, and only then tells the host. */
 static void bury_server(struct keeper *keeper, int status)
 {
     const struct message_server_lost lost = {.generation = keeper->generation, .status = status};
     keeper->server = 0;
     descriptor_close(&keeper->life);
     sweep_all_below(keeper->self);
-    tell(keeper, MESSAGE_SERVER_LOST, &lost, NULL, 0);
+    send_message(keeper, MESSAGE_SERVER_LOST, &lost, NULL, 0);
     keeper->short_lives = process_now_ms() - keeper->started_at < SHORT_LIFE_MS ? keeper->short_lives + 1 : 0;
     start_later(keeper);
 }
 
-static void reap(struct keeper *keeper)
+static void drain_signals(const struct keeper *keeper)
 {
     struct signalfd_siginfo info;
-    int status;
     while (read(keeper->signals, &info, sizeof info) > 0)
         ;
+}
+
+static void reap(struct keeper *keeper)
+{
+    int status;
+    drain_signals(keeper);
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
         if (pid == keeper->server) {
             bury_server(keeper, status);
@@ -150,7 +147,7 @@ static void reap(struct keeper *keeper)
         }
 }
 
-/* The host is gone or wants an end: the fork server has seen it too, and gets a moment to end everything itself. */
+/* The host is gone or asks for the end. The fork server has seen that, too, and gets a moment to end everything. */
 _Noreturn static void quit(struct keeper *keeper)
 {
     if (keeper->server > 0) {
@@ -158,14 +155,12 @@ _Noreturn static void quit(struct keeper *keeper)
         struct pollfd signals = {.fd = keeper->signals, .events = POLLIN};
         descriptor_close(&keeper->life);
         while (process_now_ms() < until && waitpid(keeper->server, NULL, WNOHANG) == 0) {
-            struct signalfd_siginfo info;
             poll(&signals, 1, 20);
-            while (read(keeper->signals, &info, sizeof info) > 0)
-                ;
+            drain_signals(keeper);
         }
     }
     const int rc = sweep_all_below(keeper->self);
-    cgroup_sweep(&keeper->config->cgroups); /* of a fork server that did not come to it */
+    cgroup_sweep(&keeper->config->cgroups); /* in case the fork server did not */
     _exit(rc == 0 ? 0 : 1);
 }
 
@@ -209,7 +204,7 @@ _Noreturn static void keeper_main(struct forkserver_config *config, int host_soc
     prctl(PR_SET_NAME, "reclaim-keeper");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     process_signals_reset(&config->origin);
-    process_signal_ignore(SIGTTOU); /* a job in the background may print */
+    process_signal_ignore(SIGTTOU); /* a job in the background may write to the terminal */
     process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT + (unsigned)config->held_count);
     process_signals_hold(&child);
     keeper.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -224,7 +219,7 @@ pid_t keeper_start(struct forkserver_config *config, int *socket)
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
-    /* Kernels before 5.3 have no pidfds: then end-of-file alone tells of the host's death. */
+    /* Kernels before 5.3 have no pidfds: then only end-of-file shows the host's death. */
     int host = (int)syscall(SYS_pidfd_open, getpid(), 0);
     const pid_t pid = fork();
     if (pid == 0) {

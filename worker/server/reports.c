@@ -39,20 +39,13 @@ void report_no_slot(struct server *server)
     send_message(server, MESSAGE_BORN, &born, NULL, 0);
 }
 
-/* The host has its own copies. */
-static void close_host_ends(struct slot *slot)
-{
-    descriptor_close(&slot->ends.host[0]);
-    descriptor_close(&slot->ends.host[1]);
-}
-
 /* True when it is sent, or never can be. */
 static bool report_born(struct server *server, struct slot *slot)
 {
     const struct message_born born = {.serial = slot->serial, .pid = (uint64_t)slot->pid, .error = slot->error};
     if (is_refused_now(send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? 2 : 0)))
         return false;
-    close_host_ends(slot);
+    descriptor_close_pair(slot->ends.host); /* the host has copies of them */
     slot->born_unsent = false;
     if (slot->error != 0)
         slot_free(server, slot);
@@ -111,7 +104,7 @@ static bool report_gone(struct server *server, struct slot *slot)
     else
         slot_free(server, slot);
     if (next != NULL) {
-        close_host_ends(next);
+        descriptor_close_pair(next->ends.host);
         next->unforked = true;
         server->unforked++;
     }

@@ -10,8 +10,8 @@ static int64_t most(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* The time in which it cannot come from here to its limit: as fast as anything grows when it has been growing, and less
- * carefully when it rests, since what is past the limit by a few looks is still caught within the bound. */
+/* The time in which it cannot reach its limit: at the fastest growth if it grows, and less carefully if it rests, since a
+ * job that passes the limit by a few looks is still caught within the bound. */
 static int64_t until_limit(const struct rhythm_view *view)
 {
     if (view->limit < 0)
@@ -29,8 +29,7 @@ int64_t rhythm_next(const struct rhythm_view *view)
     if (view->every_ms > 0)
         next = least(next, view->every_ms);
     while (next * 1000 < view->cost_us * RHYTHM_FAR_SHARE * view->looked_at)
-        next *= 2; /* so that different jobs are looked at together */
-    /* Whatever a look costs, a limit is not to be passed unseen. */
+        next *= 2; /* doubled, so that different jobs are looked at together */
     const int64_t affordable = view->cost_us * RHYTHM_NEAR_SHARE / 1000;
     return most(least(next, most(until_limit(view), affordable)), RHYTHM_NEAREST_MS);
 }

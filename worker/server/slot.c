@@ -78,10 +78,8 @@ struct slot *slot_take(struct server *server)
 void slot_free(struct server *server, struct slot *slot)
 {
     server->metering.mechanism->release(server, slot);
-    for (int i = 0; i < 2; i++) {
-        descriptor_close(&slot->ends.host[i]);
-        descriptor_close(&slot->ends.worker[i]);
-    }
+    descriptor_close_pair(slot->ends.host);
+    descriptor_close_pair(slot->ends.worker);
     slot->state = SLOT_FREE;
     slot->serial = 0;
     slot->pid = 0;
@@ -183,7 +181,7 @@ void slot_report(struct server *server, const struct slot *slot, struct message_
         .processes = slot->processes > slot->killed ? slot->processes : slot->killed,
         .killed = slot->killed,
         .unkillable = slot->unkillable,
-        .met = slot->meter.tree.seen,
+        .seen = slot->meter.tree.seen,
         .crash = {server->crash, crash_describe(page, server->crash, sizeof server->crash)},
         .frame = {page->frame, frame <= PAGE_FRAME_MAX ? frame : 0},
     };

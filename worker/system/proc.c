@@ -256,23 +256,16 @@ ssize_t proc_children_text(int file, char *text, size_t size)
     return (ssize_t)length;
 }
 
-static ssize_t add_children(pid_t pid, const char *thread, pid_t *children, size_t size, size_t count)
+static ssize_t add_children(int file, pid_t *children, size_t size, size_t count)
 {
-    char path[64], text[16384];
-    snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)pid, thread);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    const ssize_t got = proc_children_text(fd, text, sizeof text);
-    close(fd);
+    char text[16384];
+    const ssize_t got = proc_children_text(file, text, sizeof text);
     return got < 0 ? got : add_pids(text, children, size, count);
 }
 
 ssize_t proc_children_at(int file, pid_t *children, size_t size)
 {
-    char text[16384];
-    const ssize_t got = proc_children_text(file, text, sizeof text);
-    return got < 0 ? got : add_pids(text, children, size, 0);
+    return add_children(file, children, size, 0);
 }
 
 ssize_t proc_children(pid_t pid, pid_t *children, size_t size)
@@ -285,9 +278,15 @@ ssize_t proc_children(pid_t pid, pid_t *children, size_t size)
         return errno == ENOENT ? -ESRCH : -errno;
     for (struct dirent *d; count >= 0 && (d = readdir(threads)) != NULL;)
         if (isdigit((unsigned char)d->d_name[0])) {
-            const ssize_t now = add_children(pid, d->d_name, children, size, (size_t)count);
-            if (now != -ENOENT) /* a thread may end meanwhile */
-                count = now;
+            char file[300];
+            snprintf(file, sizeof file, "%s/children", d->d_name);
+            const int fd = openat(dirfd(threads), file, O_RDONLY | O_CLOEXEC);
+            if (fd >= 0)
+                count = add_children(fd, children, size, (size_t)count);
+            else if (errno != ENOENT) /* a thread may end meanwhile */
+                count = -errno;
+            if (fd >= 0)
+                close(fd);
         }
     closedir(threads);
     return count;

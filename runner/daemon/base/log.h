@@ -1,13 +1,12 @@
-/* log.h - what the daemon does, one line an event:
+/* log.h - the daemon's log, one line an event:
  *
  *     time=2026-01-31T12:00:00.123Z level=info event=denied uid=1000 name="two words\n"
  *
- * A value that is not plain is quoted, and every byte of it that is no printable ASCII is \n, \t, \r or \xNN: whatever
- * clients send, it stays one line, and no terminal takes orders from it. A line is one write(2) of at most
- * LOG_LINE_MAX bytes; values and lines that are longer are cut ("..."). Where a line cannot be written (the disk is
- * full, nobody reads the pipe) it is dropped, and the next that can tells how many were: nothing waits for the log and
- * nothing fails by it.
- * SIGPIPE is the caller's to ignore. Any thread may log. */
+ * A value that is not plain is quoted, and its bytes outside printable ASCII become \n, \t, \r or \xNN: text of a client
+ * stays one line, and gives no orders to a terminal. A line is one write(2) of at most LOG_LINE_MAX bytes; longer values
+ * and lines are cut ("..."). A line that cannot be written (the disk is full, nobody reads the pipe) is dropped, and the
+ * next line counts the dropped ones: nothing waits for the log, and nothing fails by it. The caller ignores SIGPIPE. Any
+ * thread may log. */
 #ifndef LOG_H
 #define LOG_H
 
@@ -41,7 +40,7 @@ struct log;
  * (JOURNAL_STREAM), lines have its priority (<3>) in place of time and level. path is *copied*. Negative errno, and a
  * sentence in message. */
 int log_open(struct log **log, const char *path, enum log_level level, char message[512]);
-/* Opens the file anew, for it was moved away; where that fails the old one is kept, and a line tells of it. */
+/* Opens the file anew after it was moved away. A failure is logged to the old file, which stays open. */
 int log_reopen(struct log *log);
 void log_close(struct log *log); /* NULL is fine */
 
@@ -50,7 +49,7 @@ void log_close(struct log *log); /* NULL is fine */
     log_write(log, level, (const struct log_field[]){log_text("event", event), ##__VA_ARGS__, {0}})
 void log_write(struct log *log, enum log_level level, const struct log_field *fields);
 
-/* A value as it stands in a line, with a NUL; returns its length. Pure. */
+/* Encodes a value as in a line, with a NUL; returns its length. Pure. */
 size_t log_encode(const char *data, size_t length, char out[LOG_ENCODED_MAX]);
 
 /* Whether this descriptor is what JOURNAL_STREAM ("device:inode") says that the journal reads; NULL: no. */

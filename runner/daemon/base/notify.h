@@ -1,4 +1,4 @@
-/* notify.h - what systemd is told, and what it hands over: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
+/* notify.h - reports to systemd, and sockets from it: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
  *
  * The protocol is a datagram of NAME=value lines to a socket and five environment variables, and stays as it is:
  * systemd's manual pages say so, and invite programs to speak it by themselves. libsystemd would bring some 800 KB and
@@ -15,28 +15,27 @@
 #define NOTIFY_LISTEN_FIRST 3 /* descriptors that were handed over start here */
 
 struct notify {
-    int fd; /* -1: nobody is to be told */
+    int fd; /* -1: nobody listens */
     struct sockaddr_un address;
     socklen_t address_size;
     int64_t watchdog_ms; /* how often to call notify_watchdog: half of what systemd waits; 0: never */
 };
 
 /* From NOTIFY_SOCKET (a path, or @name), WATCHDOG_USEC, WATCHDOG_PID. 0, or negative errno and a sentence in message;
- * notify is usable all the same, and tells nobody. */
+ * notify is usable all the same, and reports to nobody. */
 int notify_open(struct notify *notify, char message[512]);
 void notify_close(struct notify *notify);
 
-/* 0 where nobody is to be told, too; else negative errno, which is for the log: nothing depends on it. */
+/* 0, also where nobody listens; else negative errno, for the log: nothing depends on it. */
 int notify_ready(const struct notify *notify);
 int notify_stopping(const struct notify *notify);
 int notify_reloading(const struct notify *notify); /* then notify_ready */
 int notify_watchdog(const struct notify *notify);
-/* One line for `systemctl status`; control characters are shown as ?, what is above 500 bytes is cut. */
+/* One line for `systemctl status`; control characters become ?, and at most 500 bytes are sent. */
 int notify_status(const struct notify *notify, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* How many sockets were handed over (LISTEN_PID, LISTEN_FDS), from descriptor NOTIFY_LISTEN_FIRST on; each is
- * close-on-exec now. 0: none. -EINVAL, -EBADF and a sentence: what the variables say is not so. Call once, before
- * anything is opened. */
+/* How many sockets systemd has handed over (LISTEN_PID, LISTEN_FDS), from descriptor NOTIFY_LISTEN_FIRST on; each is
+ * close-on-exec now. -EINVAL, -EBADF and a sentence: the variables are wrong. Call once, before anything is opened. */
 int notify_listeners(char message[512]);
 
 #endif

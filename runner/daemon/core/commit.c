@@ -69,7 +69,7 @@ static void apply_endings(struct daemon *daemon)
     }
 }
 
-/* Removed or replaced under us: whatever is acknowledged from now on would be lost. */
+/* The state directory was removed or replaced: all that is acknowledged from now on would be lost. */
 static void stop_without_state(struct daemon *daemon)
 {
     if (daemon->phase != DAEMON_SERVING || statedir_is_there(&daemon->statedir))

@@ -1,4 +1,4 @@
-/* commit.h - the end of a turn of the loop: what was asked and what has ended becomes one transaction, and then has
+/* commit.h - the end of a turn of the loop: its requests and its ends of runs become one transaction, and then have
  * effects. */
 #ifndef COMMIT_H
 #define COMMIT_H

@@ -8,7 +8,7 @@
 void stop_begin(struct daemon *daemon, double drain_seconds);
 /* The daemon cannot go on: it ends its jobs at once, and exits with 1. The caller has logged why. */
 void stop_failed(struct daemon *daemon);
-/* The start has failed: closes whatever is open, and exits with 1. */
+/* The start has failed: closes all that is open, and exits with 1. */
 void stop_start_failed(struct daemon *daemon);
 /* Takes the next step if it is time; once a turn. */
 void stop_advance(struct daemon *daemon);

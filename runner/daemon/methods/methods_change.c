@@ -1,4 +1,4 @@
-/* methods_change.c - cancel, remove, retry, set, groups, pausing: all or nothing, so everything is looked at first. */
+/* methods_change.c - cancel, remove, retry, set, groups, pausing: all or nothing, so all checks come first. */
 #include "arrays.h"
 #include "clock.h"
 #include "ends.h"
@@ -25,8 +25,7 @@ static int read_ids(struct call *call, const msgpack_object *references, uint64_
 
 static int read_only_ids(struct call *call, const char *method, uint64_t **ids, size_t *count, struct rpc_error *error)
 {
-    static const struct field table[] = {
-        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX}};
+    static const struct field table[] = {{"ids", FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX}};
     const msgpack_object *references = NULL;
     uint64_t given;
     if (fields_read(call->params, method, table, 1, &references, &given, error) < 0)
@@ -188,19 +187,10 @@ struct changes {
     struct rpc_text group;
 };
 
-static const struct field settings_fields[] = {
-    {.name = "ids",
-     .type = FIELD_JOBS,
-     .required = true,
-     .offset = offsetof(struct changes, ids),
-     .least = 1,
-     .most = IDS_MAX},
-    {.name = "priority",
-     .type = FIELD_INT,
-     .offset = offsetof(struct changes, priority),
-     .least = INT32_MIN,
-     .most = INT32_MAX},
-    {.name = "group", .type = FIELD_TEXT, .offset = offsetof(struct changes, group), .least = 1, .most = 64},
+static const struct field changes_fields[] = {
+    {"ids", FIELD_JOBS, .required = true, .offset = offsetof(struct changes, ids), .least = 1, .most = IDS_MAX},
+    {"priority", FIELD_INT, .offset = offsetof(struct changes, priority), .least = INT32_MIN, .most = INT32_MAX},
+    {"group", FIELD_TEXT, .offset = offsetof(struct changes, group), .least = 1, .most = RECORD_GROUP_MAX},
 };
 enum { SET_PRIORITY = 1 << 1, SET_GROUP = 1 << 2 };
 
@@ -239,7 +229,7 @@ int methods_set(struct call *call, struct rpc_error *error)
     struct changes changes = {0};
     uint64_t given, *ids;
     size_t count;
-    if (fields_read(call->params, "set", settings_fields, 3, &changes, &given, error) < 0)
+    if (fields_read(call->params, "set", changes_fields, 3, &changes, &given, error) < 0)
         return -1;
     if ((given & (SET_PRIORITY | SET_GROUP)) == 0)
         return rpc_fail(error, RPC_MISSING_FIELD, "set: neither priority nor group is given");
@@ -270,12 +260,10 @@ int methods_group(struct call *call, struct rpc_error *error)
         struct rpc_text name;
         struct field_maybe_int limit;
     } wanted = {0};
-    const struct field table[] = {{.name = "name", .type = FIELD_TEXT, .required = true, .least = 1, .most = 64},
-                                  {.name = "limit",
-                                   .type = FIELD_INT_OR_NIL,
-                                   .offset = offsetof(__typeof__(wanted), limit),
-                                   .least = 1,
-                                   .most = INT32_MAX}};
+    const struct field table[] = {
+        {"name", FIELD_TEXT, .required = true, .least = 1, .most = RECORD_GROUP_MAX},
+        {"limit", FIELD_INT_OR_NIL, .offset = offsetof(__typeof__(wanted), limit), .least = 1, .most = INT32_MAX},
+    };
     uint64_t given;
     if (fields_read(call->params, "group", table, 2, &wanted, &given, error) < 0)
         return -1;
@@ -287,7 +275,7 @@ int methods_group(struct call *call, struct rpc_error *error)
     return write_group(call->daemon, group, error) < 0 ? -1 : call_done(call);
 }
 
-/* Whether it is a job's number or key: people take jobs for what is paused, too. */
+/* Whether it is a job's number or key: people try to pause jobs, too. */
 static bool is_job(struct daemon *daemon, struct rpc_text name)
 {
     char digits[24], *end;
@@ -324,7 +312,7 @@ static int no_such_group(struct daemon *daemon, struct rpc_text name, bool pause
 
 static int set_paused(struct call *call, const char *method, bool paused, struct rpc_error *error)
 {
-    static const struct field table[] = {{.name = "group", .type = FIELD_TEXT, .least = 1, .most = 64}};
+    static const struct field table[] = {{"group", FIELD_TEXT, .least = 1, .most = RECORD_GROUP_MAX}};
     struct daemon *daemon = call->daemon;
     struct rpc_text name = {0};
     uint64_t given;

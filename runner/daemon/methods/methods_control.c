@@ -31,7 +31,8 @@ int methods_hello(struct call *call, struct rpc_error *error)
     } given = {.protocol = PROTOCOL_VERSION};
     const struct field table[] = {
         {.name = "protocol", .type = FIELD_INT},
-        {.name = "client", .type = FIELD_TEXT, .offset = offsetof(__typeof__(given), client), .most = 255}};
+        {"client", FIELD_TEXT, .offset = offsetof(__typeof__(given), client), .most = 255},
+    };
     const struct daemon *daemon = call->daemon;
     char server[64];
     uint64_t bits;
@@ -66,8 +67,9 @@ int methods_subscribe(struct call *call, struct rpc_error *error)
         struct rpc_text group;
     } wanted = {0};
     const struct field table[] = {
-        {.name = "ids", .type = FIELD_JOBS, .least = 1, .most = SUBSCRIBED_MAX},
-        {.name = "group", .type = FIELD_TEXT, .offset = offsetof(__typeof__(wanted), group), .least = 1, .most = 64}};
+        {"ids", FIELD_JOBS, .least = 1, .most = SUBSCRIBED_MAX},
+        {"group", FIELD_TEXT, .offset = offsetof(__typeof__(wanted), group), .least = 1, .most = RECORD_GROUP_MAX},
+    };
     struct client *client = call->client;
     uint64_t given, *ids = NULL;
     size_t count = 0;

@@ -20,7 +20,7 @@
 
 int methods_status(struct call *call, struct rpc_error *error)
 {
-    static const struct field table[] = {{.name = "id", .type = FIELD_JOB, .required = true}};
+    static const struct field table[] = {{"id", FIELD_JOB, .required = true}};
     const msgpack_object *reference = NULL;
     struct record record;
     uint64_t given;
@@ -43,16 +43,16 @@ struct list {
 };
 
 static const struct field list_fields[] = {
-    {.name = "state", .type = FIELD_TEXTS, .offset = offsetof(struct list, states), .most = 16},
-    {.name = "group", .type = FIELD_TEXT, .offset = offsetof(struct list, group), .least = 1, .most = 64},
-    {.name = "name", .type = FIELD_TEXT, .offset = offsetof(struct list, name), .least = 1, .most = 255},
-    {.name = "ids", .type = FIELD_JOBS, .offset = offsetof(struct list, ids), .most = LIST_MAX},
-    {.name = "after", .type = FIELD_INT, .offset = offsetof(struct list, after), .least = 1, .most = INT64_MAX},
-    {.name = "limit", .type = FIELD_INT, .offset = offsetof(struct list, limit), .least = 1, .most = LIST_MAX},
-    {.name = "newest", .type = FIELD_BOOL, .offset = offsetof(struct list, newest)},
+    {"state", FIELD_TEXTS, .offset = offsetof(struct list, states), .most = 16},
+    {"group", FIELD_TEXT, .offset = offsetof(struct list, group), .least = 1, .most = RECORD_GROUP_MAX},
+    {"name", FIELD_TEXT, .offset = offsetof(struct list, name), .least = 1, .most = 255},
+    {"ids", FIELD_JOBS, .offset = offsetof(struct list, ids), .most = LIST_MAX},
+    {"after", FIELD_INT, .offset = offsetof(struct list, after), .least = 1, .most = INT64_MAX},
+    {"limit", FIELD_INT, .offset = offsetof(struct list, limit), .least = 1, .most = LIST_MAX},
+    {"newest", FIELD_BOOL, .offset = offsetof(struct list, newest)},
 };
 
-/* Bits of a filter; waiting and queued are one on disk, so those are told apart by `wanted`. */
+/* On disk waiting and queued are one state: bits of `wanted` tell them apart. */
 enum { WANT_WAITING = 1, WANT_QUEUED = 2 };
 
 static int read_states(const msgpack_object *states, uint32_t *bits, unsigned *wanted, struct rpc_error *error)
@@ -183,16 +183,18 @@ int methods_wait(struct call *call, struct rpc_error *error)
         double timeout;
     } wanted = {.timeout = -1};
     const struct field table[] = {
-        {.name = "ids", .type = FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX},
-        {.name = "any", .type = FIELD_BOOL, .offset = offsetof(__typeof__(wanted), any)},
-        {.name = "timeout", .type = FIELD_SECONDS, .offset = offsetof(__typeof__(wanted), timeout)}};
+        {"ids", FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX},
+        {"any", FIELD_BOOL, .offset = offsetof(__typeof__(wanted), any)},
+        {"timeout", FIELD_SECONDS, .offset = offsetof(__typeof__(wanted), timeout)},
+    };
     struct watch watch = {.client = call->client, .request = call->request, .until = -1};
     uint64_t given;
     if (fields_read(call->params, "wait", table, 3, &wanted, &given, error) < 0 ||
         jobref_find_all(call->daemon, wanted.ids, &watch.ids, &watch.count, error) < 0)
         return -1;
     watch.count = ids_sort(watch.ids, watch.count);
-    uint64_t *fitting = realloc(watch.ids, watch.count * sizeof *fitting); /* what is held is what is counted */
+    uint64_t *fitting =
+        realloc(watch.ids, watch.count * sizeof *fitting); /* the limit counts ids, so no more are held */
     if (fitting != NULL)
         watch.ids = fitting;
     watch.any = wanted.any;
@@ -203,30 +205,20 @@ int methods_wait(struct call *call, struct rpc_error *error)
 
 struct piece {
     const msgpack_object *id;
-    struct rpc_text stream;
+    int stream; /* enum output_kind */
     int64_t offset, limit, attempt;
     bool follow;
 };
 
-static int read_stream(const struct piece *piece, enum output_kind *kind, struct rpc_error *error)
-{
-    char quoted[256];
-    const bool is_stderr = piece->stream.size == 6 && memcmp(piece->stream.data, "stderr", 6) == 0;
-    *kind = is_stderr ? OUTPUT_STDERR : OUTPUT_STDOUT;
-    if (is_stderr || piece->stream.data == NULL ||
-        (piece->stream.size == 6 && memcmp(piece->stream.data, "stdout", 6) == 0))
-        return 0;
-    return rpc_fail(error, RPC_INVALID_VALUE, "output: stream: %s is neither stdout nor stderr",
-                    rpc_quote(piece->stream.data, piece->stream.size, quoted));
-}
+static const char *const stream_words[] = {[OUTPUT_STDOUT] = "stdout", [OUTPUT_STDERR] = "stderr"};
 
 static const struct field piece_fields[] = {
-    {.name = "id", .type = FIELD_JOB, .required = true, .offset = offsetof(struct piece, id)},
-    {.name = "offset", .type = FIELD_INT, .offset = offsetof(struct piece, offset), .most = INT64_MAX},
-    {.name = "limit", .type = FIELD_INT, .offset = offsetof(struct piece, limit), .least = 1, .most = INT64_MAX},
-    {.name = "stream", .type = FIELD_TEXT, .offset = offsetof(struct piece, stream), .most = 64},
-    {.name = "follow", .type = FIELD_BOOL, .offset = offsetof(struct piece, follow)},
-    {.name = "attempt", .type = FIELD_INT, .offset = offsetof(struct piece, attempt), .most = UINT32_MAX},
+    {"id", FIELD_JOB, .required = true, .offset = offsetof(struct piece, id)},
+    {"offset", FIELD_INT, .offset = offsetof(struct piece, offset), .most = INT64_MAX},
+    {"limit", FIELD_INT, .offset = offsetof(struct piece, limit), .least = 1, .most = INT64_MAX},
+    {"stream", FIELD_WORD, .offset = offsetof(struct piece, stream), .words = stream_words},
+    {"follow", FIELD_BOOL, .offset = offsetof(struct piece, follow)},
+    {"attempt", FIELD_INT, .offset = offsetof(struct piece, attempt), .most = UINT32_MAX},
 };
 enum { RESULT_FIELDS = 3, OUTPUT_FIELDS = 6 };
 
@@ -238,9 +230,10 @@ int methods_output(struct call *call, struct rpc_error *error)
     struct record record;
     uint64_t given;
     if (fields_read(call->params, "output", piece_fields, OUTPUT_FIELDS, &piece, &given, error) < 0 ||
-        read_stream(&piece, &wanted->kind, error) < 0 || jobref_find(call->daemon, piece.id, &record, error) < 0)
+        jobref_find(call->daemon, piece.id, &record, error) < 0)
         return -1;
     wanted->id = record.id;
+    wanted->kind = (enum output_kind)piece.stream;
     wanted->offset = (uint64_t)piece.offset;
     wanted->limit = (uint64_t)piece.limit;
     wanted->attempt = (uint32_t)piece.attempt;

@@ -72,45 +72,34 @@ static struct entry *find_key(const struct batch *batch, const char *key, size_t
     return entry;
 }
 
-/* Is what is kept the same job? Its environment does not count: that of a script that is run again is never quite the
- * same. */
-static int same_job(const struct spec *spec, struct record_bytes kept, bool *same)
+/* Are they the same job? Its environment does not count: that of a script that is run again is never quite the same. */
+static int same_job(const struct spec *a, const struct spec *b, bool *same)
 {
-    struct spec other = {0}, bare = *spec;
-    msgpack_unpacked unpacked;
-    msgpack_sbuffer ours, theirs;
-    msgpack_unpacked_init(&unpacked);
-    msgpack_sbuffer_init(&ours);
-    msgpack_sbuffer_init(&theirs);
-    int error = spec_decode(kept.data, kept.size, &other, &unpacked);
-    bare.given &= ~(UINT64_C(1) << SPEC_ENV);
-    other.given &= ~(UINT64_C(1) << SPEC_ENV);
-    if (error == 0)
-        error = spec_encode(&bare, &ours);
-    if (error == 0)
-        error = spec_encode(&other, &theirs);
-    *same = error == 0 && ours.size == theirs.size && memcmp(ours.data, theirs.data, ours.size) == 0;
-    msgpack_sbuffer_destroy(&ours);
-    msgpack_sbuffer_destroy(&theirs);
-    msgpack_unpacked_destroy(&unpacked);
+    struct spec bare[2] = {*a, *b};
+    msgpack_sbuffer bytes[2];
+    int error = 0;
+    for (int i = 0; i < 2; i++) {
+        bare[i].given &= ~(UINT64_C(1) << SPEC_ENV);
+        msgpack_sbuffer_init(&bytes[i]);
+        if (error == 0)
+            error = spec_encode(&bare[i], &bytes[i]);
+    }
+    *same = error == 0 && bytes[0].size == bytes[1].size && memcmp(bytes[0].data, bytes[1].data, bytes[0].size) == 0;
+    for (int i = 0; i < 2; i++)
+        msgpack_sbuffer_destroy(&bytes[i]);
     return error;
 }
 
-static int key_taken(const struct spec *spec, struct rpc_error *error)
+static int check_same(const struct entry *entry, const struct spec *other, struct rpc_error *error)
 {
     char quoted[256];
-    return rpc_fail(error, RPC_KEY_TAKEN, "key %s belongs to a job with another specification",
-                    rpc_quote(spec->key.data, spec->key.size, quoted));
-}
-
-static int check_same(const struct entry *entry, struct record_bytes kept, struct rpc_error *error)
-{
     bool same;
-    const int failed = same_job(&entry->spec, kept, &same);
-    if (failed < 0)
-        return rpc_fail(error, failed == -ENOMEM ? RPC_INTERNAL : RPC_STORAGE, "the job of this key cannot be read: %s",
-                        strerror(-failed));
-    return same ? 0 : key_taken(&entry->spec, error);
+    if (same_job(&entry->spec, other, &same) < 0)
+        return rpc_fail(error, RPC_INTERNAL, "no memory to compare the job with that of its key");
+    if (same)
+        return 0;
+    return rpc_fail(error, RPC_KEY_TAKEN, "key %s belongs to a job with another specification",
+                    rpc_quote(entry->spec.key.data, entry->spec.key.size, quoted));
 }
 
 /* Is there a job with this key, before or in the batch? */
@@ -118,24 +107,28 @@ static int check_key(struct batch *batch, size_t index, struct rpc_error *error)
 {
     struct daemon *daemon = batch->daemon;
     struct entry *entry = &batch->entries[index];
-    struct record record;
+    struct spec_kept kept;
     if (entry->spec.key.size == 0)
         return 0;
     const struct entry *first = find_key(batch, entry->spec.key.data, entry->spec.key.size);
     if (first != NULL) {
         entry->same = (size_t)(first - batch->entries);
-        return check_same(entry, (struct record_bytes){first->bytes.data, first->bytes.size}, error);
+        return check_same(entry, &first->spec, error);
     }
     HASH_ADD_KEYPTR(hh, batch->by_key, entry->spec.key.data, entry->spec.key.size, entry);
     int found = store_job_find(daemon->store, entry->spec.key.data, entry->spec.key.size, &entry->id);
-    if (found == 0)
-        found = store_job_read(daemon->store, entry->id, &record);
     if (found == -ENOENT)
         return 0;
     if (found != 0)
         return rpc_fail(error, RPC_STORAGE, "jobs cannot be read: %s", store_message(daemon->store));
+    found = live_spec(daemon, entry->id, &kept);
+    if (found != 0)
+        return rpc_fail(error, found == -ENOMEM ? RPC_INTERNAL : RPC_STORAGE, "the job of this key cannot be read: %s",
+                        strerror(-found));
     entry->known = true;
-    return check_same(entry, record.spec, error);
+    found = check_same(entry, &kept.spec, error);
+    spec_free(&kept);
+    return found;
 }
 
 static int check_entry(struct batch *batch, size_t index, const msgpack_object *map, struct rpc_error *error)
@@ -222,7 +215,6 @@ static struct record record_of(const struct entry *entry)
         .key = bytes_of(spec->key),
         .name = bytes_of(spec->name),
         .group = bytes_of(spec->group),
-        .spec = {entry->bytes.data, entry->bytes.size},
         .priority = (int32_t)spec->priority,
         .state = RECORD_WAITING,
         .requeue = spec->on_crash == SPEC_REQUEUE,
@@ -241,7 +233,8 @@ static int insert(struct batch *batch, size_t index, uint64_t client, struct rpc
     struct daemon *daemon = batch->daemon;
     struct entry *entry = &batch->entries[index];
     struct record record = record_of(entry);
-    const int failed = store_job_insert(daemon->store, &record, entry->after, entry->after_count);
+    const struct record_bytes spec = {entry->bytes.data, entry->bytes.size};
+    const int failed = store_job_insert(daemon->store, &record, spec, entry->after, entry->after_count);
     if (failed < 0)
         return turn_fail(daemon, failed, error);
     entry->id = record.id;
@@ -385,8 +378,7 @@ int methods_submit(struct call *call, struct rpc_error *error)
 
 int methods_submit_many(struct call *call, struct rpc_error *error)
 {
-    static const struct field table[] = {
-        {.name = "jobs", .type = FIELD_ARRAY, .required = true, .offset = 0, .least = 0, .most = SUBMIT_MANY_MAX}};
+    static const struct field table[] = {{"jobs", FIELD_ARRAY, .required = true, .most = SUBMIT_MANY_MAX}};
     const msgpack_object *jobs = NULL;
     uint64_t given;
     if (fields_read(call->params, "submit_many", table, 1, &jobs, &given, error) < 0)

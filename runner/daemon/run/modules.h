@@ -1,6 +1,6 @@
 /* modules.h - the tasks of modules (reclaim/module.h): loaded in the fork server, called in its workers.
  *
- * The daemon itself has none of them: what it knows of them it hears from a worker. */
+ * The daemon itself has none of them, and gets their names from a worker. */
 #ifndef MODULES_H
 #define MODULES_H
 
@@ -17,7 +17,7 @@ struct modules {
 /* pool_options_t.on_start; arg is a const struct modules. A sentence in error names the module. */
 int modules_load(void *arg, pool_error_t *error);
 
-/* A pool_fn: its value are the names of all tasks, a NUL after each. */
+/* A pool_fn: its value is the names of all tasks, a NUL after each. */
 int modules_list(pool_call_t *call);
 
 /* A pool_fn: calls the task that the argument names, with the argument that the client gave, with descriptors 0 and 1
@@ -32,7 +32,7 @@ struct modules_call {
     const msgpack_object *argument; /* NULL: none */
 };
 
-/* The argument of modules_run, in buffer (initialised; what is in it is replaced). -ENOMEM. */
+/* The argument of modules_run, in buffer (initialised; its content is replaced). -ENOMEM. */
 int modules_pack(const struct modules_call *made, msgpack_sbuffer *buffer);
 
 #endif

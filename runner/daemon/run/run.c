@@ -143,8 +143,10 @@ struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec, poo
 
 /* ---- to the pool ------------------------------------------------------------------------------------------------- */
 
-void run_fill_options(const struct spec *spec, uint64_t memory_limit, const char *name, pool_job_options_t *options)
+void run_fill_options(const struct spec *spec, uint64_t memory_limit, char name[RUN_NAME_SIZE],
+                      pool_job_options_t *options)
 {
+    snprintf(name, RUN_NAME_SIZE, "%.*s", (int)spec->name.size, spec->name.data);
     *options = (pool_job_options_t){.name = name};
     spec_to_options(spec, options);
     options->output_limit = 0; /* the pool captures nothing */
@@ -254,18 +256,13 @@ static int submit_task(struct run *run, uint32_t attempt, const struct spec *spe
 static int submit(struct run *run, uint32_t attempt, const struct spec *spec, uint64_t memory_limit, char message[512])
 {
     pool_job_options_t options;
-    char *name = strndup(spec->name.data, spec->name.size);
-    if (name == NULL) {
-        snprintf(message, 512, "job %" PRIu64 ": %s", run->id, strerror(ENOMEM));
-        return -ENOMEM;
-    }
+    char name[RUN_NAME_SIZE];
     run_fill_options(spec, memory_limit, name, &options);
     options.on_event = on_event;
     options.on_settled = on_settled;
     options.user = run;
     const int rc = spec->command != NULL ? submit_command(run, attempt, spec, &options)
                                          : submit_task(run, attempt, spec, &options);
-    free(name);
     if (rc < 0)
         snprintf(message, 512, "job %" PRIu64 ": %s", run->id, rc == -ENOMEM ? strerror(ENOMEM) : pool_message());
     return rc;

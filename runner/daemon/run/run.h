@@ -73,8 +73,11 @@ struct runs {
 int run_submit(struct run *run, uint32_t attempt, const struct spec *spec, uint64_t memory_limit, char message[512]);
 /* reservation is *taken*, in case of failure, too. NULL: no memory. */
 struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec, pool_reservation_t *reservation);
-/* The options by which the pool judges a job before it runs; name is *borrowed* by options. */
-void run_fill_options(const struct spec *spec, uint64_t memory_limit, const char *name, pool_job_options_t *options);
+#define RUN_NAME_SIZE 256
+
+/* Fills in the options by which the pool judges a job before it runs; they *borrow* name, which is filled in, too. */
+void run_fill_options(const struct spec *spec, uint64_t memory_limit, char name[RUN_NAME_SIZE],
+                      pool_job_options_t *options);
 /* The end of a run that has settled, with its streams finished. */
 void run_describe(const struct run *run, struct record_end *end);
 /* Closes pipes, files and handles, and frees the run when they are gone. */

@@ -1,7 +1,7 @@
-/* run_output.h - one stream of a run's output: from a pipe into a file of outputs.h, as far as it may be kept.
+/* run_output.h - one stream of a run's output: from a pipe into a file of output_files.h, up to a limit.
  *
- * The file is made with the first byte. What cannot be kept is read all the same: a job never waits for its output to
- * be taken. No locks, no loop: whoever has it sees to both. */
+ * The file is made with the first byte. Output beyond the limit is read and dropped: a job never waits for its output to
+ * be read. No locks and no loop: both are the caller's. */
 #ifndef RUN_OUTPUT_H
 #define RUN_OUTPUT_H
 
@@ -31,7 +31,7 @@ void run_output_handed_over(struct run_output *output);
 void run_output_read(struct run_output *output);
 /* The job is gone: takes the rest. */
 void run_output_finish(struct run_output *output);
-/* The run begins anew: drops what came, in pipe and file. */
+/* The run begins anew: empties pipe and file. */
 void run_output_forget(struct run_output *output);
 void run_output_close(struct run_output *output);
 

@@ -271,14 +271,10 @@ int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t me
                          pool_reservation_t **reservation)
 {
     pool_job_options_t options;
-    char *name = strndup(spec->name.data, spec->name.size);
+    char name[RUN_NAME_SIZE];
     *reservation = NULL;
-    if (name == NULL)
-        return -ENOMEM;
     run_fill_options(spec, memory_limit, name, &options);
-    const int rc = pool_reservation_new(runs->pool, &options, reservation);
-    free(name);
-    return rc;
+    return pool_reservation_new(runs->pool, &options, reservation);
 }
 
 int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,

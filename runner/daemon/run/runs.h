@@ -15,7 +15,7 @@ struct run;
 struct runs_options {
     int32_t workers;            /* 0: the pool's default */
     int64_t memory_budget;      /* 0: the pool's default */
-    uint64_t output_max;        /* kept of each stream where the job sets no limit */
+    uint64_t output_max;        /* bytes of each stream that are kept where the job sets no limit */
     const char *const *modules; /* absolute paths, NULL-terminated; NULL: none */
     int held; /* stays open until the pool's last process is gone, also after the daemon's death; -1: none */
     struct outputs *outputs; /* *borrows* */
@@ -25,7 +25,7 @@ struct runs_options {
      * fork server that died, and run again by the pool (rerunnable): its output then began anew. */
     void (*on_end)(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, pool_job_t *job);
     void (*on_started)(void *user, uint64_t id); /* its worker has it */
-    void (*on_output)(void *user, uint64_t id);  /* there is more of it, or it begins anew */
+    void (*on_output)(void *user, uint64_t id);  /* there is more output, or it begins anew */
     void (*log)(void *user, const char *line);   /* the pool's log lines; any thread */
     void *user;
 };
@@ -50,7 +50,7 @@ const pool_t *runs_pool(const struct runs *runs); /* for pool_stats, pool_memory
  * none. spec is *borrowed* during the call. As pool_reservation_new: -E2BIG, it could never start; -ENOMEM. */
 int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t memory_limit,
                          pool_reservation_t **reservation);
-/* As pool_reserve; pool_message tells. */
+/* As pool_reserve; pool_message has the reason of an error. */
 int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,
                  int64_t *again_ms);
 

@@ -49,12 +49,13 @@ static int check_directory(const char *path, bool last, char message[512])
 static int make_directory(const char *path, bool last, char message[512])
 {
     const int rc = mkdir(path, S_IRWXU) < 0 ? -errno : 0;
-    if (rc < 0 && rc != -EEXIST && access(path, F_OK) < 0) /* what is there may be on a read-only file system */
+    if (rc < 0 && rc != -EEXIST &&
+        access(path, F_OK) < 0) /* a directory that is there may be on a read-only file system */
         return refuse(message, rc, "cannot make the directory %s: %s", path, strerror(-rc));
     return check_directory(path, last, message);
 }
 
-/* Makes what is missing of directory, and checks all of it. */
+/* Makes the missing parts of directory, and checks all of them. */
 static int make_directories(char *directory, char message[512])
 {
     for (char *at = directory + 1; (at = strchr(at, '/')) != NULL; at++) {
@@ -105,7 +106,7 @@ static int probe(const struct sockaddr_un *address)
     return rc == -ECONNREFUSED || rc == -ENOENT ? 0 : rc;
 }
 
-/* Removes a socket that nobody answers at; refuses whatever else is there. */
+/* Removes a socket that nobody answers at; refuses anything else. */
 static int clear_place(const struct sockaddr_un *address, char message[512])
 {
     const char *path = address->sun_path;

@@ -18,16 +18,16 @@ struct outbox {
     uint64_t passed_on; /* bytes that went into waiting, ever */
 };
 
-/* stream is *borrowed*. on_written: a write that was under way has ended; unless the stream is being closed, what waits
- * is to be sent then. */
+/* stream is *borrowed*. on_written: a write that was under way has ended; call outbox_send
+ * then, unless the stream is being closed. */
 void outbox_init(struct outbox *outbox, uv_stream_t *stream, void (*on_written)(struct outbox *outbox, int status));
 void outbox_deinit(struct outbox *outbox);
 
-/* Sends what waits, as far as the stream takes it. 0, or libuv's error. */
+/* Sends the waiting bytes, as far as the stream takes them. 0, or libuv's error. */
 int outbox_send(struct outbox *outbox);
-/* Puts what is packed behind what waits, and sends. */
+/* Puts the packed bytes behind those that wait, and sends. */
 int outbox_flush(struct outbox *outbox);
-/* Sends an error before what is packed. id NULL: nil. */
+/* Sends an error before the packed bytes. id NULL: nil. */
 int outbox_refuse(struct outbox *outbox, const uint32_t *id, const struct rpc_error *error);
 
 size_t outbox_unsent(const struct outbox *outbox); /* bytes that were flushed and that the stream has not taken */

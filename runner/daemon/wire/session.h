@@ -23,7 +23,7 @@ struct session_options {
     size_t message_max; /* bytes */
     size_t unread_max;  /* bytes; an answer that begins below it is sent whole */
     size_t clients_max;
-    size_t reserved_max; /* are let in beyond, so that who asks and goes gets in where others only wait */
+    size_t reserved_max; /* let in beyond clients_max, for clients that ask and go where others only wait */
     int64_t stall_ms;    /* 0: SESSION_STALL_MS; for tests */
     int64_t reserved_ms; /* 0: SESSION_RESERVED_MS; for tests */
     /* A whole request; *borrowed*. It is answered exactly once, now or later: see session_answered, session_fail. */
@@ -34,7 +34,7 @@ struct session_options {
 };
 
 /* Answers are built in one buffer a session, and go out at sessions_flush: that is how a turn's
- * answers wait for its commit. rewind drops what was added since mark. */
+ * answers wait for its commit. rewind drops the bytes added since mark. */
 msgpack_packer *session_packer(struct session *session);
 size_t session_mark(const struct session *session);
 void session_rewind(struct session *session, size_t mark);
@@ -81,7 +81,7 @@ struct session_set {
 /* *Takes* fd. NULL: no memory. */
 struct session *session_new(struct session_set *set, int fd, uid_t uid, pid_t pid, bool is_reserved);
 bool session_set_has_place(const struct session_set *set); /* an ordinary one */
-/* Sends what was packed in all sessions. */
+/* Flushes every session. */
 void session_set_flush(struct session_set *set);
 /* Takes no more requests, and closes each session when everything that is packed was sent; why: static. */
 void session_set_end(struct session_set *set, const char *why);

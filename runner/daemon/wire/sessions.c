@@ -24,7 +24,7 @@ struct sessions {
 
 /* ---- letting in ------------------------------------------------------------------------------------------------- */
 
-/* Tells why, as far as a socket that nothing was sent to takes it, and closes fd. */
+/* Sends the reason, as far as a fresh socket takes it, and closes fd. */
 static void turn_away(int fd, const struct rpc_error *error)
 {
     msgpack_sbuffer buffer;
@@ -91,7 +91,7 @@ static void on_reopen(uv_timer_t *timer)
     uv_poll_start(&all->accept, UV_READABLE, on_connection);
 }
 
-/* Whoever waits stays in the kernel's queue: asking again at once would only spin. */
+/* Clients stay in the kernel's queue; trying again at once would only spin. */
 static void pause_accepting(struct sessions *all, int error)
 {
     if (!all->has_logged_failure)

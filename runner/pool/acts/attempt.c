@@ -154,8 +154,8 @@ static uint32_t count_processes(const struct peer *peer, const struct message_go
 {
     const uint64_t worker = peer->job->kind->is_command ? 1 : 0;
     const uint64_t ended = gone->processes + peer->result.processes + 1 - worker;
-    const uint64_t met = gone->met > worker ? gone->met - worker : 0;
-    return (uint32_t)(met > ended ? met : ended);
+    const uint64_t seen = gone->seen > worker ? gone->seen - worker : 0;
+    return (uint32_t)(seen > ended ? seen : ended);
 }
 
 static void fill_usage(const struct peer *peer, const struct message_gone *gone, pool_usage_t *usage)
