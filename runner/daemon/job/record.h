@@ -23,7 +23,9 @@ static inline bool record_has_ended(enum record_state state)
 /* What the daemon itself ends a job with, beside pool_cause_t's. On disk: never change one. */
 enum record_cause { RECORD_INTERRUPTED = 100, RECORD_DEPENDENCY_FAILED = 101 };
 
-#define RECORD_GROUP_MAX   64 /* bytes of a group's name */
+#define RECORD_KEY_MAX     128 /* bytes, as of name and group */
+#define RECORD_NAME_MAX    255
+#define RECORD_GROUP_MAX   64
 #define RECORD_MESSAGE_MAX 512
 
 struct record_bytes {
@@ -46,12 +48,13 @@ struct record_end {
     bool unkillable; /* something that it left may still be there */
 };
 
+/* Without the specification (spec.h). A record that was read borrows key, name and group from its own texts, so a copy of
+ * it would borrow from the original. */
 struct record {
     uint64_t id;
     struct record_bytes key;  /* size 0: none */
     struct record_bytes name; /* never empty */
     struct record_bytes group;
-    struct record_bytes spec; /* the specification, as spec_encode made it */
     int32_t priority;
     enum record_state state;
     bool cancelling;               /* a cancel came while it ran: never run again */
@@ -64,6 +67,7 @@ struct record {
     uint32_t oom_retries;          /* for the next memory limit */
     uint32_t interruptions, evictions;
     struct record_end end; /* of the last run, also while it waits for a retry */
+    char texts[RECORD_KEY_MAX + RECORD_NAME_MAX + RECORD_GROUP_MAX];
 };
 
 /* "done"; static. */

@@ -78,17 +78,9 @@ int store_fail(struct store *store, int rc)
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
-static void take_back(struct store *store)
-{
-    if (store->lent != NULL)
-        sqlite3_reset(store->lent);
-    store->lent = NULL;
-}
-
 sqlite3_stmt *store_statement(struct store *store, enum store_statement which, const char *sql, int *error)
 {
     sqlite3_stmt **statement = &store->statements[which];
-    take_back(store);
     *error = store->failed;
     if (*error != 0)
         return NULL;
@@ -169,7 +161,6 @@ static int checkpoint(struct store *store)
 static int begin(struct store *store)
 {
     int error;
-    take_back(store);
     if (store->dirty || store->failed != 0)
         return store->failed;
     if (store->log_frames >= STORE_LOG_FRAMES_MOST && (error = checkpoint(store)) < 0)
@@ -195,7 +186,6 @@ bool store_is_dirty(const struct store *store)
 int store_commit(struct store *store)
 {
     int error = 0;
-    take_back(store);
     if (!store->dirty)
         return 0;
     sqlite3_stmt *statement = store_statement(store, STORE_COMMIT, "COMMIT", &error);
@@ -209,7 +199,6 @@ int store_commit(struct store *store)
 
 void store_rollback(struct store *store)
 {
-    take_back(store);
     if (sqlite3_get_autocommit(store->db) == 0)
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     store->dirty = false;

@@ -17,6 +17,7 @@ enum store_statement {
     STORE_JOB_UPDATE,
     STORE_JOB_DELETE,
     STORE_SPEC_INSERT,
+    STORE_SPEC_READ,
     STORE_NEEDS_INSERT,
     STORE_NEEDS_READ,
     STORE_RESULT_WRITE,
@@ -38,10 +39,9 @@ struct store {
     sqlite3 *db;
     char *path, *log_path;
     sqlite3_stmt *statements[STORE_STATEMENT_COUNT_];
-    sqlite3_stmt *lent; /* its row is borrowed by the caller until the next call */
-    bool dirty;         /* a transaction is open */
-    int failed;         /* negative errno: the open transaction can only be rolled back */
-    int log_frames;     /* in the log after the last commit */
+    bool dirty;     /* a transaction is open */
+    int failed;     /* negative errno: the open transaction can only be rolled back */
+    int log_frames; /* in the log after the last commit */
     char message[512];
 };
 

@@ -1,5 +1,5 @@
-/* store_list.c - many jobs: pages of a list, what a daemon starts from, what is over, how many there are. */
-#include "store_row.h"
+/* store_list.c - many jobs: pages of a list, who waits for whom, jobs whose time is over, counts. */
+#include "store_db.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -160,28 +160,7 @@ int store_job_list(struct store *store, const struct store_filter *filter, store
     return r;
 }
 
-/* ---- all that has not ended -------------------------------------------------------------------------------------- */
-
-int store_live_each(struct store *store, store_each_fn each, void *user)
-{
-    int r;
-    sqlite3_stmt *statement = store_statement(store, STORE_LIVE,
-                                              "SELECT " STORE_ROW " FROM job INDEXED BY job_state WHERE state = 1 "
-                                              "UNION ALL "
-                                              "SELECT " STORE_ROW " FROM job INDEXED BY job_state WHERE state = 2 "
-                                              "ORDER BY id",
-                                              &r);
-    if (statement == NULL)
-        return r;
-    struct record record;
-    while ((r = store_step(store, statement)) > 0) {
-        store_row_read(statement, &record);
-        if ((r = each(user, &record)) != 0)
-            break;
-    }
-    sqlite3_reset(statement);
-    return r;
-}
+/* ---- jobs that wait for jobs------------------------------------------------------------------------------------- */
 
 int store_after_each(struct store *store,
                      int (*each)(void *user, uint64_t job, uint64_t needs, enum record_state state), void *user)

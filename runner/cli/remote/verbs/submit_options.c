@@ -4,7 +4,6 @@
 #include "relay.h"
 #include "remote.h"
 #include "say.h"
-#include "slurp.h"
 #include "value.h"
 #include "values.h"
 #include "when.h"
@@ -211,7 +210,7 @@ static int fill_stdin(struct submit_options *options)
 {
     if (options->stdin_file == NULL)
         return 0;
-    const int rc = slurp_file(options->stdin_file, STDIN_MOST, &options->stdin_bytes);
+    const int rc = text_add_file(&options->stdin_bytes, options->stdin_file, STDIN_MOST);
     options->job.stdin_bytes = (pool_bytes_t){options->stdin_bytes.data, options->stdin_bytes.size};
     return rc < 0 ? values_fail("stdin", options->stdin_file,
                                 rc == -EFBIG ? "larger than 64 MiB: let the command open it" : strerror(-rc))
