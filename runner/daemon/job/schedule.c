@@ -1,7 +1,5 @@
 #include "schedule.h"
 
-#include "schedule_heap.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -55,6 +53,70 @@ struct schedule_group *schedule_group(struct schedule *schedule, const char *nam
     return group;
 }
 
+/* ---- leftist heaps of jobs ---------------------------------------------------------------------------------------
+ *
+ * Intrusive, so nothing can fail. Every call costs O(log jobs), also the removal of a job in the middle.
+ * https://en.wikipedia.org/wiki/Leftist_tree */
+
+/* Whether a comes before b; a total order. */
+typedef bool (*before_fn)(const struct schedule_job *a, const struct schedule_job *b);
+
+/* How far it is to the next missing child: at most log2 of the jobs below. */
+static uint32_t heap_rank_of(const struct schedule_job *job)
+{
+    return job == NULL ? 0 : job->heap_rank;
+}
+
+/* The shorter side goes right. Whether the rank has changed. */
+static bool heap_put_right(struct schedule_job *job)
+{
+    const uint32_t before = job->heap_rank;
+    if (heap_rank_of(job->heap_left) < heap_rank_of(job->heap_right)) {
+        struct schedule_job *left = job->heap_left;
+        job->heap_left = job->heap_right;
+        job->heap_right = left;
+    }
+    job->heap_rank = heap_rank_of(job->heap_right) + 1;
+    return job->heap_rank != before;
+}
+
+/* Down the right sides only, so no deeper than their ranks. */
+static struct schedule_job *heap_merge(struct schedule_job *a, struct schedule_job *b, before_fn before)
+{
+    if (a == NULL || b == NULL)
+        return a == NULL ? b : a;
+    struct schedule_job *top = before(a, b) ? a : b;
+    top->heap_right = heap_merge(top->heap_right, top == a ? b : a, before);
+    top->heap_right->heap_up = top;
+    heap_put_right(top);
+    return top;
+}
+
+static void heap_add(struct schedule_job **top, struct schedule_job *job, before_fn before)
+{
+    job->heap_left = job->heap_right = NULL;
+    job->heap_rank = 1;
+    *top = heap_merge(*top, job, before);
+    (*top)->heap_up = NULL;
+}
+
+static void heap_remove(struct schedule_job **top, struct schedule_job *job, before_fn before)
+{
+    struct schedule_job *up = job->heap_up;
+    struct schedule_job *rest = heap_merge(job->heap_left, job->heap_right, before);
+    if (rest != NULL)
+        rest->heap_up = up;
+    if (up == NULL)
+        *top = rest;
+    else if (up->heap_left == job)
+        up->heap_left = rest;
+    else
+        up->heap_right = rest;
+    while (up != NULL && heap_put_right(up))
+        up = up->heap_up;
+    job->heap_left = job->heap_right = job->heap_up = NULL;
+}
+
 /* ---- from state to state ----------------------------------------------------------------------------------------- */
 
 static bool runs_before(const struct schedule_job *a, const struct schedule_job *b)
@@ -87,9 +149,9 @@ static size_t *counter(const struct schedule_job *job)
 static void move(struct schedule *schedule, struct schedule_job *job, enum schedule_state state)
 {
     if (job->state == SCHEDULE_READY)
-        schedule_heap_remove(&job->group->heap, job, runs_before);
+        heap_remove(&job->group->heap, job, runs_before);
     if (job->state == SCHEDULE_LATER)
-        schedule_heap_remove(&schedule->later, job, is_due_before);
+        heap_remove(&schedule->later, job, is_due_before);
     size_t *count = counter(job);
     if (count != NULL)
         (*count)--;
@@ -98,9 +160,9 @@ static void move(struct schedule *schedule, struct schedule_job *job, enum sched
     if (count != NULL)
         (*count)++;
     if (state == SCHEDULE_READY)
-        schedule_heap_add(&job->group->heap, job, runs_before);
+        heap_add(&job->group->heap, job, runs_before);
     if (state == SCHEDULE_LATER)
-        schedule_heap_add(&schedule->later, job, is_due_before);
+        heap_add(&schedule->later, job, is_due_before);
 }
 
 /* What it waits for first. */

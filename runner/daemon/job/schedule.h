@@ -30,7 +30,7 @@ struct schedule_job {
     struct schedule_group *group;
     /* the schedule's own */
     enum schedule_state state;
-    struct schedule_job *heap_left, *heap_right, *heap_up; /* schedule_heap.h */
+    struct schedule_job *heap_left, *heap_right, *heap_up; /* NULL: none */
     uint32_t heap_rank;
     LIST_HEAD(schedule_edges, schedule_edge) needs, needed_by;
 };
