@@ -43,15 +43,16 @@ static struct record some_record(const char *key)
     return (struct record){.key = bytes(key),
                            .name = bytes("sort"),
                            .group = bytes("default"),
-                           .spec = bytes("specification"),
                            .state = RECORD_WAITING,
                            .submitted_at = 1.5,
                            .keep_seconds = -1};
 }
 
+static const struct record_bytes spec = {"s\0pec", 5};
+
 static uint64_t insert(struct record record)
 {
-    assert_int_equal(store_job_insert(store, &record, NULL, 0), 0);
+    assert_int_equal(store_job_insert(store, &record, spec, NULL, 0), 0);
     return record.id;
 }
 
@@ -70,7 +71,6 @@ static struct record full_record(void)
     struct record record = {.key = {"k\0ey", 4},
                             .name = {"\xff\n\0name", 7},
                             .group = {"g\xfe", 2},
-                            .spec = {"s\0pec", 5},
                             .priority = INT32_MIN,
                             .state = RECORD_RUNNING,
                             .cancelling = true,
@@ -104,6 +104,16 @@ static struct record full_record(void)
                                     .truncated = true}};
     memset(record.end.message, 'm', sizeof record.end.message - 1);
     return record;
+}
+
+static void expect_spec(uint64_t id)
+{
+    struct record_bytes back;
+    void *data;
+    assert_int_equal(store_spec_read(store, id, &data, &back.size), 0);
+    back.data = data;
+    expect_bytes(back, spec);
+    free(data);
 }
 
 static void expect_end(const struct record_end *is, const struct record_end *wanted)
@@ -150,7 +160,7 @@ static void test_store_record_comes_back(void **state)
 {
     (void)state;
     struct record record = full_record(), back;
-    assert_int_equal(store_job_insert(store, &record, NULL, 0), 0);
+    assert_int_equal(store_job_insert(store, &record, spec, NULL, 0), 0);
     assert_int_equal(record.id, 1);
     assert_true(store_is_dirty(store));
     assert_int_equal(store_commit(store), 0);
@@ -158,15 +168,46 @@ static void test_store_record_comes_back(void **state)
     reopen();
     assert_int_equal(store_job_read(store, 1, &back), 0);
     expect_record(&back, &record);
-    expect_bytes(back.spec, record.spec);
+    expect_spec(1);
     assert_int_equal(store_job_read(store, 2, &back), -ENOENT);
+    void *none;
+    size_t size;
+    assert_int_equal(store_spec_read(store, 2, &none, &size), -ENOENT);
+}
+
+/* A record that was read owns its texts; what it has no room for is not inserted. */
+static void test_store_record_texts(void **state)
+{
+    (void)state;
+    char key[RECORD_KEY_MAX + 1], name[RECORD_NAME_MAX + 1], group[RECORD_GROUP_MAX + 1];
+    memset(key, 'k', sizeof key);
+    memset(name, 'n', sizeof name);
+    memset(group, 'g', sizeof group);
+    struct record record = some_record(""), back, other;
+    record.key = (struct record_bytes){key, RECORD_KEY_MAX};
+    record.name = (struct record_bytes){name, RECORD_NAME_MAX};
+    record.group = (struct record_bytes){group, RECORD_GROUP_MAX};
+    record.id = insert(record);
+    insert(some_record("other"));
+    assert_int_equal(store_job_read(store, record.id, &back), 0);
+    assert_int_equal(store_job_read(store, record.id + 1, &other), 0);
+    assert_int_equal(store_job_delete(store, record.id), 0);
+    expect_record(&back, &record);
+    struct record_bytes *const texts[] = {&record.key, &record.name, &record.group};
+    for (size_t i = 0; i < 3; i++) {
+        texts[i]->size++;
+        assert_int_equal(store_job_insert(store, &record, spec, NULL, 0), -EINVAL);
+        texts[i]->size--;
+    }
+    record.group.size++;
+    assert_int_equal(store_job_update(store, &record), -EINVAL);
 }
 
 static void test_store_update(void **state)
 {
     (void)state;
     struct record record = full_record(), back, changed = some_record("other");
-    assert_int_equal(store_job_insert(store, &record, NULL, 0), 0);
+    assert_int_equal(store_job_insert(store, &record, spec, NULL, 0), 0);
     assert_int_equal(store_result_write(store, record.id, "value", 5), 0);
     changed.id = record.id;
     changed.name = bytes("other");
@@ -174,7 +215,7 @@ static void test_store_update(void **state)
     assert_int_equal(store_job_update(store, &changed), 0);
     assert_int_equal(store_commit(store), 0);
     assert_int_equal(store_job_read(store, record.id, &back), 0);
-    expect_bytes(back.spec, record.spec); /* as it was */
+    expect_spec(record.id); /* as it was */
     changed.key = record.key;
     changed.name = record.name;
     changed.submitted_at = record.submitted_at;
@@ -196,7 +237,7 @@ static void test_store_keys(void **state)
     insert(some_record(""));
     insert(some_record("")); /* none is not a key */
     struct record again = some_record("a");
-    assert_int_equal(store_job_insert(store, &again, NULL, 0), -EEXIST);
+    assert_int_equal(store_job_insert(store, &again, spec, NULL, 0), -EEXIST);
     assert_int_equal(store_commit(store), 0); /* what came before it stays */
     assert_int_equal(store_job_find(store, "a", 1, &id), 0);
     assert_int_equal(id, first);
@@ -204,7 +245,7 @@ static void test_store_keys(void **state)
     assert_int_equal(store_job_find(store, "a\0", 2, &id), -ENOENT);
     assert_int_equal(store_job_delete(store, first), 0);
     assert_int_equal(store_job_find(store, "a", 1, &id), -ENOENT);
-    assert_int_equal(store_job_insert(store, &again, NULL, 0), 0);
+    assert_int_equal(store_job_insert(store, &again, spec, NULL, 0), 0);
 }
 
 static void test_store_ids_are_never_used_again(void **state)
@@ -238,7 +279,7 @@ static void test_store_after(void **state)
     record.state = RECORD_DONE;
     insert(record);
     record.state = RECORD_WAITING;
-    assert_int_equal(store_job_insert(store, &record, needed, 3), 0);
+    assert_int_equal(store_job_insert(store, &record, spec, needed, 3), 0);
     assert_int_equal(store_job_after(store, 3, after, 4, &count), 0);
     assert_int_equal(count, 3);
     assert_memory_equal(after, needed, sizeof needed);
@@ -246,7 +287,7 @@ static void test_store_after(void **state)
     assert_int_equal(count, 3); /* how many there are */
     assert_int_equal(store_job_after(store, 1, after, 4, &count), 0);
     assert_int_equal(count, 0);
-    assert_int_equal(store_job_insert(store, &record, needed, 2), 0);
+    assert_int_equal(store_job_insert(store, &record, spec, needed, 2), 0);
     assert_int_equal(store_after_each(store, collect_pair, text), 0);
     assert_string_equal(text, "3>2:3 3>1:1 4>2:3 4>1:1 ");
     assert_int_equal(store_job_delete(store, 2), 0); /* the needed one goes, the need is only known */
@@ -528,17 +569,16 @@ static void time_list(const char *what, struct store_filter filter, int wanted, 
 
 static void insert_many(void)
 {
+    static const char specification[] = "a specification of some two hundred bytes, as it is for a short command, "
+                                        "with its environment left out, and its directory, its name and some "
+                                        "limits given; so this is about what it comes to for one job...";
     for (int i = 0; i < MANY; i++) {
         char key[32];
         snprintf(key, sizeof key, "job-%d", i);
         struct record record = some_record(key);
         record.state = i % 1000 == 7 ? RECORD_FAILED : RECORD_WAITING;
         record.group = bytes(i % 2000 == 7 ? "rare" : "default");
-        record.spec = (struct record_bytes){"a specification of some two hundred bytes, as it is for a short command, "
-                                            "with its environment left out, and its directory, its name and some "
-                                            "limits given; so this is about what it comes to for one job",
-                                            200};
-        insert(record);
+        assert_int_equal(store_job_insert(store, &record, bytes(specification), NULL, 0), 0);
         if (i % 1000 == 999)
             assert_int_equal(store_commit(store), 0);
     }
@@ -602,6 +642,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(test_store_record_comes_back),
+        STORE_TEST(test_store_record_texts),
         STORE_TEST(test_store_update),
         STORE_TEST(test_store_keys),
         STORE_TEST(test_store_ids_are_never_used_again),

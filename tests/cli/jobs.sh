@@ -132,6 +132,9 @@ check "standard input" 0 "$reclaim" submit --follow --stdin "$work/input" cat &&
 check "our standard input" 0 sh -c 'echo piped | "$1" submit --follow --stdin - cat' sh "$reclaim" && same out piped
 check "over its memory" 137 "$reclaim" submit --wait -m 32M dd if=/dev/zero of=/dev/null bs=100M count=1 &&
     says err "over its memory limit"
+check "a backstop" 1 "$reclaim" submit --follow -m 64M --memory-backstop dd if=/dev/zero of=/dev/null bs=1G count=1 &&
+    says err "memory exhausted"
+check "a backstop without a limit" 125 "$reclaim" submit --memory-backstop true && says err "give --memory SIZE, too"
 check "a timeout" 124 "$reclaim" submit --wait -t 0.2 sleep 100
 check "not found" 127 "$reclaim" submit --wait /no/such/command
 
@@ -180,9 +183,9 @@ submit --after "$paused" --after-failure run true
 anyhow=$id
 check "why it waits" 0 "$reclaim" status "$paused" && says out "paused" && says out "group      night"
 check "whom it waits for" 0 "$reclaim" status "$after" && says out "after      $paused"
-submit --cwd / -m 32M -t 1m --retries 3 --after "$paused" true
+submit --cwd / -m 32M --memory-backstop --cpu-weight 50 -t 1m --retries 3 --after "$paused" true
 check "with what it will run" 0 "$reclaim" status "$id" && says out "directory  /" && says out "memory max 32.0 MiB" &&
-    says out "timeout    1 min 0 s" && says out "retries    3"
+    says out "timeout    1 min 0 s" && says out "retries    3" && says out "backstop" && says out "CPU weight 50"
 check "cancel it before it runs" 0 "$reclaim" cancel "$id"
 check "wait, not for ever" 124 "$reclaim" wait -t 0.1 "$paused" && says err "0 of 1"
 check "wait, not at all" 124 "$reclaim" wait -t 0 "$paused"

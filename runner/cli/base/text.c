@@ -1,9 +1,12 @@
 #include "text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIRST_CAPACITY 64
 
@@ -87,4 +90,40 @@ void text_deinit(struct text *text)
 {
     free(text->data);
     *text = (struct text){0};
+}
+
+static int add_all(struct text *text, int fd, size_t most)
+{
+    char piece[65536];
+    for (;;) {
+        const ssize_t got = read(fd, piece, sizeof piece);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : 0;
+        if (text->size + (size_t)got > most)
+            return -EFBIG;
+        text_put(text, piece, (size_t)got);
+        if (text->failed)
+            return -ENOMEM;
+    }
+}
+
+int text_add_file(struct text *text, const char *path, size_t most)
+{
+    if (strcmp(path, "-") == 0)
+        return add_all(text, STDIN_FILENO, most);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    const int rc = add_all(text, fd, most);
+    close(fd);
+    return rc;
+}
+
+uint64_t text_fnv(uint64_t number, const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        number = (number ^ (unsigned char)data[i]) * UINT64_C(1099511628211);
+    return number;
 }

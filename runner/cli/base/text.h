@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
     char *data; /* a NUL follows once anything was put; NULL at first */
@@ -25,5 +26,12 @@ void text_drop(struct text *text, size_t size);
 /* Empties it and keeps its memory. */
 void text_clear(struct text *text);
 void text_deinit(struct text *text);
+
+/* Adds a whole file; path "-": standard input. -EFBIG: the text would have more than `most` bytes; else negative errno. */
+int text_add_file(struct text *text, const char *path, size_t most);
+
+/* FNV-1a: the number with these bytes added, from TEXT_FNV_START. Tells apart texts that nobody forges. */
+#define TEXT_FNV_START UINT64_C(14695981039346656037)
+uint64_t text_fnv(uint64_t number, const char *data, size_t size);
 
 #endif

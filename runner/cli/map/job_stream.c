@@ -39,7 +39,7 @@ static int put_lines(void *context, const char *data, size_t size)
     return outlet_flush(stream->outlet);
 }
 
-/* Takes everything, also after a failure: that is this program's, and not for the job to notice. */
+/* Takes everything, even after a failure: the failure is ours, and the job must not notice it. */
 static int take(void *context, const char *data, size_t size)
 {
     struct job_stream *stream = context;

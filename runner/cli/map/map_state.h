@@ -1,4 +1,4 @@
-/* map_state.h - a map that runs: shared by the map_*.c files, and by nobody else. */
+/* map_state.h - a running map: for the map*.c files only. */
 #ifndef MAP_STATE_H
 #define MAP_STATE_H
 
@@ -30,23 +30,23 @@ struct map {
     struct resume resume;
     FILE *report;
     int signals;
-    bool begun; /* the joblog and the report are ours: see map_begin_files() */
+    bool begun; /* map_begin_files() has emptied the joblog and the report */
 
-    struct map_jobs jobs; /* in the order of their inputs, until their output is out */
-    struct map_job *next; /* waits for --delay, not yet in the list; NULL: none */
+    struct map_jobs jobs; /* in the order of their inputs, until their output is written */
+    struct map_job *next; /* the next job, not yet in the list (--delay); NULL: none */
     uint64_t seq;         /* of the latest input */
-    size_t running, held; /* jobs in the pool; in the list */
-    size_t doubtful;      /* of those, whose end is not judged yet */
-    size_t ahead;         /* as many that have ended may wait for their turn (-k) */
-    bool *slots;          /* taken, by number less 1 */
-    bool wants_input;     /* the next input has to be waited for */
-    bool stopping;        /* nothing more is started */
+    size_t running, held; /* number of jobs in the pool; in the list */
+    size_t doubtful;      /* number of jobs in the list whose end is not judged yet */
+    size_t ahead;         /* number of ended jobs that may wait for their turn (-k) */
+    bool *slots;          /* by number less 1: is it taken */
+    bool wants_input;     /* the next input has not arrived */
+    bool stopping;        /* no more jobs start */
     bool killed, interrupted;
     bool lost_output;
-    bool withdrew; /* a job was ended, or not started, in a stop */
-    int code;      /* of a map that was stopped: by a failure of ours, by --halt; -1: it was not */
+    bool withdrew; /* the stop ended a job, or kept it from starting */
+    int code;      /* exit code after a failure of reclaim or a --halt; -1: neither */
     double started, next_start;
-    bool waits_to_start; /* map->next does, until next_start */
+    bool waits_to_start; /* map->next waits for next_start */
 
     struct halt_counts counts;
     struct median median;
@@ -54,7 +54,7 @@ struct map {
     struct progress_view view;
 
     struct pollfd *fds;
-    struct map_job **readers; /* whose stream is polled at the same index */
+    struct map_job **readers; /* the job whose stream is polled at the same index */
     size_t fds_capacity;
 };
 
@@ -63,62 +63,58 @@ struct map {
 /* A line on standard error. */
 void map_say(struct map *map, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Nothing more is started; what runs may finish. */
+/* Starts no more jobs; running jobs may finish. */
 void map_stop_starting(struct map *map);
 
-/* The same, for a failure of reclaim itself: with that exit code. */
+/* The same for a failure of reclaim itself, with that exit code. */
 void map_fail(struct map *map, int code);
 
-/* The same, since a job's output cannot be written, which is said once; who has closed a pipe wants no more of it, and
- * what runs is ended. */
+/* The same after a job's output could not be written, which is printed once. After EPIPE it ends running jobs, too: the
+ * reader wants no more output. */
 void map_stop_for_output(struct map *map, const struct map_job *job, int error);
 
-/* What runs is ended. */
+/* Ends running jobs. */
 void map_kill_all(struct map *map);
 
-/* The first Ctrl-C stops starting, as SIGHUP does; the second, or SIGTERM, ends what runs, and one more does so by
- * force. */
+/* The first Ctrl-C, or a SIGHUP, stops starting; the second, or a SIGTERM, ends running jobs; one more kills them. */
 void map_handle_signals(struct map *map);
 
-/* For outlets, while one waits for its reader. */
+/* Handles signals while an outlet waits for its reader. */
 bool map_on_wake(void *user);
 
-/* ---- map_start.c ------------------------------------------------------------------------------------------------- */
+/* ---- map_jobs.c -------------------------------------------------------------------------------------------------- */
 
-/* Starts what may start now. Whether some of it has ended already, so that there is more to do before anything is
- * waited for. */
+/* Starts the jobs that may start now. True: one has ended already, so look again before you wait. */
 bool map_start_ready(struct map *map);
 
-/* ---- map_settle.c ------------------------------------------------------------------------------------------------ */
-
-/* Takes from the pool what it has settled. */
+/* Takes settled jobs from the pool. */
 void map_collect(struct map *map);
 
-/* What a job's end means for the others. */
+/* Counts a job's end, and applies --halt. */
 void map_judge(struct map *map, struct map_job *job);
 
-/* The same for those that have been in doubt long enough; all of them, once the map is told to stop. */
+/* The same for jobs that have been in doubt long enough; for all of them after an interrupt. */
 void map_judge_doubtful(struct map *map);
 
-/* Writes out and forgets the jobs that have ended and whose turn it is: anybody's, or with --keep-order the first's. */
+/* Writes the output and the rows of ended jobs, and frees them: of all, or with --keep-order of the first ones. */
 void map_give_turns(struct map *map);
 
-/* Jobs of this session; 0: not known. */
+/* Number of jobs of this session; 0: not known. */
 uint64_t map_total_jobs(const struct map *map);
 
-/* --timeout in seconds; 0: there is none, or not yet. */
+/* --timeout in seconds; 0: none, or none yet. */
 double map_timeout_seconds(const struct map *map);
 
 /* ---- map_open.c -------------------------------------------------------------------------------------------------- */
 
-/* Everything that can fail before a job runs does so here, and nothing is overwritten yet. -1 after it has said why. */
+/* Opens and checks everything before a job runs; overwrites nothing yet. -1 after a message. */
 int map_open_all(struct map *map);
 
-/* Takes over signals and the terminal. -1 after it has said why. */
+/* Takes over signals and the terminal. -1 after a message. */
 int map_begin(struct map *map);
 
-/* Empties and begins what is written: when the first job is about to start, or when it turns out that there is none. -1
- * after it has said why. */
+/* Empties and begins the joblog and the report: just before the first job starts, or at the end if there is none. -1
+ * after a message. */
 int map_begin_files(struct map *map);
 
 #endif

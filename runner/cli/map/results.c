@@ -1,6 +1,5 @@
 #include "results.h"
 
-#include "fnv.h"
 #include "program.h"
 #include "replace.h"
 
@@ -36,7 +35,7 @@ static void put_name(struct text *path, const char *value)
     if (path->failed || path->size - start <= NAME_MOST)
         return;
     path->size = start + NAME_MOST - HASH_SIZE;
-    text_printf(path, "-%016llx", (unsigned long long)fnv_add(FNV_START, value, strlen(value)));
+    text_printf(path, "-%016llx", (unsigned long long)text_fnv(TEXT_FNV_START, value, strlen(value)));
 }
 
 const char *results_refuse(const char *directory)

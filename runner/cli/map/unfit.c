@@ -1,7 +1,5 @@
 #include "unfit.h"
 
-#include "fnv.h"
-
 #include <string.h>
 
 #define SHOWN 64
@@ -9,8 +7,8 @@
 void unfit_add(struct unfit *unfit, const char *data, size_t size)
 {
     if (unfit->size == 0)
-        unfit->number = FNV_START;
-    unfit->number = fnv_add(unfit->number, data, size);
+        unfit->number = TEXT_FNV_START;
+    unfit->number = text_fnv(unfit->number, data, size);
     unfit->size += size;
     const size_t whole = strnlen(data, size), room = SHOWN - unfit->text.size;
     if (!unfit->has_nul)

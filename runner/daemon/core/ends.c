@@ -186,14 +186,13 @@ static void fail_dropped(struct daemon *daemon, const struct ending *ending, str
 
 static struct retry decide(const struct daemon *daemon, const struct record *record, int *error)
 {
-    struct spec spec;
-    msgpack_unpacked unpacked;
+    struct spec_kept kept;
     struct retry retry = {0};
-    msgpack_unpacked_init(&unpacked);
-    *error = spec_decode(record->spec.data, record->spec.size, &spec, &unpacked);
-    if (*error == 0)
-        retry = retry_decide(&spec, record, record->end.cause, has_succeeded(&record->end), daemon->budget);
-    msgpack_unpacked_destroy(&unpacked);
+    *error = live_spec(daemon, record->id, &kept);
+    if (*error == 0) {
+        retry = retry_decide(&kept.spec, record, record->end.cause, has_succeeded(&record->end), daemon->budget);
+        spec_free(&kept);
+    }
     return retry;
 }
 
@@ -263,6 +262,8 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
     if (record.cancelling)
         make_cancelled(&record.end);
     const struct retry retry = decide(daemon, &record, &error);
+    if (error < 0 && error != -EBADMSG)
+        return turn_fail(daemon, error, NULL);
     if (error < 0)
         log_event(daemon->log, LOG_LEVEL_ERROR, "damaged", log_number("job", (int64_t)ending->id));
     else if (retry.again) {
@@ -273,13 +274,5 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
     error = write_value(daemon, ending);
     if (error < 0)
         return turn_fail(daemon, error, NULL);
-    /* The record's bytes were borrowed from the store, which has been written to since. */
-    const struct record_end end = record.end;
-    const uint32_t evictions = record.evictions;
-    error = store_job_read(daemon->store, ending->id, &record);
-    if (error < 0)
-        return turn_fail(daemon, error, NULL);
-    record.end = end;
-    record.evictions = evictions;
     return ends_finish(daemon, job, &record);
 }

@@ -26,6 +26,8 @@ void live_drop(struct daemon *daemon, struct job *job); /* out of the schedule, 
 /* Loads everything anew from the store. Running jobs stay so. */
 int live_load(struct daemon *daemon);
 void live_clear(struct daemon *daemon);
+/* Reads the specification of any job, for spec_free. */
+int live_spec(const struct daemon *daemon, uint64_t id, struct spec_kept *kept);
 /* Keeps delays as long as they were when the wall clock is set. */
 void live_follow_clock(struct daemon *daemon);
 

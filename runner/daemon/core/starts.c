@@ -14,13 +14,11 @@
 #define LOOK_AHEAD 64   /* jobs that may be passed by others, as in the pool's own queue */
 #define LATER_MS   1000 /* when the pool does not say when to look again */
 
-/* The row of a job and its specification. The caller destroys unpacked; spec borrows from it and from record. */
-static int read_job(struct daemon *daemon, uint64_t id, struct record *record, struct spec *spec,
-                    msgpack_unpacked *unpacked)
+/* Reads the row of a job and its specification, for spec_free. */
+static int read_job(const struct daemon *daemon, uint64_t id, struct record *record, struct spec_kept *kept)
 {
-    msgpack_unpacked_init(unpacked);
     const int error = store_job_read(daemon->store, id, record);
-    return error < 0 ? error : spec_decode(record->spec.data, record->spec.size, spec, unpacked);
+    return error < 0 ? error : live_spec(daemon, id, kept);
 }
 
 static int write_running(struct daemon *daemon, struct job *job)
@@ -69,15 +67,15 @@ static void stop_without_pool(struct daemon *daemon)
 static int make_reservation(struct daemon *daemon, struct job *job)
 {
     struct record record;
-    struct spec spec;
-    msgpack_unpacked unpacked;
+    struct spec_kept kept;
     if (job->reservation != NULL)
         return 0;
-    int error = read_job(daemon, job->schedule.id, &record, &spec, &unpacked);
-    if (error == 0)
-        error = runs_reservation_new(daemon->runs, &spec, retry_memory(&spec, record.oom_retries, daemon->budget),
-                                     &job->reservation);
-    msgpack_unpacked_destroy(&unpacked);
+    int error = read_job(daemon, job->schedule.id, &record, &kept);
+    if (error < 0)
+        return error;
+    const uint64_t memory = retry_memory(&kept.spec, record.oom_retries, daemon->budget);
+    error = runs_reservation_new(daemon->runs, &kept.spec, memory, &job->reservation);
+    spec_free(&kept);
     return error;
 }
 
@@ -182,20 +180,20 @@ static void give_back(struct daemon *daemon, uint64_t id, int error, const char 
 void starts_hand_over(struct daemon *daemon, uint64_t id)
 {
     struct record record;
-    struct spec spec;
-    msgpack_unpacked unpacked;
+    struct spec_kept kept;
     char message[512] = "its specification cannot be read";
     struct job *job = live_find(daemon, id);
     pool_reservation_t *reservation = job == NULL ? NULL : job->reservation;
     if (job != NULL)
         job->reservation = NULL;
-    int error = read_job(daemon, id, &record, &spec, &unpacked);
-    if (error == 0)
-        error = runs_start(daemon->runs, id, record.attempt, &spec,
-                           retry_memory(&spec, record.oom_retries, daemon->budget), reservation, message);
-    else
+    int error = read_job(daemon, id, &record, &kept);
+    if (error == 0) {
+        const uint64_t memory = retry_memory(&kept.spec, record.oom_retries, daemon->budget);
+        error = runs_start(daemon->runs, id, record.attempt, &kept.spec, memory, reservation, message);
+        spec_free(&kept);
+    } else {
         pool_reservation_free(reservation);
-    msgpack_unpacked_destroy(&unpacked);
+    }
     if (error < 0)
         give_back(daemon, id, error, message);
 }

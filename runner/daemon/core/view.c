@@ -117,23 +117,20 @@ static void add_settings(pool_fields_t *fields, const msgpack_object_map *given)
     }
 }
 
-static void add_work(pool_fields_t *fields, const struct record *record, bool whole)
+static void add_work(const struct daemon *daemon, pool_fields_t *fields, uint64_t id, bool whole)
 {
-    struct spec spec;
-    msgpack_unpacked unpacked;
-    msgpack_unpacked_init(&unpacked);
-    if (record->spec.size > 0 && spec_decode(record->spec.data, record->spec.size, &spec, &unpacked) == 0) {
-        if (spec.command != NULL)
-            add_command(fields, spec.command, whole);
-        else
-            pool_fields_str(fields, "task", spec.task.data, spec.task.size);
-        if (whole)
-            add_settings(fields, &unpacked.data.via.map);
-    }
-    msgpack_unpacked_destroy(&unpacked);
+    struct spec_kept kept;
+    if (live_spec(daemon, id, &kept) < 0)
+        return;
+    if (kept.spec.command != NULL)
+        add_command(fields, kept.spec.command, whole);
+    else
+        pool_fields_str(fields, "task", kept.spec.task.data, kept.spec.task.size);
+    if (whole)
+        add_settings(fields, &kept.unpacked.data.via.map);
+    spec_free(&kept);
 }
 
-/* Reads the store, which a record's bytes do not outlive: the last field. */
 static void add_after(const struct daemon *daemon, pool_fields_t *fields, uint64_t id)
 {
     size_t count = 0, capacity;
@@ -161,7 +158,7 @@ void view_job(const struct daemon *daemon, msgpack_packer *packer, const struct 
     pool_fields_str(&fields, "name", record->name.data, record->name.size);
     pool_fields_str(&fields, "group", record->group.data, record->group.size);
     pool_fields_int(&fields, "priority", record->priority);
-    add_work(&fields, record, whole);
+    add_work(daemon, &fields, record->id, whole);
     add_state(daemon, &fields, record);
     pool_fields_double(&fields, "submitted_at", record->submitted_at);
     if (record->start_at > 0)

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <reclaim/pool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_SIZE   255
 #define START_AT_MOST   INT64_C(253402300799) /* the last second of the year 9999 */
 #define RETRY_OOM_LEAST 1.1
 #define RETRY_OOM_MOST  100
@@ -22,13 +22,13 @@ static const char *const on_crash_words[] = {[SPEC_INTERRUPTED] = "interrupted",
 /* All but the settings. */
 static const struct field own_fields[SPEC_FIELD_COUNT_] = {
     [SPEC_COMMAND] = {"command", FIELD_TEXTS, AT(command), .least = 1},
-    [SPEC_TASK] = {"task", FIELD_TEXT, AT(task), .least = 1, .most = NAME_MAX_SIZE},
+    [SPEC_TASK] = {"task", FIELD_TEXT, AT(task), .least = 1, .most = RECORD_NAME_MAX},
     [SPEC_ARGUMENT] = {"argument", FIELD_ANY, AT(argument)},
     [SPEC_ENV] = {"env", FIELD_TEXTS, AT(env)},
     [SPEC_CWD] = {"cwd", FIELD_TEXT, AT(cwd), .least = 1},
     [SPEC_STDIN] = {"stdin", FIELD_BYTES, AT(stdin_bytes)},
-    [SPEC_KEY] = {"key", FIELD_TEXT, AT(key), .least = 1, .most = 128},
-    [SPEC_NAME] = {"name", FIELD_TEXT, AT(name), .least = 1, .most = NAME_MAX_SIZE},
+    [SPEC_KEY] = {"key", FIELD_TEXT, AT(key), .least = 1, .most = RECORD_KEY_MAX},
+    [SPEC_NAME] = {"name", FIELD_TEXT, AT(name), .least = 1, .most = RECORD_NAME_MAX},
     [SPEC_GROUP] = {"group", FIELD_TEXT, AT(group), .least = 1, .most = RECORD_GROUP_MAX},
     [SPEC_PRIORITY] = {"priority", FIELD_INT, AT(priority), .least = INT32_MIN, .most = INT32_MAX},
     [SPEC_RETRIES] = {"retries", FIELD_INT, AT(retries), .least = 1, .most = INT32_MAX},
@@ -125,8 +125,8 @@ static struct rpc_text default_name(const struct spec *spec)
         name.size -= (size_t)(slash + 1 - name.data);
         name.data = slash + 1;
     }
-    if (name.size > NAME_MAX_SIZE)
-        name.size = NAME_MAX_SIZE;
+    if (name.size > RECORD_NAME_MAX)
+        name.size = RECORD_NAME_MAX;
     return name;
 }
 
@@ -202,17 +202,32 @@ int spec_encode(const struct spec *spec, msgpack_sbuffer *buffer)
     return rc == 0 ? 0 : -ENOMEM;
 }
 
-int spec_decode(const void *data, size_t size, struct spec *spec, msgpack_unpacked *unpacked)
+static int unpack(const void *bytes, size_t size, msgpack_unpacked *unpacked)
 {
-    struct rpc_error error;
     size_t offset = 0;
-    msgpack_unpacked_init(unpacked);
-    if (size == 0 || scan_object(data, size) < 0)
+    if (size == 0 || scan_object(bytes, size) < 0)
         return -EBADMSG;
-    const msgpack_unpack_return rc = msgpack_unpack_next(unpacked, data, size, &offset);
+    const msgpack_unpack_return rc = msgpack_unpack_next(unpacked, bytes, size, &offset);
     if (rc == MSGPACK_UNPACK_NOMEM_ERROR)
         return -ENOMEM;
-    if (rc != MSGPACK_UNPACK_SUCCESS || unpacked->data.type != MSGPACK_OBJECT_MAP)
-        return -EBADMSG;
-    return spec_read(&unpacked->data, spec, &error) < 0 ? -EBADMSG : 0;
+    return rc == MSGPACK_UNPACK_SUCCESS && unpacked->data.type == MSGPACK_OBJECT_MAP ? 0 : -EBADMSG;
+}
+
+int spec_decode(void *bytes, size_t size, struct spec_kept *kept)
+{
+    struct rpc_error error;
+    kept->bytes = bytes;
+    msgpack_unpacked_init(&kept->unpacked);
+    int r = unpack(bytes, size, &kept->unpacked);
+    if (r == 0 && spec_read(&kept->unpacked.data, &kept->spec, &error) < 0)
+        r = -EBADMSG;
+    if (r < 0)
+        spec_free(kept);
+    return r;
+}
+
+void spec_free(struct spec_kept *kept)
+{
+    msgpack_unpacked_destroy(&kept->unpacked);
+    free(kept->bytes);
 }

@@ -70,8 +70,15 @@ void spec_to_options(const struct spec *spec, pool_job_options_t *options);
 /* Appends the bytes to keep to buffer; key is left out. -ENOMEM. */
 int spec_encode(const struct spec *spec, msgpack_sbuffer *buffer);
 
-/* Reads kept bytes. The spec borrows from data and from unpacked, which the caller destroys, also after an error.
- * -EBADMSG: damaged. */
-int spec_decode(const void *data, size_t size, struct spec *spec, msgpack_unpacked *unpacked);
+/* A specification that was kept, with the memory that it borrows from. */
+struct spec_kept {
+    struct spec spec;
+    msgpack_unpacked unpacked; /* its map */
+    void *bytes;
+};
+
+/* Reads kept bytes, which it *takes* (free(3)), also on failure. -EBADMSG: damaged; -ENOMEM. Then nothing is to free. */
+int spec_decode(void *bytes, size_t size, struct spec_kept *kept);
+void spec_free(struct spec_kept *kept);
 
 #endif

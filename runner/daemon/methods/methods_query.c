@@ -262,15 +262,12 @@ static int read_value(struct daemon *daemon, const struct record *record, uint64
     return error == 0 && total != expected ? -ENOENT : error;
 }
 
-static int answer_value(struct call *call, uint64_t id, uint64_t offset, uint64_t total, const void *data, size_t size)
+static int answer_value(struct call *call, const struct record *record, uint64_t offset, const void *data, size_t size)
 {
-    struct record record;
+    const uint64_t total = record->end.result_size;
     pool_fields_t answer;
     pool_fields_begin(&answer);
-    if (store_job_read(call->daemon->store, id, &record) == 0)
-        view_job(call->daemon, pool_fields_packer(&answer, "job"), &record, false);
-    else
-        pool_fields_nil(&answer, "job");
+    view_job(call->daemon, pool_fields_packer(&answer, "job"), record, false);
     if (total == 0)
         pool_fields_nil(&answer, "value");
     else
@@ -293,18 +290,18 @@ int methods_result(struct call *call, struct rpc_error *error)
     if (!record_has_ended(record.state))
         return rpc_fail(error, RPC_NOT_ENDED, "job %s has not ended: wait for it first",
                         jobref_quote(piece.id, quoted));
-    const uint64_t total = record.end.result_size;
     size_t size = piece.limit < PIECE_DEFAULT ? (size_t)piece.limit : (size_t)PIECE_DEFAULT;
     void *data = malloc(size);
     if (data == NULL)
         return rpc_fail(error, RPC_INTERNAL, "no memory for %zu bytes of a result", size);
-    const int failed = total == 0 ? 0 : read_value(daemon, &record, (uint64_t)piece.offset, data, &size);
-    int result;
-    if (failed == 0)
-        result = answer_value(call, record.id, (uint64_t)piece.offset, total, data, size);
+    int result = 0;
+    if (record.end.result_size > 0)
+        result = read_value(daemon, &record, (uint64_t)piece.offset, data, &size);
+    if (result == 0)
+        result = answer_value(call, &record, (uint64_t)piece.offset, data, size);
     else
         result = rpc_fail(error, RPC_STORAGE, "the value of job %s cannot be read: %s", jobref_quote(piece.id, quoted),
-                          strerror(-failed));
+                          strerror(-result));
     free(data);
     return result;
 }

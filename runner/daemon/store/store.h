@@ -38,15 +38,19 @@ bool store_is_dirty(const struct store *store); /* something was written and not
 int store_probe(struct store *store);
 int store_bytes(struct store *store, uint64_t *bytes); /* database and log on disk */
 
-/* ---- jobs. Bytes in records that are read are *borrowed* until the next call on the store, unless said otherwise. */
+/* ---- jobs */
 
-/* Inserts record (its id is filled in, counting up for ever) and what it waits for. -EEXIST: the key is taken. */
-int store_job_insert(struct store *store, struct record *record, const uint64_t *after, size_t after_count);
+/* Inserts record, its specification and the jobs that it waits for; fills in its id: ids count up for ever. -EEXIST: the
+ * key is taken. -EINVAL: key, name and group are larger than record->texts. */
+int store_job_insert(struct store *store, struct record *record, struct record_bytes spec, const uint64_t *after,
+                     size_t after_count);
 /* A job that was inserted waits for one more, inserted after it. -EEXIST: it does already. */
 int store_job_needs(struct store *store, uint64_t id, uint64_t needs);
-int store_job_read(struct store *store, uint64_t id, struct record *record); /* with spec */
+int store_job_read(struct store *store, uint64_t id, struct record *record);
+/* *bytes: the specification, the caller's, for free(3). */
+int store_spec_read(struct store *store, uint64_t id, void **bytes, size_t *size);
 int store_job_find(struct store *store, const void *key, size_t size, uint64_t *id);
-/* Writes everything of record but id, key, name, spec and submitted_at; inline results stay. */
+/* Writes everything of record but id, key, name and submitted_at; specification and value stay. */
 int store_job_update(struct store *store, const struct record *record);
 int store_job_delete(struct store *store, uint64_t id); /* and its after rows, its result */
 /* The first `capacity` ids that it waits for, in the order of the insert; *count is how many there are. */
@@ -70,7 +74,7 @@ struct store_filter {
 /* each returns 0 to go on; what else it returns ends the walk and is returned. It must not write to the store. */
 typedef int (*store_each_fn)(void *user, const struct record *record);
 int store_job_list(struct store *store, const struct store_filter *filter, store_each_fn each, void *user);
-/* Jobs that have not ended, by id, without spec: what a daemon starts from. */
+/* Jobs that have not ended, by id: what a daemon starts from. */
 int store_live_each(struct store *store, store_each_fn each, void *user);
 /* What live jobs wait for: pairs where both job and needed one are still there, by job. */
 int store_after_each(struct store *store,

@@ -1,5 +1,6 @@
 #include "store_db.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,28 +79,25 @@ int store_fail(struct store *store, int rc)
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
-static void take_back(struct store *store)
+sqlite3_stmt *store_statement(struct store *store, const char *sql, int *error)
 {
-    if (store->lent != NULL)
-        sqlite3_reset(store->lent);
-    store->lent = NULL;
-}
-
-sqlite3_stmt *store_statement(struct store *store, enum store_statement which, const char *sql, int *error)
-{
-    sqlite3_stmt **statement = &store->statements[which];
-    take_back(store);
+    struct store_statement *statement = store->statements;
+    while (statement->sql != sql && statement->sql != NULL)
+        statement++;
+    assert(statement < store->statements + STORE_STATEMENTS_MOST - 1); /* the last one has no sql */
     *error = store->failed;
     if (*error != 0)
         return NULL;
-    if (*statement == NULL) {
-        const int rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
-        if (rc != SQLITE_OK)
+    if (statement->sql == NULL) {
+        const int rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->made, NULL);
+        if (rc != SQLITE_OK) {
             *error = store_fail(store, rc);
+            return NULL;
+        }
+        statement->sql = sql;
     }
-    if (*statement != NULL)
-        sqlite3_clear_bindings(*statement);
-    return *statement;
+    sqlite3_clear_bindings(statement->made);
+    return statement->made;
 }
 
 int store_step(struct store *store, sqlite3_stmt *statement)
@@ -169,22 +167,21 @@ static int checkpoint(struct store *store)
 static int begin(struct store *store)
 {
     int error;
-    take_back(store);
     if (store->dirty || store->failed != 0)
         return store->failed;
     if (store->log_frames >= STORE_LOG_FRAMES_MOST && (error = checkpoint(store)) < 0)
         return error;
-    sqlite3_stmt *statement = store_statement(store, STORE_BEGIN, "BEGIN IMMEDIATE", &error);
+    sqlite3_stmt *statement = store_statement(store, "BEGIN IMMEDIATE", &error);
     if (statement == NULL || (error = store_run(store, statement)) < 0)
         return error;
     store->dirty = true;
     return 0;
 }
 
-sqlite3_stmt *store_writer(struct store *store, enum store_statement which, const char *sql, int *error)
+sqlite3_stmt *store_writer(struct store *store, const char *sql, int *error)
 {
     *error = begin(store);
-    return *error < 0 ? NULL : store_statement(store, which, sql, error);
+    return *error < 0 ? NULL : store_statement(store, sql, error);
 }
 
 bool store_is_dirty(const struct store *store)
@@ -195,10 +192,9 @@ bool store_is_dirty(const struct store *store)
 int store_commit(struct store *store)
 {
     int error = 0;
-    take_back(store);
     if (!store->dirty)
         return 0;
-    sqlite3_stmt *statement = store_statement(store, STORE_COMMIT, "COMMIT", &error);
+    sqlite3_stmt *statement = store_statement(store, "COMMIT", &error);
     if (statement != NULL)
         error = store_run(store, statement);
     store->dirty = error < 0;
@@ -209,7 +205,6 @@ int store_commit(struct store *store)
 
 void store_rollback(struct store *store)
 {
-    take_back(store);
     if (sqlite3_get_autocommit(store->db) == 0)
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     store->dirty = false;
@@ -219,9 +214,8 @@ void store_rollback(struct store *store)
 int store_probe(struct store *store)
 {
     int error;
-    sqlite3_stmt *statement =
-        store_writer(store, STORE_PROBE,
-                     "INSERT INTO fact VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", &error);
+    sqlite3_stmt *statement = store_writer(
+        store, "INSERT INTO fact VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", &error);
     if (statement != NULL)
         error = store_run(store, statement);
     if (error == 0)

@@ -1,5 +1,6 @@
-/* store_list.c - many jobs: pages of a list, what a daemon starts from, what is over, how many there are. */
-#include "store_row.h"
+/* store_list.c - many jobs: pages of a list, who waits for whom, jobs whose time is over, counts. */
+#include "arrays.h"
+#include "store_db.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,14 +50,10 @@ struct ids {
 
 static int ids_add(struct ids *ids, uint64_t id)
 {
-    if (ids->count == ids->capacity) {
-        const size_t capacity = ids->capacity > 0 ? 2 * ids->capacity : 128;
-        uint64_t *data = realloc(ids->data, capacity * sizeof *data);
-        if (data == NULL)
-            return -ENOMEM;
-        ids->data = data;
-        ids->capacity = capacity;
-    }
+    uint64_t *grown = array_grow(ids->data, ids->count, &ids->capacity, sizeof *ids->data);
+    if (grown == NULL)
+        return -ENOMEM;
+    ids->data = grown;
     ids->data[ids->count++] = id;
     return 0;
 }
@@ -93,27 +90,18 @@ static int ids_of_query(struct store *store, const struct store_filter *filter, 
     return r;
 }
 
-static int compare_up(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-static int compare_down(const void *a, const void *b)
-{
-    return compare_up(b, a);
-}
-
 static int ids_of_filter(const struct store_filter *filter, struct ids *ids)
 {
-    if (filter->id_count == 0)
-        return 0;
-    ids->data = malloc(filter->id_count * sizeof *ids->data);
+    ids->data = calloc(filter->id_count + 1, sizeof *ids->data);
     if (ids->data == NULL)
         return -ENOMEM;
-    ids->count = filter->id_count;
-    memcpy(ids->data, filter->ids, ids->count * sizeof *ids->data);
-    qsort(ids->data, ids->count, sizeof *ids->data, filter->newest ? compare_down : compare_up);
+    memcpy(ids->data, filter->ids, filter->id_count * sizeof *ids->data);
+    ids->count = ids_sort(ids->data, filter->id_count);
+    for (size_t i = 0; filter->newest && i < ids->count / 2; i++) {
+        const uint64_t id = ids->data[i];
+        ids->data[i] = ids->data[ids->count - 1 - i];
+        ids->data[ids->count - 1 - i] = id;
+    }
     return 0;
 }
 
@@ -136,8 +124,6 @@ static int visit(struct store *store, const struct store_filter *filter, const s
     size_t given = 0;
     struct record record;
     for (size_t i = 0; i < ids->count && given < filter->limit; i++) {
-        if (i > 0 && ids->data[i] == ids->data[i - 1])
-            continue;
         int r = store_job_read(store, ids->data[i], &record);
         if (r == -ENOENT || (r == 0 && !is_wanted(filter, &record)))
             continue;
@@ -160,34 +146,13 @@ int store_job_list(struct store *store, const struct store_filter *filter, store
     return r;
 }
 
-/* ---- all that has not ended -------------------------------------------------------------------------------------- */
-
-int store_live_each(struct store *store, store_each_fn each, void *user)
-{
-    int r;
-    sqlite3_stmt *statement = store_statement(store, STORE_LIVE,
-                                              "SELECT " STORE_ROW " FROM job INDEXED BY job_state WHERE state = 1 "
-                                              "UNION ALL "
-                                              "SELECT " STORE_ROW " FROM job INDEXED BY job_state WHERE state = 2 "
-                                              "ORDER BY id",
-                                              &r);
-    if (statement == NULL)
-        return r;
-    struct record record;
-    while ((r = store_step(store, statement)) > 0) {
-        store_row_read(statement, &record);
-        if ((r = each(user, &record)) != 0)
-            break;
-    }
-    sqlite3_reset(statement);
-    return r;
-}
+/* ---- jobs that wait for jobs------------------------------------------------------------------------------------- */
 
 int store_after_each(struct store *store,
                      int (*each)(void *user, uint64_t job, uint64_t needs, enum record_state state), void *user)
 {
     int r;
-    sqlite3_stmt *statement = store_statement(store, STORE_LIVE_NEEDS,
+    sqlite3_stmt *statement = store_statement(store,
                                               "SELECT needs.job, needs.needed, other.state FROM needs "
                                               "CROSS JOIN job ON job.id = needs.job "
                                               "CROSS JOIN job AS other ON other.id = needs.needed "
@@ -211,7 +176,7 @@ int store_expired(struct store *store, double now, double default_keep, uint64_t
 {
     int r;
     sqlite3_stmt *statement =
-        store_statement(store, STORE_EXPIRED,
+        store_statement(store,
                         "SELECT id FROM job INDEXED BY job_expiry "
                         "WHERE state >= 3 AND keep_seconds < 0 AND ended_at <= ?1 "
                         "UNION ALL "
@@ -232,7 +197,7 @@ int store_expired(struct store *store, double now, double default_keep, uint64_t
 int store_count(struct store *store, uint64_t counts[RECORD_CANCELLED + 1])
 {
     int r;
-    sqlite3_stmt *statement = store_statement(store, STORE_COUNT, "SELECT state, jobs FROM tally", &r);
+    sqlite3_stmt *statement = store_statement(store, "SELECT state, jobs FROM tally", &r);
     memset(counts, 0, (RECORD_CANCELLED + 1) * sizeof *counts);
     if (statement == NULL)
         return r;

@@ -33,17 +33,17 @@ int jobs_insert(struct store *store, int i, size_t spec_size)
     struct record record = {.key = {key, strlen(key)},
                             .name = {name, strlen(name)},
                             .group = {"default", 7},
-                            .spec = {spec, spec_size},
                             .priority = i,
                             .state = RECORD_WAITING,
                             .submitted_at = 1000.0 + i,
                             .keep_seconds = -1};
-    const int r = store_job_insert(store, &record, NULL, 0);
+    const int r = store_job_insert(store, &record, (struct record_bytes){spec, spec_size}, NULL, 0);
     free(spec);
     return r;
 }
 
 struct look {
+    struct store *store;
     bool *present;
     int count;
 };
@@ -62,9 +62,13 @@ static int look(void *user, const struct record *record)
     assert_int_equal(record->name.size, strlen(name));
     assert_memory_equal(record->name.data, name, strlen(name));
     assert_true(record->submitted_at == 1000.0 + i);
-    for (size_t at = 0; at < record->spec.size; at++)
-        if (((const char *)record->spec.data)[at] != spec_byte(i, at))
+    void *spec;
+    size_t size;
+    assert_int_equal(store_spec_read(into->store, record->id, &spec, &size), 0);
+    for (size_t at = 0; at < size; at++)
+        if (((const char *)spec)[at] != spec_byte(i, at))
             fail_msg("job %d: byte %zu of its specification is wrong", i, at);
+    free(spec);
     into->present[i] = true;
     into->count++;
     return 0;
@@ -72,7 +76,7 @@ static int look(void *user, const struct record *record)
 
 int jobs_present(struct store *store, bool present[JOBS_MOST])
 {
-    struct look into = {.present = present};
+    struct look into = {.store = store, .present = present};
     const struct store_filter filter = {.limit = SIZE_MAX};
     uint64_t counts[RECORD_CANCELLED + 1], sum = 0;
     memset(present, 0, JOBS_MOST * sizeof *present);

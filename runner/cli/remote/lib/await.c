@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* The exit code of the one that failed first, by the clock; 0: none did. */
+/* The exit code of the job that failed first, by the clock; 0: none failed. */
 static int first_failure(msgpack_object_array jobs)
 {
     const msgpack_object *first = NULL;
@@ -22,7 +22,7 @@ static int first_failure(msgpack_object_array jobs)
     return code > 0 && code < 256 ? (int)code : OUTCOME_OWN_FAILURE;
 }
 
-static int tell(const struct remote *remote, msgpack_object_array jobs)
+static int print_jobs(const struct remote *remote, msgpack_object_array jobs)
 {
     for (uint32_t i = 0; i < jobs.size; i++)
         if (remote_options.json) {
@@ -71,10 +71,10 @@ int await_jobs(struct patience *patience, const struct jobrefs *refs, bool any)
             return code;
     }
     const msgpack_object_array jobs = pool_field_array(&answer.data, "jobs");
-    code = tell(remote, jobs) < 0 ? OUTCOME_OWN_FAILURE : first_failure(jobs);
+    code = print_jobs(remote, jobs) < 0 ? OUTCOME_OWN_FAILURE : first_failure(jobs);
     if (pool_field_bool(&answer.data, "timed_out")) {
         say(remote->verb, "timed out: %zu of %zu jobs have ended", (size_t)jobs.size, refs->count);
-        code = AWAIT_TIMED_OUT;
+        code = PATIENCE_TIMED_OUT;
     }
     msgpack_unpacked_destroy(&answer);
     return code;

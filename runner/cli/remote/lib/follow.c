@@ -14,12 +14,12 @@
 
 #define CHUNK ((uint64_t)1024 * 1024)
 
-/* How far it is read, in which run's output. */
+/* The place that was reached in the output of a run. */
 struct place {
     uint64_t offset, attempt; /* attempt 0: not known yet */
 };
 
-/* One answer of `output`. */
+/* Calls `output`. */
 static int fetch(struct patience *patience, const struct follow *output, const struct place *place, uint64_t limit,
                  bool follow, msgpack_unpacked *answer)
 {
@@ -36,7 +36,7 @@ static int fetch(struct patience *patience, const struct follow *output, const s
     return patience_call(patience, "output", &request, answer);
 }
 
-/* The bytes of an answer; none where there are none. */
+/* The bytes of an answer. */
 static pool_bytes_t data_of(const msgpack_object *answer)
 {
     const msgpack_object *data = pool_field(answer, "data");
@@ -45,7 +45,7 @@ static pool_bytes_t data_of(const msgpack_object *answer)
     return (pool_bytes_t){0};
 }
 
-/* Where the newline before the last `lines` lines of a piece is, plus 1; lines loses what was found. */
+/* The start of the last `lines` lines of a piece; 0: it has fewer. Subtracts the lines that it has from *lines. */
 static size_t back_over_lines(pool_bytes_t piece, bool is_end, int64_t *lines)
 {
     const char *data = piece.data;
@@ -55,7 +55,7 @@ static size_t back_over_lines(pool_bytes_t piece, bool is_end, int64_t *lines)
     return 0;
 }
 
-/* Where the last lines begin: looks back from the end, a piece at a time. */
+/* Finds the start of the last lines: reads back from the end, a piece at a time. */
 static int find_lines(struct patience *patience, const struct follow *output, struct place *place)
 {
     msgpack_unpacked answer;
@@ -77,7 +77,7 @@ static int find_lines(struct patience *patience, const struct follow *output, st
     return rc;
 }
 
-/* The answer as it is, and of which stream it tells. */
+/* Prints the answer with the stream's name as its first field. */
 static int print_json(const struct remote *remote, const struct follow *output, const msgpack_object *answer)
 {
     msgpack_object_kv fields[8] = {{.key = value_text("stream"), .val = value_text(output->stream)}};
@@ -99,7 +99,7 @@ static int print(const struct remote *remote, const struct follow *output, pool_
     return rc;
 }
 
-/* Once for each run, whichever stream is the first to know. */
+/* Once for each run: both streams find out. */
 static void say_anew(const struct remote *remote, uint64_t id, uint64_t attempt)
 {
     static _Atomic uint64_t said;
@@ -107,8 +107,7 @@ static void say_anew(const struct remote *remote, uint64_t id, uint64_t attempt)
         say(remote->verb, "job %llu has begun anew, and so does its output", (unsigned long long)id);
 }
 
-/* Takes in one answer: prints it, and moves on in *place. 1: that was all; 0: there may be more; -1: it cannot be
- * printed. */
+/* Prints one answer, and advances *place. 1: it was the last; 0: more may follow; -1: it cannot be printed. */
 static int take(const struct patience *patience, const struct follow *output, const msgpack_object *answer,
                 struct place *place, bool *was_lost)
 {
@@ -149,7 +148,7 @@ int follow_copy(struct patience *patience, const struct follow *output)
 
 struct second {
     struct remote remote;
-    struct patience patience; /* quiet: what is wrong is said where the other one has nothing to say */
+    struct patience patience; /* quiet: its error is printed only if the first stream has none */
     struct follow output;
     int code;
 };
@@ -166,7 +165,7 @@ static void *copy_second(void *user)
     return NULL;
 }
 
-/* Whether there is such a job: once, before two ask for it. */
+/* Whether the job exists: one question, before both streams ask for it. */
 static int check_job(struct patience *patience, const struct follow *output)
 {
     int code = 0, rc;

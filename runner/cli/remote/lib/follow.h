@@ -1,4 +1,4 @@
-/* output.h - what a job wrote, from reclaimd to a descriptor. */
+/* follow.h - copies a job's output from reclaimd to a descriptor. */
 #ifndef FOLLOW_H
 #define FOLLOW_H
 
@@ -7,19 +7,19 @@
 struct follow {
     uint64_t id;
     const char *stream; /* "stdout", "stderr" */
-    int fd;             /* where it goes */
-    int64_t lines;      /* only the last so many; below 0: all */
-    bool follow;        /* until the job has ended */
+    int fd;             /* the output is written here */
+    int64_t lines;      /* only the last lines, this many; below 0: all */
+    bool follow;        /* goes on until the job has ended */
 };
 
-/* Where it is followed and the daemon is gone meanwhile, it goes on from where it was when that is back, and says where
- * the job's output has begun anew. 0, or the exit code after it has said what is wrong. */
+/* Copies one stream. With `follow` it survives a restart of the daemon: it goes on at the same place, and prints a line
+ * if the job started again and its output with it. 0, or the exit code after a message. */
 int follow_copy(struct patience *patience, const struct follow *output);
 
-/* Both streams, each over a connection of its own where they are followed. */
+/* Copies both streams; with `follow` each over a connection of its own. */
 int follow_copy_both(struct patience *patience, const struct follow *output);
 
-/* Says, on standard error, that some of what a job that has ended wrote was dropped, where it was. */
+/* Prints a line on standard error if output of an ended job was dropped. */
 void follow_say_dropped(struct remote *remote, uint64_t id);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #define GRID_COLUMNS_MOST 10
-#define GRID_CELL_MOST    24 /* columns of a cell, but the last of a row */
+#define GRID_CELL_MOST    24 /* columns of a cell; the last cell of a row may be wider */
 
 enum grid_colour { GRID_PLAIN, GRID_RED, GRID_GREEN, GRID_YELLOW, GRID_CYAN, GRID_DIM };
 
@@ -26,18 +26,18 @@ struct grid {
     size_t widths[GRID_COLUMNS_MOST];
     struct grid_cell *cells; /* a row after another */
     size_t count, capacity;
-    bool failed; /* out of memory: some are missing */
+    bool failed; /* out of memory: cells are missing */
 };
 
-/* titles: one a column, of numbers with a '>' in front. Ended by NULL. */
+/* titles: one for each column, ended by NULL. A '>' in front marks a column of numbers. */
 void grid_begin(struct grid *grid, const char *const *titles);
 
-/* The next cell, from anybody's bytes. */
+/* Adds the next cell, from untrusted bytes. */
 void grid_add(struct grid *grid, enum grid_colour colour, const char *data, size_t size);
 void grid_adds(struct grid *grid, const char *text);
 void grid_add_field(struct grid *grid, enum grid_colour colour, const msgpack_object *map, const char *name);
 
-/* Prints the rows and drops them; widths stay, so that what is printed next stands below. -ENOMEM. */
+/* Prints the rows and drops them; keeps the widths, so that the next rows line up below. -ENOMEM. */
 int grid_print(struct grid *grid, FILE *file);
 void grid_deinit(struct grid *grid);
 

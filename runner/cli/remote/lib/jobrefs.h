@@ -7,7 +7,7 @@
 #define JOBREFS_MOST 10000 /* as many as a request may have */
 
 struct jobref {
-    uint64_t id;     /* 0: it is named by its key */
+    uint64_t id;     /* 0: the key names the job */
     const char *key; /* *borrowed* */
 };
 
@@ -16,14 +16,14 @@ struct jobrefs {
     size_t count, capacity;
 };
 
-/* Adds what a word names. Digits, commas and hyphens are ids; anything else is a key. -EINVAL: not a range; -E2BIG:
- * above JOBREFS_MOST; -ENOMEM. */
+/* Adds the jobs of a word: ids if it has digits, commas and hyphens only, else a key (*borrows*). -EINVAL: not a range;
+ * -E2BIG: more than JOBREFS_MOST; -ENOMEM. */
 int jobrefs_add(struct jobrefs *refs, const char *word);
 
 void jobrefs_pack_one(pool_fields_t *fields, const struct jobref *ref); /* "id" */
 void jobrefs_pack(pool_fields_t *fields, const struct jobrefs *refs);   /* "ids" */
 
-/* The id of a job, which is asked for where ref is a key. 0, or -1 after it has said why not. */
+/* The id of a job; asks the daemon if ref is a key. 0, or -1 after a message. */
 int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id);
 
 void jobrefs_deinit(struct jobrefs *refs);

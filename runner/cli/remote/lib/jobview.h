@@ -1,4 +1,4 @@
-/* jobview.h - a job as reclaimd tells of it, for people: a row of a table, or all of it. */
+/* jobview.h - a job in reclaimd's answers, for people: a row of a table, all of it, a line about it. */
 #ifndef JOBVIEW_H
 #define JOBVIEW_H
 
@@ -11,16 +11,16 @@ extern const char *const jobview_titles[];
 
 void jobview_add(struct grid *grid, const msgpack_object *job);
 
-/* Everything that there is to know, a line each. */
+/* Prints all fields, a line each. */
 void jobview_print(FILE *file, const msgpack_object *job);
 
-/* "job 7 (NAME): MESSAGE", on standard error, for one that did not succeed. */
+/* Prints "job 7 (NAME): MESSAGE" on standard error, for a job that did not succeed. */
 void jobview_complain(const char *verb, const msgpack_object *job);
 
 /* An event: time, what happened, and to which job. */
 void jobview_print_event(FILE *file, const msgpack_object *event);
 
-/* Whether its state is one of the last: done, failed, cancelled. */
+/* Whether the job's state is final: done, failed or cancelled. */
 bool jobview_has_ended(const msgpack_object *job);
 
 #endif

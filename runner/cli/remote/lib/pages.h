@@ -1,4 +1,4 @@
-/* pages.h - every job of a kind, a page after another. */
+/* pages.h - lists jobs page by page. */
 #ifndef PAGES_H
 #define PAGES_H
 
@@ -7,11 +7,11 @@
 struct pages {
     const char *states;       /* "running,failed"; NULL: any */
     const char *group, *name; /* NULL: any */
-    uint64_t newest;          /* only so many, from the newest down; 0: all, from the oldest up */
+    uint64_t newest;          /* only this many, newest first; 0: all, oldest first */
 };
 
-/* Calls each for every page. The jobs are *borrowed*; each may make no call on the connection; what it returns
- * other than 0 ends the walk and is returned. 0, or -1 after it has said what is wrong. */
+/* Calls `each` for every page, with *borrowed* jobs. `each` must not call on the connection; a result other than 0 ends
+ * the walk, and is returned. 0, or -1 after a message. */
 int pages_each(struct remote *remote, const struct pages *pages, int (*each)(void *user, msgpack_object_array jobs),
                void *user);
 

@@ -1,6 +1,5 @@
 #include "patience.h"
 
-#include "await.h"
 #include "outcome.h"
 #include "say.h"
 
@@ -9,7 +8,7 @@
 
 #define PAUSE_FIRST_MS 50
 #define PAUSE_MOST_MS  1000
-#define STEADY_MS      5000 /* a connection that is lost sooner was none: it is the same outage */
+#define STEADY_MS      5000 /* a connection that is lost sooner belongs to the same outage */
 
 bool patience_is_lost(int code)
 {
@@ -23,14 +22,14 @@ int64_t patience_pause_ms(unsigned tries)
     return tries > 5 ? PAUSE_MOST_MS : PAUSE_FIRST_MS << (tries - 1);
 }
 
-/* An error of opening that a daemon may have that comes back, or that has all its places taken again. */
+/* Errors of a daemon that is just restarting, or whose places for clients are all taken again. */
 static bool may_pass(int code)
 {
     return patience_is_lost(code) || code == -ENOENT || code == -ECONNREFUSED || code == -ESHUTDOWN ||
            code == -EUSERS || code == -ETIMEDOUT || code == -EAGAIN;
 }
 
-/* Whose jobs they are; 0: not told. */
+/* Asks for the number that the daemon has given its jobs on disk; 0: none. */
 static int ask_store(struct patience *patience, uint64_t *store)
 {
     pool_fields_t request;
@@ -60,7 +59,7 @@ int patience_call(struct patience *patience, const char *method, pool_fields_t *
     return rc;
 }
 
-/* Says why, and hands the exit code through. */
+/* Prints the error. Returns code. */
 static int end(const struct patience *patience, int code)
 {
     if (!patience->is_quiet)
@@ -68,17 +67,17 @@ static int end(const struct patience *patience, int code)
     return code;
 }
 
-/* The same, where it is gone; `where` follows what it leaves. */
-static int end_gone(const struct patience *patience, const char *where)
+/* The same for a daemon that is gone; whose: "its", or "the first one's" disk. */
+static int end_gone(const struct patience *patience, const char *whose)
 {
     if (patience->left == NULL)
         return end(patience, PATIENCE_GONE);
     if (!patience->is_quiet)
-        say(patience->remote->verb, "%s; %s still on %s disk", patience->error.message, patience->left, where);
+        say(patience->remote->verb, "%s; %s still on %s disk", patience->error.message, patience->left, whose);
     return PATIENCE_GONE;
 }
 
-/* What failed had an answer, or is not to be waited for. */
+/* The end after an error that waiting does not cure. */
 static int refuse(const struct patience *patience)
 {
     if (patience->back_at > 0 && patience->error.code == -ENOENT) /* removed meanwhile: its message says it */
@@ -94,7 +93,7 @@ static void begin_outage(struct patience *patience)
         say(patience->remote->verb, "%s: waiting for it to come back, a minute at most", patience->error.message);
 }
 
-/* 1: a connection to the same store's daemon; 0: not yet; -1: another one's, or one that is not to be talked to. */
+/* 1: connected to a daemon with the same jobs; 0: not yet; -1: the daemon has other jobs, or is not to be trusted. */
 static int reopen(struct patience *patience)
 {
     uint64_t store = 0;
@@ -113,7 +112,7 @@ static int reopen(struct patience *patience)
     return -1;
 }
 
-/* Sleeps until the next try. 0, or the exit code where there is none. */
+/* Sleeps until the next try. 0; else the exit code: the time is over. */
 static int pause_between(struct patience *patience)
 {
     const int64_t end_at = patience->gone_at + PATIENCE_MS;
@@ -126,7 +125,7 @@ static int pause_between(struct patience *patience)
         return 0;
     snprintf(patience->error.message, sizeof patience->error.message, "%s",
              is_limited ? "timed out, while reclaimd is gone" : "reclaimd did not come back within a minute");
-    return is_limited ? end(patience, AWAIT_TIMED_OUT) : end_gone(patience, "its");
+    return is_limited ? end(patience, PATIENCE_TIMED_OUT) : end_gone(patience, "its");
 }
 
 int patience_renew(struct patience *patience)

@@ -1,4 +1,4 @@
-/* plain.h - text from anybody, as it may stand on a terminal: one line, no escapes, so many columns wide. */
+/* plain.h - untrusted text for a terminal: one line, no escape sequences, at most a number of columns wide. */
 #ifndef PLAIN_H
 #define PLAIN_H
 
@@ -7,8 +7,8 @@
 #include <reclaim/map.h>
 #include <stddef.h>
 
-/* Adds what is printable as UTF-8; other bytes are added as \xNN. What is wider than `most` columns is cut, and ends in
- * "...". Returns the columns that were added. */
+/* Adds the printable UTF-8 characters, and other bytes as \xNN. Text wider than `most` columns is cut, and ends in "...".
+ * Returns the columns added. */
 size_t plain_put(struct text *text, const char *data, size_t size, size_t most);
 
 /* The same of a field that is a text. */

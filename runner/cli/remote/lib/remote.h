@@ -11,7 +11,7 @@
 struct remote {
     const char *verb;
     pool_client_t *client;
-    pool_error_t *error; /* where a failed call is kept instead of being said; NULL: it is said */
+    pool_error_t *error; /* gets the error of a failed call; NULL: the error is printed */
 };
 
 /* What all verbs of the daemon have: --json and --socket. They are the process's: one verb runs in it. */
@@ -25,21 +25,21 @@ extern struct remote_options {
  * or help was asked for. *argc and *argv are then what is left. */
 int remote_read(const struct table *table, int *argc, char ***argv, void *context, int *code);
 
-/* 0, or -1 after it has said why not. */
+/* 0, or -1 after a message. */
 int remote_open(struct remote *remote, const char *verb);
 void remote_close(struct remote *remote);
 
-/* Calls a method with params (*takes*; NULL: none). 0, or -1 after it has said why not. answer is the caller's for
+/* Calls a method with params (*takes*; NULL: none). 0, or -1 after a message. answer is the caller's for
  * msgpack_unpacked_destroy in any case, and borrows from the connection until the next call. */
 int remote_call(struct remote *remote, const char *method, pool_fields_t *params, msgpack_unpacked *answer);
 
 /* The same, without the answer. */
 int remote_order(struct remote *remote, const char *method, pool_fields_t *params);
 
-/* An object as a line of JSON on standard output. 0, or -1 after it has said why not. */
+/* Prints an object as a line of JSON on standard output. 0, or -1 after a message. */
 int remote_print_json(const struct remote *remote, const msgpack_object *object);
 
-/* Ends a verb: closes the connection, and sees that what was printed is written. Returns code, or that of a failure. */
+/* Ends a verb: closes the connection and flushes standard output. Returns code, or OUTCOME_OWN_FAILURE if that failed. */
 int remote_finish(struct remote *remote, int code);
 
 int64_t remote_now_ms(void); /* CLOCK_MONOTONIC */

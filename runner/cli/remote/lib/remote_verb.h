@@ -1,4 +1,4 @@
-/* remote_verb.h - what is the same in all verbs of the daemon: read options and words, connect, run, disconnect. */
+/* remote_verb.h - a verb of the daemon as a struct, and the steps of all verbs: options, words, connect, run, end. */
 #ifndef REMOTE_VERB_H
 #define REMOTE_VERB_H
 
@@ -24,10 +24,10 @@ struct remote_verb {
     enum remote_words words;
     void *context; /* where the rows store */
 
-    /* Before it connects: a sentence if options and words do not go together; NULL: they do. NULL: it never complains. */
+    /* Before the connection: returns a sentence if options and words contradict each other, else NULL. May be NULL. */
     const char *(*check)(const struct remote_given *given, const void *context);
 
-    /* Returns the exit code, or a negative number after it has said what is wrong. */
+    /* Returns the exit code, or a negative number after a message. */
     int (*run)(struct remote *remote, const struct remote_given *given, void *context);
 };
 

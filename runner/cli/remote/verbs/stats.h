@@ -1,13 +1,13 @@
-/* stats.h - what reclaimd says of itself. */
+/* stats.h - the daemon's figures. */
 #ifndef STATS_H
 #define STATS_H
 
 #include "remote.h"
 
-/* Prints it: two lines, or all of it. 0, or -1 after it has said what is wrong. */
+/* Prints two lines (in_short), or everything. 0, or -1 after a message. */
 int stats_show(struct remote *remote, bool in_short);
 
-/* Its groups, as a table. 0, or negative after it has said why not. */
+/* Prints the daemon's groups as a table. 0, or a negative number after a message. */
 int stats_print_groups(const msgpack_object *stats);
 
 #endif

@@ -4,7 +4,7 @@
 #include "relay.h"
 #include "remote.h"
 #include "say.h"
-#include "slurp.h"
+#include "settings.h"
 #include "value.h"
 #include "values.h"
 #include "when.h"
@@ -134,9 +134,9 @@ static const struct table_option rows[] = {
     {"keep", 0, "DUR", "keep the ended job so long (default: reclaimd's)", TABLE_DELAY(struct submit_options, job.keep),
      .has_none = true},
     {"expected", 0, "SIZE", "memory that it will probably need",
-     TABLE_SIZE(struct submit_options, job.expected, 0, INT64_MAX)},
+     TABLE_SIZE(struct submit_options, limits.job.memory_expected, 0, INT64_MAX)},
     {"rerunnable", 0, NULL, "it may be ended and rerun to free memory",
-     TABLE_FLAG(struct submit_options, job.rerunnable)},
+     TABLE_FLAG(struct submit_options, limits.job.rerunnable)},
     {"stdin", 0, "FILE", "its standard input (- is ours; default: none)",
      TABLE_TEXT(struct submit_options, stdin_file)},
     {"env", 0, "ENTRY", "add NAME=VALUE to the environment", .set = set_env},
@@ -199,29 +199,18 @@ static int complete_env(struct submit_options *options)
 /* The limits as the daemon takes them. */
 static void fill_limits(struct submit_options *options)
 {
-    const pool_job_options_t *from = &options->limits.job;
-    pool_client_job_t *to = &options->job;
-    to->timeout = (double)from->timeout_ms / 1000;
-    to->kill_after = from->kill_after_ms == POOL_NONE ? POOL_NONE : (double)from->kill_after_ms / 1000;
-    to->cpu_time = (double)from->cpu_ms / 1000;
-    to->memory = from->memory_limit;
-    to->memory_backstop = from->memory_backstop;
-    to->cpu_weight = from->cpu_weight;
-    to->pids = from->pids;
-    to->nofile = from->nofile;
-    to->nice = from->nice;
+    settings_from_options(&options->limits.job, &options->job);
     if (options->limits.output_limit != RELAY_NO_LIMIT)
-        to->output_limit = options->limits.output_limit > 0 ? options->limits.output_limit : POOL_NONE;
-    to->huge_pages = from->huge_pages;
-    to->retries = options->limits.runs > 1 ? (int32_t)options->limits.runs : 0;
-    to->retry_oom = from->retry_oom;
+        options->job.output_limit = options->limits.output_limit > 0 ? options->limits.output_limit : POOL_NONE;
+    options->job.retries = options->limits.runs > 1 ? (int32_t)options->limits.runs : 0;
+    options->job.retry_oom = options->limits.job.retry_oom;
 }
 
 static int fill_stdin(struct submit_options *options)
 {
     if (options->stdin_file == NULL)
         return 0;
-    const int rc = slurp_file(options->stdin_file, STDIN_MOST, &options->stdin_bytes);
+    const int rc = text_add_file(&options->stdin_bytes, options->stdin_file, STDIN_MOST);
     options->job.stdin_bytes = (pool_bytes_t){options->stdin_bytes.data, options->stdin_bytes.size};
     return rc < 0 ? values_fail("stdin", options->stdin_file,
                                 rc == -EFBIG ? "larger than 64 MiB: let the command open it" : strerror(-rc))
