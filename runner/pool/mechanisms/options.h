@@ -1,4 +1,4 @@
-/* options.h - what callers ask for, checked: every refusal names the option, the value and what to do. Pure. */
+/* options.h - checks what callers ask for: every refusal names the option, the value and the remedy. Pure. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -11,6 +11,9 @@
 #define OPTIONS_KILL_AFTER_DEFAULT 2000
 #define OPTIONS_MEMORY_LIMIT_LEAST (INT64_C(1) << 20)
 #define OPTIONS_CPU_WEIGHT_MAX     10000
+
+/* A number that a caller gave: 0 is the default, and POOL_NONE is 0. */
+int64_t options_choose(int64_t given, int64_t by_default);
 
 /* Pool options with every default filled in: queue_limit INT64_MAX is none, warm 0 is none. processors: online ones. */
 int options_pool(const pool_options_t *given, int processors, pool_options_t *full);
