@@ -185,8 +185,8 @@ static void test_admission_given_back(void **state)
     expect_reserved(&admission, 400);
     admission_give_back(&admission, &one);
     expect_reserved(&admission, 0);
-    assert_int_equal(admission.unknown_count + admission.young_count, 0);
-    assert_true(TAILQ_EMPTY(&admission.running) && TAILQ_EMPTY(&admission.young));
+    assert_int_equal(admission.unknown_count + admission.recent_count, 0);
+    assert_true(TAILQ_EMPTY(&admission.running) && TAILQ_EMPTY(&admission.recent));
     admission_deinit(&admission);
 }
 
@@ -211,7 +211,7 @@ static void test_admission_only_looks(void **state)
     admission_deinit(&admission);
 }
 
-/* What holds a reservation for a job that comes later is not evicted before, and is young from its beginning on. */
+/* What holds a reservation for a job that comes later is not evicted before, and is recent from its beginning on. */
 static void test_admission_begins_later(void **state)
 {
     (void)state;
@@ -221,14 +221,14 @@ static void test_admission_begins_later(void **state)
     assert_true(try_one(&admission, &one, 1000));
     admission.available = 0;
     assert_null(admission_victim(&admission, 1001));
-    admission_begin(&admission, &one, true, 1000 + ADMISSION_YOUNG_MS - 1);
+    admission_begin(&admission, &one, true, 1000 + ADMISSION_RECENT_MS - 1);
     assert_ptr_equal(admission_victim(&admission, 2000), &one);
     assert_true(admission_is_watching(&admission));
     struct admission_scan scan;
-    admission_scan(&admission, 1000 + ADMISSION_YOUNG_MS, &scan);
-    assert_true(one.is_young);
-    admission_scan(&admission, 1000 + 2 * ADMISSION_YOUNG_MS, &scan);
-    assert_false(one.is_young);
+    admission_scan(&admission, 1000 + ADMISSION_RECENT_MS, &scan);
+    assert_true(one.is_recent);
+    admission_scan(&admission, 1000 + 2 * ADMISSION_RECENT_MS, &scan);
+    assert_false(one.is_recent);
     admission_end(&admission, &one, 0, false, 5000);
     assert_int_equal(admission.evictable_count, 0);
     admission_deinit(&admission);
@@ -325,14 +325,14 @@ static void test_admission_unknown_jobs_that_wait_for_each_other_all_start(void 
     (void)state;
     assert_int_equal(all_unknown_started_at(1), 0);
     assert_int_equal(all_unknown_started_at(2), 0);
-    assert_true(all_unknown_started_at(4) <= 3 * ADMISSION_YOUNG_MS);
-    assert_true(all_unknown_started_at(8) <= 5 * ADMISSION_YOUNG_MS);
-    assert_true(all_unknown_started_at(64) <= 20 * ADMISSION_YOUNG_MS);
+    assert_true(all_unknown_started_at(4) <= 3 * ADMISSION_RECENT_MS);
+    assert_true(all_unknown_started_at(8) <= 5 * ADMISSION_RECENT_MS);
+    assert_true(all_unknown_started_at(64) <= 20 * ADMISSION_RECENT_MS);
     for (size_t workers = 1; workers <= 40; workers++)
         all_unknown_started_at(workers);
 }
 
-static void test_admission_unknown_jobs_stay_young_while_they_grow(void **state)
+static void test_admission_unknown_jobs_stay_recent_while_they_grow(void **state)
 {
     (void)state;
     struct admission admission;
@@ -340,11 +340,11 @@ static void test_admission_unknown_jobs_stay_young_while_they_grow(void **state)
     struct admission_ticket tickets[8] = {named("a"), named("b"), named("c"), named("d"),
                                           named("e"), named("f"), named("g"), named("h")};
     assert_int_equal(start_all(&admission, tickets, 8, 1000), 2);
-    admission_used(&admission, &tickets[0], (uint64_t)(60 * MIB), 1000 + ADMISSION_YOUNG_MS - 1);
-    admission_used(&admission, &tickets[1], (uint64_t)(200 * MIB), 1000 + ADMISSION_YOUNG_MS - 1);
-    assert_int_equal(start_all(&admission, tickets, 8, 1000 + ADMISSION_YOUNG_MS), 0);
+    admission_used(&admission, &tickets[0], (uint64_t)(60 * MIB), 1000 + ADMISSION_RECENT_MS - 1);
+    admission_used(&admission, &tickets[1], (uint64_t)(200 * MIB), 1000 + ADMISSION_RECENT_MS - 1);
+    assert_int_equal(start_all(&admission, tickets, 8, 1000 + ADMISSION_RECENT_MS), 0);
     expect_reserved(&admission, 1000);
-    const int64_t later = 1000 + 2 * ADMISSION_YOUNG_MS;
+    const int64_t later = 1000 + 2 * ADMISSION_RECENT_MS;
     assert_int_equal(start_all(&admission, tickets, 8, later), 1);
     assert_int_equal(tickets[0].reserved / (uint64_t)MIB, 125); /* a fair share */
     assert_int_equal(tickets[1].reserved / (uint64_t)MIB, 300); /* half as much again as it uses */
@@ -396,7 +396,7 @@ static void test_admission_limits_alone_keep_a_given_budget(void **state)
     assert_int_equal(start_all(&admission, tickets, 4, 1000), 1);
     expect_reserved(&admission, 450);
     admission_used(&admission, &tickets[0], (uint64_t)(100 * MIB), 1100);
-    assert_int_equal(start_all(&admission, tickets, 4, 1100 + 10 * ADMISSION_YOUNG_MS), 0);
+    assert_int_equal(start_all(&admission, tickets, 4, 1100 + 10 * ADMISSION_RECENT_MS), 0);
     expect_reserved(&admission, 450);
     struct admission_ticket small = said(50);
     assert_true(try_one(&admission, &small, 5000));
@@ -666,23 +666,23 @@ static void test_admission_sums_hold_at_random(void **state)
         } else {
             admission_end(&admission, ticket, (uint64_t)(random() % 400 * MIB), random() % 2 == 0, now);
         }
-        uint64_t sure = 0, young = 0, unused = 0;
+        uint64_t sure = 0, recent = 0, unused = 0;
         for (size_t i = 0; i < COUNT; i++) {
             if (!tickets[i].is_running)
                 continue;
             sure += tickets[i].reserved - tickets[i].spread;
-            young += tickets[i].is_young ? tickets[i].reserved : 0;
+            recent += tickets[i].is_recent ? tickets[i].reserved : 0;
             unused += tickets[i].reserved > tickets[i].most ? tickets[i].reserved - tickets[i].most : 0;
             assert_true(tickets[i].spread <= tickets[i].reserved && tickets[i].reserved >= tickets[i].most);
         }
-        assert_true(sure == admission.sure && young == admission.young_reserved);
+        assert_true(sure == admission.sure && recent == admission.recent_reserved);
         assert_true(unused == admission.unused_known + admission.unused_unknown);
     }
     for (size_t i = 0; i < COUNT; i++)
         admission_end(&admission, &tickets[i], 0, false, now);
     assert_true(admission_reserved(&admission) == 0 && admission.unused_known + admission.unused_unknown == 0);
     assert_int_equal(
-        admission.unknown_count + admission.young_count + admission.evictable_count + admission.leaving_count, 0);
+        admission.unknown_count + admission.recent_count + admission.evictable_count + admission.leaving_count, 0);
     admission_deinit(&admission);
 }
 
@@ -700,7 +700,7 @@ int main(void)
         SUPPORT_TEST(test_admission_spreads_add_up_as_errors_do),
         SUPPORT_TEST(test_admission_default_budget_starts_all_unknown_jobs),
         SUPPORT_TEST(test_admission_unknown_jobs_that_wait_for_each_other_all_start),
-        SUPPORT_TEST(test_admission_unknown_jobs_stay_young_while_they_grow),
+        SUPPORT_TEST(test_admission_unknown_jobs_stay_recent_while_they_grow),
         SUPPORT_TEST(test_admission_first_of_a_name_teaches_those_that_run),
         SUPPORT_TEST(test_admission_limits_alone_keep_a_given_budget),
         SUPPORT_TEST(test_admission_learning_lowers_what_limits_reserve),

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define YOUNG_MIN 2 /* unknown jobs at a time, when none has shown what it uses */
+#define RECENT_MIN 2 /* unknown jobs at a time, when none has shown what it uses */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -25,7 +25,7 @@ void admission_init(struct admission *admission, const struct admission_rules *r
     *admission = (struct admission){.rules = *rules, .available = UINT64_MAX};
     learned_init(&admission->learned, LEARNED_NAMES_MAX);
     TAILQ_INIT(&admission->running);
-    TAILQ_INIT(&admission->young);
+    TAILQ_INIT(&admission->recent);
 }
 
 void admission_deinit(struct admission *admission)
@@ -69,7 +69,7 @@ static struct learned_guess bounded_guess(const struct admission *admission, con
     return (struct learned_guess){.center = center, .spread = whole - center};
 }
 
-/* What an unknown job keeps reserved when it is young no more. */
+/* What an unknown job keeps reserved after it was recent. */
 static uint64_t fair_share(const struct admission *admission)
 {
     const uint64_t cap = admission_cap(admission);
@@ -85,10 +85,10 @@ static uint64_t first_share(const struct admission *admission)
     if (!admission->rules.budget_is_given)
         return share;
     const uint64_t newcomer = learned_expect_newcomer(&admission->learned);
-    const uint64_t shown = admission->unknown_count - admission->young_count;
-    const uint64_t others = above(admission_reserved(admission), admission->young_reserved);
+    const uint64_t shown = admission->unknown_count - admission->recent_count;
+    const uint64_t others = above(admission_reserved(admission), admission->recent_reserved);
     const uint64_t left = above(admission->rules.budget, others);
-    const uint64_t part = least(left, admission->rules.budget / most(YOUNG_MIN, shown));
+    const uint64_t part = least(left, admission->rules.budget / most(RECENT_MIN, shown));
     return most(share, newcomer > 0 ? least(part, newcomer) : part);
 }
 
@@ -154,10 +154,10 @@ static void add(struct admission *admission, const struct admission_ticket *tick
         admission->unused_unknown += unused;
     else
         admission->unused_known += unused;
-    if (ticket->is_young)
-        admission->young_reserved += times * ticket->reserved;
+    if (ticket->is_recent)
+        admission->recent_reserved += times * ticket->reserved;
     admission->unknown_count += times * is_unknown(ticket);
-    admission->young_count += times * ticket->is_young;
+    admission->recent_count += times * ticket->is_recent;
     admission->leaving_count += times * ticket->is_leaving;
     admission->evictable_count += times * ticket->is_evictable;
 }
@@ -173,28 +173,28 @@ static void count(struct admission *admission, const struct admission_ticket *ti
     add(admission, ticket, 1);
 }
 
-static void leave_young(struct admission *admission, struct admission_ticket *ticket)
+static void leave_recent(struct admission *admission, struct admission_ticket *ticket)
 {
-    if (ticket->is_young)
-        TAILQ_REMOVE(&admission->young, ticket, young);
-    ticket->is_young = false;
+    if (ticket->is_recent)
+        TAILQ_REMOVE(&admission->recent, ticket, recent);
+    ticket->is_recent = false;
 }
 
-/* What an unknown job that has shown its use keeps: it may not have come to its highest yet. */
+/* What an unknown job keeps that has shown its use: it may not have reached its highest yet. */
 static uint64_t kept_share(const struct admission *admission, const struct admission_ticket *ticket)
 {
     const uint64_t likely = admission->rules.budget_is_given ? ticket->most + ticket->most / 2 : ticket->most;
     return most(most(ticket->share, bounded(admission, ticket, likely)), ticket->most);
 }
 
-/* Those that have been young for long enough have shown what they use. */
+/* Jobs that have been recent for long enough have shown what they use. */
 static void ripen(struct admission *admission, int64_t now)
 {
-    for (struct admission_ticket *ticket; (ticket = TAILQ_FIRST(&admission->young)) != NULL;) {
-        if (now - ticket->grown_at < ADMISSION_YOUNG_MS)
+    for (struct admission_ticket *ticket; (ticket = TAILQ_FIRST(&admission->recent)) != NULL;) {
+        if (now - ticket->grown_at < ADMISSION_RECENT_MS)
             return;
         uncount(admission, ticket);
-        leave_young(admission, ticket);
+        leave_recent(admission, ticket);
         ticket->reserved = kept_share(admission, ticket);
         count(admission, ticket);
     }
@@ -238,7 +238,7 @@ static void start(struct admission *admission, struct admission_ticket *ticket, 
 {
     ticket->is_running = true;
     ticket->basis = basis;
-    ticket->is_young = is_unknown(ticket) && admission->rules.budget_is_given;
+    ticket->is_recent = is_unknown(ticket) && admission->rules.budget_is_given;
     ticket->is_leaving = false;
     ticket->is_evictable = ticket->rerunnable;
     ticket->reserved = guess->center + guess->spread;
@@ -247,8 +247,8 @@ static void start(struct admission *admission, struct admission_ticket *ticket, 
     ticket->most = 0;
     ticket->started = ticket->grown_at = now;
     TAILQ_INSERT_TAIL(&admission->running, ticket, running);
-    if (ticket->is_young)
-        TAILQ_INSERT_TAIL(&admission->young, ticket, young);
+    if (ticket->is_recent)
+        TAILQ_INSERT_TAIL(&admission->recent, ticket, recent);
     count(admission, ticket);
 }
 
@@ -301,19 +301,19 @@ void admission_give_back(struct admission *admission, struct admission_ticket *t
     if (!ticket->is_running)
         return;
     uncount(admission, ticket);
-    leave_young(admission, ticket);
+    leave_recent(admission, ticket);
     TAILQ_REMOVE(&admission->running, ticket, running);
     ticket->is_running = ticket->is_leaving = ticket->is_evictable = false;
     ticket->reserved = ticket->spread = 0;
 }
 
-static void put_young_last(struct admission *admission, struct admission_ticket *ticket, int64_t now)
+static void put_recent_last(struct admission *admission, struct admission_ticket *ticket, int64_t now)
 {
     ticket->grown_at = now;
-    if (!ticket->is_young)
+    if (!ticket->is_recent)
         return;
-    TAILQ_REMOVE(&admission->young, ticket, young);
-    TAILQ_INSERT_TAIL(&admission->young, ticket, young);
+    TAILQ_REMOVE(&admission->recent, ticket, recent);
+    TAILQ_INSERT_TAIL(&admission->recent, ticket, recent);
 }
 
 void admission_begin(struct admission *admission, struct admission_ticket *ticket, bool rerunnable, int64_t now)
@@ -321,7 +321,7 @@ void admission_begin(struct admission *admission, struct admission_ticket *ticke
     uncount(admission, ticket);
     ticket->rerunnable = ticket->is_evictable = rerunnable;
     count(admission, ticket);
-    put_young_last(admission, ticket, now);
+    put_recent_last(admission, ticket, now);
 }
 
 void admission_used(struct admission *admission, struct admission_ticket *ticket, uint64_t bytes, int64_t now)
@@ -332,7 +332,7 @@ void admission_used(struct admission *admission, struct admission_ticket *ticket
         admission->available = above(admission->available, bytes - ticket->most);
     uncount(admission, ticket);
     ticket->most = bytes;
-    put_young_last(admission, ticket, now);
+    put_recent_last(admission, ticket, now);
     const uint64_t sure = most(ticket->reserved - ticket->spread, bytes);
     ticket->reserved = most(ticket->reserved, bytes);
     ticket->spread = ticket->reserved - sure;
@@ -341,8 +341,7 @@ void admission_used(struct admission *admission, struct admission_ticket *ticket
     count(admission, ticket);
 }
 
-/* What is known of a name counts for those that run, too. It lowers nobody's reservation of whom something was known
- * before. */
+/* Applies what was learned of a name to its running jobs, too. Lowers no reservation that rests on something known. */
 static void teach(struct admission *admission, const char *name, const struct learned_guess *learned)
 {
     struct admission_ticket *ticket;
@@ -353,7 +352,7 @@ static void teach(struct admission *admission, const char *name, const struct le
         if (ticket->basis == ADMISSION_KNOWN && guess.center + guess.spread <= ticket->reserved)
             continue;
         uncount(admission, ticket);
-        leave_young(admission, ticket);
+        leave_recent(admission, ticket);
         ticket->basis = ADMISSION_KNOWN;
         ticket->reserved = guess.center + guess.spread;
         ticket->spread = guess.spread;
@@ -420,7 +419,8 @@ bool admission_is_watching(const struct admission *admission)
 
 int64_t admission_look_at(const struct admission *admission, int64_t now)
 {
-    const struct admission_ticket *young = TAILQ_FIRST(&admission->young);
+    const struct admission_ticket *recent = TAILQ_FIRST(&admission->recent);
     const int64_t next = now + ADMISSION_LOOK_MS;
-    return young != NULL && young->grown_at + ADMISSION_YOUNG_MS < next ? young->grown_at + ADMISSION_YOUNG_MS : next;
+    return recent != NULL && recent->grown_at + ADMISSION_RECENT_MS < next ? recent->grown_at + ADMISSION_RECENT_MS
+                                                                           : next;
 }

@@ -10,9 +10,9 @@
  *
  * Unknown jobs reserve a fair share, budget / workers, so that as many as there are workers run at once. Where the
  * caller has given the budget it is kept: those that have a limit reserve that, and no less until something is learned.
- * Those without are taken for larger than a fair share at first: as many are *young* at a time as there are others
+ * Those without are taken for larger than a fair share at first: as many are *recent* at a time as there are others
  * that have shown what they use, two at least, and they divide what the others leave. When one has not grown for
- * ADMISSION_YOUNG_MS it keeps a fair share, or half as much again as it was seen to use; so jobs that wait for each
+ * ADMISSION_RECENT_MS it keeps a fair share, or half as much again as it was seen to use; so jobs that wait for each
  * other all start soon. When the first job of a name has ended, what was learned counts for those that still run.
  *
  * A job that does not fit may be passed by others behind it, a bounded number of times and for a bounded time; then
@@ -27,7 +27,7 @@
 #include "learned.h"
 
 #define ADMISSION_LOOKAHEAD         64 /* waiting jobs that are looked at */
-#define ADMISSION_YOUNG_MS          200
+#define ADMISSION_RECENT_MS         200
 #define ADMISSION_PASSES_PER_WORKER 2
 #define ADMISSION_PASSES_MS         30000
 #define ADMISSION_LOOK_MS           100 /* while jobs are held up: the machine is looked at so often */
@@ -56,12 +56,12 @@ struct admission_ticket {
     uint32_t passed, evictions;
 
     /* ours: while it runs */
-    TAILQ_ENTRY(admission_ticket) running, young;
-    bool is_running, is_young, is_evictable, is_leaving;
+    TAILQ_ENTRY(admission_ticket) running, recent;
+    bool is_running, is_recent, is_evictable, is_leaving;
     enum admission_basis basis;
     uint64_t reserved, spread; /* spread: the part of reserved that is chance */
-    uint64_t share;            /* what it keeps when it is young no more */
-    uint64_t most;             /* highest use that was told */
+    uint64_t share;            /* what it keeps after it was recent */
+    uint64_t most;             /* highest use that the fork server reported */
     int64_t started, grown_at;
 };
 
@@ -78,22 +78,22 @@ struct admission_rules {
 struct admission {
     struct admission_rules rules;
     struct learned learned;
-    uint64_t available;                    /* of the machine, as last seen; UINT64_MAX: nobody knows */
+    uint64_t available;                    /* of the machine, as last seen; UINT64_MAX: not known */
     bool pressure;                         /* set by the caller */
     struct admission_tickets running;      /* in the order of their starts */
-    struct admission_tickets young;        /* who grew last, last */
+    struct admission_tickets recent;       /* the one that grew last is last */
     uint64_t sure;                         /* reserved by all that run, but for the spreads */
     uint64_t squares;                      /* of the spreads, summed, in units of ADMISSION_SPREAD_UNIT */
-    uint64_t young_reserved;               /* by the young ones */
+    uint64_t recent_reserved;              /* by the recent ones */
     uint64_t unused_known, unused_unknown; /* reserved, and not in use yet */
-    size_t unknown_count, young_count, evictable_count, leaving_count;
+    size_t unknown_count, recent_count, evictable_count, leaving_count;
     int64_t settled_at; /* after an eviction */
 };
 
 void admission_init(struct admission *admission, const struct admission_rules *rules);
 void admission_deinit(struct admission *admission);
 
-/* Whether memory is regarded at all. */
+/* Whether there is a budget or a floor. */
 bool admission_is_on(const struct admission *admission);
 
 /* Under pressure or below the floor: nothing starts. */
@@ -124,10 +124,10 @@ enum admission_answer {
 void admission_scan(struct admission *admission, int64_t now, struct admission_scan *scan);
 enum admission_answer admission_try(struct admission_scan *scan, struct admission_ticket *ticket);
 
-/* It did not start after all. Nothing, for one that holds no reservation. */
+/* The job did not start after all. Nothing, for a ticket that holds no reservation. */
 void admission_give_back(struct admission *admission, struct admission_ticket *ticket);
 
-/* It holds a reservation, and now it begins. */
+/* The job of a ticket that holds a reservation begins now. */
 void admission_begin(struct admission *admission, struct admission_ticket *ticket, bool rerunnable, int64_t now);
 
 /* Its highest use so far. */
@@ -140,16 +140,16 @@ void admission_end(struct admission *admission, struct admission_ticket *ticket,
 /* Below the floor: the youngest running job that may be evicted; NULL: none, or the last eviction is not over yet. */
 struct admission_ticket *admission_victim(struct admission *admission, int64_t now);
 
-/* That one is not to be evicted after all. */
+/* This one is not evicted after all. */
 void admission_spare(struct admission *admission, struct admission_ticket *ticket);
 
-/* That one is being ended. It is expected to need what it had used, and does not at once start again alone. */
+/* This one is being ended. It is expected to need what it had used, and does not at once start again alone. */
 void admission_evict(struct admission *admission, struct admission_ticket *ticket, int64_t now);
 
 /* Whether the floor has to be watched: something runs that could be evicted. */
 bool admission_is_watching(const struct admission *admission);
 
-/* When jobs wait that may not start now: the next moment at which time alone may have changed that. */
+/* The next moment at which time alone may change which jobs may start. */
 int64_t admission_look_at(const struct admission *admission, int64_t now);
 
 #endif

@@ -37,7 +37,7 @@ TAILQ_HEAD(learned_names, learned_name);
 
 struct learned {
     struct learned_name *names;      /* uthash by name */
-    struct learned_names recent;     /* the same, who finished last first */
+    struct learned_names recent;     /* the same; the name whose job ended last is first */
     size_t most;                     /* names that are kept */
     struct learned_window newcomers; /* the first peak of each name */
 };

@@ -1,5 +1,5 @@
-/* queue.h - jobs that wait: the highest priority first, in a priority the order in which they came. Knows nothing of a
- * job but its place in here. Pure; the caller locks. */
+/* queue.h - jobs that wait: the highest priority first, within a priority in the order of their submits. Knows nothing
+ * of a job but its entry. Pure; the caller locks. */
 #ifndef QUEUE_H
 #define QUEUE_H
 
@@ -10,7 +10,7 @@
 
 struct queue_level;
 
-/* Embedded in what is queued. */
+/* Embedded in a job. */
 struct queue_entry {
     TAILQ_ENTRY(queue_entry) link;
     struct queue_level *level; /* NULL: not in a queue */

@@ -1,14 +1,14 @@
-/* timetable.h - who is due when: the earliest is found at once, whoever else there is. A binary heap; knows nothing of
- * a job but its entry. Pure; the caller locks.
+/* timetable.h - entries by the time when they are due: the earliest is found at once. A binary heap; knows nothing of a
+ * job but its entry. Pure; the caller locks.
  *
- * Room is asked for ahead, so that nobody who has it is refused later. */
+ * Room is reserved ahead, so that adding cannot fail. */
 #ifndef TIMETABLE_H
 #define TIMETABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Embedded in what is due, zero-initialised. */
+/* Embedded in a job, zero-initialised. */
 struct timetable_entry {
     int64_t at;
     size_t place; /* 1 for the earliest; 0: not in a timetable */
@@ -25,10 +25,10 @@ void timetable_deinit(struct timetable *timetable);
 int timetable_reserve(struct timetable *timetable, size_t count);
 void timetable_unreserve(struct timetable *timetable, size_t count);
 
-/* Adds one for whom room was reserved. */
+/* Adds an entry for which room was reserved. */
 void timetable_add(struct timetable *timetable, struct timetable_entry *entry, int64_t at);
 
-/* Nothing, for one that is not in it. */
+/* Nothing, if the entry is in no timetable. */
 void timetable_remove(struct timetable *timetable, struct timetable_entry *entry);
 
 /* The earliest; NULL: empty. */

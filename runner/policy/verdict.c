@@ -64,8 +64,8 @@ static void say_memory_limit(const struct verdict_ending *ending, struct verdict
         (double)ending->peak / MIB, ending->method);
 }
 
-/* A SIGKILL that nobody here has sent, and an OOM killer's count that has grown. False: it may have been somebody else.
- */
+/* A SIGKILL that reclaim has not sent, and an OOM killer's count that has grown. False: another process may have sent
+ * it. */
 static bool say_oom(const struct verdict_ending *ending, struct verdict *verdict)
 {
     if (ending->oom == OOM_LIMIT && ending->memory_limit >= 0)
@@ -147,7 +147,7 @@ static void say_exit(const struct verdict_ending *ending, struct verdict *verdic
         say(verdict, POOL_CRASHED, POOL_CAUSE_EXITED, "exited %d before its result was complete", code);
 }
 
-/* Whatever became of the job itself: done does not mean gone. */
+/* Added to any outcome: a job may be done while a process of it lives on. */
 static void add_unkillable(struct verdict *verdict)
 {
     const size_t length = strlen(verdict->message);

@@ -1,6 +1,6 @@
-/* verdict.h - from what is known of an ended attempt to exactly one outcome and one cause. Pure.
+/* verdict.h - from the facts of an ended attempt to exactly one outcome and one cause. Pure.
  *
- * A whole result and exit 0 is the job's own word, whatever kill was under way; else what the fork server decided; else
+ * A whole result and exit 0 count first, whatever kill was under way; then the fork server's reason for a kill; then
  * how the process died. */
 #ifndef VERDICT_H
 #define VERDICT_H

@@ -1,10 +1,8 @@
-/* methods_submit.c - new jobs: everything is checked before anything is written, so that a submit is whole or absent.
- */
+/* methods_submit.c - new jobs: all checks come before the first write, so that a submit is whole or absent. */
 #include "arrays.h"
 #include "client.h"
 #include "clock.h"
 #include "ends.h"
-#include "jobref.h"
 #include "live.h"
 #include "methods.h"
 #include "turn.h"
@@ -14,16 +12,16 @@
 #include <string.h>
 
 #define SUBMIT_MANY_MAX 10000
-#define COMMAND_MAX     ((size_t)4 << 20) /* pool_submit_command's, of argv and envp together */
-#define COMMAND_EXTRA   ((size_t)256)     /* what the daemon adds to an environment */
+#define COMMAND_MAX     ((size_t)4 << 20) /* of argv and envp together, as in pool_submit_command */
+#define COMMAND_EXTRA   ((size_t)256)     /* that the daemon adds to an environment */
 
 /* One job of a submit, checked. */
 struct entry {
     struct spec spec;
     msgpack_sbuffer bytes; /* the specification, to be kept */
     uint64_t id;           /* its own, or that of the job that has its key already */
-    size_t same;           /* the entry of this batch that has the same key, or its own index */
-    bool known;            /* the key's job is there: nothing is to be done */
+    struct entry *first;   /* of this batch with its key; most often itself */
+    bool known;            /* its key has a job already: there is nothing to do */
     uint64_t *after;
     size_t after_count;
     bool dependency_failed; /* a job that it needs has failed already */
@@ -33,12 +31,16 @@ struct entry {
 
 struct batch {
     struct daemon *daemon;
-    struct entry *by_key; /* uthash */
-    struct entry *entries;
-    size_t count;
-    size_t (*edges)[2]; /* entry needs entry */
+    struct entry *by_key;        /* uthash */
+    struct entry *entries, *end; /* end: behind the last one */
+    size_t (*edges)[2];          /* entry needs entry, by index */
     size_t edge_count, edge_capacity;
 };
+
+static bool is_new(const struct entry *entry)
+{
+    return !entry->known && entry->first == entry;
+}
 
 static size_t strings_size(const msgpack_object *strings)
 {
@@ -103,16 +105,15 @@ static int check_same(const struct entry *entry, const struct spec *other, struc
 }
 
 /* Is there a job with this key, before or in the batch? */
-static int check_key(struct batch *batch, size_t index, struct rpc_error *error)
+static int check_key(struct batch *batch, struct entry *entry, struct rpc_error *error)
 {
     struct daemon *daemon = batch->daemon;
-    struct entry *entry = &batch->entries[index];
     struct spec_kept kept;
     if (entry->spec.key.size == 0)
         return 0;
-    const struct entry *first = find_key(batch, entry->spec.key.data, entry->spec.key.size);
+    struct entry *first = find_key(batch, entry->spec.key.data, entry->spec.key.size);
     if (first != NULL) {
-        entry->same = (size_t)(first - batch->entries);
+        entry->first = first;
         return check_same(entry, &first->spec, error);
     }
     HASH_ADD_KEYPTR(hh, batch->by_key, entry->spec.key.data, entry->spec.key.size, entry);
@@ -131,56 +132,54 @@ static int check_key(struct batch *batch, size_t index, struct rpc_error *error)
     return found;
 }
 
-static int check_entry(struct batch *batch, size_t index, const msgpack_object *map, struct rpc_error *error)
+static int check_entry(struct batch *batch, struct entry *entry, const msgpack_object *map, struct rpc_error *error)
 {
-    struct entry *entry = &batch->entries[index];
-    entry->same = index;
+    entry->first = entry;
     if (spec_read(map, &entry->spec, error) < 0 || check_spec(batch->daemon, &entry->spec, error) < 0)
         return -1;
     if (spec_encode(&entry->spec, &entry->bytes) < 0)
         return rpc_fail(error, RPC_INTERNAL, "no memory for a specification");
-    return check_key(batch, index, error);
+    return check_key(batch, entry, error);
 }
 
-static int add_edge(struct batch *batch, size_t from, size_t to)
+static int add_edge(struct batch *batch, const struct entry *from, const struct entry *to)
 {
     void *grown = array_grow(batch->edges, batch->edge_count, &batch->edge_capacity, sizeof *batch->edges);
     if (grown == NULL)
         return -ENOMEM;
     batch->edges = grown;
-    batch->edges[batch->edge_count][0] = from;
-    batch->edges[batch->edge_count++][1] = to;
+    batch->edges[batch->edge_count][0] = (size_t)(from - batch->entries);
+    batch->edges[batch->edge_count++][1] = (size_t)(to - batch->entries);
     return 0;
 }
 
-/* The entry of this batch that reference means: its index, or count. */
-static size_t find_in_batch(const struct batch *batch, const msgpack_object *reference)
+/* The new job of this batch that reference means; NULL: none. */
+static const struct entry *find_in_batch(const struct batch *batch, const msgpack_object *reference)
 {
     if (reference->type != MSGPACK_OBJECT_STR)
-        return batch->count;
+        return NULL;
     const struct entry *entry = find_key(batch, reference->via.str.ptr, reference->via.str.size);
-    return entry == NULL || entry->known ? batch->count : (size_t)(entry - batch->entries);
+    return entry == NULL || entry->known ? NULL : entry;
 }
 
-/* What it waits for: jobs that there are go into after, those of the batch into edges. */
-static int resolve_after(struct batch *batch, size_t index, struct rpc_error *error)
+/* The jobs that it waits for: known ones go into after, those of the batch into edges. */
+static int resolve_after(struct batch *batch, struct entry *entry, const struct call *call, struct rpc_error *error)
 {
-    struct entry *entry = &batch->entries[index];
-    if (entry->spec.after == NULL || entry->known || entry->same != index)
+    if (entry->spec.after == NULL || !is_new(entry))
         return 0;
     const msgpack_object_array *references = &entry->spec.after->via.array;
     entry->after = calloc((size_t)references->size + 1, sizeof *entry->after);
     if (entry->after == NULL)
-        return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
+        return rpc_fail(error, RPC_INTERNAL, "no memory for the jobs that a job waits for");
     for (uint32_t i = 0; i < references->size; i++) {
-        const size_t other = find_in_batch(batch, &references->ptr[i]);
+        const struct entry *other = find_in_batch(batch, &references->ptr[i]);
         struct record needed;
-        if (other < batch->count) {
-            if (add_edge(batch, index, other) < 0)
-                return rpc_fail(error, RPC_INTERNAL, "no memory for what a job waits for");
+        if (other != NULL) {
+            if (add_edge(batch, entry, other) < 0)
+                return rpc_fail(error, RPC_INTERNAL, "no memory for the jobs that a job waits for");
             continue;
         }
-        if (jobref_find(batch->daemon, &references->ptr[i], &needed, error) < 0)
+        if (call_find_job(call, &references->ptr[i], &needed, error) < 0)
             return -1;
         entry->after[entry->after_count++] = needed.id;
         entry->dependency_failed |=
@@ -193,7 +192,8 @@ static int check_cycle(const struct batch *batch, struct rpc_error *error)
 {
     size_t which;
     char quoted[256];
-    const int found = schedule_cycle(batch->count, (const size_t(*)[2])batch->edges, batch->edge_count, &which);
+    const int found = schedule_cycle((size_t)(batch->end - batch->entries), (const size_t(*)[2])batch->edges,
+                                     batch->edge_count, &which);
     if (found < 0)
         return rpc_fail(error, RPC_INTERNAL, "no memory to look for cycles");
     if (found == 0)
@@ -226,12 +226,10 @@ static struct record record_of(const struct entry *entry)
     return record;
 }
 
-/* Puts one job into store and memory; what it waits for in the batch has an id already only where it stands before: the
- * others are linked by link_batch. */
-static int insert(struct batch *batch, size_t index, uint64_t client, struct rpc_error *error)
+/* Puts one job into store and memory. link_batch links it to other jobs of the batch, which may have no id yet. */
+static int insert(struct batch *batch, struct entry *entry, uint64_t client, struct rpc_error *error)
 {
     struct daemon *daemon = batch->daemon;
-    struct entry *entry = &batch->entries[index];
     struct record record = record_of(entry);
     const struct record_bytes spec = {entry->bytes.data, entry->bytes.size};
     const int failed = store_job_insert(daemon->store, &record, spec, entry->after, entry->after_count);
@@ -264,43 +262,35 @@ static int link_batch(struct batch *batch, struct rpc_error *error)
     return 0;
 }
 
-static bool is_new(const struct batch *batch, size_t index)
-{
-    return !batch->entries[index].known && batch->entries[index].same == index;
-}
-
 static int write_batch(struct batch *batch, struct client *client, struct rpc_error *error)
 {
     struct daemon *daemon = batch->daemon;
-    for (size_t i = 0; i < batch->count; i++)
-        if (is_new(batch, i) && insert(batch, i, client->serial, error) < 0)
+    for (struct entry *entry = batch->entries; entry < batch->end; entry++)
+        if (is_new(entry) && insert(batch, entry, client->serial, error) < 0)
             return -1;
     if (link_batch(batch, error) < 0)
         return -1;
-    for (size_t i = 0; i < batch->count; i++)
-        if (is_new(batch, i)) {
-            live_add(daemon, batch->entries[i].job);
-            turn_event(daemon, "submitted", batch->entries[i].id);
-        } else if (!batch->entries[i].known)
-            batch->entries[i].id = batch->entries[batch->entries[i].same].id;
-    for (size_t i = 0; i < batch->count; i++) {
-        /* Ended with another of the batch that it needs: nothing is left to do. */
-        struct job *job =
-            is_new(batch, i) && batch->entries[i].dependency_failed ? live_find(daemon, batch->entries[i].id) : NULL;
+    for (struct entry *entry = batch->entries; entry < batch->end; entry++)
+        if (is_new(entry)) {
+            live_add(daemon, entry->job);
+            turn_event(daemon, "submitted", entry->id);
+        } else if (!entry->known)
+            entry->id = entry->first->id;
+    for (struct entry *entry = batch->entries; entry < batch->end; entry++) {
+        /* NULL: it has ended with another of the batch that it needs. */
+        struct job *job = is_new(entry) && entry->dependency_failed ? live_find(daemon, entry->id) : NULL;
         if (job != NULL && ends_fail_dependent(daemon, job) < 0)
             return turn_fail(daemon, -EIO, error);
     }
     return 0;
 }
 
-/* After all other checks: what is refused makes none. */
+/* After all other checks: a refused batch makes no group. */
 static int make_groups(const struct batch *batch, const struct call *call, struct rpc_error *error)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct rpc_text group = batch->entries[i].spec.group;
-        if (group.size > 0 && is_new(batch, i) && call_group_of(call, group, error) == NULL)
+    for (const struct entry *entry = batch->entries; entry < batch->end; entry++)
+        if (is_new(entry) && call_group_of(call, entry->spec.group, error) == NULL)
             return -1;
-    }
     return 0;
 }
 
@@ -308,59 +298,60 @@ static int check_batch(struct batch *batch, const msgpack_object *maps, const st
                        struct rpc_error *error)
 {
     size_t count = 0; /* of new jobs */
-    for (size_t i = 0; i < batch->count; i++)
-        if (check_entry(batch, i, &maps[i], error) < 0)
+    for (struct entry *entry = batch->entries; entry < batch->end; entry++)
+        if (check_entry(batch, entry, maps++, error) < 0)
             return -1;
-    for (size_t i = 0; i < batch->count; i++) {
-        if (resolve_after(batch, i, error) < 0)
+    for (struct entry *entry = batch->entries; entry < batch->end; entry++) {
+        if (resolve_after(batch, entry, call, error) < 0)
             return -1;
-        count += is_new(batch, i);
+        count += is_new(entry);
     }
-    return (count > 0 && call_check_room(call, count, error) < 0) || check_cycle(batch, error) < 0
-               ? -1
-               : make_groups(batch, call, error);
+    if ((count > 0 && call_check_room(call, count, error) < 0) || check_cycle(batch, error) < 0)
+        return -1;
+    return make_groups(batch, call, error);
 }
 
 static void free_batch(struct batch *batch)
 {
     HASH_CLEAR(hh, batch->by_key);
-    for (size_t i = 0; i < batch->count && batch->entries != NULL; i++) {
-        msgpack_sbuffer_destroy(&batch->entries[i].bytes);
-        free(batch->entries[i].after);
+    for (struct entry *entry = batch->entries; entry < batch->end; entry++) {
+        msgpack_sbuffer_destroy(&entry->bytes);
+        free(entry->after);
     }
     free(batch->entries);
     free(batch->edges);
 }
 
-static void add_entry(pool_fields_t *fields, const struct batch *batch, size_t index)
+static void add_entry(pool_fields_t *fields, const struct entry *entry)
 {
-    pool_fields_uint(fields, "id", batch->entries[index].id);
-    pool_fields_bool(fields, "created", is_new(batch, index));
+    pool_fields_uint(fields, "id", entry->id);
+    pool_fields_bool(fields, "created", is_new(entry));
 }
 
 static int answer(struct call *call, const struct batch *batch, bool many)
 {
-    pool_fields_t fields, entry;
+    pool_fields_t fields, one;
     pool_fields_begin(&fields);
     if (!many) {
-        add_entry(&fields, batch, 0);
+        add_entry(&fields, batch->entries);
         return call_answer(call, &fields);
     }
     msgpack_packer *packer = pool_fields_packer(&fields, "jobs");
-    msgpack_pack_array(packer, batch->count);
-    for (size_t i = 0; i < batch->count; i++) {
-        pool_fields_begin(&entry);
-        add_entry(&entry, batch, i);
-        pool_fields_append(&entry, packer);
+    msgpack_pack_array(packer, (size_t)(batch->end - batch->entries));
+    for (const struct entry *entry = batch->entries; entry < batch->end; entry++) {
+        pool_fields_begin(&one);
+        add_entry(&one, entry);
+        pool_fields_append(&one, packer);
     }
     return call_answer(call, &fields);
 }
 
 static int submit(struct call *call, const msgpack_object *maps, size_t count, bool many, struct rpc_error *error)
 {
-    struct batch batch = {.daemon = call->daemon, .count = count, .entries = calloc(count + 1, sizeof(struct entry))};
+    struct batch batch = {.daemon = call->daemon, .entries = calloc(count + 1, sizeof(struct entry))};
     if (batch.entries == NULL)
         return rpc_fail(error, RPC_INTERNAL, "no memory for %zu jobs", count);
+    batch.end = batch.entries + count;
     int result = check_batch(&batch, maps, call, error);
     if (result == 0)
         result = write_batch(&batch, call->client, error);

@@ -2,7 +2,6 @@
 #include "store_db.h"
 #include "store_log.h"
 #include "store_pages.h"
-#include "store_schema.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,14 +16,14 @@
 
 /* The writer is alone, and a second process stays out (exclusive): then SQLite needs no shared memory, and a checkpoint
  * is always a whole one. Cache and log are kept small. */
-static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
-                               "PRAGMA synchronous = FULL;"
-                               "PRAGMA foreign_keys = ON;"
-                               "PRAGMA cache_size = -1024;"
-                               "PRAGMA mmap_size = 0;"
-                               "PRAGMA temp_store = MEMORY;"
-                               "PRAGMA secure_delete = FAST;"
-                               "PRAGMA journal_size_limit = 8388608;";
+static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
+                              "PRAGMA synchronous = FULL;"
+                              "PRAGMA foreign_keys = ON;"
+                              "PRAGMA cache_size = -1024;"
+                              "PRAGMA mmap_size = 0;"
+                              "PRAGMA temp_store = MEMORY;"
+                              "PRAGMA secure_delete = FAST;"
+                              "PRAGMA journal_size_limit = 8388608;";
 
 static int fail_with(char message[512], int error, const char *what, const char *path)
 {
@@ -51,7 +50,7 @@ static int fill(sqlite3 *db)
     int rc = sqlite3_file_control(db, NULL, SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     snprintf(sql, sizeof sql, "PRAGMA page_size = %d; PRAGMA application_id = %d;", STORE_PAGE_SIZE, STORE_APPLICATION);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db, settings, NULL, NULL, NULL);
+        rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
@@ -230,7 +229,7 @@ static int open_database(struct store *store)
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
+        rc = sqlite3_exec(store->db, pragmas, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return store_fail(store, rc);
     sqlite3_wal_hook(store->db, count_log, store);
@@ -284,8 +283,8 @@ void store_close(struct store *store)
         return;
     if (store->db != NULL)
         store_rollback(store);
-    for (size_t i = 0; i < STORE_STATEMENT_COUNT_; i++)
-        sqlite3_finalize(store->statements[i]);
+    for (size_t i = 0; i < STORE_STATEMENTS_MOST; i++)
+        sqlite3_finalize(store->statements[i].made);
     sqlite3_close(store->db);
     free(store->path);
     free(store->log_path);

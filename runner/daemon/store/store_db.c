@@ -1,5 +1,6 @@
 #include "store_db.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,20 +79,25 @@ int store_fail(struct store *store, int rc)
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
-sqlite3_stmt *store_statement(struct store *store, enum store_statement which, const char *sql, int *error)
+sqlite3_stmt *store_statement(struct store *store, const char *sql, int *error)
 {
-    sqlite3_stmt **statement = &store->statements[which];
+    struct store_statement *statement = store->statements;
+    while (statement->sql != sql && statement->sql != NULL)
+        statement++;
+    assert(statement < store->statements + STORE_STATEMENTS_MOST - 1); /* the last one has no sql */
     *error = store->failed;
     if (*error != 0)
         return NULL;
-    if (*statement == NULL) {
-        const int rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
-        if (rc != SQLITE_OK)
+    if (statement->sql == NULL) {
+        const int rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->made, NULL);
+        if (rc != SQLITE_OK) {
             *error = store_fail(store, rc);
+            return NULL;
+        }
+        statement->sql = sql;
     }
-    if (*statement != NULL)
-        sqlite3_clear_bindings(*statement);
-    return *statement;
+    sqlite3_clear_bindings(statement->made);
+    return statement->made;
 }
 
 int store_step(struct store *store, sqlite3_stmt *statement)
@@ -165,17 +171,17 @@ static int begin(struct store *store)
         return store->failed;
     if (store->log_frames >= STORE_LOG_FRAMES_MOST && (error = checkpoint(store)) < 0)
         return error;
-    sqlite3_stmt *statement = store_statement(store, STORE_BEGIN, "BEGIN IMMEDIATE", &error);
+    sqlite3_stmt *statement = store_statement(store, "BEGIN IMMEDIATE", &error);
     if (statement == NULL || (error = store_run(store, statement)) < 0)
         return error;
     store->dirty = true;
     return 0;
 }
 
-sqlite3_stmt *store_writer(struct store *store, enum store_statement which, const char *sql, int *error)
+sqlite3_stmt *store_writer(struct store *store, const char *sql, int *error)
 {
     *error = begin(store);
-    return *error < 0 ? NULL : store_statement(store, which, sql, error);
+    return *error < 0 ? NULL : store_statement(store, sql, error);
 }
 
 bool store_is_dirty(const struct store *store)
@@ -188,7 +194,7 @@ int store_commit(struct store *store)
     int error = 0;
     if (!store->dirty)
         return 0;
-    sqlite3_stmt *statement = store_statement(store, STORE_COMMIT, "COMMIT", &error);
+    sqlite3_stmt *statement = store_statement(store, "COMMIT", &error);
     if (statement != NULL)
         error = store_run(store, statement);
     store->dirty = error < 0;
@@ -208,9 +214,8 @@ void store_rollback(struct store *store)
 int store_probe(struct store *store)
 {
     int error;
-    sqlite3_stmt *statement =
-        store_writer(store, STORE_PROBE,
-                     "INSERT INTO fact VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", &error);
+    sqlite3_stmt *statement = store_writer(
+        store, "INSERT INTO fact VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", &error);
     if (statement != NULL)
         error = store_run(store, statement);
     if (error == 0)

@@ -1,4 +1,4 @@
-#include "store_schema.h"
+#include "store_db.h"
 
 #include <stdio.h>
 

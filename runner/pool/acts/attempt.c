@@ -16,7 +16,7 @@
 
 /* ---- it begins ------------------------------------------------------------------------------------------------- */
 
-/* Tells the fork server what to enforce, and that there is a job to look at. */
+/* Has the fork server enforce the limits of the job, and look at its memory. */
 static int send_watch(struct peer *peer)
 {
     const pool_job_options_t *o = job_options(peer->job);
@@ -75,7 +75,7 @@ int attempt_begin(struct peer *peer, pool_job_t *job)
 {
     crew_leave_idle(&peer->pool->crew, peer);
     peer->job = job;
-    atomic_store(&job->state, POOL_STATE_RUNNING); /* before the task: whatever hears from the job sees it run */
+    atomic_store(&job->state, POOL_STATE_RUNNING); /* before the task: all that the job does comes while it runs */
     choose_timeout(peer);
     peer->started = moment_realtime(); /* before its timeout begins */
     peer->started_ns = uv_hrtime();
@@ -109,7 +109,7 @@ void attempt_step(pool_t *pool, int64_t now)
 
 /* ---- what it leaves --------------------------------------------------------------------------------------------- */
 
-/* All that the verdict depends on. gone NULL: the fork server died, and nobody knows how the attempt ended. */
+/* Fills in all that the verdict depends on. gone NULL: the fork server died, and nothing is known of the end. */
 static void describe(const struct peer *peer, const struct message_gone *gone, struct verdict_ending *ending)
 {
     const pool_job_options_t *o = job_options(peer->job);
@@ -148,8 +148,8 @@ static void fill_times(const struct peer *peer, pool_usage_t *usage)
     usage->wall_seconds = (double)(uv_hrtime() - peer->started_ns) / 1e9;
 }
 
-/* Those that were there while somebody looked, or whose ends were seen, whichever are more. A command's worker is none
- * of its processes. */
+/* The processes that the fork server saw, or whose ends it saw, whichever are more. A command's worker is none of its
+ * processes. */
 static uint32_t count_processes(const struct peer *peer, const struct message_gone *gone)
 {
     const uint64_t worker = peer->job->kind->is_command ? 1 : 0;
@@ -208,8 +208,8 @@ bool attempt_can_be_ended(const pool_job_t *job)
     return job->peer != NULL && !job->peer->settled_early && !job->peer->has_result && !job->cancel_asked;
 }
 
-/* Settles an `early` job on its result: its value is whole, and nobody can change it. Otherwise the job waits for the
- * worker's end after all: a failure has no value, and its end tells why a command died, and whether it runs again. */
+/* Settles an `early` job on its result, if its value is whole and cannot change. Otherwise the job waits for the
+ * worker's end: a failure has no value, and only the end says why a command died, and whether it runs again. */
 static void settle_early(struct peer *peer)
 {
     pool_job_t *job = peer->job;
@@ -251,7 +251,7 @@ static void on_readable(void *user)
 
 /* ---- it is over ------------------------------------------------------------------------------------------------ */
 
-/* Queues the job once more, with what the next attempt is to have. */
+/* Queues the job once more, with the limit and the delay of its next attempt. */
 static void run_again(struct peer *peer, enum verdict_next next, const struct verdict_retry *retry)
 {
     pool_t *pool = peer->pool;
@@ -295,7 +295,7 @@ static void restart(pool_job_t *job)
 static void settle(struct peer *peer, const struct message_gone *gone, const struct verdict *verdict)
 {
     pool_job_t *job = peer->job;
-    if (verdict->outcome != POOL_DONE) /* what it may have said before it came to grief is no value */
+    if (verdict->outcome != POOL_DONE) /* only a job that is DONE has a value */
         job_drop_value(job);
     peer_give_output(peer);
     if (gone != NULL && gone->crash.size > 0)
@@ -304,7 +304,7 @@ static void settle(struct peer *peer, const struct message_gone *gone, const str
     settle_release(job);
 }
 
-/* What a job needed is known when it came to an end of its own, or of its limit. */
+/* The peak of a job says what such jobs need, if it ended by itself or at its memory limit. */
 static bool is_lesson(const struct verdict *verdict)
 {
     return verdict->outcome == POOL_DONE || verdict->cause == POOL_CAUSE_MEMORY_LIMIT ||
@@ -312,8 +312,8 @@ static bool is_lesson(const struct verdict *verdict)
             (verdict->cause == POOL_CAUSE_EXITED || verdict->cause == POOL_CAUSE_UNKILLABLE));
 }
 
-/* Whether the worker took the job: a kill that it died of was not the job's, and a task that it did not read is whole.
- */
+/* Whether the worker took the job: a kill that it died of before was not the job's, and a task that it did not read is
+ * whole. */
 static bool has_begun(const struct peer *peer, const struct message_gone *gone)
 {
     if (peer->has_result || peer->protocol_error)
@@ -379,7 +379,7 @@ static void conclude(struct peer *peer, const struct message_gone *gone)
         run_again(peer, next, &retry);
 }
 
-/* Whether births go well: a worker that was killed by somebody else while it was idle is no failure. */
+/* Counts failed births in a row. An idle worker that was killed by another process is no failure. */
 static void count_birth(struct peer *peer, const struct message_gone *gone)
 {
     struct births_failures *failures = &peer->pool->spawn.failures;

@@ -37,22 +37,17 @@ static int find_startable(pool_t *pool, int64_t now, pool_job_t **found)
     return answer < 0 ? answer : 0;
 }
 
-static void begin_admitted(pool_t *pool, pool_job_t *job, int64_t now)
-{
-    struct admission_ticket *ticket = &job->record->ticket;
-    ticket->name = job->kind->name;
-    admission_begin(&pool->room.admission, ticket, job_options(job)->rerunnable, now);
-}
-
 /* Takes the next job that can start now out of where it waits: as find_startable. */
 static int take_next(pool_t *pool, int64_t now, pool_job_t **job)
 {
     int rc = 0;
     pthread_mutex_lock(&pool->lock);
     *job = backlog_first_admitted(&pool->backlog);
-    if (*job != NULL)
-        begin_admitted(pool, *job, now);
-    else if (pool->running < (size_t)pool->options.workers)
+    if (*job != NULL) {
+        struct admission_ticket *ticket = &(*job)->record->ticket;
+        ticket->name = (*job)->kind->name;
+        admission_begin(&pool->room.admission, ticket, job_options(*job)->rerunnable, now);
+    } else if (pool->running < (size_t)pool->options.workers)
         rc = find_startable(pool, now, job);
     if (*job != NULL) {
         backlog_take(*job);

@@ -1,4 +1,4 @@
-/* dispatch.h - the next job to the next idle worker. On the thread that owns the loop. */
+/* dispatch.h - gives the next job to the next idle worker. On the thread that owns the loop. */
 #ifndef DISPATCH_H
 #define DISPATCH_H
 
@@ -9,11 +9,11 @@
 /* Hands out as many jobs as can start now. */
 void dispatch_step(pool_t *pool, int64_t now);
 
-/* When one that was refused is tried again, in ms; INT64_MAX: never. */
+/* When a job is tried again that could not be handed over, in ms; INT64_MAX: never. */
 int64_t dispatch_next_at(const pool_t *pool, int64_t now);
 
-/* Looks at the queue in a scan, which may go on behind it with ADMISSION_PASS: the answer to its last job. *found is the
- * one that may start, or NULL. The caller holds the lock. -ENOMEM: one could not be looked at. */
+/* Looks at the queue in a scan, which may go on behind it with ADMISSION_PASS: the answer for the last job. *found is
+ * the job that may start, or NULL. The caller holds the lock. -ENOMEM: no memory for a record. */
 int dispatch_scan(pool_t *pool, struct admission_scan *scan, pool_job_t **found);
 
 #endif

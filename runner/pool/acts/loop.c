@@ -15,14 +15,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #define KILL_BOUND_MS 3000 /* a fork server that does not end killed jobs by then is ended itself */
 
 /* ---- cancels and signals --------------------------------------------------------------------------------------- */
 
-/* Sends the signals that were asked for; a job that has ended meanwhile gets none. */
+/* Sends the signals of pool_job_signal; a job that has ended meanwhile gets none. */
 static void send_signals(pool_job_t *job)
 {
     pthread_mutex_lock(&job->pool->lock);
@@ -141,7 +140,7 @@ static void step_close(pool_t *pool, int64_t now)
         mark_waiting(pool);
         if (pool->close_how == POOL_CLOSE_KILL) {
             mark_running(pool);
-            supervise_bound(pool, now, KILL_BOUND_MS);
+            pool->supervision.bound_at = moment_earlier(pool->supervision.bound_at, now + KILL_BOUND_MS);
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -152,14 +151,11 @@ static void step_close(pool_t *pool, int64_t now)
 /* Keeper and fork server are gone: no job runs, and none can start. */
 static void lose_all(pool_t *pool)
 {
-    char message[sizeof pool->error.message];
     if (pool->crew.peers != NULL)
         supervise_sweep(pool);
     attempt_lose_all(pool);
-    pthread_mutex_lock(&pool->lock);
-    snprintf(message, sizeof message, "%s", pool->error.message);
-    pthread_mutex_unlock(&pool->lock);
-    settle_lose_waiting(pool, message[0] != '\0' ? message : "the pool was ended");
+    /* only the owner of the loop writes the error */
+    settle_lose_waiting(pool, pool->error.code != 0 ? pool->error.message : "the pool was ended");
 }
 
 /* Settles the jobs that cannot run any more because keeper and fork server are gone. When all is settled and reaped, the
@@ -184,7 +180,7 @@ static void step_end(pool_t *pool)
 
 /* ---- the step -------------------------------------------------------------------------------------------------- */
 
-/* The last thing of each step: what other threads may read, and when to look again. */
+/* At the end of each step: publishes the figures that other threads read, and says when the next step is due. */
 static void set_next(pool_t *pool, int64_t now)
 {
     int64_t next = moment_earlier(dispatch_next_at(pool, now), pool->supervision.bound_at);

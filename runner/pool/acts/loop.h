@@ -1,11 +1,11 @@
-/* loop.h - the pool's loop: the order of what is done after every event, and the thread that keeps it going. */
+/* loop.h - the pool's loop: the order of a step's parts, and the thread that keeps the loop going. */
 #ifndef LOOP_H
 #define LOOP_H
 
 #include <reclaim/pool.h>
 #include <sys/types.h>
 
-/* Does all that is due now; of a pool_t. On the thread that owns the loop. */
+/* Does all that is due now; pool is a pool_t. On the thread that owns the loop. */
 void loop_step(void *pool);
 
 /* Opens the loop and starts the pool thread; the keeper has been started. socket and pidfd of the keeper are *taken*, in

@@ -1,7 +1,7 @@
-/* reservation.h - what jobs hold that are not in the pool yet: a ticket (admission.h) and a place among those that run.
+/* reservation.h - a ticket (admission.h) and a place among the running jobs, held for a job that is not submitted yet.
  *
  * The record is the one that the job will have. While a reservation holds something, its ticket belongs to the thread
- * that owns the loop. So the loop gives back what was freed, and what a pool that is closed takes back:
+ * that owns the loop. So the loop gives back what was freed, and, when the pool is closed, everything:
  * reservation_sweep. The caller of each function holds the lock. */
 #ifndef RESERVATION_H
 #define RESERVATION_H

@@ -56,7 +56,7 @@ static void fill_result(pool_job_t *job, const struct verdict *verdict)
     result->err_size = err->size;
 }
 
-/* Its result is in place: tells all that wait for it. */
+/* The result is in place: publishes it, and runs on_settled. */
 static void finish(pool_job_t *job, pool_outcome_t outcome)
 {
     pool_t *pool = job->pool;
@@ -95,20 +95,14 @@ void settle_release(pool_job_t *job)
         drive_unclaim(&pool->drive);
 }
 
-/* Only a loss has more to say than what is known beforehand. */
-static void make_record(pool_job_t *job)
-{
-    pthread_mutex_lock(&job->pool->lock);
-    const int rc = backlog_prepare(job);
-    pthread_mutex_unlock(&job->pool->lock);
-    (void)rc; /* then without */
-}
-
 void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, const char *why)
 {
     struct verdict verdict = {.outcome = outcome, .cause = unstarted[outcome].cause};
-    if (job->record == NULL && why != NULL)
-        make_record(job);
+    if (job->record == NULL && why != NULL) {
+        pthread_mutex_lock(&job->pool->lock);
+        backlog_prepare(job); /* without memory, why is not told */
+        pthread_mutex_unlock(&job->pool->lock);
+    }
     if (job->record == NULL) {
         job->unstarted = (uint8_t)outcome;
         finish(job, outcome);

@@ -1,5 +1,5 @@
-/* settle.h - the end of a job: its one outcome, and every thread and callback that hears of it. On the thread that owns
- * the loop. */
+/* settle.h - the end of a job: its one outcome, and the threads and callbacks that get it. On the thread that owns the
+ * loop. */
 #ifndef SETTLE_H
 #define SETTLE_H
 
@@ -19,7 +19,7 @@ void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, const char *why);
  * holds the lock; settle_unstarted follows. */
 void settle_withdraw(pool_job_t *job);
 
-/* Every job that waits now is LOST. What callbacks submit meanwhile is not among them. */
+/* Settles every job that waits now as LOST. Jobs that callbacks submit meanwhile are not among them. */
 void settle_lose_waiting(pool_t *pool, const char *why);
 
 #endif

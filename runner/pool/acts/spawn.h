@@ -1,4 +1,4 @@
-/* spawn.h - workers that are to come: asked for, born, failed. On the thread that owns the loop. */
+/* spawn.h - new workers: requested, born, failed. On the thread that owns the loop. */
 #ifndef SPAWN_H
 #define SPAWN_H
 
@@ -7,13 +7,13 @@
 
 #include <reclaim/pool.h>
 
-/* Asks for as many workers as are wanted now. */
+/* Requests as many workers as births.h says. */
 void spawn_step(pool_t *pool, int64_t now);
 
-/* The fork server has made a worker that it was asked for, or could not. Takes the worker's ends out of the set. */
+/* The fork server answers one request: a worker, or an error. Takes the worker's ends out of the set. */
 void spawn_answered(pool_t *pool, const struct message_born *born, struct descriptor_set *set);
 
-/* A worker is there. Takes its ends out of the set. */
+/* A worker was born. Takes its ends out of the set. */
 void spawn_born(pool_t *pool, uint64_t serial, struct descriptor_set *set);
 
 /* A worker could not be made, or died before it took a job. After too many in a row the jobs that wait are LOST. */

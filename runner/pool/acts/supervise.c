@@ -35,13 +35,6 @@ void supervise_end(pool_t *pool)
     link_shut(&pool->server);
 }
 
-void supervise_bound(pool_t *pool, int64_t now, int64_t bound_ms)
-{
-    struct supervision *supervision = &pool->supervision;
-    if (now + bound_ms < supervision->bound_at)
-        supervision->bound_at = now + bound_ms;
-}
-
 bool supervise_is_over(const pool_t *pool)
 {
     return pool->supervision.keeper_gone && !link_is_open(&pool->server);
@@ -64,7 +57,7 @@ static void drop_server(pool_t *pool)
     state_set_pid(pool, &pool->stats.fork_server_pid, -1);
 }
 
-/* Kills keeper and fork server: an end that was asked for did not come. */
+/* Kills keeper and fork server, which did not end in time. */
 static void force(pool_t *pool)
 {
     if (!pool->supervision.keeper_gone)
@@ -109,7 +102,7 @@ static void fail(pool_t *pool, int code, const char *message)
 
 /* ---- what the fork server says --------------------------------------------------------------------------------- */
 
-/* How jobs are measured and limited; a fallback is said. */
+/* Notes how jobs are measured and limited, and logs a fallback. */
 static void set_method(pool_t *pool, const struct message_hello *hello)
 {
     struct supervision *supervision = &pool->supervision;
@@ -146,7 +139,7 @@ static void log_notes(const pool_t *pool, uint64_t notes)
             log_hook_say(&pool->log, "%s", lines[i].line);
 }
 
-/* Too many in a row, or the first already: the pool cannot open, or not go on. */
+/* Whether the pool cannot open, or cannot go on: too many failures in a row, or the first one already. */
 static bool is_hopeless(pool_t *pool, unsigned failures_max)
 {
     return state_is_opening(pool) || pool->supervision.failed_generations >= failures_max;
@@ -234,7 +227,7 @@ static int open_pidfd(const pool_t *pool, pid_t server)
     return pidfd;
 }
 
-/* One that cannot be listened to sees its socket close, and ends: the keeper starts another. */
+/* A fork server that the host cannot listen to sees its socket close, and ends: the keeper starts another. */
 static void on_server(pool_t *pool, const struct message_server *server, struct descriptor_set *set)
 {
     const pid_t pid = (pid_t)server->pid;
@@ -252,7 +245,7 @@ static void describe_death(int status, char *text, size_t size)
         snprintf(text, size, "exit %d", WEXITSTATUS(status));
 }
 
-/* The keeper could not fork it, and goes on trying. */
+/* The keeper could not fork the fork server, and goes on trying. */
 static void on_server_unforked(pool_t *pool, int error)
 {
     char message[256];

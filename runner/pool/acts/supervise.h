@@ -1,5 +1,5 @@
-/* supervise.h - the host's side of keeper and fork server: what they say, whether they are there, how they end. On the
- * thread that owns the loop. */
+/* supervise.h - the host's side of keeper and fork server: their messages, their ends. On the thread that owns the
+ * loop. */
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
 
@@ -13,9 +13,6 @@ int supervise_start(pool_t *pool, int socket, pid_t pid, int pidfd);
 
 /* Asks the keeper to end everything; its end follows. */
 void supervise_end(pool_t *pool);
-
-/* An end that does not come within bound_ms from now is forced. A bound that is sooner stays. */
-void supervise_bound(pool_t *pool, int64_t now, int64_t bound_ms);
 
 /* Forces an end that is due. */
 void supervise_step(pool_t *pool, int64_t now);

@@ -1,4 +1,4 @@
-/* cancel.c - pool_job_cancel and pool_job_signal: what the loop is asked to do to a job. */
+/* cancel.c - pool_job_cancel and pool_job_signal: they put the job on the list of jobs that the loop looks at. */
 #include "failure.h"
 #include "job.h"
 #include "state.h"
@@ -6,7 +6,12 @@
 #include <errno.h>
 #include <signal.h>
 
-/* The loop is to look at it. The caller holds the lock. */
+static int check_job(const pool_job_t *job)
+{
+    return job == NULL ? failure(-EINVAL, "job is NULL") : state_check_owner(job->pool);
+}
+
+/* Has the loop look at the job. The caller holds the lock. */
 static void list_for_loop(pool_job_t *job)
 {
     if (job->list != JOB_ASKED)
@@ -16,12 +21,10 @@ static void list_for_loop(pool_job_t *job)
 
 int pool_job_cancel(pool_job_t *job)
 {
-    if (job == NULL)
-        return failure(-EINVAL, "job is NULL");
-    pool_t *pool = job->pool;
-    const int rc = state_check_owner(pool);
+    const int rc = check_job(job);
     if (rc < 0)
         return rc;
+    pool_t *pool = job->pool;
     pthread_mutex_lock(&pool->lock);
     const bool settled = pool_job_state(job) == POOL_STATE_SETTLED;
     if (!settled && !job->cancel_asked) {
@@ -32,8 +35,8 @@ int pool_job_cancel(pool_job_t *job)
     return settled ? failure(-EALREADY, "job %s is settled already", job->kind->name) : 0;
 }
 
-/* Those that end or stop a job whatever it does have calls of their own; a command's worker keeps SIGCHLD for itself;
- * libc has some that it does not give away. */
+/* Not SIGKILL and SIGSTOP, which have calls of their own; not SIGCHLD for a command, whose worker needs it; not the
+ * signals that libc keeps for itself. */
 static bool can_be_sent(const pool_job_t *job, int signal)
 {
     sigset_t all;
@@ -45,12 +48,10 @@ static bool can_be_sent(const pool_job_t *job, int signal)
 
 int pool_job_signal(pool_job_t *job, int signal)
 {
-    if (job == NULL)
-        return failure(-EINVAL, "job is NULL");
-    pool_t *pool = job->pool;
-    const int rc = state_check_owner(pool);
+    const int rc = check_job(job);
     if (rc < 0)
         return rc;
+    pool_t *pool = job->pool;
     if (!can_be_sent(job, signal))
         return failure(-EINVAL, "signal %d cannot be sent to a job; pool_job_cancel ends a job", signal);
     pthread_mutex_lock(&pool->lock);

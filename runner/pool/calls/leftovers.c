@@ -1,5 +1,4 @@
-/* leftovers.c - what pools of other processes have left behind, when host, keeper and fork server were killed at once.
- */
+/* leftovers.c - pool_sweep: ends processes of other pools, whose host, keeper and fork server were killed at once. */
 #include "failure.h"
 #include "sweep.h"
 

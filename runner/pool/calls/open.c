@@ -59,7 +59,8 @@ static void set_config(pool_t *pool)
     };
 }
 
-/* Where the pool makes its cgroups: nowhere is a failure only for a caller that has asked for them. */
+/* Finds where the pool makes its cgroups. That there is no such place is a failure only if the caller asked for
+ * cgroups. */
 static int choose_method(pool_t *pool, pool_error_t *error)
 {
     struct forkserver_config *config = &pool->supervision.config;

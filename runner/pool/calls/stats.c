@@ -26,8 +26,7 @@ int pool_stats(const pool_t *pool, pool_stats_t *stats)
     return 0;
 }
 
-/* What the workers and all below them have beyond what they inherited: the fork server's own share is taken off each.
- */
+/* The memory of the workers and their descendants, without what each inherited from the fork server. */
 static uint64_t below(pid_t server, uint64_t inherited)
 {
     struct proc_list list = {0};

@@ -127,26 +127,23 @@ static pool_stream_t stream_of(pool_output_t output)
 
 /* One for a function. kind is *taken*. */
 static int make_function_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given, const pool_bytes_t *arg,
-                             pool_job_t **out)
+                             pool_job_t **job)
 {
-    pool_job_t *job = NULL;
-    int rc = job_new(pool, kind, given, arg->size, &job);
-    if (rc == 0 && arg->size > 0 && arg->data == NULL)
-        rc = failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size);
-    if (rc == 0)
-        rc = job_set_payload(job, arg->data, arg->size);
-    if (rc < 0 && job != NULL)
-        job_discard(job);
-    if (rc == 0)
-        *out = job;
+    int rc = job_new(pool, kind, given, arg->size, job);
+    if (rc < 0)
+        return rc;
+    rc = arg->size > 0 && arg->data == NULL ? failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size)
+                                            : job_set_payload(*job, arg->data, arg->size);
+    if (rc < 0)
+        job_discard(*job);
     return rc;
 }
 
 int submit_find_kind(pool_t *pool, const pool_job_options_t *given, struct kind *like, struct kind **kind)
 {
     pool_job_options_t *options = &like->options;
-    int rc = options_job(given, like->is_command, options);
-    if (rc < 0 || (rc = state_check_means(pool, options)) < 0)
+    const int rc = state_check_options(pool, given, like->is_command, options);
+    if (rc < 0)
         return rc;
     if (options->name != NULL)
         like->name = options->name;
@@ -164,7 +161,7 @@ int submit_find_kind(pool_t *pool, const pool_job_options_t *given, struct kind 
     return -ENOMEM;
 }
 
-/* fn is not in the image. In a pool that has ended nobody is left to ask for that, and then that is what to say. */
+/* Why fn cannot run: a pool that has ended says that first; else the workers do not have fn's code. */
 static int refuse_function(pool_t *pool, pool_fn fn)
 {
     pthread_mutex_lock(&pool->lock);

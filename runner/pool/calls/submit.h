@@ -7,7 +7,7 @@
 
 #include <reclaim/pool.h>
 
-/* Whether this process may submit to the pool: what can be told before any work is done. -EINVAL, -EPERM. */
+/* Whether this process may submit to the pool. -EINVAL, -EPERM. */
 int submit_check_caller(const pool_t *pool);
 
 /* The kind of job that a caller's options ask for. like says what kind it is otherwise, and its name where the options

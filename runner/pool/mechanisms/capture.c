@@ -68,7 +68,7 @@ static void keep(struct capture *capture, const uint8_t *data, size_t size)
 enum capture_state capture_read(struct capture *capture)
 {
     uint8_t data[READ_SIZE];
-    /* What is there now is at most what the pipe holds: a writer that keeps up must not keep the caller here. */
+    /* Reads at most what the pipe holds: a writer that keeps up must not keep the caller here. */
     for (int64_t left = fcntl(capture->fd, F_GETPIPE_SZ); left > 0;) {
         const ssize_t got = read(capture->fd, data, sizeof data);
         if (got < 0 && errno == EINTR)

@@ -220,7 +220,7 @@ static bool is_due(struct drive *drive)
     return atomic_load(&drive->next_at) <= process_now_ms();
 }
 
-/* Owns the loop, and sleeps while another thread does: that one does what there is to do, but does not keep time. */
+/* Owns the loop. Sleeps while another thread does, which does all that is due but does not keep time. */
 static void own(struct drive *drive, int *quiet)
 {
     while (pthread_mutex_trylock(&drive->ownership) != 0) {
@@ -285,8 +285,8 @@ static void kick(const struct drive *drive)
     (void)wrote; /* an eventfd at 0 takes a 1, and at more than that it is kicked already */
 }
 
-/* The pool thread hears of a time that it would sleep past. */
-static void tell_time(struct drive *drive)
+/* The pool thread would sleep past the next step. */
+static void kick_if_sooner(struct drive *drive)
 {
     if (atomic_load(&drive->next_at) < atomic_load(&drive->sleeps_until))
         kick(drive);
@@ -297,7 +297,7 @@ static void disown(struct drive *drive)
     if (drive->handles_changed)
         run_through(drive);
     atomic_store(&drive->is_stirred, true);
-    tell_time(drive);
+    kick_if_sooner(drive);
     if (!uv_loop_alive(&drive->uv))
         kick(drive);
     pthread_mutex_unlock(&drive->ownership);
@@ -321,7 +321,7 @@ void drive_take(struct drive *drive)
 
 void drive_give(struct drive *drive)
 {
-    tell_time(drive);
+    kick_if_sooner(drive);
     pthread_mutex_unlock(&drive->ownership);
     drive_unclaim(drive);
 }
@@ -363,7 +363,7 @@ void drive_leave(struct drive *drive, int cancel_state)
 enum drive_answer drive_wait(struct drive *drive)
 {
     atomic_store(&drive->is_stirred, true);
-    tell_time(drive);
+    kick_if_sooner(drive);
     const int alive = uv_run(&drive->uv, UV_RUN_ONCE);
     if (atomic_load(&drive->claims) > 0 || alive == 0)
         return DRIVE_CLAIMED;

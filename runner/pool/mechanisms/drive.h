@@ -91,8 +91,8 @@ void drive_unlisten(struct drive *drive, int fd);
 void drive_claim(struct drive *drive);
 void drive_unclaim(struct drive *drive);
 
-/* Owns the loop for what is used in its steps but is neither libuv's nor calls back; waits while another thread owns it.
- * Not in a callback; the caller holds neither the lock nor a lock that a callback takes. */
+/* Owns the loop for work that neither calls libuv nor a callback; waits while another thread owns it. Not in a
+ * callback; the caller holds neither the lock nor a lock that a callback takes. */
 void drive_take(struct drive *drive);
 void drive_give(struct drive *drive);
 
@@ -110,8 +110,8 @@ enum drive_answer {
 /* Waits for events and handles them, between drive_enter and drive_leave. */
 enum drive_answer drive_wait(struct drive *drive);
 
-/* Around each call of the caller's code; they do not nest. Nothing may block in between, because the pool thread would
- * wait for itself: whether this thread is there. */
+/* Around each call of the caller's code; they do not nest. Inside, nothing may block, because the pool thread would
+ * wait for itself. drive_is_in_callback: whether this thread is inside. */
 void drive_begin_callback(void);
 void drive_end_callback(void);
 bool drive_is_in_callback(void);

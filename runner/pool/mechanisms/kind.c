@@ -28,7 +28,7 @@ void kind_release(struct kind *kind)
         free(kind);
 }
 
-/* Bytes between the members do not count, but if they differ all that is lost is a kind made twice. */
+/* Bytes between the members do not count; if they differ, a kind is made twice. */
 static bool is_same(const void *a, const void *b, size_t size)
 {
     return memcmp(a, b, size) == 0;
@@ -53,7 +53,7 @@ static struct kind *kind_new(const struct kind *like)
     return kind;
 }
 
-/* Moves what is at a place to the front; what was at that place is overwritten. */
+/* Moves the kind at a place to the front, and overwrites it at that place. */
 static void put_first(struct kind_cache *cache, size_t place, struct kind *kind)
 {
     memmove(&cache->recent[1], &cache->recent[0], place * sizeof(struct kind *));

@@ -1,5 +1,5 @@
-/* kind.h - what jobs have in common that were submitted alike: the function, the options, the name. A million waiting
- * jobs are most often of one kind, so it is kept once for all of them. It is never changed, and reference counted. */
+/* kind.h - what jobs share that were submitted alike: the function, the options, the name. A million waiting jobs are
+ * most often of one kind, which is kept once. It never changes, and is reference counted. */
 #ifndef KIND_H
 #define KIND_H
 
@@ -21,7 +21,7 @@ struct kind {
     char text[];
 };
 
-/* The kinds that were asked for last, the latest first. Any thread. */
+/* The kinds of the last submits, the latest first. Any thread. */
 struct kind_cache {
     pthread_mutex_t lock;
     struct kind *recent[KIND_RECENT];
@@ -30,14 +30,14 @@ struct kind_cache {
 void kind_cache_init(struct kind_cache *cache);
 void kind_cache_deinit(struct kind_cache *cache);
 
-/* A reference to a kind that is like this one, which the caller drops with kind_release: one of the recent ones, or a
- * new one. like is *copied*, its name too; references and text do not count. NULL for want of memory. */
+/* A reference to a kind like this one, which the caller drops with kind_release: a recent one, or a new one. like is
+ * *copied*, its name too; references and text do not count. NULL: no memory. */
 struct kind *kind_take(struct kind_cache *cache, const struct kind *like);
 
 struct kind *kind_retain(struct kind *kind);
 void kind_release(struct kind *kind);
 
-/* Whether anything of the caller's runs for its jobs. */
+/* Whether its jobs have a callback. */
 bool kind_has_callbacks(const struct kind *kind);
 
 #endif

@@ -49,21 +49,6 @@ static int watch(struct link *link)
     return uv_poll_start(link->poll, UV_READABLE | UV_DISCONNECT | writable, on_event);
 }
 
-static int open_poll(struct link *link)
-{
-    link->poll = calloc(1, sizeof *link->poll);
-    if (link->poll == NULL)
-        return -ENOMEM;
-    const int rc = uv_poll_init(&link->drive->uv, link->poll, link->socket);
-    if (rc < 0) {
-        free(link->poll);
-        link->poll = NULL;
-        return rc;
-    }
-    link->poll->data = link;
-    return watch(link);
-}
-
 int link_open(struct link *link, int socket, pid_t pid, int pidfd, void (*on_ready)(struct link *link), void *user)
 {
     link->socket = socket;
@@ -71,7 +56,15 @@ int link_open(struct link *link, int socket, pid_t pid, int pidfd, void (*on_rea
     link->pidfd = pidfd;
     link->on_ready = on_ready;
     link->user = user;
-    const int rc = open_poll(link);
+    link->poll = calloc(1, sizeof *link->poll);
+    int rc = link->poll == NULL ? -ENOMEM : uv_poll_init(&link->drive->uv, link->poll, socket);
+    if (rc < 0) {
+        free(link->poll);
+        link->poll = NULL;
+    } else {
+        link->poll->data = link;
+        rc = watch(link);
+    }
     if (rc < 0)
         link_close(link);
     return rc;

@@ -1,8 +1,8 @@
 /* links.h - the host's end of the socket to its keeper, or to a fork server, and the process at the other end.
  *
- * A message that the socket does not take yet is kept, in order, until it does. What comes is checked: a packet is one
- * message of a type that is allowed, or the link is broken. The link knows no worker. All of it belongs to the thread
- * that owns the loop. */
+ * A message that the socket does not take yet is kept, in order, until it does. A packet that comes is one message of
+ * an allowed type, or the link is broken. The link knows no worker. All of it belongs to the thread that owns the
+ * loop. */
 #ifndef LINKS_H
 #define LINKS_H
 
@@ -67,8 +67,8 @@ int link_send(struct link *link, enum message_type type, const void *message);
  * other end is closed; another negative errno: what came cannot be understood. */
 int link_receive(struct link *link, const bool *allowed, struct link_packet *packet);
 
-/* No more messages: the process at the other end sees the end of the file. It is woken up if somebody has stopped it,
- * because only a process that runs can end what it has. */
+/* Sends no more messages: the process at the other end sees the end of the file. A stopped process is continued,
+ * because only a process that runs can end its workers. */
 void link_shut(struct link *link);
 
 /* Sends a signal to the process at the other end, by its pidfd; without one only to a child. */

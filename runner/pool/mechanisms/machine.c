@@ -135,7 +135,7 @@ struct hierarchy {
     char root[MACHINE_PATH_MAX], point[MACHINE_PATH_MAX];
 };
 
-/* One look for all of them: it is the dearest file of those that are read here. */
+/* One pass for all: this file takes longest to read. */
 static void find_mounts(struct hierarchy *all, size_t count)
 {
     FILE *file = fopen("/proc/self/mountinfo", "re");

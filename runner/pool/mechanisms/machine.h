@@ -1,9 +1,8 @@
-/* machine.h - how much memory there is, and how much can be had without swapping: of the machine, and of every cgroup
- * around this process that has a limit (v2, and v1's memory controller).
+/* machine.h - how much memory the machine has, and how much is available without swapping: of the machine, and of every
+ * cgroup around this process that has a limit (v2, and v1's memory controller).
  *
  * Sources: proc(5) for meminfo, cgroups(7) for /proc/PID/cgroup, Documentation/admin-guide/cgroup-v2.rst and
- * cgroup-v1/memory.rst. Of a cgroup's use the page cache that the kernel would drop first (inactive_file) counts as
- * available. */
+ * cgroup-v1/memory.rst. Page cache that the kernel would drop first (inactive_file) counts as available. */
 #ifndef MACHINE_H
 #define MACHINE_H
 
@@ -29,7 +28,7 @@ struct machine_memory {
     uint64_t total, available; /* bytes; total 0: not known */
 };
 
-/* Finds the cgroups around this process, as they are now. What cannot be found is not there. */
+/* Finds the cgroups around this process, as they are now. Leaves out those that it cannot find. */
 void machine_open(struct machine *machine);
 void machine_close(struct machine *machine);
 
@@ -48,7 +47,7 @@ bool machine_directory(const char *root, const char *point, const char *path, ch
 /* A limit or a use in bytes; UINT64_MAX: "max", or no number. */
 uint64_t machine_parse_bytes(const char *text);
 
-/* What is left of memory where a cgroup allows no more than limit, uses that much, and could drop so much of it. */
+/* Lowers memory to what a cgroup leaves that allows limit bytes, uses `used`, and could drop `droppable` of them. */
 void machine_bound(struct machine_memory *memory, uint64_t limit, uint64_t used, uint64_t droppable);
 
 #endif

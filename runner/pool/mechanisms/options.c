@@ -59,6 +59,11 @@ static int check_held(const pool_options_t *o)
     return 0;
 }
 
+int64_t options_choose(int64_t given, int64_t by_default)
+{
+    return given == 0 ? by_default : given == POOL_NONE ? 0 : given;
+}
+
 int options_pool(const pool_options_t *given, int processors, pool_options_t *full)
 {
     static const pool_options_t defaults;
@@ -84,8 +89,8 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
         return rc;
     if (full->workers == 0)
         full->workers = processors > 0 ? processors : 1;
-    full->warm = full->warm == 0 ? full->workers : full->warm == POOL_NONE ? 0 : full->warm;
-    full->queue_limit = full->queue_limit == 0 ? INT64_MAX : full->queue_limit == POOL_NONE ? 0 : full->queue_limit;
+    full->warm = (int32_t)options_choose(full->warm, full->workers);
+    full->queue_limit = options_choose(full->queue_limit, INT64_MAX);
     return 0;
 }
 
@@ -161,7 +166,21 @@ static int64_t or_none(int64_t value)
     return value == 0 ? POOL_NONE : value;
 }
 
-int options_job(const pool_job_options_t *given, bool is_command, pool_job_options_t *full)
+static int check_means(const pool_job_options_t *o, const struct options_means *means)
+{
+    const uint64_t budget = means->memory_budget;
+    if (o->cpu_weight > 0 && !means->has_cpu_weight)
+        return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller", o->cpu_weight);
+    if (budget > 0 && o->memory_expected > 0 && (uint64_t)o->memory_expected > budget)
+        return failure(-E2BIG,
+                       "memory_expected is %lld bytes and memory_budget %llu: it could never start; raise "
+                       "memory_budget at pool_open, or lower memory_expected",
+                       (long long)o->memory_expected, (unsigned long long)budget);
+    return 0;
+}
+
+int options_job(const pool_job_options_t *given, bool is_command, const struct options_means *means,
+                pool_job_options_t *full)
 {
     static const pool_job_options_t defaults;
     int rc;
@@ -169,7 +188,7 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
     if (!is_cleared(full->reserved))
         return refuse_dirty("pool_job_options_t");
     if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_memory(full)) < 0 ||
-        (rc = check_job_choices(full, is_command)) < 0)
+        (rc = check_job_choices(full, is_command)) < 0 || (rc = check_means(full, means)) < 0)
         return rc;
     full->timeout_ms = or_none(full->timeout_ms);
     full->deadline_ms = or_none(full->deadline_ms);
@@ -179,16 +198,10 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
     full->cpu_weight = (int32_t)or_none(full->cpu_weight);
     full->memory_every_ms = or_none(full->memory_every_ms);
     full->nofile = (int32_t)or_none(full->nofile);
-    full->retries = full->retries == POOL_NONE ? 0 : full->retries;
-    full->retry_delay_ms = full->retry_delay_ms == POOL_NONE ? 0 : full->retry_delay_ms;
-    if (full->kill_after_ms == 0)
-        full->kill_after_ms = OPTIONS_KILL_AFTER_DEFAULT;
-    else if (full->kill_after_ms == POOL_NONE)
-        full->kill_after_ms = 0;
-    if (full->output_limit == 0)
-        full->output_limit = OPTIONS_OUTPUT_DEFAULT;
-    else if (full->output_limit == POOL_NONE)
-        full->output_limit = 0;
+    full->retries = (int32_t)options_choose(full->retries, 0);
+    full->retry_delay_ms = options_choose(full->retry_delay_ms, 0);
+    full->kill_after_ms = options_choose(full->kill_after_ms, OPTIONS_KILL_AFTER_DEFAULT);
+    full->output_limit = options_choose(full->output_limit, OPTIONS_OUTPUT_DEFAULT);
     return 0;
 }
 
@@ -200,7 +213,7 @@ static int check_stream(const char *name, pool_stream_t mode)
     return 0;
 }
 
-/* No two descriptors may have one number, and the streams have theirs. */
+/* No two descriptors have one number; 0 to 2 are the streams. */
 static int check_numbers(const int32_t *numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

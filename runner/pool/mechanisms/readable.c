@@ -57,7 +57,7 @@ int readable_add(struct readable_set *set, struct readable *readable, int fd, vo
     return 0;
 }
 
-/* What is ready in the same batch is not handled any more. */
+/* Events of it in this batch are not handled any more. */
 void readable_remove(struct readable_set *set, struct readable *readable)
 {
     if (readable->fd < 0)

@@ -1,6 +1,7 @@
 #include "room.h"
 
 #include "descriptor.h"
+#include "options.h"
 #include "process.h"
 
 #include <errno.h>
@@ -8,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Documentation/accounting/psi.rst. Without privilege the window has to be a multiple of 2 s, and the kernel tells at
- * most once a window: pressure is over when a whole window, and a little more, has passed without an event. */
+/* Documentation/accounting/psi.rst. Without privilege the window has to be a multiple of 2 s, and the kernel reports at
+ * most once a window: pressure is over when a window, and a little more, has passed without an event. */
 #define PRESSURE_TRIGGER  "some 150000 2000000" /* µs of stalls, in a window of so many µs */
 #define PRESSURE_QUIET_MS 2500
 
@@ -19,12 +20,6 @@
 #define FLOOR_PERCENT  5
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
-
-/* What was asked for; 0: the default, POOL_NONE: none. */
-static uint64_t choose(int64_t asked, uint64_t by_default)
-{
-    return asked == 0 ? by_default : asked == POOL_NONE ? 0 : (uint64_t)asked;
-}
 
 void room_open(struct room *room, const pool_options_t *options, struct drive *drive, const struct log_hook *log)
 {
@@ -41,9 +36,9 @@ void room_open(struct room *room, const pool_options_t *options, struct drive *d
     machine_open(&room->machine);
     const bool is_known = machine_read(&room->machine, &memory);
     const struct admission_rules rules = {
-        .budget = choose(options->memory_budget, memory.total / 100 * BUDGET_PERCENT),
+        .budget = (uint64_t)options_choose(options->memory_budget, (int64_t)(memory.total / 100 * BUDGET_PERCENT)),
         .budget_is_given = options->memory_budget > 0,
-        .floor = choose(options->memory_floor, memory.total / 100 * FLOOR_PERCENT),
+        .floor = (uint64_t)options_choose(options->memory_floor, (int64_t)(memory.total / 100 * FLOOR_PERCENT)),
         .total = memory.total,
         .workers = (size_t)options->workers,
     };
@@ -66,7 +61,7 @@ void room_deinit(struct room *room)
     machine_close(&room->machine);
 }
 
-/* ---- what the machine says ------------------------------------------------------------------------------------- */
+/* ---- looking at the machine ------------------------------------------------------------------------------------ */
 
 static void on_pressure(void *user)
 {
@@ -79,7 +74,7 @@ bool room_is_pressed(const struct room *room, int64_t now)
     return now - atomic_load(&room->stalled_at) < PRESSURE_QUIET_MS;
 }
 
-/* Negative errno: this machine does not tell. */
+/* Negative errno: this machine does not report pressure. */
 static int open_pressure(struct room *room)
 {
     room->pressure_fd = open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -93,8 +88,8 @@ static int open_pressure(struct room *room)
     return rc;
 }
 
-/* Not at once: the kernel takes up to 2 s to tell of pressure anyway, and some 10 ms to let go of a trigger, for which
- * a pool that was opened for a short command would have to wait. */
+/* Not at once: the kernel takes up to 2 s to report pressure anyway, and some 10 ms to free a trigger. A pool that is
+ * opened for one short command would wait for that. */
 static void listen_when_due(struct room *room, int64_t now)
 {
     if (now < room->listen_at)
@@ -110,7 +105,7 @@ void room_look(struct room *room, int64_t now)
     struct admission *admission = &room->admission;
     struct machine_memory memory;
     admission->pressure = room_is_pressed(room, now);
-    if (admission->rules.floor > 0 && (room->seen_at == 0 || now - room->seen_at >= LOOK_MS)) {
+    if (admission->rules.floor > 0 && now - room->seen_at >= LOOK_MS) {
         room->seen_at = now;
         admission->available = machine_read(&room->machine, &memory) ? memory.available : UINT64_MAX;
     }
@@ -182,7 +177,7 @@ void room_evict(struct room *room, struct admission_ticket *ticket, const char *
                  (unsigned long long)room->admission.rules.floor >> 20);
 }
 
-/* ---- telling --------------------------------------------------------------------------------------------------- */
+/* ---- reporting ------------------------------------------------------------------------------------------------- */
 
 static bool is_held(const struct room *room)
 {

@@ -5,6 +5,7 @@
 #include "process.h"
 #include "state.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #define RETRY_MS 10
@@ -16,7 +17,7 @@ static struct queue *queue_of(struct backlog *backlog, const pool_job_t *job)
     return job->is_admitted ? &backlog->admitted : &backlog->queue;
 }
 
-/* A job that was looked at may come to wait for a retry. */
+/* A job that dispatch has looked at may have to wait for a retry. */
 static bool needs_time(const pool_job_t *job)
 {
     return job->deadline_at != MOMENT_NEVER || job->is_admitted;
@@ -89,7 +90,8 @@ void backlog_return(pool_job_t *job)
 {
     struct backlog *backlog = &job->pool->backlog;
     if (queue_add(&backlog->queue, &job->queued, job_options(job)->priority, true) < 0) {
-        backlog_delay(job, process_now_ms() + RETRY_MS); /* no memory for its place now: in a moment, then */
+        backlog_delay(job,
+                      process_now_ms() + RETRY_MS); /* no memory for its place in the queue: a moment later, then */
         return;
     }
     wait_again(job);
@@ -102,7 +104,13 @@ int backlog_prepare(pool_job_t *job)
     if (!job->has_time && timetable_reserve(&job->pool->backlog.times, 1) < 0)
         return -ENOMEM;
     job->has_time = true;
-    return job_make_record(job);
+    if (job->record != NULL)
+        return 0;
+    job->record = job_record_new(NULL, job_options(job)->memory_limit);
+    if (job->record == NULL)
+        return -ENOMEM;
+    job->record->job = job;
+    return 0;
 }
 
 void backlog_forget(pool_job_t *job)

@@ -1,4 +1,4 @@
-/* backlog.h - jobs without a worker: those in the queue, those that wait for a moment, those that are admitted.
+/* backlog.h - jobs without a worker: in the queue, waiting for a moment, or admitted.
  *
  * The pool's lock guards it, and the caller of each function holds it. */
 #ifndef BACKLOG_H
@@ -38,10 +38,10 @@ void backlog_delay(pool_job_t *job, int64_t not_before);
 /* Makes a job's record and reserves its place in the timetable, if it has none. -ENOMEM. */
 int backlog_prepare(pool_job_t *job);
 
-/* The job is settled: its place in the timetable is another's. */
+/* The job is settled: frees its place in the timetable. */
 void backlog_forget(pool_job_t *job);
 
-/* The job that is next; the one that comes after it; the next of the admitted ones. NULL: none. */
+/* The next job; the job after it; the next admitted job. NULL: none. */
 pool_job_t *backlog_first(const struct backlog *backlog);
 pool_job_t *backlog_after(const pool_job_t *job);
 pool_job_t *backlog_first_admitted(const struct backlog *backlog);
@@ -49,7 +49,7 @@ pool_job_t *backlog_first_admitted(const struct backlog *backlog);
 /* The first job whose delay is over or whose deadline has passed; NULL: none. */
 pool_job_t *backlog_due(const struct backlog *backlog, int64_t now);
 
-/* When one is due next, in ms; INT64_MAX: never. */
+/* When a job is due next, in ms; INT64_MAX: never. */
 int64_t backlog_next_at(const struct backlog *backlog);
 
 /* How many jobs could start now. */

@@ -1,5 +1,5 @@
-/* crew.h - the workers that are not gone, as sets: by serial, idle ones, and those whose job began just now. Belongs to
- * the thread that owns the loop. */
+/* crew.h - the workers that are not gone, as sets: by serial, idle ones, and those with a recent job. Belongs to the
+ * thread that owns the loop. */
 #ifndef CREW_H
 #define CREW_H
 
@@ -30,14 +30,14 @@ void crew_remove(struct crew *crew, struct peer *peer);
 /* The worker with that serial; NULL: none. */
 struct peer *crew_find(const struct crew *crew, uint64_t serial);
 
-/* The worker is idle no more. Nothing, if it was not. */
+/* The worker is not idle any more. Nothing, if it was not. */
 void crew_leave_idle(struct crew *crew, struct peer *peer);
 
-/* Its job begins now; it has turned out to be no short one. */
+/* Its job begins now; its job is not recent any more. */
 void crew_add_recent(struct crew *crew, struct peer *peer, int64_t now);
 void crew_leave_recent(struct crew *crew, struct peer *peer);
 
-/* The first worker whose job is recent no more; NULL: none. */
+/* The first worker whose job is not recent any more; NULL: none. */
 struct peer *crew_grown(const struct crew *crew, int64_t now);
 
 /* When there is one, in ms; INT64_MAX: never. */

@@ -79,27 +79,13 @@ static size_t first_settled(pool_job_t *const *jobs, size_t count, bool *any)
     return count;
 }
 
-/* The one pool of all of them; NULL: there are several. */
-static pool_t *only_pool(pool_job_t *const *jobs, size_t count)
+/* Waits by running the pool's loop. False: another thread owns the loop, or has claimed it meanwhile. */
+static bool wait_driving(pool_t *pool, pool_job_t *const *jobs, size_t count, int64_t until)
 {
-    pool_t *pool = NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (jobs[i] != NULL && pool != NULL && jobs[i]->pool != pool)
-            return NULL;
-        if (jobs[i] != NULL)
-            pool = jobs[i]->pool;
-    }
-    return pool;
-}
-
-/* Waits by running the pool's loop. False: not to be had, or not to the end. */
-static bool wait_driving(pool_job_t *const *jobs, size_t count, int64_t until)
-{
-    pool_t *pool = count <= WATCHES_ON_STACK ? only_pool(jobs, count) : NULL;
     enum drive_answer answer = DRIVE_AGAIN;
     int cancel_state;
     bool any;
-    if (pool == NULL || !drive_enter(&pool->drive, until, &cancel_state))
+    if (pool == NULL || count > WATCHES_ON_STACK || !drive_enter(&pool->drive, until, &cancel_state))
         return false;
     while (answer == DRIVE_AGAIN && first_settled(jobs, count, &any) == count)
         answer = drive_wait(&pool->drive);
@@ -150,11 +136,11 @@ static void wait_watched(struct futures_watch *watches, pool_job_t *const *jobs,
     pthread_mutex_destroy(&waiter.lock);
 }
 
-/* Waits until one of them is settled, or the time is over. */
-static int wait_for(pool_job_t *const *jobs, size_t count, int64_t until)
+/* Waits until one of them is settled, or the moment has come. only: the one pool of all of them, or NULL. */
+static int wait_for(pool_t *only, pool_job_t *const *jobs, size_t count, int64_t until)
 {
     struct futures_watch on_stack[WATCHES_ON_STACK], *watches = on_stack;
-    if (wait_driving(jobs, count, until))
+    if (wait_driving(only, jobs, count, until))
         return 0;
     if (count > WATCHES_ON_STACK)
         watches = calloc(count, sizeof *watches);
@@ -166,13 +152,20 @@ static int wait_for(pool_job_t *const *jobs, size_t count, int64_t until)
     return 0;
 }
 
-/* Whether this process opened the pools of all of them. -EPERM. */
-static int check_owners(pool_job_t *const *jobs, size_t count)
+/* Whether this process opened the pools of all of them: -EPERM. *only is the one pool of all jobs, or NULL: there are
+ * several. */
+static int check_owners(pool_job_t *const *jobs, size_t count, pool_t **only)
 {
     const pid_t self = getpid();
-    for (size_t i = 0; i < count; i++)
-        if (jobs[i] != NULL && jobs[i]->pool->owner != self)
+    bool is_first = true;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i] == NULL)
+            continue;
+        if (jobs[i]->pool->owner != self)
             return state_check_owner(jobs[i]->pool);
+        *only = is_first || *only == jobs[i]->pool ? jobs[i]->pool : NULL;
+        is_first = false;
+    }
     return 0;
 }
 
@@ -184,13 +177,14 @@ int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, siz
     size_t first = first_settled(jobs, count, &any);
     if (!any)
         return failure(-EINVAL, "there is no job to wait for");
-    int rc = check_owners(jobs, count);
+    pool_t *only = NULL;
+    int rc = check_owners(jobs, count, &only);
     if (rc < 0)
         return rc;
     if (first == count && timeout_ms != 0) {
         if (drive_is_in_callback())
             return failure(-EDEADLK, "a callback must not wait for a job: the pool's thread would wait for itself");
-        rc = wait_for(jobs, count, moment_in(timeout_ms));
+        rc = wait_for(only, jobs, count, moment_in(timeout_ms));
         if (rc < 0)
             return rc;
         first = first_settled(jobs, count, &any);

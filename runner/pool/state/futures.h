@@ -16,7 +16,7 @@ struct futures {
     struct pool_jobs collected; /* settled, for pool_next: the oldest first */
     size_t outstanding;         /* collect jobs that are not settled yet; submit.c adds */
     int fd;                     /* eventfd, readable while collected is not empty; -1: it could not be made */
-    bool is_driven;             /* a thread in pool_next runs the loop: it hears of a change by drive_wake */
+    bool is_driven;             /* a thread in pool_next runs the loop: drive_wake wakes it */
     pthread_cond_t changed;     /* collected, or outstanding */
 };
 

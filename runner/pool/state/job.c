@@ -15,9 +15,10 @@
 
 _Static_assert(offsetof(pool_job_t, inside) <= 160, "a million of them may wait");
 
-/* Those of a command's streams are filled in by who submits it. */
-static int copy_files(pool_job_t *job, const int *fds, size_t count)
+/* Duplicates of the descriptors for the job. The submit of a command fills in its streams. */
+static int copy_files(pool_job_t *job, const pool_job_options_t *given)
 {
+    const size_t count = given == NULL ? 0 : given->fd_count;
     if (count == 0 && !job->kind->is_command)
         return 0;
     struct job_files *files = malloc(sizeof *files + count * sizeof files->given[0]);
@@ -26,7 +27,7 @@ static int copy_files(pool_job_t *job, const int *fds, size_t count)
     *files = (struct job_files){.streams = {-1, -1, -1}, .cwd = -1};
     job->files = files;
     for (; files->count < count; files->count++) {
-        const int fd = fds[files->count];
+        const int fd = given->fds[files->count];
         const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         if (copy < 0)
             return failure(-errno, "fds[%zu] is %d and cannot be duplicated: %s", files->count, fd, strerror(errno));
@@ -35,24 +36,15 @@ static int copy_files(pool_job_t *job, const int *fds, size_t count)
     return 0;
 }
 
-/* Room for what is inside, too. */
-static pool_job_t *allocate(size_t inside)
-{
-    pool_job_t *job = NULL;
-    const size_t size = offsetof(pool_job_t, inside) + inside;
-    job = malloc(size > sizeof *job ? size : sizeof *job);
-    if (job != NULL)
-        memset(job, 0, sizeof *job);
-    return job;
-}
-
 int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, size_t size, pool_job_t **out)
 {
-    pool_job_t *job = allocate(size <= JOB_INSIDE_MAX ? size : 0);
+    const size_t least = offsetof(pool_job_t, inside) + (size <= JOB_INSIDE_MAX ? size : 0);
+    pool_job_t *job = malloc(least > sizeof *job ? least : sizeof *job);
     if (job == NULL) {
         kind_release(kind);
         return failure(-ENOMEM, "no memory for a job");
     }
+    memset(job, 0, sizeof *job); /* what is inside is filled later */
     job->pool = state_retain(pool);
     job->kind = kind;
     atomic_init(&job->references, 1);
@@ -64,7 +56,7 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
     LIST_INIT(&job->watches);
     if (given != NULL)
         job->user = given->user;
-    const int rc = given != NULL ? copy_files(job, given->fds, given->fd_count) : copy_files(job, NULL, 0);
+    const int rc = copy_files(job, given);
     if (rc < 0) {
         job_discard(job);
         return rc;
@@ -107,17 +99,6 @@ struct job_record *job_record_new(const char *name, int64_t memory_limit)
         memcpy(record->name, name, size);
     record->memory_limit = memory_limit;
     return record;
-}
-
-int job_make_record(pool_job_t *job)
-{
-    if (job->record != NULL)
-        return 0;
-    job->record = job_record_new(NULL, job_options(job)->memory_limit);
-    if (job->record == NULL)
-        return -ENOMEM;
-    job->record->job = job;
-    return 0;
 }
 
 struct admission_ticket *job_fill_ticket(pool_job_t *job)

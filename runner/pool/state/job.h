@@ -1,7 +1,7 @@
-/* job.h - one submitted job: what to run, how it stands, what became of it. Reference counted; outlives its pool.
+/* job.h - one submitted job: what it runs, its state, its result. Reference counted; outlives its pool.
  *
- * A job that waits is small, since a million of them may: what it shares with others is its kind, what only a job needs
- * that has been looked at for a start is its record. */
+ * A job that waits is small, since a million of them may. Its kind holds what it shares with others; its record, what a
+ * job needs once dispatch has looked at it. */
 #ifndef JOB_H
 #define JOB_H
 
@@ -36,14 +36,14 @@ struct job_files {
     int given[]; /* for pool_call_fd() */
 };
 
-/* What a job has from the moment that dispatch looks at it. */
+/* What a job has once dispatch has looked at it. */
 struct job_record {
     struct pool_job *job;
     uint64_t signals; /* to be sent, a bit each, 1 << (signal - 1): cancel.c adds, loop.c takes */
     uint32_t attempt, evictions, restarts, oom_retries;
     int64_t memory_limit;           /* bytes, of the next attempt; -1: none */
     uint64_t first_limit;           /* bytes; of the first attempt, where retry_oom has raised it; else 0 */
-    uint64_t expected_floor;        /* bytes that the next attempt is known to need at least */
+    uint64_t expected_floor;        /* bytes; the next attempt needs at least these */
     struct admission_ticket ticket; /* belongs to the thread that owns the loop */
 
     /* written before it is settled, read-only after */
@@ -100,34 +100,31 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
 /* Copies size bytes for the way down. */
 int job_set_payload(pool_job_t *job, const void *data, size_t size);
 
-/* A record for a job that may not be there yet. name is *copied*, or NULL. NULL for want of memory. */
+/* A record, perhaps before its job exists. name is *copied*, or NULL. NULL: no memory. */
 struct job_record *job_record_new(const char *name, int64_t memory_limit);
 
-/* Makes its record, if it has none. The caller holds the pool's lock. -ENOMEM. */
-int job_make_record(pool_job_t *job);
-
-/* What admission has to know of a job that is looked at. */
+/* Fills in what admission has to know of the job. */
 struct admission_ticket *job_fill_ticket(pool_job_t *job);
 
 /* The job of a ticket that is in a record. */
 pool_job_t *job_of_ticket(struct admission_ticket *ticket);
 
-/* Puts it into this list of the pool's, out of the one that it is in. The caller holds the pool's lock. */
+/* Moves it from its list of the pool's to this one. The caller holds the pool's lock. */
 void job_move(pool_job_t *job, enum job_list list);
 
-/* What its submit asked for. */
+/* The options of its submit. */
 static inline const pool_job_options_t *job_options(const pool_job_t *job)
 {
     return &job->kind->options;
 }
 
-/* Frees what only a further attempt would need. */
+/* Frees argument and descriptors: there will be no further attempt. */
 void job_drop_inputs(pool_job_t *job);
 
 /* Frees the value of an attempt that is not to be the result. */
 void job_drop_value(pool_job_t *job);
 
-/* Which attempt it is at, 1 for the first, 0: none yet. Attempts that were evicted do not count. */
+/* Its attempt: 1 for the first, 0 before it. Attempts that were evicted do not count. */
 static inline uint32_t job_attempt(const pool_job_t *job)
 {
     return job->record == NULL ? 0 : job->record->attempt - job->record->evictions;

@@ -200,8 +200,8 @@ static int on_result(struct peer *peer, const void *message)
     return 0;
 }
 
-/* What a worker that has a task and has not sent its result may say; anything else is illegal, and so is anything at
- * all in every other state. */
+/* A worker that has a task, and has not sent its result, may send these; anything else is illegal, and so is any
+ * message in every other state. */
 static int (*const handlers[MESSAGE_TYPE_COUNT_])(struct peer *, const void *) = {
     [MESSAGE_PROGRESS] = on_progress,
     [MESSAGE_PARTIAL] = on_partial,
@@ -238,8 +238,7 @@ static int handle_frames(struct peer *peer)
     return rc;
 }
 
-/* Reads and handles what is there, at most so many bytes. to_the_end: until a read finds nothing, as there will be no
- * other. */
+/* Reads and handles at most so many bytes. to_the_end: until a read finds nothing, as no later read will. */
 static enum peer_heard read_pipe(struct peer *peer, size_t most, bool to_the_end)
 {
     while (most > 0 && !peer->is_closed) {
@@ -259,7 +258,7 @@ static enum peer_heard read_pipe(struct peer *peer, size_t most, bool to_the_end
         if (handle_frames(peer) < 0)
             return PEER_HEARD_BAD;
         if ((size_t)got < room && !to_the_end)
-            break; /* that was all, most likely; if not, poll says so again */
+            break; /* the pipe is most likely empty; if not, poll says so again */
     }
     return PEER_HEARD_ALL;
 }
@@ -350,7 +349,7 @@ bool peer_has_read_task(const struct peer *peer)
 
 /* ---- what it leaves --------------------------------------------------------------------------------------------- */
 
-/* A value in a memfd, mapped where nobody can change it any more, or copied where somebody might. */
+/* Maps the value in its memfd if no process can change it any more, else copies it. */
 static int map_value(struct peer *peer)
 {
     struct job_record *record = peer->job->record;

@@ -1,7 +1,7 @@
-/* peer.h - the host's side of one worker: its two channels, the job that it runs, what it has said.
+/* peer.h - the host's side of one worker: its two channels, the job that it runs, its result.
  *
  * Everything that comes from a worker is hostile: frames are bounded and checked against the state; the first illegal
- * one ends the worker, and its channel is not read again. A peer belongs to the thread that owns the loop. */
+ * frame ends the worker, and its channel is not read again. A peer belongs to the thread that owns the loop. */
 #ifndef PEER_H
 #define PEER_H
 
@@ -51,28 +51,28 @@ struct peer {
     uint64_t started_ns;          /* as uv_hrtime */
 };
 
-/* An idle worker that was born. task and pipe are *taken*, in case of failure, too. NULL for want of memory. */
+/* An idle worker. task and pipe are *taken*, in case of failure, too. NULL: no memory. */
 struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task, int pipe);
 void peer_free(struct peer *peer);
 
-/* What reading has brought to light. */
+/* The end of a read. */
 enum peer_heard {
-    PEER_HEARD_ALL = 0, /* all that is there for now */
+    PEER_HEARD_ALL = 0, /* the pipe is empty for now */
     PEER_HEARD_END,     /* the worker's pipe is closed. Its end is known by `gone` alone */
-    PEER_HEARD_BAD      /* something illegal, or something that this process has no room for */
+    PEER_HEARD_BAD      /* something illegal, or something that this process has no memory or descriptor for */
 };
 
-/* Reads and handles what its worker has said: events run the caller's code, a result is kept in the peer. At most 1 MiB,
- * then other workers get their turn. */
+/* Reads and handles the messages of its worker: events run the caller's code, a result is kept in the peer. At most 1
+ * MiB, then other workers get their turn. */
 enum peer_heard peer_read(struct peer *peer);
 
-/* The same of a dead worker, to the end; and the frame that it left elsewhere because the job had broken the pipe. */
+/* The same of a dead worker, to the end; then the frame that it left elsewhere because the job had broken the pipe. */
 void peer_read_rest(struct peer *peer, const struct message_slice *left);
 
 /* Listens to its pipe: on_ready runs when there is something to read. */
 void peer_listen(struct peer *peer, void (*on_ready)(void *peer));
 
-/* It said something illegal: it is ended, and its channel never trusted again. */
+/* Ends a worker that sent something illegal, and never trusts its channel again. */
 void peer_distrust(struct peer *peer);
 
 /* Captures a stream of its job, 0 standard output, 1 error: *write_end is the caller's. Negative errno. */

@@ -1,8 +1,8 @@
-/* state.h - what is behind pool_t: its parts, and what they share.
+/* state.h - the struct behind pool_t: its parts, and what they share.
  *
- * The fields below `lock` are guarded by it, any thread. The parts below `drive` belong to the thread that owns the loop
- * (drive.h), which alone talks to keeper, fork server and workers. Each part is written by the file that is named at it,
- * and read by all. */
+ * The fields below `lock` are guarded by it, any thread. The parts below `drive` belong to the thread that owns the
+ * loop (drive.h), which alone talks to keeper, fork server and workers. Each part is written by the file that is named
+ * at it, and read by all. */
 #ifndef STATE_H
 #define STATE_H
 
@@ -30,19 +30,19 @@ TAILQ_HEAD(pool_reservations, pool_reservation);
 enum state_phase {
     STATE_OPENING = 0,
     STATE_OPEN,
-    STATE_CLOSING, /* no new work; what there is ends as close_how says */
+    STATE_CLOSING, /* no new work; the jobs end as close_how says */
     STATE_ENDED    /* the pool thread has left, nothing of the pool runs */
 };
 
 /* Of keeper and fork server: acts/supervise.c. */
 struct supervision {
     struct forkserver_config config;
-    char sampled_why[CGROUP_WHY_MAX]; /* why there are no cgroups; empty: there are, or nobody wanted any */
+    char sampled_why[CGROUP_WHY_MAX]; /* why there are no cgroups; empty: there are, or the caller wants none */
     bool keeper_gone;
     bool end_asked;              /* the keeper was asked to end everything */
     bool nothing_left;           /* the keeper has said so, and is gone */
     unsigned failed_generations; /* fork servers in a row that never got ready */
-    int64_t bound_at;            /* ms; when an end that does not come is forced */
+    int64_t bound_at;            /* ms; when an end that does not come is forced; loop.c, too */
 };
 
 /* Of workers that are to come: acts/spawn.c. */
@@ -89,14 +89,14 @@ struct pool {
     struct crew crew;
     struct spawn spawn;
     struct room room;
-    int64_t retry_at;        /* ms; what was refused for want of descriptors is tried again: dispatch.c */
+    int64_t retry_at;        /* ms; when a job is tried again for which there was no descriptor: dispatch.c */
     pool_close_t close_seen; /* the hardest close that was acted on: loop.c */
 
     pthread_t thread; /* loop.c */
     bool thread_started, thread_joined;
 };
 
-/* A pool with one reference, nothing of it open; step is what its loop runs. NULL for want of memory. */
+/* A pool with one reference, nothing of it open; step is the step of its loop. NULL: no memory. */
 pool_t *state_new(const pool_options_t *full, drive_fn step);
 
 /* References to the struct itself. */
@@ -112,16 +112,15 @@ int state_check_owner(const pool_t *pool);
 /* Whether the pool takes work. The caller holds the lock. -EIO: it has failed; -ESHUTDOWN. With a message. */
 int state_check_phase(const pool_t *pool);
 
-/* Whether the pool can do what a job asks for, by its full options. -ENOTSUP: it has no cpu controller; -E2BIG: the job
- * is expected to need more than the budget. With a message. */
-int state_check_means(const pool_t *pool, const pool_job_options_t *full);
+/* A job's options with defaults filled in, as options_job, by what this pool has. With a message. */
+int state_check_options(const pool_t *pool, const pool_job_options_t *given, bool is_command, pool_job_options_t *full);
 
-/* Phases, each without the lock: it is open; it cannot go on, because of a negative errno; its thread leaves. */
+/* The pool is open; it cannot go on, because of a negative errno; its thread ends. Each takes the lock. */
 void state_set_open(pool_t *pool);
 void state_set_failed(pool_t *pool, int code, const char *message);
 void state_set_ended(pool_t *pool);
 
-/* It takes no more work. The caller holds the lock. */
+/* The pool takes no more work. The caller holds the lock. */
 void state_refuse_work(pool_t *pool);
 
 /* Whether it has not opened yet, and has not failed. Takes the lock. */

@@ -1,4 +1,4 @@
-/* task.h - what goes down to a worker: one frame, and with it every descriptor that the job needs. */
+/* task.h - sends a job to a worker: one frame, and with it every descriptor that the job needs. */
 #ifndef TASK_H
 #define TASK_H
 
