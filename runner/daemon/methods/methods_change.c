@@ -144,7 +144,7 @@ static int requeue(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 {
     (void)error;
     live_add(daemon, live_find(daemon, id));
-    turn_event(daemon, "requeued", id);
+    turn_event_of(daemon, "requeued", id);
     return 0;
 }
 

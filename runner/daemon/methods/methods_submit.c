@@ -273,7 +273,7 @@ static int write_batch(struct batch *batch, struct client *client, struct rpc_er
     for (struct entry *entry = batch->entries; entry < batch->end; entry++)
         if (is_new(entry)) {
             live_add(daemon, entry->job);
-            turn_event(daemon, "submitted", entry->id);
+            turn_event_of(daemon, "submitted", entry->id);
         } else if (!entry->known)
             entry->id = entry->first->id;
     for (struct entry *entry = batch->entries; entry < batch->end; entry++) {
