@@ -63,7 +63,7 @@ void map_job_describe(struct map_job *job, const struct map_options *options, co
 {
     const struct replace_input input = {.values = values, .count = job->input_count, .unnumbered = true};
     (options->shell ? describe_line : describe_words)(options, &input, &job->command);
-    if (!options->tells)
+    if (!options->shows_inputs)
         add_inputs(job, &job->command);
 }
 

@@ -29,11 +29,11 @@ enum replace_problem {
 
 /* What a command asks for. */
 struct replace_use {
-    bool any;   /* a replacement string is in it */
-    bool tells; /* the command that comes of it tells what its inputs were: with {/} alone it would not */
+    bool any;                     /* a replacement string is in it */
+    bool shows_inputs;            /* the finished command shows all inputs whole; {/} alone does not */
     enum replace_problem problem; /* the first that there is, */
     const char *problem_at;       /* where, into a word, */
-    size_t problem_size;          /* and of how many bytes; not told of an expression */
+    size_t problem_size;          /* and of how many bytes; not set for an expression */
 };
 
 /* Looks through a command (words end in NULL) for so many inputs. */

@@ -139,7 +139,7 @@ static bool answers(const struct daemon *daemon)
     return true;
 }
 
-/* The last line that tells of an error, else the last one. */
+/* The last line about an error, else the last line. */
 static const char *find_reason(char *text)
 {
     const char *reason = NULL, *last = "";
@@ -152,7 +152,7 @@ static const char *find_reason(char *text)
     return reason != NULL ? reason : last;
 }
 
-/* "PROGRAM WHAT: the reason, as its log tells it". */
+/* Prints "PROGRAM WHAT: the reason", from the log. */
 static void say_why(const struct daemon *daemon, const char *what)
 {
     char text[8192];
