@@ -11,7 +11,7 @@
 
 #define IDS_MAX 10000
 
-static int read_only_ids(struct call *call, const char *method, uint64_t **ids, size_t *count, struct rpc_error *error)
+static int read_ids(struct call *call, const char *method, uint64_t **ids, size_t *count, struct rpc_error *error)
 {
     static const struct field table[] = {{"ids", FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX}};
     const msgpack_object *references = NULL;
@@ -37,7 +37,7 @@ static int check_and_change(struct call *call, const char *method, change_fn che
 {
     uint64_t *ids;
     size_t count;
-    if (read_only_ids(call, method, &ids, &count, error) < 0)
+    if (read_ids(call, method, &ids, &count, error) < 0)
         return -1;
     int result = for_each(call, ids, count, check, error);
     if (result == 0)
@@ -152,7 +152,7 @@ int methods_retry(struct call *call, struct rpc_error *error)
 {
     uint64_t *ids;
     size_t count;
-    if (read_only_ids(call, "retry", &ids, &count, error) < 0)
+    if (read_ids(call, "retry", &ids, &count, error) < 0)
         return -1;
     int result = for_each(call, ids, count, check_ended, error);
     if (result == 0)
