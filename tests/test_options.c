@@ -8,8 +8,9 @@
 #include <string.h>
 
 #define BUDGET (INT64_C(8) << 30)
+#define TOTAL  (INT64_C(10) << 30)
 
-static const struct options_means means = {.memory_budget = BUDGET, .has_cpu_weight = true};
+static const struct options_means means = {.memory_total = TOTAL, .memory_budget = BUDGET, .has_cpu_weight = true};
 
 /* It was refused, and the message names this. */
 static void assert_refused(int rc, int expected, const char *name)
@@ -205,6 +206,9 @@ static const struct job_row {
     {{.memory_limit = OPTIONS_MEMORY_LIMIT_LEAST - 1}, false, -EINVAL, "memory_limit is 1048575 bytes"},
     {{.memory_limit = -2}, false, -EINVAL, "memory_limit is -2"},
     {{.memory_limit = INT64_MAX}, false, -EINVAL, "memory_limit is"},
+    {{.memory_share = -1}, false, -EINVAL, "memory_share is -1"},
+    {{.memory_share = 1.5}, false, -EINVAL, "memory_share is 1.5"},
+    {{.memory_share = NAN}, false, -EINVAL, "memory_share is"},
     {{.memory_backstop = true}, false, -EINVAL, "memory_backstop"},
     {{.memory_backstop = true, .memory_limit = POOL_NONE}, false, -EINVAL, "memory_backstop"},
     {{.cpu_weight = -2}, false, -EINVAL, "cpu_weight is -2"},
@@ -240,6 +244,32 @@ static void test_options_job_means(void **state)
     const pool_job_options_t large = {.memory_expected = BUDGET + 1};
     assert_int_equal(options_job(&large, false, &none, &full), 0);
     assert_refused(options_job(&large, false, &means, &full), -E2BIG, "memory_expected is 8589934593 bytes");
+}
+
+static void test_options_job_memory_share(void **state)
+{
+    (void)state;
+    static const struct options_means none;
+    static const struct {
+        int64_t limit;
+        double share;
+        int64_t in_force;
+    } rows[] = {{0, 1, TOTAL},
+                {POOL_NONE, 0.5, TOTAL / 2},
+                {TOTAL / 4, 0.5, TOTAL / 4},
+                {TOTAL / 2, 0.25, TOTAL / 4},
+                {TOTAL / 2, 0, TOTAL / 2}};
+    pool_job_options_t full;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const pool_job_options_t given = {.memory_limit = rows[i].limit, .memory_share = rows[i].share};
+        assert_int_equal(options_job(&given, false, &means, &full), 0);
+        assert_int_equal(full.memory_limit, rows[i].in_force);
+    }
+    const pool_job_options_t given = {.memory_share = 0.5, .memory_backstop = true, .retry_oom = 2};
+    assert_int_equal(options_job(&given, false, &means, &full), 0); /* a share is a limit */
+    assert_refused(options_job(&given, false, &none, &full), -ENOTSUP, "memory_share is 0.5");
+    assert_refused(options_job(&(pool_job_options_t){.memory_share = 1e-9}, false, &means, &full), -EINVAL,
+                   "memory_limit is 10 bytes");
 }
 
 static void test_options_job_of_commands_and_functions(void **state)
@@ -324,11 +354,17 @@ static void test_options_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_options_pool_defaults), SUPPORT_TEST(test_options_pool_given),
-        SUPPORT_TEST(test_options_pool_refusals), SUPPORT_TEST(test_options_job_defaults),
-        SUPPORT_TEST(test_options_job_given),     SUPPORT_TEST(test_options_job_refusals),
-        SUPPORT_TEST(test_options_job_means),     SUPPORT_TEST(test_options_job_of_commands_and_functions),
-        SUPPORT_TEST(test_options_command),       SUPPORT_TEST(test_options_names),
+        SUPPORT_TEST(test_options_pool_defaults),
+        SUPPORT_TEST(test_options_pool_given),
+        SUPPORT_TEST(test_options_pool_refusals),
+        SUPPORT_TEST(test_options_job_defaults),
+        SUPPORT_TEST(test_options_job_given),
+        SUPPORT_TEST(test_options_job_refusals),
+        SUPPORT_TEST(test_options_job_means),
+        SUPPORT_TEST(test_options_job_memory_share),
+        SUPPORT_TEST(test_options_job_of_commands_and_functions),
+        SUPPORT_TEST(test_options_command),
+        SUPPORT_TEST(test_options_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

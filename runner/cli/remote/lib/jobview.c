@@ -140,6 +140,7 @@ static const struct row rows_before_usage[] = {
     {"after", "after", IDS, NULL},
     {"cwd", "directory", TEXT, NULL},
     {"memory", "memory max", SIZE, NULL},
+    {"memory_share", "mem. share", FACTOR, NULL},
     {"memory_backstop", "backstop", FLAG, "yes"},
     {"expected", "memory exp", SIZE, NULL},
     {"timeout", "timeout", DURATION, NULL},
