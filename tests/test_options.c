@@ -7,6 +7,10 @@
 #include <math.h>
 #include <string.h>
 
+#define BUDGET (INT64_C(8) << 30)
+
+static const struct options_means means = {.memory_budget = BUDGET, .has_cpu_weight = true};
+
 /* It was refused, and the message names this. */
 static void assert_refused(int rc, int expected, const char *name)
 {
@@ -106,7 +110,7 @@ static void test_options_job_defaults(void **state)
     const pool_job_options_t *const given[] = {NULL, &zero, &none};
     for (size_t i = 0; i < 3; i++) {
         pool_job_options_t full;
-        assert_int_equal(options_job(given[i], i == 1, &full), 0);
+        assert_int_equal(options_job(given[i], i == 1, &means, &full), 0);
         assert_int_equal(full.timeout_ms, -1);
         assert_int_equal(full.deadline_ms, -1);
         assert_int_equal(full.cpu_ms, -1);
@@ -136,7 +140,7 @@ static void test_options_job_given(void **state)
     static const int fds[OPTIONS_FDS_MAX];
     pool_job_options_t full;
     pool_job_options_t given = {.kill_after_ms = POOL_NONE, .output_limit = POOL_NONE, .priority = INT32_MIN};
-    assert_int_equal(options_job(&given, false, &full), 0);
+    assert_int_equal(options_job(&given, false, &means, &full), 0);
     assert_int_equal(full.kill_after_ms, 0);
     assert_int_equal(full.output_limit, 0);
     assert_int_equal(full.priority, INT32_MIN);
@@ -159,7 +163,7 @@ static void test_options_job_given(void **state)
                                  .retries = INT32_MAX,
                                  .retry_on = POOL_RETRY_ON(POOL_FAILED),
                                  .retry_delay_ms = 8};
-    assert_int_equal(options_job(&given, false, &full), 0);
+    assert_int_equal(options_job(&given, false, &means, &full), 0);
     assert_memory_equal(&full, &given, sizeof given);
 }
 
@@ -221,18 +225,30 @@ static void test_options_job_refusals(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof job_rows / sizeof job_rows[0]; i++) {
         pool_job_options_t full;
-        assert_refused(options_job(&job_rows[i].options, job_rows[i].is_command, &full), job_rows[i].rc,
+        assert_refused(options_job(&job_rows[i].options, job_rows[i].is_command, &means, &full), job_rows[i].rc,
                        job_rows[i].name);
     }
+}
+
+static void test_options_job_means(void **state)
+{
+    (void)state;
+    static const struct options_means none;
+    pool_job_options_t full;
+    assert_refused(options_job(&(pool_job_options_t){.cpu_weight = 50}, false, &none, &full), -ENOTSUP,
+                   "cpu_weight is 50");
+    const pool_job_options_t large = {.memory_expected = BUDGET + 1};
+    assert_int_equal(options_job(&large, false, &none, &full), 0);
+    assert_refused(options_job(&large, false, &means, &full), -E2BIG, "memory_expected is 8589934593 bytes");
 }
 
 static void test_options_job_of_commands_and_functions(void **state)
 {
     (void)state;
     pool_job_options_t full;
-    assert_int_equal(options_job(&(pool_job_options_t){.huge_pages = true}, true, &full), 0);
-    assert_int_equal(options_job(&(pool_job_options_t){.output = POOL_OUTPUT_DISCARD}, false, &full), 0);
-    assert_int_equal(options_job(&(pool_job_options_t){.retry_on = POOL_RETRY_ON(POOL_LOST)}, false, &full), 0);
+    assert_int_equal(options_job(&(pool_job_options_t){.huge_pages = true}, true, &means, &full), 0);
+    assert_int_equal(options_job(&(pool_job_options_t){.output = POOL_OUTPUT_DISCARD}, false, &means, &full), 0);
+    assert_int_equal(options_job(&(pool_job_options_t){.retry_on = POOL_RETRY_ON(POOL_LOST)}, false, &means, &full), 0);
 }
 
 /* ---- of a command --------------------------------------------------------------------------------------------------
@@ -308,15 +324,11 @@ static void test_options_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_options_pool_defaults),
-        SUPPORT_TEST(test_options_pool_given),
-        SUPPORT_TEST(test_options_pool_refusals),
-        SUPPORT_TEST(test_options_job_defaults),
-        SUPPORT_TEST(test_options_job_given),
-        SUPPORT_TEST(test_options_job_refusals),
-        SUPPORT_TEST(test_options_job_of_commands_and_functions),
-        SUPPORT_TEST(test_options_command),
-        SUPPORT_TEST(test_options_names),
+        SUPPORT_TEST(test_options_pool_defaults), SUPPORT_TEST(test_options_pool_given),
+        SUPPORT_TEST(test_options_pool_refusals), SUPPORT_TEST(test_options_job_defaults),
+        SUPPORT_TEST(test_options_job_given),     SUPPORT_TEST(test_options_job_refusals),
+        SUPPORT_TEST(test_options_job_means),     SUPPORT_TEST(test_options_job_of_commands_and_functions),
+        SUPPORT_TEST(test_options_command),       SUPPORT_TEST(test_options_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

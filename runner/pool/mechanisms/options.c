@@ -166,7 +166,21 @@ static int64_t or_none(int64_t value)
     return value == 0 ? POOL_NONE : value;
 }
 
-int options_job(const pool_job_options_t *given, bool is_command, pool_job_options_t *full)
+static int check_means(const pool_job_options_t *o, const struct options_means *means)
+{
+    const uint64_t budget = means->memory_budget;
+    if (o->cpu_weight > 0 && !means->has_cpu_weight)
+        return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller", o->cpu_weight);
+    if (budget > 0 && o->memory_expected > 0 && (uint64_t)o->memory_expected > budget)
+        return failure(-E2BIG,
+                       "memory_expected is %lld bytes and memory_budget %llu: it could never start; raise "
+                       "memory_budget at pool_open, or lower memory_expected",
+                       (long long)o->memory_expected, (unsigned long long)budget);
+    return 0;
+}
+
+int options_job(const pool_job_options_t *given, bool is_command, const struct options_means *means,
+                pool_job_options_t *full)
 {
     static const pool_job_options_t defaults;
     int rc;
@@ -174,7 +188,7 @@ int options_job(const pool_job_options_t *given, bool is_command, pool_job_optio
     if (!is_cleared(full->reserved))
         return refuse_dirty("pool_job_options_t");
     if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_memory(full)) < 0 ||
-        (rc = check_job_choices(full, is_command)) < 0)
+        (rc = check_job_choices(full, is_command)) < 0 || (rc = check_means(full, means)) < 0)
         return rc;
     full->timeout_ms = or_none(full->timeout_ms);
     full->deadline_ms = or_none(full->deadline_ms);
