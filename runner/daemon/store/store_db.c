@@ -57,7 +57,7 @@ int store_damaged(const char *path, const char *how, char message[512])
              "%.200s is damaged (%.100s): start with a fresh state directory; `sqlite3 FILE .recover` shows what is "
              "left in a copy of it and its -wal",
              path, how);
-    for (char *line = message; (line = strchr(line, '\n')) != NULL;) /* quick_check's */
+    for (char *line = message; (line = strchr(line, '\n')) != NULL;) /* quick_check reports lines */
         *line = ' ';
     return -EUCLEAN;
 }
@@ -139,21 +139,20 @@ struct record_bytes store_column_bytes(sqlite3_stmt *statement, int at)
 
 /* ---- the transaction ---------------------------------------------------------------------------------------------
  *
- * After a sync that failed the kernel may have dropped the pages that it could not write, and the next one succeeds
- * without them (https://lwn.net/Articles/752063/). So no sync is only repeated; whatever it was to cover is written
- * again before it:
+ * After a failed sync the kernel may have dropped the pages that it could not write, and the next sync succeeds without
+ * them (https://lwn.net/Articles/752063/). So a sync is never just repeated; its data is written again before it:
  *
- * - The log. What was acknowledged was synced before. The frames of a transaction that failed are not: SQLite puts the
- *   log's end back before them, and the next transaction, which writes and syncs all its own frames, stands in their
- *   place. To close and open instead would be wrong: recovery would find them in the kernel's cache, take them for
- *   committed, and append to what may not be on disk.
- * - The database. A checkpoint that failed leaves its mark where it was: the next one writes all pages anew from the
- *   log, which stays until the database was synced. That a part is marked without a sync needs a second reader, and
+ * - The log. Acknowledged transactions were synced. After a failed one SQLite sets the end of the log back before its
+ *   frames; the next transaction overwrites them, and syncs all its own. To close and open the store instead would be
+ *   wrong: recovery would find the frames in the kernel's cache, take them for committed, and append to frames that may
+ *   not be on disk.
+ * - The database. A failed checkpoint leaves its mark where it was: the next one writes all pages again from the log,
+ *   which stays until the database was synced. Only beside a second reader does SQLite mark a part without a sync, and
  *   exclusive locking lets none in.
- * - A daemon that died in between leaves a log of which the kernel's cache has more than the disk. store_open writes it
- *   again before SQLite reads it, and its first checkpoint all of it into the database.
+ * - If the daemon dies in between, the kernel's cache has more of the log than the disk. store_open writes the log again
+ *   before SQLite reads it, and the first checkpoint writes all of it into the database.
  *
- * Checkpoints are made here and not by SQLite, which says nothing when one fails: the log would only grow. */
+ * We make the checkpoints ourselves: SQLite's automatic ones do not report a failure, and the log would grow. */
 
 static int checkpoint(struct store *store)
 {

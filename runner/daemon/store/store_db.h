@@ -29,7 +29,7 @@ struct store {
 /* The message and the negative errno for an SQLite code. */
 int store_fail(struct store *store, int rc);
 
-/* What becomes of a database that is damaged, for message. -EUCLEAN. */
+/* Writes how the database is damaged, and advice, into message. -EUCLEAN. */
 int store_damaged(const char *path, const char *how, char message[512]);
 
 /* The statement of this sql, a literal, whose address is its name: prepared at its first use, nothing bound. The store
@@ -39,11 +39,10 @@ sqlite3_stmt *store_statement(struct store *store, const char *sql, int *error);
 /* The same for a statement that writes: opens a transaction before. */
 sqlite3_stmt *store_writer(struct store *store, const char *sql, int *error);
 
-/* Runs a statement to its end. 0; -ENOENT: its constraint says that another row is missing; -EEXIST: or there already.
- */
+/* Runs a statement to its end. By its constraints: -ENOENT: a row that it needs is missing; -EEXIST: the row exists. */
 int store_run(struct store *store, sqlite3_stmt *statement);
 
-/* One row more: 1, or 0: no more, and negative errno; then it is reset. */
+/* 1: the statement has its next row. 0 (no more rows) or a negative errno: it is reset. */
 int store_step(struct store *store, sqlite3_stmt *statement);
 
 void store_bind_bytes(sqlite3_stmt *statement, int at, struct record_bytes bytes); /* *borrows* until it is reset */

@@ -7,7 +7,7 @@
 
 /* ---- the row ----------------------------------------------------------------------------------------------------- */
 
-/* What a job keeps for ever, and what store_job_update writes. */
+/* The columns that never change, and those that store_job_update writes. */
 #define ROW_FIXED "id, key, name, submitted_at"
 #define ROW_STATE                                                                                              \
     "group_name, priority, state, cancelling, requeue, after_any, start_at, keep_seconds, attempt, failures, " \

@@ -1,4 +1,4 @@
-/* store_list.c - many jobs: pages of a list, who waits for whom, jobs whose time is over, counts. */
+/* store_list.c - many jobs: pages of a list, jobs that wait for others, expired jobs, counts. */
 #include "arrays.h"
 #include "store_db.h"
 
