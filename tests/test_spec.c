@@ -294,12 +294,17 @@ static void test_spec_ranges(void **state)
 }
 
 /* Decodes a copy, with nothing behind it, for the sanitizer to see a read too far. */
-static int decode(const void *data, size_t size, struct spec_kept *kept)
+static int decode_on(const void *data, size_t size, uint64_t machine, struct spec_kept *kept)
 {
     char *copy = malloc(size + (size == 0));
     assert_non_null(copy);
     memcpy(copy, data, size);
-    return spec_decode(copy, size, kept);
+    return spec_decode(copy, size, machine, kept);
+}
+
+static int decode(const void *data, size_t size, struct spec_kept *kept)
+{
+    return decode_on(data, size, 0, kept);
 }
 
 /* ---- kept bytes -------------------------------------------------------------------------------------------------- */
@@ -324,6 +329,37 @@ static void test_spec_encode_and_decode(void **state)
     spec_free(&back);
     msgpack_sbuffer_destroy(&kept);
     msgpack_sbuffer_destroy(&again);
+}
+
+/* Of memory and memory_share the lower one counts, where it is known how much there is. */
+static void test_spec_memory_share(void **state)
+{
+    struct form *form = *state;
+    static const struct {
+        uint64_t machine;
+        int64_t memory;
+        double share;
+    } rows[] = {{0, 64 * MIB, 0.5}, {100 * MIB, 50 * MIB, 0}, {200 * MIB, 64 * MIB, 0}};
+    msgpack_sbuffer kept;
+    put_all(form);
+    const struct spec spec = read_well(form);
+    msgpack_sbuffer_init(&kept);
+    assert_int_equal(spec_encode(&spec, &kept), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct spec_kept back;
+        assert_int_equal(decode_on(kept.data, kept.size, rows[i].machine, &back), 0);
+        assert_int_equal(back.spec.settings.memory, rows[i].memory);
+        assert_true(back.spec.settings.memory_share == rows[i].share);
+        spec_free(&back);
+    }
+    msgpack_sbuffer_destroy(&kept);
+    form_deinit(form);
+    form_init(form);
+    form_texts(form, "command", "c", NULL);
+    form_double(form, "memory_share", 0.5);
+    form_double(form, "retry_oom", 2);
+    form_bool(form, "memory_backstop", 1);
+    read_well(form);
 }
 
 /* The same fields in another order, numbers packed in another way, another key: the same job. Another value: not. */
@@ -390,6 +426,7 @@ int main(void)
         SPEC_TEST(test_spec_bad_values),
         SPEC_TEST(test_spec_ranges),
         SPEC_TEST(test_spec_encode_and_decode),
+        SPEC_TEST(test_spec_memory_share),
         SPEC_TEST(test_spec_damaged),
         SPEC_TEST(test_spec_same_job_same_bytes),
     };

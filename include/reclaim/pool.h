@@ -426,7 +426,9 @@ typedef struct pool_memory {
     uint64_t available;          /* without swapping: MemAvailable (proc(5)), or less in a cgroup */
     bool pressure;               /* no job starts for lack of memory: stalls (PSI), or below the floor */
     pool_memory_method_t method; /* how this pool measures and limits: CGROUP or SAMPLED */
-    uint64_t reserved[8];
+    uint64_t
+        total; /* the machine's, or the limit of the smallest cgroup around the host: of it memory_share is a share */
+    uint64_t reserved[7];
 } pool_memory_t;
 
 typedef struct pool_stats {

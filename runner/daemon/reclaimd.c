@@ -213,6 +213,7 @@ static int open_runs(struct daemon *daemon, char message[512])
     raise_descriptors();
     daemon->workers = (size_t)runs_workers(daemon->runs);
     daemon->budget = runs_budget(daemon->runs);
+    daemon->memory = runs_memory(daemon->runs);
     return 0;
 }
 

@@ -695,6 +695,11 @@ def case_retries(daemon):
     done = client.wait(job)[0]
     same((done["state"], done["memory_limit_bytes"]), ("done", 128 * MIB), "run again with more memory")
     same(done["attempt"], 2, "runs")
+    machine = client.call("stats")["memory"]["budget"] / 0.8  # the budget is 80 % of it
+    share = 16 * MIB / machine
+    job = client.submit(sh("head -c 40M /dev/zero | tail | wc -c"), memory_share=share, retry_oom=8)
+    done = client.wait(job)[0]
+    same((done["state"], done["memory_limit_bytes"] // MIB in (127, 128)), ("done", True), "with more than a share")
     # By hand: the same id, all its runs again.
     job = client.submit(sh("test -e $1", daemon.path("there")))
     same(client.wait(job)[0]["state"], "failed", "before retry")

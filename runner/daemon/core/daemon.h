@@ -51,6 +51,7 @@ struct daemon {
     struct runs *runs;
     size_t workers;
     uint64_t budget;    /* of memory; 0: none */
+    uint64_t memory;    /* of the machine; 0: not known */
     uint64_t opened_ms; /* uv_now */
 
     /* live.c; the schedule's groups and whether it is paused: methods_change.c, too */

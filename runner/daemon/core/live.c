@@ -20,7 +20,7 @@ int live_spec(const struct daemon *daemon, uint64_t id, struct spec_kept *kept)
     void *bytes;
     size_t size;
     const int error = store_spec_read(daemon->store, id, &bytes, &size);
-    return error < 0 ? error : spec_decode(bytes, size, kept);
+    return error < 0 ? error : spec_decode(bytes, size, daemon->memory, kept);
 }
 
 struct job *live_new(struct daemon *daemon, const struct record *record, uint64_t client)

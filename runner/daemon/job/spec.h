@@ -77,8 +77,9 @@ struct spec_kept {
     void *bytes;
 };
 
-/* Reads kept bytes, which it *takes* (free(3)), also on failure. -EBADMSG: damaged; -ENOMEM. Then nothing is to free. */
-int spec_decode(void *bytes, size_t size, struct spec_kept *kept);
+/* Reads kept bytes, which it *takes* (free(3)), also on failure. machine: bytes of its memory, by which settings.memory
+ * has memory_share, too; 0: not known. -EBADMSG: damaged; -ENOMEM. Then nothing is to free. */
+int spec_decode(void *bytes, size_t size, uint64_t machine, struct spec_kept *kept);
 void spec_free(struct spec_kept *kept);
 
 #endif

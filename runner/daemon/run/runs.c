@@ -223,7 +223,7 @@ static int open_pool(struct runs *runs, char message[512])
     else if (rc < 0)
         snprintf(message, 512, "%s", error.message);
     else if (pool_memory(runs->pool, &memory) == 0)
-        runs->budget = memory.budget;
+        runs->budget = memory.budget, runs->memory = memory.total;
     return rc;
 }
 
@@ -330,6 +330,11 @@ size_t runs_count(const struct runs *runs)
 uint64_t runs_budget(const struct runs *runs)
 {
     return runs->budget;
+}
+
+uint64_t runs_memory(const struct runs *runs)
+{
+    return runs->memory;
 }
 
 const char *const *runs_tasks(const struct runs *runs)

@@ -40,6 +40,7 @@ void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *us
 int32_t runs_workers(const struct runs *runs);
 size_t runs_count(const struct runs *runs);    /* that were started and have not ended */
 uint64_t runs_budget(const struct runs *runs); /* bytes; 0: none */
+uint64_t runs_memory(const struct runs *runs); /* bytes that the machine has; 0: not known */
 /* Names of tasks, NULL-terminated, as the modules had them at the start; *borrowed*. */
 const char *const *runs_tasks(const struct runs *runs);
 bool runs_has_task(const struct runs *runs, struct rpc_text name);

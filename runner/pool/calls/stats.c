@@ -65,6 +65,7 @@ int pool_memory(const pool_t *pool, pool_memory_t *memory)
         .available = machine.available,
         .pressure = room_is_pressed(room, process_now_ms()) || machine.available < room->admission.rules.floor,
         .method = atomic_load(&pool->method),
+        .total = room->admission.rules.total,
     };
     rc = proc_resident(getpid(), &memory->host, &anonymous);
     if (rc < 0)
