@@ -1,8 +1,8 @@
 #include "reclaimd.h"
 
-#include "client.h"
 #include "clock.h"
 #include "commit.h"
+#include "daemon_client.h"
 #include "ends.h"
 #include "escape.h"
 #include "live.h"

@@ -1,7 +1,7 @@
 #include "commit.h"
 
-#include "client.h"
 #include "clock.h"
+#include "daemon_client.h"
 #include "ends.h"
 #include "live.h"
 #include "recover.h"

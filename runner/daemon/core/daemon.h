@@ -59,7 +59,7 @@ struct daemon {
     struct job *jobs;    /* uthash */
     double clock_offset; /* of the wall clock from the monotonic one, seconds */
 
-    /* client.c, watch.c */
+    /* daemon_client.c, watch.c */
     struct client *clients; /* uthash */
     TAILQ_HEAD(watches, watch) watches;
 

@@ -1,7 +1,7 @@
 #include "live.h"
 
-#include "client.h"
 #include "clock.h"
+#include "daemon_client.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "turn.h"
 
 #include "arrays.h"
-#include "client.h"
+#include "daemon_client.h"
 #include "view.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "methods.h"
 
-#include "client.h"
+#include "daemon_client.h"
 #include "turn.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef METHODS_H
 #define METHODS_H
 
-#include "call.h"
+#include "method_call.h"
 
 /* Handles a request: answers it, or leaves it to a watch. */
 void methods_handle(struct daemon *daemon, struct client *client, const struct rpc_request *request);

@@ -1,5 +1,5 @@
 /* methods_control.c - the daemon as a whole: hello, events, figures, draining, its end. */
-#include "client.h"
+#include "daemon_client.h"
 #include "live.h"
 #include "methods.h"
 #include "stop.h"

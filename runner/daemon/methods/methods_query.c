@@ -1,5 +1,5 @@
 /* methods_query.c - questions about jobs: status, list, wait, result, output. Nothing here writes. */
-#include "client.h"
+#include "daemon_client.h"
 #include "live.h"
 #include "methods.h"
 #include "turn.h"

@@ -1,7 +1,7 @@
 /* methods_submit.c - new jobs: all checks come before the first write, so that a submit is whole or absent. */
 #include "arrays.h"
-#include "client.h"
 #include "clock.h"
+#include "daemon_client.h"
 #include "ends.h"
 #include "live.h"
 #include "methods.h"

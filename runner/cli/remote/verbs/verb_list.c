@@ -1,4 +1,4 @@
-/* list.c - `reclaim list`: jobs as a table, page by page. */
+/* verb_list.c - `reclaim list`: jobs as a table, page by page. */
 #include "jobview.h"
 #include "pages.h"
 #include "remote_verb.h"

@@ -1,4 +1,4 @@
-/* change.c - verbs that change jobs: cancel, retry, remove, set; and those that hold a group up: pause, resume. */
+/* verb_change.c - verbs that change jobs: cancel, retry, remove, set; and those that hold a group up: pause, resume. */
 #include "pages.h"
 #include "remote_verb.h"
 #include "verbs.h"

@@ -1,4 +1,4 @@
-/* main.c - the `reclaim` command: finds its verb. */
+/* reclaim.c - the `reclaim` command: finds its verb. */
 #include "outcome.h"
 #include "program.h"
 #include "remote_verb.h"

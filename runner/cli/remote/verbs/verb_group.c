@@ -1,7 +1,7 @@
-/* group.c - `reclaim group`: how many jobs of a group run at once. */
+/* verb_group.c - `reclaim group`: how many jobs of a group run at once. */
 #include "remote_verb.h"
-#include "stats.h"
 #include "values.h"
+#include "verb_stats.h"
 #include "verbs.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* result.c - `reclaim result`: the value of a task. */
+/* verb_result.c - `reclaim result`: the value of a task. */
 #include "outcome.h"
 #include "outfile.h"
 #include "program.h"

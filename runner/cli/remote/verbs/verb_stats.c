@@ -1,5 +1,5 @@
-/* stats.c - `reclaim stats`: the daemon's figures. */
-#include "stats.h"
+/* verb_stats.c - `reclaim stats`: the daemon's figures. */
+#include "verb_stats.h"
 
 #include "grid.h"
 #include "plain.h"

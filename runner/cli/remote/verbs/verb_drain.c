@@ -1,4 +1,4 @@
-/* drain.c - `reclaim drain`: no new jobs. */
+/* verb_drain.c - `reclaim drain`: no new jobs. */
 #include "remote_verb.h"
 #include "say.h"
 #include "verbs.h"

@@ -1,6 +1,6 @@
-/* call.h - a request while it is handled, and what handlers share. */
-#ifndef CALL_H
-#define CALL_H
+/* method_call.h - a request while it is handled, and what handlers share. */
+#ifndef METHOD_CALL_H
+#define METHOD_CALL_H
 
 #include "daemon.h"
 

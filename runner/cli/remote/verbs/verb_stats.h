@@ -1,6 +1,6 @@
-/* stats.h - the daemon's figures. */
-#ifndef STATS_H
-#define STATS_H
+/* verb_stats.h - the daemon's figures. */
+#ifndef VERB_STATS_H
+#define VERB_STATS_H
 
 #include "remote.h"
 

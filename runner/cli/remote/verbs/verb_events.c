@@ -1,4 +1,4 @@
-/* events.c - `reclaim events`: a line for whatever happens to jobs, until it is stopped. */
+/* verb_events.c - `reclaim events`: a line for whatever happens to jobs, until it is stopped. */
 #include "jobview.h"
 #include "patience.h"
 #include "remote_verb.h"

@@ -1,4 +1,4 @@
-#include "client.h"
+#include "daemon_client.h"
 
 #include "arrays.h"
 

@@ -1,4 +1,4 @@
-/* logs.c - `reclaim logs`: the output of a job. */
+/* verb_logs.c - `reclaim logs`: the output of a job. */
 #include "await.h"
 #include "follow.h"
 #include "remote_verb.h"

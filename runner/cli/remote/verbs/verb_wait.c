@@ -1,4 +1,4 @@
-/* wait.c - `reclaim wait`: until jobs have ended, with their exit code. */
+/* verb_wait.c - `reclaim wait`: until jobs have ended, with their exit code. */
 #include "await.h"
 #include "remote_verb.h"
 #include "verbs.h"

@@ -1,6 +1,6 @@
-/* client.h - connections as the daemon knows them, and the events that they subscribe to. */
-#ifndef CLIENT_H
-#define CLIENT_H
+/* daemon_client.h - connections as the daemon knows them, and the events that they subscribe to. */
+#ifndef DAEMON_CLIENT_H
+#define DAEMON_CLIENT_H
 
 #include "daemon.h"
 

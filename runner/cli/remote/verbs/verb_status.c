@@ -1,8 +1,8 @@
-/* status.c - `reclaim status`: the daemon and what it does, or some jobs whole. */
+/* verb_status.c - `reclaim status`: the daemon and what it does, or some jobs whole. */
 #include "jobview.h"
 #include "remote_verb.h"
 #include "say.h"
-#include "stats.h"
+#include "verb_stats.h"
 #include "verbs.h"
 
 #include <stdio.h>

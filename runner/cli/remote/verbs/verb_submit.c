@@ -1,4 +1,4 @@
-/* submit.c - `reclaim submit`: a job for reclaimd. */
+/* verb_submit.c - `reclaim submit`: a job for reclaimd. */
 #include "await.h"
 #include "follow.h"
 #include "outcome.h"

@@ -1,7 +1,7 @@
-#include "call.h"
+#include "method_call.h"
 
 #include "arrays.h"
-#include "client.h"
+#include "daemon_client.h"
 #include "live.h"
 #include "turn.h"
 

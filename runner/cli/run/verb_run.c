@@ -1,4 +1,4 @@
-/* run.c - `reclaim run`: one command, as without reclaim, but limited, reported, and with no process left behind. */
+/* verb_run.c - `reclaim run`: one command, as without reclaim, but limited, reported, and with no process left behind. */
 #include "curve.h"
 #include "inherited.h"
 #include "limit.h"

@@ -1,10 +1,10 @@
-/* daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it; `reclaim shutdown`. */
+/* verb_daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it; `reclaim shutdown`. */
 #include "daemon_start.h"
 #include "outcome.h"
 #include "remote_verb.h"
 #include "say.h"
-#include "stats.h"
 #include "suggest.h"
+#include "verb_stats.h"
 #include "verbs.h"
 
 #include <errno.h>
