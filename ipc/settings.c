@@ -10,6 +10,7 @@ const struct setting settings[SETTING_ROW_COUNT_] = {
     [SETTING_KILL_AFTER] = {"kill_after", IN_BOTH(kill_after, kill_after_ms), 0, 0, SETTING_SECONDS, true},
     [SETTING_CPU_TIME] = {"cpu_time", IN_BOTH(cpu_time, cpu_ms), 0, 0, SETTING_SECONDS, false},
     [SETTING_MEMORY] = {"memory", IN_BOTH(memory, memory_limit), MEMORY_LEAST, INT64_MAX / 4, SETTING_NUMBER, false},
+    [SETTING_MEMORY_SHARE] = {"memory_share", IN_BOTH(memory_share, memory_share), 0, 1, SETTING_FACTOR, false},
     [SETTING_MEMORY_BACKSTOP] = {"memory_backstop", IN_BOTH(memory_backstop, memory_backstop), 0, 0, SETTING_FLAG,
                                  false},
     [SETTING_EXPECTED] = {"expected", IN_BOTH(expected, memory_expected), 0, INT64_MAX, SETTING_NUMBER, true},

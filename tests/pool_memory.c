@@ -229,6 +229,23 @@ static void test_memory_limit_holds(void **state)
     pool_free(pool);
 }
 
+/* By default a pool's budget is 80 % of the memory of which memory_share is a share. */
+static void test_memory_share_is_a_limit(void **state)
+{
+    (void)state;
+    pool_memory_t memory;
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    assert_int_equal(pool_memory(pool, &memory), 0);
+    const double total = (double)memory.budget / 0.8;
+    const pool_job_options_t options = {.memory_share = (double)LIMIT / total};
+    const pool_result_t *result = run(pool, allocate_without_end, &options, &job);
+    support_expect(result, POOL_OUT_OF_MEMORY, POOL_CAUSE_MEMORY_LIMIT);
+    assert_true(result->usage.memory_limit > LIMIT - MIB && result->usage.memory_limit < LIMIT + MIB);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
 static void test_memory_limit_holds_for_commands(void **state)
 {
     (void)state;
@@ -999,6 +1016,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_memory_limit_holds),
         SUPPORT_TEST(test_memory_limit_holds_for_commands),
+        SUPPORT_TEST(test_memory_share_is_a_limit),
         SUPPORT_TEST(test_memory_limits_hold_beside_each_other),
         SUPPORT_TEST(test_memory_limit_is_there_before_the_job),
         SUPPORT_TEST(test_memory_limit_holds_50_times_of_50_without_privilege),

@@ -31,7 +31,7 @@ static void on_release(void *user)
 static struct kind plain(uint64_t function, const char *name)
 {
     struct kind kind = {.function = function, .name = name};
-    assert_int_equal(options_job(NULL, false, &kind.options), 0);
+    assert_int_equal(options_job(NULL, false, &(struct options_means){0}, &kind.options), 0);
     return kind;
 }
 

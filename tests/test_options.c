@@ -7,6 +7,11 @@
 #include <math.h>
 #include <string.h>
 
+#define BUDGET (INT64_C(8) << 30)
+#define TOTAL  (INT64_C(10) << 30)
+
+static const struct options_means means = {.memory_total = TOTAL, .memory_budget = BUDGET, .has_cpu_weight = true};
+
 /* It was refused, and the message names this. */
 static void assert_refused(int rc, int expected, const char *name)
 {
@@ -106,7 +111,7 @@ static void test_options_job_defaults(void **state)
     const pool_job_options_t *const given[] = {NULL, &zero, &none};
     for (size_t i = 0; i < 3; i++) {
         pool_job_options_t full;
-        assert_int_equal(options_job(given[i], i == 1, &full), 0);
+        assert_int_equal(options_job(given[i], i == 1, &means, &full), 0);
         assert_int_equal(full.timeout_ms, -1);
         assert_int_equal(full.deadline_ms, -1);
         assert_int_equal(full.cpu_ms, -1);
@@ -136,7 +141,7 @@ static void test_options_job_given(void **state)
     static const int fds[OPTIONS_FDS_MAX];
     pool_job_options_t full;
     pool_job_options_t given = {.kill_after_ms = POOL_NONE, .output_limit = POOL_NONE, .priority = INT32_MIN};
-    assert_int_equal(options_job(&given, false, &full), 0);
+    assert_int_equal(options_job(&given, false, &means, &full), 0);
     assert_int_equal(full.kill_after_ms, 0);
     assert_int_equal(full.output_limit, 0);
     assert_int_equal(full.priority, INT32_MIN);
@@ -159,7 +164,7 @@ static void test_options_job_given(void **state)
                                  .retries = INT32_MAX,
                                  .retry_on = POOL_RETRY_ON(POOL_FAILED),
                                  .retry_delay_ms = 8};
-    assert_int_equal(options_job(&given, false, &full), 0);
+    assert_int_equal(options_job(&given, false, &means, &full), 0);
     assert_memory_equal(&full, &given, sizeof given);
 }
 
@@ -201,6 +206,9 @@ static const struct job_row {
     {{.memory_limit = OPTIONS_MEMORY_LIMIT_LEAST - 1}, false, -EINVAL, "memory_limit is 1048575 bytes"},
     {{.memory_limit = -2}, false, -EINVAL, "memory_limit is -2"},
     {{.memory_limit = INT64_MAX}, false, -EINVAL, "memory_limit is"},
+    {{.memory_share = -1}, false, -EINVAL, "memory_share is -1"},
+    {{.memory_share = 1.5}, false, -EINVAL, "memory_share is 1.5"},
+    {{.memory_share = NAN}, false, -EINVAL, "memory_share is"},
     {{.memory_backstop = true}, false, -EINVAL, "memory_backstop"},
     {{.memory_backstop = true, .memory_limit = POOL_NONE}, false, -EINVAL, "memory_backstop"},
     {{.cpu_weight = -2}, false, -EINVAL, "cpu_weight is -2"},
@@ -221,18 +229,56 @@ static void test_options_job_refusals(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof job_rows / sizeof job_rows[0]; i++) {
         pool_job_options_t full;
-        assert_refused(options_job(&job_rows[i].options, job_rows[i].is_command, &full), job_rows[i].rc,
+        assert_refused(options_job(&job_rows[i].options, job_rows[i].is_command, &means, &full), job_rows[i].rc,
                        job_rows[i].name);
     }
+}
+
+static void test_options_job_means(void **state)
+{
+    (void)state;
+    static const struct options_means none;
+    pool_job_options_t full;
+    assert_refused(options_job(&(pool_job_options_t){.cpu_weight = 50}, false, &none, &full), -ENOTSUP,
+                   "cpu_weight is 50");
+    const pool_job_options_t large = {.memory_expected = BUDGET + 1};
+    assert_int_equal(options_job(&large, false, &none, &full), 0);
+    assert_refused(options_job(&large, false, &means, &full), -E2BIG, "memory_expected is 8589934593 bytes");
+}
+
+static void test_options_job_memory_share(void **state)
+{
+    (void)state;
+    static const struct options_means none;
+    static const struct {
+        int64_t limit;
+        double share;
+        int64_t in_force;
+    } rows[] = {{0, 1, TOTAL},
+                {POOL_NONE, 0.5, TOTAL / 2},
+                {TOTAL / 4, 0.5, TOTAL / 4},
+                {TOTAL / 2, 0.25, TOTAL / 4},
+                {TOTAL / 2, 0, TOTAL / 2}};
+    pool_job_options_t full;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const pool_job_options_t given = {.memory_limit = rows[i].limit, .memory_share = rows[i].share};
+        assert_int_equal(options_job(&given, false, &means, &full), 0);
+        assert_int_equal(full.memory_limit, rows[i].in_force);
+    }
+    const pool_job_options_t given = {.memory_share = 0.5, .memory_backstop = true, .retry_oom = 2};
+    assert_int_equal(options_job(&given, false, &means, &full), 0); /* a share is a limit */
+    assert_refused(options_job(&given, false, &none, &full), -ENOTSUP, "memory_share is 0.5");
+    assert_refused(options_job(&(pool_job_options_t){.memory_share = 1e-9}, false, &means, &full), -EINVAL,
+                   "memory_limit is 10 bytes");
 }
 
 static void test_options_job_of_commands_and_functions(void **state)
 {
     (void)state;
     pool_job_options_t full;
-    assert_int_equal(options_job(&(pool_job_options_t){.huge_pages = true}, true, &full), 0);
-    assert_int_equal(options_job(&(pool_job_options_t){.output = POOL_OUTPUT_DISCARD}, false, &full), 0);
-    assert_int_equal(options_job(&(pool_job_options_t){.retry_on = POOL_RETRY_ON(POOL_LOST)}, false, &full), 0);
+    assert_int_equal(options_job(&(pool_job_options_t){.huge_pages = true}, true, &means, &full), 0);
+    assert_int_equal(options_job(&(pool_job_options_t){.output = POOL_OUTPUT_DISCARD}, false, &means, &full), 0);
+    assert_int_equal(options_job(&(pool_job_options_t){.retry_on = POOL_RETRY_ON(POOL_LOST)}, false, &means, &full), 0);
 }
 
 /* ---- of a command --------------------------------------------------------------------------------------------------
@@ -314,6 +360,8 @@ int main(void)
         SUPPORT_TEST(test_options_job_defaults),
         SUPPORT_TEST(test_options_job_given),
         SUPPORT_TEST(test_options_job_refusals),
+        SUPPORT_TEST(test_options_job_means),
+        SUPPORT_TEST(test_options_job_memory_share),
         SUPPORT_TEST(test_options_job_of_commands_and_functions),
         SUPPORT_TEST(test_options_command),
         SUPPORT_TEST(test_options_names),

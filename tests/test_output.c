@@ -147,16 +147,16 @@ static void test_output_streams(void **state)
     assert_int_equal(write(stream.relay.for_command, "a first run", 11), 11);
     job_stream_forget(&stream); /* also what was not read yet; and the limit starts anew */
     assert_int_equal(write(stream.relay.for_command, "one\ntw", 6), 6);
-    job_stream_read(&stream);
+    relay_pass(&stream.relay);
     assert_string_equal(read_pipe(ends[0]), "");
     struct spool held = job_stream_set_live(&stream);
     job_stream_put_held(&stream, &held);
     assert_string_equal(read_pipe(ends[0]), "one\n");
     assert_int_equal(write(stream.relay.for_command, "o\nend", 5), 5);
-    job_stream_read(&stream);
+    relay_pass(&stream.relay);
     assert_string_equal(read_pipe(ends[0]), "two\n");
     assert_int_equal(write(stream.relay.for_command, " and more than may pass", 23), 23);
-    job_stream_end(&stream);
+    relay_finish(&stream.relay);
     assert_true(stream.relay.over);
     assert_int_equal(stream.relay.passed, 20);
     assert_int_equal(job_stream_emit(&stream), 0);

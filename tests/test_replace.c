@@ -102,9 +102,9 @@ static void test_replace_inspects(void **state)
     replace_inspect((const char *const[]){"echo", "a", NULL}, 1, &use);
     assert_false(use.any);
     assert_int_equal(use.problem, REPLACE_FINE);
-    assert_true(use.tells);
+    assert_true(use.shows_inputs);
     replace_inspect((const char *const[]){"echo", "{%}", NULL}, 1, &use);
-    assert_false(use.tells);
+    assert_false(use.shows_inputs);
     assert_true(use.any);
     expect_problem("{1}x{3.}", "{4}", REPLACE_MISSING, "{3.}");
     expect_problem("{-3}", "", REPLACE_MISSING, "{-3}");
@@ -214,7 +214,7 @@ static void test_replace_tells(void **state)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct replace_use use;
         replace_inspect(table[i].words, table[i].inputs, &use);
-        if (use.tells != table[i].expected)
+        if (use.shows_inputs != table[i].expected)
             fail_msg("row %zu", i);
     }
 }

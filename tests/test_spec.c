@@ -111,6 +111,7 @@ static void put_all(struct form *form)
     form_double(form, "kill_after", 0);
     form_double(form, "cpu_time", 1.5);
     form_int(form, "memory", 64 * MIB);
+    form_double(form, "memory_share", 0.5);
     form_bool(form, "memory_backstop", 1);
     form_int(form, "expected", 32 * MIB);
     form_int(form, "pids", 8);
@@ -140,6 +141,7 @@ static void expect_all(const struct spec *spec)
     const pool_client_job_t *set = &spec->settings;
     assert_true(set->timeout == 60 && set->kill_after == 0 && set->cpu_time == 1.5);
     assert_int_equal(set->memory, 64 * MIB);
+    assert_true(set->memory_share == 0.5);
     assert_int_equal(set->expected, 32 * MIB);
     assert_true(set->pids == 8 && set->nofile == 64 && set->nice == -5 && set->output_limit == 0);
     assert_true(set->huge_pages && set->rerunnable && set->memory_backstop && set->cpu_weight == 50);

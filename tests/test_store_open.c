@@ -3,7 +3,6 @@
 #include "jobs.h"
 #include "store_db.h"
 #include "store_pages.h"
-#include "store_schema.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -64,8 +64,14 @@ typedef struct pool_client_job {
     bool run_after_failure; /* after_failure: "run" */
     bool requeue_on_crash;  /* on_crash: "requeue" */
     double keep;            /* seconds; POOL_NONE: not at all */
-    uint64_t reserved[8];
+    double memory_share;    /* memory as a share of the machine's, above 0, at most 1; the lower of both counts */
+    uint64_t reserved[7];
 } pool_client_job_t;
+
+/* Copies the limits and other settings of a job from the library's options: timeout, kill_after, cpu_time, memory,
+ * memory_share, memory_backstop, expected, pids, cpu_weight, nofile, nice, output_limit, huge_pages, rerunnable. The other members of
+ * job stay as they are. */
+POOL_API void pool_client_job_settings(pool_client_job_t *job, const pool_job_options_t *options);
 
 /* Submits a job (*borrows*), which is on disk when this returns 0. Errors: -EEXIST (key-taken), -EAGAIN (queue-full,
  * too-many-jobs), -EROFS (read-only), -ESHUTDOWN (draining, shutting-down), -E2BIG (too-large, never-fits), -EINVAL,

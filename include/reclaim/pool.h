@@ -283,14 +283,17 @@ typedef struct pool_job_options {
      */
     bool early;
     bool collect; /* pool_next hands it out */
-    /* *taken*: pool_reserve has chosen it, and the job starts at once. Must be of the same pool, memory_expected and
-     * memory_limit. Not for pool_map. */
+    /* *taken*: pool_reserve has chosen it, and the job starts at once. Must be of the same pool, memory_expected,
+     * memory_limit and memory_share. Not for pool_map. */
     pool_reservation_t *reservation;
     pool_settled_fn on_settled;
     pool_event_fn on_event;
     pool_release_fn on_release;
     void *user; /* for the three callbacks and pool_job_user() */
-    uint64_t reserved[8];
+    /* memory_limit as a share of the machine's memory, or of the smallest cgroup around the host: above 0, at most 1. If
+     * both are given the lower limit counts. -ENOTSUP if the machine does not say what it has. Default: none. */
+    double memory_share;
+    uint64_t reserved[7];
 } pool_job_options_t;
 
 /* Submits fn(arg) to run once in a fresh worker process. arg and options (may be NULL) are *copied*. *job is a
@@ -352,7 +355,7 @@ POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t
 
 /* For a host with a queue of its own that has to know whether a job may start before it submits the job. A reservation
  * is such a job's place in the order of turns; once pool_reserve has chosen it, it holds memory and a worker. Of
- * options (*copies*) it uses name (required, for what the name has needed before), memory_expected and memory_limit;
+ * options (*copies*) it uses name (required, for what the name has needed before) and those of memory;
  * give the job's own. On failure *reservation is NULL. -E2BIG: as pool_submit. */
 POOL_API int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_reservation_t **reservation);
 

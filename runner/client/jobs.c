@@ -90,6 +90,11 @@ static void pack_when(pool_fields_t *fields, const pool_client_job_t *job)
     pack_seconds(fields, "keep", job->keep);
 }
 
+void pool_client_job_settings(pool_client_job_t *job, const pool_job_options_t *options)
+{
+    settings_from_options(options, job);
+}
+
 int pool_client_submit(pool_client_t *client, const pool_client_job_t *job, uint64_t *id, pool_error_t *error)
 {
     pool_fields_t fields;

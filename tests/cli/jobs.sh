@@ -132,6 +132,8 @@ check "standard input" 0 "$reclaim" submit --follow --stdin "$work/input" cat &&
 check "our standard input" 0 sh -c 'echo piped | "$1" submit --follow --stdin - cat' sh "$reclaim" && same out piped
 check "over its memory" 137 "$reclaim" submit --wait -m 32M dd if=/dev/zero of=/dev/null bs=100M count=1 &&
     says err "over its memory limit"
+check "a share of the machine's memory" 0 "$reclaim" submit -w -m 50% true
+check "its limit" 0 "$reclaim" status "$(cat "$work/out")" && says out "mem. share 0.5"
 check "a backstop" 1 "$reclaim" submit --follow -m 64M --memory-backstop dd if=/dev/zero of=/dev/null bs=1G count=1 &&
     says err "memory exhausted"
 check "a backstop without a limit" 125 "$reclaim" submit --memory-backstop true && says err "give --memory SIZE, too"

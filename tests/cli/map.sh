@@ -341,6 +341,7 @@ fi
 
 # ---- limits
 
+check "a share of the machine's memory" 0 map -m 50% echo ::: a && same out "a"
 check "over memory" 1 map -m 64M --joblog "$work/log4" dd if=/dev/zero of=/dev/null count=1 "bs={}" ::: 1G 1M &&
     says err "killed: over its memory limit of 64.0 MiB (peak "
 cut -f9,12 "$work/log4" >"$work/out"
@@ -559,6 +560,7 @@ bad() {
 }
 bad "--memory 12Q" --report "$work/kept" -m 12Q
 bad "--memory 10K" -m 10K
+bad "--memory 150%" -m 150%
 bad "--timeout soon" -t soon
 bad "--timeout x%" -t x%
 bad "--jobs 0%" -j 0%

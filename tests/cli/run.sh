@@ -43,6 +43,14 @@ check "too long a command" 125 sh -c 'ulimit -s unlimited 2>/dev/null || { echo 
     exec "$@"' sh "$reclaim" && says err "argv and envp are larger"
 check "over memory" 137 "$reclaim" run -m 64M dd if=/dev/zero of=/dev/null bs=1G count=1 &&
     says err "killed: over its memory limit of 64.0 MiB (peak "
+for percent in 100 50; do
+    check "$percent % of the machine's memory" 0 "$reclaim" run -m "$percent%" --report "$work/report" true
+    sed 's/.*"memory_limit_bytes":\([0-9]*\).*/\1/' "$work/report" >"$work/limit$percent"
+done
+check "half of it is half" 0 [ "$(($(cat "$work/limit100") / 2))" = "$(cat "$work/limit50")" ]
+check "the last limit counts" 0 "$reclaim" run -m 50% -m 64M --report "$work/report" true
+cp "$work/report" "$work/out"
+says out '"memory_limit_bytes":67108864'
 check "a backstop" 1 "$reclaim" run -m 64M --memory-backstop dd if=/dev/zero of=/dev/null bs=1G count=1 &&
     says err "memory exhausted"
 check "a limit that holds" 0 "$reclaim" run -m 200M dd if=/dev/zero of=/dev/null bs=50M count=2
@@ -129,6 +137,8 @@ check "a helper with a limit on locks of its own" 0 "$reclaim" run --report "$wo
 
 echo kept >"$work/kept"
 check "a bad size" 125 "$reclaim" run --report "$work/kept" -m 12Q true && says err "--memory 12Q: not a size"
+check "more than the machine has" 125 "$reclaim" run -m 101% true && says err "--memory 101%: not a percentage"
+check "no share of it" 125 "$reclaim" run -m 0% true && says err "--memory 0%: not a percentage"
 check "too small a size" 125 "$reclaim" run -m 10K true && says err "--memory 10K"
 check "a bad duration" 125 "$reclaim" run -t soon true && says err "--timeout soon"
 check "a backstop without a limit" 125 "$reclaim" run --memory-backstop true && says err "--memory-backstop: give --memory SIZE, too"

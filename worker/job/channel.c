@@ -55,8 +55,7 @@ int channel_send_descriptor(struct channel *channel, int fd)
         const ssize_t sent = descriptor_send(channel->task, "d", 1, &fd, 1);
         if (sent == 1)
             return 0;
-        if (sent ==
-            -ETOOMANYREFS) { /* too many of the user's descriptors are in flight, and nothing tells when that ends */
+        if (sent == -ETOOMANYREFS) { /* of the user, in all his processes: no event reports the end of that */
             poll(NULL, 0, 10);
             continue;
         }

@@ -4,7 +4,7 @@
 
 #include "forkserver_state.h"
 
-/* Makes the channels of the next worker ahead, since somebody waits when that one is asked for. */
+/* Makes the channels of the next worker ahead, since the host waits when it asks for one. */
 void birth_stock(struct server *server);
 
 /* Makes the channels, and the cgroup, of a slot's worker. The host may use its ends before the worker is forked: a task

@@ -174,8 +174,8 @@ static bool was_killed(const struct slot *slot)
     return slot->page->is_command != 0 && slot->page->command_signal == SIGKILL;
 }
 
-/* Without a cgroup of its own only the machine's count of OOM kills tells: vmstat(5). If an OOM kill elsewhere and some
- * other SIGKILL here fall into the same second, they are taken for one. */
+/* Without a cgroup there is only the machine's count of OOM kills: vmstat(5). If an OOM kill elsewhere and another SIGKILL
+ * here fall into the same second, they count as one. */
 static bool was_killed_by_oom(struct metering *metering)
 {
     const uint64_t kills = proc_oom_kills();

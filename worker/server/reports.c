@@ -84,8 +84,8 @@ static struct slot *prepare_replacement(struct server *server)
     return NULL;
 }
 
-/* One packet reports the end of a worker and brings the ends of its replacement, which is forked after that: somebody
- * waits for this report. */
+/* One packet reports the end of a worker and brings the ends of its replacement, which is forked later: the host waits for
+ * this report. */
 static bool report_gone(struct server *server, struct slot *slot)
 {
     struct message_gone gone;

@@ -78,7 +78,7 @@ static int make_locked(const struct cgroup_place *place, struct cgroup_pool *poo
         return errno == ENOENT ? -EAGAIN : -errno;
     process_descriptor_lift(&pool->dir);
     if (flock(pool->dir, LOCK_EX | LOCK_NB) == 0 && is_still_there(pool)) {
-        fchmod(pool->dir, 0755); /* for people who look at them */
+        fchmod(pool->dir, 0755); /* so that other users may look */
         return 0;
     }
     close(pool->dir);

@@ -46,7 +46,7 @@ __attribute__((format(printf, 4, 5))) static int fail(struct find *find, int rc,
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    const size_t length = strlen(path); /* its end tells more than its start */
+    const size_t length = strlen(path); /* the end of the path matters most */
     const bool cut = length > PATH_SHOWN;
     snprintf(find->why, find->why_size, "%s%s %s", cut ? "..." : "", cut ? path + length - PATH_SHOWN : path, text);
     return rc;

@@ -164,6 +164,13 @@ static void see_stack(struct tree_process *process, const struct proc_entry *ent
         process->stack = entry->stack;
 }
 
+static void reread_stack(struct tree_process *process)
+{
+    struct proc_entry entry;
+    if (proc_entry_read(process->pid, &entry) == 0 && entry.start == process->start)
+        see_stack(process, &entry);
+}
+
 /* Whether two processes share one memory. Where kcmp(2) is forbidden, as in many containers, the effects of vfork(2) show
  * it: the parent waits, uninterruptibly, and has as many pages of each kind as the child. */
 static bool have_one_memory(const struct tree_process *child, const struct tree_process *parent)
@@ -185,8 +192,7 @@ static int tree_add(struct tree *tree, pid_t pid, struct tree_process *parent)
     struct tree_process process = {.pid = pid, .thread = pid, .found = true};
     struct proc_entry entry;
     if (parent != NULL) {
-        if (proc_entry_read(parent->pid, &entry) == 0 && entry.start == parent->start)
-            see_stack(parent, &entry); /* it may have exec'ed since it was found */
+        reread_stack(parent); /* it may have exec'ed since it was found */
         process.parent_stack = process.stack = parent->stack;
         process.inheritable = own(tree, parent);
         process.sharer = have_one_memory(&process, parent) ? parent->pid : 0;
@@ -281,13 +287,11 @@ void tree_walk(struct tree *tree, const pid_t *strangers, size_t count)
 /* A process that shared memory with another has its own after exec. */
 static void unshare_after_exec(struct tree *tree, struct tree_process *process)
 {
-    struct proc_entry entry;
     const struct tree_process *sharer = tree_find(tree, process->sharer);
     if (sharer != NULL && have_one_memory(process, sharer))
         return;
     process->sharer = 0;
-    if (proc_entry_read(process->pid, &entry) == 0 && entry.start == process->start)
-        see_stack(process, &entry);
+    reread_stack(process);
 }
 
 void tree_look(struct tree *tree)

@@ -1,6 +1,5 @@
-/* inherited.h - what reclaim was started with beyond its three streams, for its commands: exec(3p) passes on every
- * descriptor that is not close-on-exec, so `<(...)`, flock(1), make's jobserver and LISTEN_FDS work as without reclaim.
- */
+/* inherited.h - the descriptors above 2 that reclaim passes on to its commands, as exec(3p) does with all that are not
+ * close-on-exec: `<(...)`, flock(1), make's jobserver and LISTEN_FDS work as without reclaim. */
 #ifndef INHERITED_H
 #define INHERITED_H
 
@@ -12,11 +11,10 @@
 struct inherited {
     int32_t numbers[INHERITED_MAX];
     size_t count;
-    size_t left_out; /* beyond INHERITED_MAX, or with a number above the hard limit on open files */
+    size_t left_out; /* descriptors beyond INHERITED_MAX, or numbered above the hard limit on open files */
 };
 
-/* Finds them: all that are open now, above 2 and not close-on-exec, as nothing of our own is. Says in verb's name
- * how many are left out. */
+/* Finds the open descriptors above 2 that are not close-on-exec; our own all are. Prints how many it leaves out. */
 void inherited_find(struct inherited *inherited, const char *verb);
 
 #endif

@@ -13,6 +13,20 @@
 
 #define NOFILE_LEAST 16 /* three streams, their copies before the exec, and files of the loader */
 
+/* The last one counts, size or share. */
+static int set_memory(void *context, const char *text)
+{
+    struct limits *limits = context;
+    double percent = 0;
+    limits->job.memory_limit = 0;
+    if (values_is_percent(text) && values_parse_percent(text, 100, &percent) < 0)
+        return values_fail("memory", text, "not a percentage of the machine's memory: give 50%");
+    limits->job.memory_share = percent / 100;
+    return percent > 0 ? 0
+                       : values_size("memory", text, 1 << 20, INT64_MAX,
+                                     "less than a process needs to start: give at least 1M", &limits->job.memory_limit);
+}
+
 static int set_nofile(void *context, const char *text)
 {
     struct limits *limits = context;
@@ -65,9 +79,7 @@ const struct table_option limits_times[] = {
 };
 
 const struct table_option limits_table[] = {
-    {"memory", 'm', "SIZE", "end it when its processes use more memory",
-     TABLE_SIZE(struct limits, job.memory_limit, 1 << 20, INT64_MAX),
-     .range = "less than a process needs to start: give at least 1M"},
+    {"memory", 'm', "SIZE", "end it over this memory; N%: of the machine's", .set = set_memory},
     {"memory-backstop", 0, NULL, "refuse memory beyond that to a single process",
      TABLE_FLAG(struct limits, job.memory_backstop)},
     {"cpu-time", 0, "DUR", "CPU time of each process, in whole seconds", TABLE_DURATION(struct limits, job.cpu_ms)},
@@ -95,9 +107,10 @@ void limits_init(struct limits *limits)
 
 int limits_finish(struct limits *limits)
 {
-    if (limits->retry_oom != NULL && limits->job.memory_limit <= 0)
+    const bool is_limited = limits->job.memory_limit > 0 || limits->job.memory_share > 0;
+    if (limits->retry_oom != NULL && !is_limited)
         return values_fail("retry-oom", limits->retry_oom, "there is no limit to raise: give --memory SIZE, too");
-    if (limits->job.memory_backstop && limits->job.memory_limit <= 0) {
+    if (limits->job.memory_backstop && !is_limited) {
         say(values_verb, "--memory-backstop: give --memory SIZE, too");
         return -1;
     }

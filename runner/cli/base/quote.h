@@ -6,11 +6,10 @@
 
 #include <stddef.h>
 
-/* For sh: '...' where it is needed, whatever is in the word. */
+/* For sh: puts the word in '...' if it needs that. */
 void quote_shell(struct text *text, const char *word, size_t size);
 
-/* For people and logs: the same, but on one line: a word with control characters is written $'...', as bash reads it.
- */
+/* For people and logs: the same on one line: a word with control characters becomes $'...', as bash reads it. */
 void quote_line(struct text *text, const char *word, size_t size);
 
 /* A whole command, one space between words; argv ends in NULL. */

@@ -37,7 +37,7 @@ static void put(struct relay *relay, const char *data, int64_t size)
     relay->left -= size;
     relay->passed += size;
     if (size > 0 && relay->sink(relay->context, data, (size_t)size) < 0)
-        drop(&relay->from); /* nobody takes it: the command is to see that as without us */
+        drop(&relay->from); /* the reader is gone: the command gets its SIGPIPE */
 }
 
 void relay_pass(struct relay *relay)

@@ -1,4 +1,4 @@
-/* relay.h - output on its way from a command to whoever takes it, counted: for --output-limit. */
+/* relay.h - passes a command's output to a sink and counts it: for --output-limit. */
 #ifndef RELAY_H
 #define RELAY_H
 
@@ -6,15 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Takes what has passed. Negative errno: it wants no more. */
+/* Takes a piece of output. Negative errno: it wants no more. */
 typedef int (*relay_sink_fn)(void *context, const char *data, size_t size);
 
 struct relay {
-    int from;        /* reading end, -1: ended */
-    int for_command; /* writing end, until the command has it; -1 */
-    int64_t left;    /* bytes that may still pass */
-    int64_t passed;  /* bytes that have */
-    bool over;
+    int from;        /* reading end; -1: the output has ended */
+    int for_command; /* writing end; -1: handed over */
+    int64_t left;    /* bytes until the limit */
+    int64_t passed;  /* bytes so far */
+    bool over;       /* the command wrote more than the limit */
     relay_sink_fn sink;
     void *context;
 };
@@ -24,13 +24,13 @@ struct relay {
 /* Negative errno. */
 int relay_open(struct relay *relay, int64_t limit, relay_sink_fn sink, void *context);
 
-/* The command has the writing end: lets go of ours, so that its end is seen. */
+/* Once the command has the writing end: closes ours, so that the output can end. */
 void relay_handed_over(struct relay *relay);
 
-/* Passes on what is there. What is over the limit is dropped. */
+/* Passes on the output that has arrived; drops it above the limit. */
 void relay_pass(struct relay *relay);
 
-/* The command is gone: passes on the rest. */
+/* For a command that is gone: passes on the rest. */
 void relay_finish(struct relay *relay);
 void relay_close(struct relay *relay);
 

@@ -5,18 +5,18 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/* Every signal that a program can hand on: all that can be blocked, but SIGCHLD, which is about its own children. */
+/* All signals that a program can hand on. SIGCHLD is not among them: it is about the program's own children. */
 void signals_all(sigset_t *set);
 
 /* Those of them that this process ignores now (nohup, a shell's background). */
 void signals_ignored(sigset_t *set);
 
-/* Blocks these signals and gives a signalfd for them, not blocking. SIGPIPE and SIGXFSZ are ignored from now on, for
- * write(2) tells the same. To be called once the pool is open: commands get the mask and the dispositions of that
- * moment. Negative errno. */
+/* Blocks these signals and returns a non-blocking signalfd for them. Ignores SIGPIPE and SIGXFSZ from now on: write(2)
+ * fails instead. Call it after the pool is open, for commands get the mask and the dispositions of that moment. Negative
+ * errno. */
 int signals_take(const sigset_t *set);
 
-/* Whether a signal that was read is one that a failed write(2) of our own has brought. */
+/* Whether a signal comes from a failed write(2) of our own. */
 bool signals_is_own(int number, pid_t sender);
 
 #endif

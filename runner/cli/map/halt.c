@@ -69,19 +69,24 @@ bool halt_reached(const struct halt *halt, const struct halt_counts *counts, boo
     return counts->total > 0 && (double)reached >= (double)counts->total * halt->percent / 100;
 }
 
+static int failed_percent(const struct halt_counts *counts)
+{
+    return counts->total > 0 ? (int)ceil((double)counts->failed / (double)counts->total * 100) : 0;
+}
+
 int halt_exit_code(const struct halt *halt, const struct halt_counts *counts, int job_code)
 {
     if (halt->what == HALT_SUCCESS)
         return 0;
     if (halt->percent > 0)
-        return counts->total > 0 ? (int)ceil((double)counts->failed / (double)counts->total * 100) : 0;
+        return failed_percent(counts);
     return halt->count == 1 ? job_code : halt_failures_code(counts->failed);
 }
 
 int halt_end_code(const struct halt *halt, const struct halt_counts *counts)
 {
     if (halt->percent > 0 && halt->what != HALT_DONE)
-        return counts->total > 0 ? (int)ceil((double)counts->failed / (double)counts->total * 100) : 0;
+        return failed_percent(counts);
     return halt_failures_code(counts->failed);
 }
 

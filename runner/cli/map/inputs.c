@@ -78,7 +78,7 @@ static int next_of_file(struct inputs *inputs, const char **value)
         left == 0 ? NULL : memchr(buffer->data + inputs->looked, inputs->separator, buffer->size - inputs->looked);
     inputs->looked = buffer->size;
     if (end == NULL && !inputs->at_end) {
-        if (left > UNFIT_SIZE_MOST) { /* it is unfit whatever follows: kept is what stands for it */
+        if (left > UNFIT_SIZE_MOST) { /* unfit whatever follows */
             unfit_add(&inputs->unfit, start, left);
             inputs->used += left;
         }
@@ -166,7 +166,7 @@ static int open_path(const char *path)
     return fd;
 }
 
-/* A whole source, which becomes a list. */
+/* Reads a whole source into a list. */
 static int load(struct inputs *inputs, struct inputs_source *source)
 {
     struct inputs one = {.separator = inputs->separator, .fd = open_path(source->path)};
@@ -194,7 +194,7 @@ static int load(struct inputs *inputs, struct inputs_source *source)
     return rc;
 }
 
-/* How many values a regular file still has: read through once, held nowhere. 0: it is none. */
+/* Counts the values that a regular file still has, by reading it through. 0: not a regular file. */
 static uint64_t count_values(int fd, char separator)
 {
     char data[CHUNK], last = separator;

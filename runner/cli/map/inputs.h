@@ -1,6 +1,6 @@
 /* inputs.h - the inputs of a map: lists from the command line, files, standard input. Several sources are combined,
- * every value with every other, the last one's changing fastest. The first source is read as it is needed and never
- * held whole; the others are read when they are opened. */
+ * every value with every other, and the last source changes fastest. The first source is read as needed, and never held
+ * whole; the others are read when they are opened. */
 #ifndef INPUTS_H
 #define INPUTS_H
 
@@ -28,13 +28,13 @@ struct inputs {
 
     int fd;                                 /* the first source, where it is a file */
     bool at_end;                            /* nothing more comes from it */
-    struct text buffer;                     /* read and not yet used; starts with the value that `values` shows */
-    size_t used, looked;                    /* bytes of it that are, and that contain no separator */
-    size_t number;                          /* values that the first source has given */
-    const char **values;                    /* one for each source; what stands for it where it is unfit */
-    enum unfit_reason reason, first_reason; /* of the first of them that is; of the first source's */
-    struct unfit unfit;                     /* that one, or as much of the next as has come */
-    size_t *turns;                          /* which of each further source is next */
+    struct text buffer;                     /* bytes read; starts with the value that `values` shows */
+    size_t used, looked;                    /* bytes of the buffer that are used; that have no separator */
+    size_t number;                          /* count of the first source's values so far */
+    const char **values;                    /* one for each source; for an unfit value the text that stands for it */
+    enum unfit_reason reason, first_reason; /* of the first unfit value; of the first source's value */
+    struct unfit unfit;                     /* the first source's unfit value, as far as it has come */
+    size_t *turns;                          /* index of the next value, for each further source */
     bool has_first;
 };
 

@@ -57,11 +57,6 @@ int job_stream_open(struct job_stream *stream, int64_t limit, struct outlet *out
     return relay_open(&stream->relay, limit, take, stream);
 }
 
-void job_stream_read(struct job_stream *stream)
-{
-    relay_pass(&stream->relay);
-}
-
 void job_stream_forget(struct job_stream *stream)
 {
     const int64_t left = stream->relay.left + stream->relay.passed;
@@ -84,11 +79,6 @@ struct spool job_stream_set_live(struct job_stream *stream)
 void job_stream_put_held(struct job_stream *stream, struct spool *held)
 {
     note(stream, spool_drain(held, put_lines, stream));
-}
-
-void job_stream_end(struct job_stream *stream)
-{
-    relay_finish(&stream->relay);
 }
 
 int job_stream_emit(struct job_stream *stream)

@@ -22,11 +22,8 @@ struct job_stream {
     int error; /* negative errno: output was lost */
 };
 
-/* limit: bytes, or RELAY_NO_LIMIT; results is *taken*. Negative errno. */
+/* limit: bytes, or RELAY_NO_LIMIT; results is *taken*. Negative errno. Output arrives by relay_pass and relay_finish. */
 int job_stream_open(struct job_stream *stream, int64_t limit, struct outlet *outlet, const char *tag, int results);
-
-/* Takes the output that has arrived. */
-void job_stream_read(struct job_stream *stream);
 
 /* For a job that runs again: drops the held output of the earlier run. Not for a live stream. */
 void job_stream_forget(struct job_stream *stream);
@@ -35,9 +32,6 @@ void job_stream_forget(struct job_stream *stream);
  * block. */
 struct spool job_stream_set_live(struct job_stream *stream);
 void job_stream_put_held(struct job_stream *stream, struct spool *held);
-
-/* For a job that is gone: takes the rest of its output. */
-void job_stream_end(struct job_stream *stream);
 
 /* Writes out all held output. Negative errno, also of an earlier loss. */
 int job_stream_emit(struct job_stream *stream);

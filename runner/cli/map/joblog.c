@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COLUMNS_BEFORE 8 /* Command may, in principle, contain TABs: it is what stands between these */
+#define COLUMNS_BEFORE 8 /* Command may contain TABs: it lies between these columns */
 #define COLUMNS_AFTER  4
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
@@ -174,7 +174,7 @@ int joblog_open(struct joblog *joblog, const char *path, joblog_row_fn on_row, v
     return rc;
 }
 
-/* The size of what stands in whole lines. */
+/* The size of all whole lines. */
 static off_t whole_size(int fd, off_t size)
 {
     char data[4096];

@@ -1,7 +1,7 @@
 /* joblog.h - a log of finished jobs in GNU parallel's format: its nine columns, then ours.
  *
- * Every row is one write(2) to a file that is open for appending, so that what stands in the log when reclaim is killed
- * is whole rows, and at most one torn one at the end, which the next --resume cuts off. */
+ * Every row is one write(2) to a file that is open for appending: after a kill the log has whole rows, and at most one
+ * torn row at its end, which the next --resume cuts off. */
 #ifndef JOBLOG_H
 #define JOBLOG_H
 
@@ -41,12 +41,12 @@ struct joblog {
 
 typedef int (*joblog_row_fn)(const struct joblog_row *row, void *user);
 
-/* Opens the log for this process alone, and changes nothing in it. With on_row its rows are read, and that ends the
- * reading when it returns a negative errno. On failure `problem` is a sentence. Errors: what open(2) says, -EINVAL (it
- * is something else than a joblog of reclaim map), -EBUSY (another reclaim writes it). */
+/* Opens the log for this process alone, and changes nothing in it. Calls on_row (NULL: none) for each row, until it
+ * returns a negative errno. On failure `problem` is a sentence. Errors: of open(2); -EINVAL: not a joblog of reclaim map;
+ * -EBUSY: another reclaim writes it. */
 int joblog_open(struct joblog *joblog, const char *path, joblog_row_fn on_row, void *user, char *problem, size_t size);
 
-/* Before the first row: cuts off a torn line, or (keep false) everything; writes the header where there is none.
+/* Before the first row: cuts off a torn line, or (keep false) everything; writes a header if there is none.
  * Negative errno. */
 int joblog_begin(struct joblog *joblog, bool keep);
 

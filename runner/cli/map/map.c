@@ -61,7 +61,7 @@ static int make_room(struct map *map)
     return 0;
 }
 
-/* Who is to be waited for: the pool, signals, inputs, and two places for each running job. */
+/* The descriptors to poll: pool, signals, inputs, and two for each running job. */
 static size_t list_fds(struct map *map)
 {
     size_t count = 3;
@@ -131,7 +131,7 @@ static void loop(struct map *map)
 {
     for (;;) {
         map_judge_doubtful(map);
-        map_give_turns(map); /* first: what waits for its turn may be what keeps others from starting */
+        map_give_turns(map); /* first: jobs that wait for their turn keep others from starting */
         if (map_start_ready(map))
             continue;
         if (map->held == 0 && (map->stopping || (map->options.inputs.ended && map->next == NULL)))
@@ -162,7 +162,7 @@ static int exit_code(const struct map *map)
     return halt_end_code(&map->options.halt, &counts);
 }
 
-/* The last of what was to be written is not. */
+/* For a stream whose last output is lost. */
 static void end_without(struct map *map, const char *stream, int error)
 {
     if (error != -EPIPE && !map->lost_output)

@@ -1,4 +1,4 @@
-/* map_command.c - what its inputs make of a job's command: as it is logged, and as it is executed. */
+/* map_command.c - a job's command with its inputs put in: for the log, and for execution. */
 #include "map_job.h"
 #include "quote.h"
 #include "replace.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ARGUMENTS_SPARE 4096 /* what the kernel and a shell keep of ARG_MAX: xargs leaves 2048 */
+#define ARGUMENTS_SPARE 4096 /* left of ARG_MAX for the kernel and a shell: xargs leaves 2048 */
 
 /* ---- as it is logged --------------------------------------------------------------------------------------------- */
 
@@ -21,7 +21,7 @@ static bool has_control(const struct text *text)
     return false;
 }
 
-/* A line for sh is logged as it is, where it is one line. */
+/* A command line for sh, unchanged if it has no control characters. */
 static void describe_line(const struct map_options *options, const struct replace_input *input, struct text *command)
 {
     replace_line(options->words, options->replaces, input, command);
@@ -47,7 +47,7 @@ static void describe_words(const struct map_options *options, const struct repla
     text_deinit(&words);
 }
 
-/* A resume goes by this, so that it has to differ where inputs do. To a shell it is a comment. */
+/* Adds the inputs, as a comment for a shell: a resume tells jobs apart by the logged command. */
 static void add_inputs(const struct map_job *job, struct text *command)
 {
     const char **values = text_list(&job->inputs, job->input_count);
@@ -63,7 +63,7 @@ void map_job_describe(struct map_job *job, const struct map_options *options, co
 {
     const struct replace_input input = {.values = values, .count = job->input_count, .unnumbered = true};
     (options->shell ? describe_line : describe_words)(options, &input, &job->command);
-    if (!options->tells)
+    if (!options->shows_inputs)
         add_inputs(job, &job->command);
 }
 
@@ -77,7 +77,7 @@ static size_t environment_size(void)
     return size;
 }
 
-/* Refuses what the kernel would, or what is no longer what was to be an argument. */
+/* Refuses a command that the kernel would refuse, and one with an unfit input. */
 static void check_words(struct map_job *job)
 {
     const size_t most = (size_t)sysconf(_SC_ARG_MAX), room = sizeof job->message;

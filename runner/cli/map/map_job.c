@@ -50,7 +50,7 @@ int map_job_new(struct map_job **made, const struct map_options *options, const 
 
 /* ---- running it -------------------------------------------------------------------------------------------------- */
 
-/* Ours and the two that GNU parallel's jobs know, which may stand in ours already. *list is to be freed. */
+/* Our environment with the two variables of GNU parallel's jobs replaced. The list is the caller's, for free(3). */
 static const char **environment_of(const struct map_job *job, struct text *added)
 {
     static const char *const names[] = {"PARALLEL_SEQ=", "PARALLEL_JOBSLOT="};
@@ -73,7 +73,7 @@ static const char **environment_of(const struct map_job *job, struct text *added
     return list;
 }
 
-/* What jobs are known by to admission: the program, where it is the same for all. */
+/* The name by which admission learns: the program, if it is the same for all jobs. */
 static void put_name(const struct map_options *options, struct text *name)
 {
     const char *word = options->words[0];
@@ -82,7 +82,7 @@ static void put_name(const struct map_options *options, struct text *name)
         text_put(name, word, size);
 }
 
-/* On the pool's thread. A further run starts with empty hands; what is out already cannot be called back. */
+/* On the pool's thread. Drops the held output of a run that is repeated; live output is out already. */
 static void on_event(pool_job_t *pool_job, const pool_event_t *event, void *user)
 {
     struct map_job *job = user;
@@ -162,7 +162,7 @@ static void end_refused(struct map_job *job)
     clock_gettime(CLOCK_REALTIME, &now);
     const double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
     for (int i = 0; i < 2; i++)
-        job_stream_end(&job->streams[i]);
+        relay_finish(&job->streams[i].relay);
     job->result = (pool_result_t){.outcome = POOL_FAILED,
                                   .cause = POOL_CAUSE_NOT_EXECUTABLE,
                                   .code = OUTCOME_NOT_EXECUTABLE,
@@ -202,12 +202,12 @@ int map_job_fd(struct map_job *job, int stream)
 bool map_job_read(struct map_job *job, int stream)
 {
     struct job_stream *of = &job->streams[stream];
-    if (of->live) { /* may block: the pool's thread, which leaves such a stream alone, must not wait for it */
-        job_stream_read(of);
+    if (of->live) { /* without the lock, for this may block: the pool's thread never touches a live stream */
+        relay_pass(&of->relay);
         return !of->relay.over;
     }
     pthread_mutex_lock(&job->lock);
-    job_stream_read(of);
+    relay_pass(&of->relay);
     const bool over = of->relay.over;
     pthread_mutex_unlock(&job->lock);
     return !over;
@@ -255,7 +255,7 @@ void map_job_check_time(struct map_job *job, double now, double seconds)
 void map_job_end(struct map_job *job, const struct map_options *options, double timeout_seconds)
 {
     for (int i = 0; i < 2; i++)
-        job_stream_end(&job->streams[i]);
+        relay_finish(&job->streams[i].relay);
     const pool_result_t *result = pool_job_result(job->job);
     job->result = *result;
     if (job->streams[0].relay.over || job->streams[1].relay.over)

@@ -45,7 +45,7 @@ static void check_halt(struct map *map, const struct map_job *job, bool failed)
         map_stop_starting(map);
 }
 
-/* Ended by us, in a stop: neither done nor failed. */
+/* Whether our stop ended it: then it counts neither as done nor as failed. */
 static bool is_withdrawn(const struct map_job *job)
 {
     return job->result.cause == POOL_CAUSE_CANCELLED;
@@ -60,7 +60,8 @@ static void summarize(struct map *map, const struct map_job *job)
     text_deinit(&inputs);
 }
 
-void map_judge(struct map *map, struct map_job *job)
+/* Counts a job's end, and applies --halt. */
+static void judge(struct map *map, struct map_job *job)
 {
     if (map->interrupted && outcome_stop_signal(&job->result) != 0)
         job->result = outcome_withdrawn(&job->result);
@@ -86,9 +87,9 @@ static void settle(struct map *map, struct map_job *job)
     map->slots[job->slot - 1] = false;
     map->running--;
     if (outcome_stop_signal(&job->result) != 0)
-        map_handle_signals(map); /* ours may be here, and not seen yet */
+        map_handle_signals(map); /* the same signal may have come to us */
     if (outcome_stop_signal(&job->result) == 0 || map->interrupted) {
-        map_judge(map, job);
+        judge(map, job);
         return;
     }
     job->doubtful_until = map_now() + DOUBT_SECONDS;
@@ -103,7 +104,7 @@ void map_judge_doubtful(struct map *map)
         if (job->doubtful_until > 0 && (map->interrupted || now >= job->doubtful_until)) {
             job->doubtful_until = 0;
             map->doubtful--;
-            map_judge(map, job);
+            judge(map, job);
         }
 }
 
@@ -129,7 +130,7 @@ static int log_job(struct map *map, const struct map_job *job)
     return joblog_write(&map->joblog, &row);
 }
 
-/* Said once: those that still run will find the same. */
+/* Prints it once: other jobs will meet the same error. */
 static void fail_file(struct map *map, const char *option, const char *path, int rc)
 {
     if (map->code != MAP_OWN_FAILURE)
@@ -137,7 +138,7 @@ static void fail_file(struct map *map, const char *option, const char *path, int
     map_fail(map, MAP_OWN_FAILURE);
 }
 
-/* A job whose output did not get out, or that cannot be logged, is not logged: a resume runs it again. */
+/* Writes its rows. A job whose output is lost gets none, so that a resume runs it again. */
 static void account(struct map *map, const struct map_job *job, int rc)
 {
     if (rc < 0) {
@@ -197,7 +198,7 @@ static uint32_t take_slot(struct map *map)
     return slot + 1;
 }
 
-/* For one more job. With --halt an end that is in doubt may be the one that stops the batch. */
+/* Room for one more job. With --halt a job in doubt may be the one that stops the map. */
 static bool has_room(const struct map *map)
 {
     if (map->doubtful > 0 && map->options.halt.when != HALT_NEVER)
@@ -236,7 +237,7 @@ static void show(struct map *map, const struct map_job *job)
     map->counts.failed++;
 }
 
-/* Into the pool, or its end where it is refused. -1 after it has said why neither. */
+/* Gives it to the pool; a refused job ends at once. -1 after a message. */
 static int submit(struct map *map, struct map_job *job)
 {
     bool by_pool;
@@ -256,14 +257,14 @@ static void take_in(struct map *map, struct map_job *job)
     map->held++;
     if (job->settled) {
         map->slots[job->slot - 1] = false;
-        map_judge(map, job);
+        judge(map, job);
         return;
     }
     map->running++;
     map->next_start = map_now() + (double)map->options.delay_ms / 1000;
 }
 
-/* Whether it has ended already. */
+/* Returns whether the job has ended already. */
 static bool start_job(struct map *map, struct map_job *job)
 {
     int rc = map_job_place(job, &map->options, take_slot(map));
@@ -302,7 +303,7 @@ static struct map_job *make_job(struct map *map)
     return job;
 }
 
-/* Makes map->next of the next input that is to run; false: there is none now. */
+/* Sets map->next to the job of the next input that has to run; false: there is none now. */
 static bool find_next(struct map *map)
 {
     while (map->next == NULL) {

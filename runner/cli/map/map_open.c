@@ -1,4 +1,4 @@
-/* map_open.c - everything that a map needs, opened and checked before any job runs. */
+/* map_open.c - opens and checks everything before a job runs. */
 #include "map_state.h"
 #include "outfile.h"
 #include "program.h"
@@ -14,11 +14,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define AHEAD_LEAST   64 /* jobs that have ended may wait for their turn, and for each that runs: */
+#define AHEAD_LEAST   64 /* ended jobs may wait for their turn, this many, and for each running job: */
 #define AHEAD_PER_JOB 2
 
 #define FILES_OF_OURS 24 /* streams, pool, joblog, report, inputs */
-#define FILES_PER_JOB 10 /* pipes and what the pool has of each, with a worker that is ready for the next */
+#define FILES_PER_JOB 10 /* its pipes, and the pool's descriptors of two workers: its own and a warm one */
 
 static int add_row(const struct joblog_row *row, void *user)
 {
@@ -26,7 +26,7 @@ static int add_row(const struct joblog_row *row, void *user)
     return map->options.resume || map->options.resume_failed ? resume_add(&map->resume, row) : 0;
 }
 
-/* As many jobs at once, and waiting for their turn, as there can be open files for. */
+/* Fits the number of jobs, running and waiting for their turn, to the limit on open files. */
 static void fit_files(struct map *map, rlim_t most)
 {
     struct map_options *options = &map->options;
@@ -62,7 +62,7 @@ static int open_pool(struct map *map)
         map_say(map, "%s", error.message);
         return -1;
     }
-    /* For the pipes of many jobs. Commands have the limits of the moment when the pool was opened. */
+    /* For the pipes of many jobs. Commands keep the limits that held when the pool was opened. */
     if (known) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -92,13 +92,13 @@ static int open_joblog(struct map *map)
     if (map->options.joblog == NULL)
         return 0;
     if (map->options.dry_run && access(map->options.joblog, F_OK) < 0)
-        return 0; /* it is not made for that */
+        return 0; /* a dry run makes no file */
     if (joblog_open(&map->joblog, map->options.joblog, add_row, map, problem, sizeof problem) < 0)
         return values_fail("joblog", map->options.joblog, problem);
     return 0;
 }
 
-/* What is written is nothing else that is open. */
+/* Joblog, report and inputs have to be different files. */
 static int check_files(struct map *map)
 {
     const int report = map->report == NULL ? -1 : fileno(map->report), inputs = map->options.inputs.fd;

@@ -202,7 +202,7 @@ static int check_replacements(struct map_options *options)
     const size_t count = options->inputs.count;
     replace_inspect(options->words, count, &use);
     options->replaces = use.any;
-    options->tells = use.tells;
+    options->shows_inputs = use.shows_inputs;
     switch (use.problem) {
     case REPLACE_EXPRESSION:
         return complain("{=...=}: reclaim runs no Perl; let the command do it: sh -c 'echo $(($1 + 1))' sh {}");

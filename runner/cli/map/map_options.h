@@ -25,10 +25,10 @@ struct map_options {
     struct halt halt;
     const char *results, *joblog, *report; /* paths; NULL: none */
 
-    const char *const *words; /* the command, ended by NULL; at least one word */
-    bool replaces, tells;     /* see struct replace_use */
-    bool from_stdin;          /* the command line names no source of inputs */
-    struct inputs inputs;     /* not opened yet */
+    const char *const *words;    /* the command, ended by NULL; at least one word */
+    bool replaces, shows_inputs; /* see struct replace_use */
+    bool from_stdin;             /* the command line names no source of inputs */
+    struct inputs inputs;        /* not opened yet */
     struct inherited inherited;
 };
 

@@ -90,10 +90,7 @@ bool map_start_ready(struct map *map);
 /* Takes settled jobs from the pool. */
 void map_collect(struct map *map);
 
-/* Counts a job's end, and applies --halt. */
-void map_judge(struct map *map, struct map_job *job);
-
-/* The same for jobs that have been in doubt long enough; for all of them after an interrupt. */
+/* Counts the ends of jobs that have been in doubt long enough, or of all after an interrupt, and applies --halt. */
 void map_judge_doubtful(struct map *map);
 
 /* Writes the output and the rows of ended jobs, and frees them: of all, or with --keep-order of the first ones. */

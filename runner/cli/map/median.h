@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-#define MEDIAN_LEAST 3   /* of fewer it is not told */
-#define MEDIAN_MOST  499 /* of older ones nothing is kept */
+#define MEDIAN_LEAST 3   /* values for a median */
+#define MEDIAN_MOST  499 /* values that are kept, the latest */
 
 struct median {
     double values[MEDIAN_MOST];

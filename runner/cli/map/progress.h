@@ -1,4 +1,4 @@
-/* progress.h - how far a map is, in one line. */
+/* progress.h - the progress of a map, in one line. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 

@@ -162,8 +162,8 @@ static void put_word(const char *word, const struct replace_input *input, put_fn
     }
 }
 
-/* Whether an input stands in it whole, and where there are several in a word of its own. */
-static bool is_told(const char *const *words, size_t inputs, size_t index)
+/* Whether the words show an input whole; if there are several inputs, in a word of its own. */
+static bool shows_input(const char *const *words, size_t inputs, size_t index)
 {
     struct piece piece;
     for (; *words != NULL; words++)
@@ -175,10 +175,10 @@ static bool is_told(const char *const *words, size_t inputs, size_t index)
     return false;
 }
 
-static bool are_told(const char *const *words, size_t inputs)
+static bool shows_all(const char *const *words, size_t inputs)
 {
     for (size_t i = 0; i < inputs; i++)
-        if (!is_told(words, inputs, i))
+        if (!shows_input(words, inputs, i))
             return false;
     return true;
 }
@@ -206,7 +206,7 @@ static enum replace_problem problem_of(const struct piece *piece, size_t inputs)
 void replace_inspect(const char *const *words, size_t inputs, struct replace_use *use)
 {
     struct piece piece;
-    *use = (struct replace_use){.tells = are_told(words, inputs)};
+    *use = (struct replace_use){.shows_inputs = shows_all(words, inputs)};
     if (has_expression(words))
         use->problem = REPLACE_EXPRESSION;
     for (; *words != NULL; words++)
@@ -220,7 +220,7 @@ void replace_inspect(const char *const *words, size_t inputs, struct replace_use
             use->problem_at = at;
             use->problem_size = piece.size;
         }
-    use->tells = use->tells || !use->any; /* they follow at the end */
+    use->shows_inputs = use->shows_inputs || !use->any; /* they follow at the end */
 }
 
 static size_t put_each(const struct piece *piece, const struct replace_input *input, struct text *text)

@@ -19,24 +19,24 @@ struct replace_input {
     bool unnumbered; /* {#} and {%} stay as they are: what remains is the same whenever and wherever it runs */
 };
 
-/* What GNU parallel would make something of, and nobody here. */
+/* Strings that GNU parallel would replace, and reclaim does not. */
 enum replace_problem {
     REPLACE_FINE = 0,
-    REPLACE_MISSING,   /* {3} names an input that there is not */
+    REPLACE_MISSING,   /* {3}, and there is no third input */
     REPLACE_NUMBERED,  /* {1#}, {0%} */
     REPLACE_EXPRESSION /* {= Perl =}, perhaps across several words */
 };
 
 /* What a command asks for. */
 struct replace_use {
-    bool any;   /* a replacement string is in it */
-    bool tells; /* the command that comes of it tells what its inputs were: with {/} alone it would not */
+    bool any;                     /* a replacement string is in it */
+    bool shows_inputs;            /* the finished command shows all inputs whole; {/} alone does not */
     enum replace_problem problem; /* the first that there is, */
     const char *problem_at;       /* where, into a word, */
-    size_t problem_size;          /* and of how many bytes; not told of an expression */
+    size_t problem_size;          /* and of how many bytes; not set for an expression */
 };
 
-/* Looks through a command (words end in NULL) that is to be given so many inputs. */
+/* Looks through a command (words end in NULL) for so many inputs. */
 void replace_inspect(const char *const *words, size_t inputs, struct replace_use *use);
 
 /* The words with their inputs, each ended by a NUL, appended to `words`; their number is returned. A word that is {}

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* NULL: may be DIR. Else why not, a sentence: to GNU parallel it is no directory but a table (x.csv) or a pattern of
- * names (x-{}). With a slash at its end a name is a directory's to both. Pure. */
+/* NULL: directory may be DIR. Else a sentence why not: GNU parallel takes it for a table (x.csv) or a pattern of names
+ * (x-{}). A name that ends in a slash is a directory to both. Pure. */
 const char *results_refuse(const char *directory);
 
 /* The directory of one job. In an input / becomes \_, a TAB \t, a backslash two; "", "." and ".." become \0, \. and
@@ -17,7 +17,7 @@ const char *results_refuse(const char *directory);
  */
 void results_path(struct text *path, const char *directory, const char *const *values, size_t count);
 
-/* Whether jobs' directories can be made there: makes DIR. Negative errno. */
+/* Makes DIR, and tries whether jobs' directories can be made in it. Negative errno. */
 int results_prepare(const char *directory);
 
 /* Makes a job's directory and its files; fds[0] and fds[1] are open for writing then, for its stdout and stderr. What

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <uthash.h>
 
-/* Inputs that are to run again, or might be. */
+/* An input that has to run again, or may have to. */
 struct unfinished {
     uint32_t attempt;
-    bool failed; /* else nobody knows what would have become of it: cancelled, or lost */
+    bool failed; /* else it was cancelled or lost */
 };
 
 struct resume_entry {
@@ -45,7 +45,7 @@ static struct unfinished drop(struct resume_entry *entry, size_t index)
     return dropped;
 }
 
-/* Of several the one that has had the most runs. */
+/* Drops the earlier row of the same input: of several the one with the most runs. */
 static void supersede(struct resume_entry *entry, uint32_t attempt)
 {
     size_t best = entry->unfinished_count;

@@ -1,4 +1,4 @@
-/* resume.h - what a joblog says of inputs: which need not run again. Pure.
+/* resume.h - which inputs need not run again, by a joblog. Pure.
  *
  * The key is the command with its inputs in it, {#} and {%} left as they are: not the line number, so inputs may be
  * reordered and added. An input that stands twice is two: the log is a multiset. A row whose attempt is above that of
@@ -20,8 +20,8 @@ struct resume {
 /* -ENOMEM. */
 int resume_add(struct resume *resume, const struct joblog_row *row);
 
-/* Takes one input out. True: it ran, and is to be skipped. False: it is to run, and has had *attempts runs so far. One
- * that was cancelled or lost always runs again, one that failed only with failed_too. */
+/* Takes one input out. True: skip it, it ran. False: run it; it has had *attempts runs so far. An input that was
+ * cancelled or lost always runs again, a failed one only with failed_too. */
 bool resume_take(struct resume *resume, const char *command, size_t size, bool failed_too, uint32_t *attempts);
 
 void resume_deinit(struct resume *resume);

@@ -1,4 +1,4 @@
-/* spool.h - output that waits: in memory up to a size, beyond it in a temporary file without a name. */
+/* spool.h - held output: in memory up to a size, beyond it in a temporary file without a name. */
 #ifndef SPOOL_H
 #define SPOOL_H
 
@@ -11,24 +11,24 @@
 
 struct spool {
     struct text memory;
-    int fd; /* -1: all of it is in memory */
+    int fd; /* the file; -1: everything is in memory */
 };
 
-/* What takes a spool's bytes. Negative errno ends the taking. */
+/* Takes a piece of a spool. Negative errno: stop. */
 typedef int (*spool_sink_fn)(void *context, const char *data, size_t size);
 
 void spool_init(struct spool *spool);
 
-/* Whether there is a place for temporary files; *directory is its name. Negative errno. */
+/* Tries whether temporary files can be made; *directory is their place. Negative errno. */
 int spool_check(const char **directory);
 
-/* -ENOMEM, or what the file system says ($TMPDIR, else /tmp). */
+/* Adds bytes. -ENOMEM, or an error of the file system ($TMPDIR, else /tmp). */
 int spool_put(struct spool *spool, const char *data, size_t size);
 
-/* Hands everything on in order, and is empty then. What the sink or the file says. */
+/* Passes everything to the sink, in order, and empties the spool. Errors: of the sink or the file. */
 int spool_drain(struct spool *spool, spool_sink_fn sink, void *context);
 
-/* Forgets what is in it. */
+/* Empties it. */
 void spool_clear(struct spool *spool);
 
 #endif

@@ -1,4 +1,4 @@
-/* summary.h - what all jobs of a map came to. */
+/* summary.h - figures about all jobs of a map. */
 #ifndef SUMMARY_H
 #define SUMMARY_H
 

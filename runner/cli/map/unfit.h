@@ -1,5 +1,5 @@
-/* unfit.h - an input that can be no argument: longer than one may be, or with a NUL in it. All that is kept of it,
- * however long it is, is what stands for it: how it begins, its size, and a number made of all of it. Pure. */
+/* unfit.h - an input that cannot be an argument: too long, or with a NUL in it. However long it is, only a text that
+ * stands for it is kept: its beginning, its size, and a hash. Pure. */
 #ifndef UNFIT_H
 #define UNFIT_H
 
@@ -9,18 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UNFIT_SIZE_MOST 131071 /* bytes that fit: what Linux lets one argument have (MAX_ARG_STRLEN, less its NUL) */
+#define UNFIT_SIZE_MOST 131071 /* bytes of an argument at most, by Linux (MAX_ARG_STRLEN, less its NUL) */
 
 enum unfit_reason { UNFIT_NOT = 0, UNFIT_LONG, UNFIT_NUL };
 
-/* Zero is one of which nothing has come. */
+/* Starts as zero. */
 struct unfit {
-    struct text text; /* its first bytes, and what stands for it in the end */
+    struct text text; /* its first bytes; in the end the text that stands for it */
     uint64_t size, number;
     bool has_nul;
 };
 
-/* The next piece of it. */
+/* Adds the next piece. */
 void unfit_add(struct unfit *unfit, const char *data, size_t size);
 
 /* "abc...(200000 bytes, 0123456789abcdef)", until unfit_clear; NULL: no memory. */

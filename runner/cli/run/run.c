@@ -1,4 +1,4 @@
-/* run.c - `reclaim run`: one command, as without it, but limited, reported, and with nothing left of it. */
+/* run.c - `reclaim run`: one command, as without reclaim, but limited, reported, and with no process left behind. */
 #include "curve.h"
 #include "inherited.h"
 #include "limit.h"
@@ -45,8 +45,8 @@ struct run {
     struct inherited inherited;
     int settled;       /* eventfd */
     int signals;       /* signalfd */
-    sigset_t ignored;  /* when we started: no end of ours */
-    atomic_bool ended; /* by a signal from outside: no further attempt */
+    sigset_t ignored;  /* signals that were ignored when we started: they do not end us */
+    atomic_bool ended; /* no further attempt: a signal, or too much output */
 };
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
@@ -130,7 +130,7 @@ static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
     (void)wrote;
 }
 
-/* The command was stopped, and we are as it is: that is what a shell sees. */
+/* The command was stopped: we stop, too, for the shell that watches us. */
 static void stop_with(pool_job_t *job, int signal_number)
 {
     if (signal_number != SIGSTOP && terminal_is_unwatched())
@@ -201,9 +201,9 @@ static int start(struct run *run)
     return submit(run);
 }
 
-/* Whether the command has not got it as well. What the terminal sends, its whole foreground group gets, but for the end
- * of the line: of that it tells the session's leader alone. An editor stops its whole group, and us with it; the
- * shell's fg and bg are for the whole group: passed on late, a SIGCONT would undo the next Ctrl-Z. */
+/* Whether the command has not got the signal itself. The terminal signals its whole foreground group; only a hang-up goes
+ * to the session's leader alone. An editor stops its whole group, and us with it. A shell continues the whole group: if
+ * we passed its SIGCONT on late, it would undo the next Ctrl-Z. */
 static bool is_for_us_alone(const struct signalfd_siginfo *info)
 {
     switch ((int)info->ssi_signo) {
@@ -224,14 +224,14 @@ static bool is_for_us_alone(const struct signalfd_siginfo *info)
     }
 }
 
-/* No further attempt follows. One that was ignored when we started is for the command alone to think about. */
+/* Whether the signal rules out a further attempt. If it was ignored when we started it concerns the command alone. */
 static bool is_end(const struct run *run, int number)
 {
     return (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) &&
            sigismember(&run->ignored, number) == 0;
 }
 
-/* Whether it does not run yet, or may run again; else it is about to end by itself, and is to be let. */
+/* Whether the job has not started, or may run again; else it ends by itself. */
 static bool has_runs_ahead(const struct run *run)
 {
     return pool_job_state(run->job) < POOL_STATE_RUNNING || run->limits.job.retries > 0 ||
@@ -278,7 +278,7 @@ static void wait_for_end(struct run *run)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-/* The limit on output is kept here, so the library knows the end as a cancel. */
+/* The limit on output is enforced here, so the library reports a cancel. */
 static pool_result_t final_result(const struct run *run, char *message, size_t size)
 {
     const pool_result_t *result = pool_job_result(run->job);
@@ -287,7 +287,7 @@ static pool_result_t final_result(const struct run *run, char *message, size_t s
     return outcome_over_output(result, run->limits.output_limit, message, size);
 }
 
-/* Each of them, whatever became of the others: how many could not be written. */
+/* Writes each file, even if others fail. Returns how many could not be written. */
 static int write_files(struct run *run, const pool_result_t *result)
 {
     int report = 0, samples = 0, plot = 0;
@@ -313,7 +313,7 @@ static void finish(struct run *run)
     curve_deinit(&run->curve);
 }
 
-/* Dies as the command has, so that a shell sees what it would have seen; without a second core file. */
+/* Dies of the command's signal, for the shell that looks at our status; without a second core file. */
 static void die_of(int signal_number)
 {
     sigset_t set;

@@ -12,26 +12,25 @@ struct terminal {
     struct termios attributes;
 };
 
-/* Opens it, and remembers how it is. */
+/* Opens it, and saves its attributes. */
 void terminal_open(struct terminal *terminal);
 
-/* Puts it back as it was, if it is still ours: for a command that was killed before it could. The caller blocks
- * SIGTTOU. */
+/* Restores the attributes if the terminal is still ours: for a command that was killed before it could do so. The caller
+ * blocks SIGTTOU. */
 void terminal_restore(const struct terminal *terminal);
 
 void terminal_close(struct terminal *terminal);
 
-/* Whether a process is the shell whose job we are. */
+/* Whether the process is the shell that started us as a job. */
 bool terminal_is_shell(pid_t pid);
 
-/* Whether a process descends from this one: it is the command, or was started by it. */
+/* Whether the process descends from this one: the command, or one that it started. */
 bool terminal_is_below(pid_t pid);
 
-/* Whether no shell could say fg. Such a group is not stopped by the terminal: setpgid(2), orphaned process groups. */
+/* Whether no shell could continue us. The terminal does not stop such a group: setpgid(2), orphaned process groups. */
 bool terminal_is_unwatched(void);
 
-/* Stops this process by a signal that the calling thread blocks, as it would stop one that does not; returns when it
- * is continued. */
+/* Stops this process by a signal although the calling thread blocks it; returns when the process is continued. */
 void terminal_stop(int signal_number);
 
 #endif

@@ -36,25 +36,24 @@ void client_free(struct daemon *daemon, struct client *client)
 
 /* ---- events ---------------------------------------------------------------------------------------------------- */
 
-static void set_subscription(struct client *client, bool on, uint64_t *ids, size_t count, char *group)
+void client_unsubscribe(struct client *client)
 {
     free(client->subscribed_ids);
     free(client->subscribed_group);
-    client->subscribed = on;
-    client->subscribed_ids = ids;
-    client->subscribed_count = count;
-    client->subscribed_group = group;
-    session_set_subscriber(client->session, on);
+    client->subscribed_ids = NULL;
+    client->subscribed_group = NULL;
+    client->subscribed = false;
+    session_set_subscriber(client->session, false);
 }
 
 void client_subscribe(struct client *client, uint64_t *ids, size_t count, char *group)
 {
-    set_subscription(client, true, ids, count, group);
-}
-
-void client_unsubscribe(struct client *client)
-{
-    set_subscription(client, false, NULL, 0, NULL);
+    client_unsubscribe(client);
+    client->subscribed_ids = ids;
+    client->subscribed_count = count;
+    client->subscribed_group = group;
+    client->subscribed = true;
+    session_set_subscriber(client->session, true);
 }
 
 bool client_has_subscribers(const struct daemon *daemon)

@@ -62,7 +62,7 @@ struct daemon {
     struct client *clients; /* uthash */
     TAILQ_HEAD(watches, watch) watches;
 
-    /* turn.c: recorded during a turn, for its commit */
+    /* turn.c, during a turn; commit.c ends the turn's error and read-only, and begins read-only for a value */
     struct effect *effects;
     size_t effect_count, effect_capacity;
     struct answer *answers;

@@ -47,7 +47,7 @@ static int write_end(struct daemon *daemon, struct record *record)
     const int error = store_job_update(daemon->store, record);
     if (error < 0)
         return turn_fail(daemon, error, NULL);
-    turn_event(daemon, "ended", record->id);
+    turn_event(daemon, "ended", record);
     turn_effect(daemon, EFFECT_ENDED, record->id);
     log_event(daemon->log, LOG_LEVEL_INFO, "ended", log_number("job", (int64_t)record->id),
               log_text("outcome", record_cause_name(record->end.cause)),
@@ -136,7 +136,7 @@ int ends_fail_dependent(struct daemon *daemon, struct job *job)
 
 int ends_forget(struct daemon *daemon, uint64_t id)
 {
-    turn_event(daemon, "removed", id);
+    turn_event_of(daemon, "removed", id);
     const int error = store_job_delete(daemon->store, id);
     if (error < 0)
         return turn_fail(daemon, error, NULL);
@@ -157,7 +157,7 @@ static int run_again(struct daemon *daemon, struct job *job, struct record *reco
     job->retrying = job->relative = start_at > 0;
     job->started = false;
     schedule_add(&daemon->schedule, &job->schedule, clock_now());
-    turn_event(daemon, "requeued", record->id);
+    turn_event(daemon, "requeued", record);
     log_event(daemon->log, LOG_LEVEL_INFO, "requeued", log_number("job", (int64_t)record->id),
               log_text("outcome", record_cause_name(record->end.cause)));
     return 0;

@@ -21,20 +21,6 @@ static int read_job(const struct daemon *daemon, uint64_t id, struct record *rec
     return error < 0 ? error : live_spec(daemon, id, kept);
 }
 
-static int write_running(struct daemon *daemon, struct job *job)
-{
-    struct record record;
-    int error = store_job_read(daemon->store, job->schedule.id, &record);
-    if (error < 0)
-        return error;
-    record.state = RECORD_RUNNING;
-    record.attempt++;
-    record.start_at = 0;
-    memset(&record.end, 0, sizeof record.end);
-    record.end.started_at = clock_now();
-    return store_job_update(daemon->store, &record);
-}
-
 /* Before a job runs: the tag by which the next daemon would know its processes. */
 static int note_tag(struct daemon *daemon)
 {
@@ -127,17 +113,25 @@ static bool is_waiting(const struct daemon *daemon)
 
 /* ---- starting -------------------------------------------------------------------------------------------------- */
 
+/* Writes it down as running. */
 static int pick(struct daemon *daemon, struct job *job)
 {
-    const uint64_t id = job->schedule.id;
-    const int error = write_running(daemon, job);
+    struct record record;
+    int error = store_job_read(daemon->store, job->schedule.id, &record);
+    if (error == 0) {
+        record.state = RECORD_RUNNING;
+        record.attempt++;
+        record.start_at = 0;
+        record.end = (struct record_end){.started_at = clock_now()};
+        error = store_job_update(daemon->store, &record);
+    }
     if (error < 0)
         return turn_fail(daemon, error, NULL);
     schedule_run(&daemon->schedule, &job->schedule);
-    job->started = true; /* for the event, which comes when it is handed over */
-    turn_event(daemon, "started", id);
+    job->started = true; /* for the event, which is sent when a worker is about to have it */
+    turn_event(daemon, "started", &record);
     job->started = false;
-    turn_effect(daemon, EFFECT_START, id);
+    turn_effect(daemon, EFFECT_START, record.id);
     return 0;
 }
 

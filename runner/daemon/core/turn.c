@@ -45,15 +45,9 @@ void turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id)
     record(daemon, kind, id);
 }
 
-void turn_event(struct daemon *daemon, const char *event, uint64_t id)
+void turn_event(struct daemon *daemon, const char *event, const struct record *job)
 {
-    struct record row;
-    if (!client_has_subscribers(daemon))
-        return;
-    const int error = store_job_read(daemon->store, id, &row);
-    struct effect *effect = error < 0 ? NULL : record(daemon, EFFECT_EVENT, id);
-    if (error < 0)
-        turn_fail(daemon, error, NULL);
+    struct effect *effect = client_has_subscribers(daemon) ? record(daemon, EFFECT_EVENT, job->id) : NULL;
     if (effect == NULL)
         return;
     msgpack_sbuffer buffer;
@@ -63,12 +57,24 @@ void turn_event(struct daemon *daemon, const char *event, uint64_t id)
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     pool_fields_begin(&fields);
     pool_fields_text(&fields, "event", event);
-    view_job(daemon, pool_fields_packer(&fields, "job"), &row, false);
+    view_job(daemon, pool_fields_packer(&fields, "job"), job, false);
     if (pool_fields_append(&fields, &packer) < 0)
         turn_fail(daemon, -ENOMEM, NULL);
-    effect->group = strndup(row.group.data, row.group.size);
+    effect->group = strndup(job->group.data, job->group.size);
     effect->size = buffer.size;
     effect->data = msgpack_sbuffer_release(&buffer);
+}
+
+void turn_event_of(struct daemon *daemon, const char *event, uint64_t id)
+{
+    struct record job;
+    if (!client_has_subscribers(daemon))
+        return;
+    const int error = store_job_read(daemon->store, id, &job);
+    if (error < 0)
+        turn_fail(daemon, error, NULL);
+    else
+        turn_event(daemon, event, &job);
 }
 
 void turn_drop_effects(struct daemon *daemon)

@@ -34,8 +34,9 @@ void turn_forget_client(struct daemon *daemon, const struct client *client);
 
 /* Records an effect on a job; not EFFECT_EVENT. */
 void turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id);
-/* Records an event, with the job as its row is now. */
-void turn_event(struct daemon *daemon, const char *event, uint64_t id);
+/* Records an event, with the job as its row is now: job, or the row of id. */
+void turn_event(struct daemon *daemon, const char *event, const struct record *job);
+void turn_event_of(struct daemon *daemon, const char *event, uint64_t id);
 
 /* For the commit: the answers count as given; every answer of the turn becomes an error; effects are dropped. */
 void turn_keep_answers(struct daemon *daemon);

@@ -23,7 +23,7 @@ struct watch {
 
 #define WATCH_IDS_MAX 100000 /* of one client, in all its waits */
 
-/* Answers now or later. *Takes* wanted->ids (of a wait: from ids_sort), also on failure. -ENOMEM, -E2BIG
+/* Answers now or later. *Takes* wanted->ids (sorted, each once), also on failure. -ENOMEM, -E2BIG
  * (WATCH_IDS_MAX), -EUSERS (it would have to wait on a reserved connection): not answered. */
 int watch_wait(struct daemon *daemon, const struct watch *wanted);
 int watch_follow(struct daemon *daemon, const struct watch *wanted);

@@ -1,4 +1,4 @@
-/* record.c - the words for what is on disk. */
+/* record.c - the words for numbers on disk. */
 #include "record.h"
 
 const char *record_state_name(enum record_state state)

@@ -8,7 +8,7 @@
 
 /* Numbers are on disk: never change one. */
 enum record_state {
-    RECORD_WAITING = 1, /* for a time, a retry or other jobs; also queued: which one is for the schedule to say */
+    RECORD_WAITING = 1, /* for a time, a retry or other jobs, or queued: the schedule knows which */
     RECORD_RUNNING = 2,
     RECORD_DONE = 3,
     RECORD_FAILED = 4,
@@ -20,7 +20,7 @@ static inline bool record_has_ended(enum record_state state)
     return state >= RECORD_DONE;
 }
 
-/* What the daemon itself ends a job with, beside pool_cause_t's. On disk: never change one. */
+/* Causes of the daemon, beside those of pool_cause_t. On disk: never change one. */
 enum record_cause { RECORD_INTERRUPTED = 100, RECORD_DEPENDENCY_FAILED = 101 };
 
 #define RECORD_KEY_MAX     128 /* bytes, as of name and group */
@@ -33,7 +33,7 @@ struct record_bytes {
     size_t size;
 };
 
-/* What a run, or its want, came to. */
+/* How a run ended, or why there was none. */
 struct record_end {
     int32_t cause; /* pool_cause_t or record_cause; 0: not ended */
     int32_t code, signal, exit_code;
@@ -45,7 +45,7 @@ struct record_end {
     uint32_t processes, killed_processes;
     uint64_t result_size, stdout_size, stderr_size;
     bool truncated;
-    bool unkillable; /* something that it left may still be there */
+    bool unkillable; /* processes of it may still live */
 };
 
 /* Without the specification (spec.h). A record that was read borrows key, name and group from its own texts, so a copy of

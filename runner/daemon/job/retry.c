@@ -9,7 +9,7 @@ uint64_t retry_memory(const struct spec *spec, uint32_t oom_retries, uint64_t bu
     const uint64_t first = (uint64_t)spec->settings.memory;
     const uint64_t most = budget > 0 && budget < MEMORY_MOST ? budget : MEMORY_MOST;
     if (oom_retries == 0 || first >= most || spec->retry_oom <= 0)
-        return first; /* what was asked for is never lowered */
+        return first; /* never less than the job asked for */
     const double grown = (double)first * pow(spec->retry_oom, oom_retries);
     return grown < (double)most ? (uint64_t)grown : most;
 }

@@ -1,14 +1,12 @@
 #include "schedule.h"
 
-#include "schedule_heap.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct schedule_edge {
-    struct schedule_job *job; /* needs the one in whose needed_by this stands */
+    struct schedule_job *job; /* the one that needs the other, in whose list needed_by this edge is */
     LIST_ENTRY(schedule_edge) of_job, of_needed;
 };
 
@@ -55,6 +53,70 @@ struct schedule_group *schedule_group(struct schedule *schedule, const char *nam
     return group;
 }
 
+/* ---- leftist heaps of jobs ---------------------------------------------------------------------------------------
+ *
+ * Intrusive, so nothing can fail. Every call costs O(log jobs), also the removal of a job in the middle.
+ * https://en.wikipedia.org/wiki/Leftist_tree */
+
+/* Whether a comes before b; a total order. */
+typedef bool (*before_fn)(const struct schedule_job *a, const struct schedule_job *b);
+
+/* The way to the next missing child: at most log2 of the jobs below. */
+static uint32_t heap_rank_of(const struct schedule_job *job)
+{
+    return job == NULL ? 0 : job->heap_rank;
+}
+
+/* Puts the lower side right. Returns whether the rank has changed. */
+static bool heap_put_right(struct schedule_job *job)
+{
+    const uint32_t before = job->heap_rank;
+    if (heap_rank_of(job->heap_left) < heap_rank_of(job->heap_right)) {
+        struct schedule_job *left = job->heap_left;
+        job->heap_left = job->heap_right;
+        job->heap_right = left;
+    }
+    job->heap_rank = heap_rank_of(job->heap_right) + 1;
+    return job->heap_rank != before;
+}
+
+/* Recurses down the right sides only, so no deeper than their ranks. */
+static struct schedule_job *heap_merge(struct schedule_job *a, struct schedule_job *b, before_fn before)
+{
+    if (a == NULL || b == NULL)
+        return a == NULL ? b : a;
+    struct schedule_job *top = before(a, b) ? a : b;
+    top->heap_right = heap_merge(top->heap_right, top == a ? b : a, before);
+    top->heap_right->heap_up = top;
+    heap_put_right(top);
+    return top;
+}
+
+static void heap_add(struct schedule_job **top, struct schedule_job *job, before_fn before)
+{
+    job->heap_left = job->heap_right = NULL;
+    job->heap_rank = 1;
+    *top = heap_merge(*top, job, before);
+    (*top)->heap_up = NULL;
+}
+
+static void heap_remove(struct schedule_job **top, struct schedule_job *job, before_fn before)
+{
+    struct schedule_job *up = job->heap_up;
+    struct schedule_job *rest = heap_merge(job->heap_left, job->heap_right, before);
+    if (rest != NULL)
+        rest->heap_up = up;
+    if (up == NULL)
+        *top = rest;
+    else if (up->heap_left == job)
+        up->heap_left = rest;
+    else
+        up->heap_right = rest;
+    while (up != NULL && heap_put_right(up))
+        up = up->heap_up;
+    job->heap_left = job->heap_right = job->heap_up = NULL;
+}
+
 /* ---- from state to state ----------------------------------------------------------------------------------------- */
 
 static bool runs_before(const struct schedule_job *a, const struct schedule_job *b)
@@ -67,7 +129,7 @@ static bool is_due_before(const struct schedule_job *a, const struct schedule_jo
     return a->start_at != b->start_at ? a->start_at < b->start_at : a->id < b->id;
 }
 
-/* Where it is counted in its state; NULL: nowhere. */
+/* The group's counter of jobs in this state; NULL: there is none. */
 static size_t *counter(const struct schedule_job *job)
 {
     switch (job->state) {
@@ -83,13 +145,12 @@ static size_t *counter(const struct schedule_job *job)
     }
 }
 
-/* Into a state, and out of the one before. */
 static void move(struct schedule *schedule, struct schedule_job *job, enum schedule_state state)
 {
     if (job->state == SCHEDULE_READY)
-        schedule_heap_remove(&job->group->heap, job, runs_before);
+        heap_remove(&job->group->heap, job, runs_before);
     if (job->state == SCHEDULE_LATER)
-        schedule_heap_remove(&schedule->later, job, is_due_before);
+        heap_remove(&schedule->later, job, is_due_before);
     size_t *count = counter(job);
     if (count != NULL)
         (*count)--;
@@ -98,12 +159,12 @@ static void move(struct schedule *schedule, struct schedule_job *job, enum sched
     if (count != NULL)
         (*count)++;
     if (state == SCHEDULE_READY)
-        schedule_heap_add(&job->group->heap, job, runs_before);
+        heap_add(&job->group->heap, job, runs_before);
     if (state == SCHEDULE_LATER)
-        schedule_heap_add(&schedule->later, job, is_due_before);
+        heap_add(&schedule->later, job, is_due_before);
 }
 
-/* What it waits for first. */
+/* The state of a job that is not running. */
 static enum schedule_state waiting_state(const struct schedule_job *job, double now)
 {
     if (!LIST_EMPTY(&job->needs))
@@ -128,29 +189,28 @@ void schedule_change(struct schedule *schedule, struct schedule_job *job, int32_
                      struct schedule_group *group, double start_at, double now)
 {
     assert(job->state != SCHEDULE_OUT && job->state != SCHEDULE_RUNNING);
-    move(schedule, job, SCHEDULE_OUT); /* by the old values */
+    move(schedule, job, SCHEDULE_OUT); /* while it has the old values, by which the heap finds it */
     job->priority = priority;
     job->group = group;
     job->start_at = start_at;
     schedule_add(schedule, job, now);
 }
 
-/* ---- what runs next ---------------------------------------------------------------------------------------------- */
+/* ---- the next jobs ----------------------------------------------------------------------------------------------- */
 
 static bool is_open(const struct schedule_group *group)
 {
     return !group->paused && group->heap != NULL && (group->limit == 0 || group->running < (uint64_t)group->limit);
 }
 
-/* The next jobs in their order. Who stands here may be followed by those below it in its heap, and by nobody else that
- * is not here. */
+/* The next jobs in their order. A job that follows the ones in it is one of those directly below them in their heaps. */
 struct front {
     struct schedule_job **jobs;
     size_t count, most;
-    size_t passed; /* those before this one are settled */
+    size_t passed; /* the first jobs, whose places are final */
 };
 
-/* To its place; beyond `most` whoever is last falls out. job may be NULL. */
+/* Inserts a job (NULL: nothing) at its place; the last one falls out if there are more than `most`. */
 static void put(struct front *front, struct schedule_job *job)
 {
     size_t low = front->passed, high = front->count;
@@ -199,7 +259,7 @@ double schedule_wake_at(const struct schedule *schedule)
     return schedule->later == NULL ? 0 : schedule->later->start_at;
 }
 
-/* ---- jobs that wait for others ----------------------------------------------------------------------------------- */
+/* ---- jobs that need others --------------------------------------------------------------------------------------- */
 
 int schedule_need(struct schedule_job *job, struct schedule_job *needed)
 {

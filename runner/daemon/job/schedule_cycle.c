@@ -1,5 +1,5 @@
-/* schedule_cycle.c - do jobs wait for each other? Those that wait for nobody are taken out again and again; who is left
- * is in a cycle, or waits for one that is. */
+/* schedule_cycle.c - takes out the jobs that need no other, again and again. The rest are in a circle, or need a job that
+ * is in one. */
 #include "schedule.h"
 
 #include <errno.h>
@@ -8,10 +8,10 @@
 struct graph {
     size_t jobs, edge_count;
     const size_t (*edges)[2]; /* job, needs */
-    size_t *needs;            /* how many are left, of each job */
-    size_t *first;            /* of each job, where its dependents begin; one more at the end */
+    size_t *needs;            /* of each job: how many are left */
+    size_t *first;            /* of each job: where its dependents begin; one more at the end */
     size_t *dependents;
-    size_t *free_jobs; /* as a queue: who needs nobody any more */
+    size_t *free_jobs; /* a queue of the jobs without needs */
 };
 
 static int graph_init(struct graph *graph)
@@ -23,7 +23,8 @@ static int graph_init(struct graph *graph)
     graph->free_jobs = graph->needs + jobs;
     graph->first = graph->free_jobs + jobs;
     graph->dependents = graph->first + jobs + 2;
-    size_t *end = graph->first + 1; /* where the dependents of each end, so far: in the end where the next begin */
+    size_t *end =
+        graph->first + 1; /* of each job: where its dependents end so far; at last, where the next job's begin */
     for (size_t i = 0; i < graph->edge_count; i++) {
         graph->needs[graph->edges[i][0]]++;
         end[graph->edges[i][1] + 1]++;
@@ -35,7 +36,7 @@ static int graph_init(struct graph *graph)
     return 0;
 }
 
-/* How many could be taken out. */
+/* Returns how many could be taken out. */
 static size_t take_out(struct graph *graph)
 {
     size_t taken = 0, count = 0;
@@ -51,10 +52,10 @@ static size_t take_out(struct graph *graph)
     return taken;
 }
 
-/* Among those that are left each needs another one: who goes from one to the next long enough is in a cycle. */
+/* Each job that is left needs another such job: the way from one to the next ends in a circle. */
 static size_t find_one(const struct graph *graph)
 {
-    size_t *next = graph->free_jobs; /* over those that are out */
+    size_t *next = graph->free_jobs; /* which is not needed any more */
     size_t job = 0;
     for (size_t i = 0; i < graph->edge_count; i++)
         if (graph->needs[graph->edges[i][0]] > 0 && graph->needs[graph->edges[i][1]] > 0)

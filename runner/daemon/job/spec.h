@@ -1,4 +1,4 @@
-/* spec.h - what a job is to do: the fields of `submit` (docs/protocol.md, "A job"), read, checked and kept.
+/* spec.h - the specification of a job: the fields of `submit` (docs/protocol.md, "A job"), read, checked and kept.
  *
  * Pure. Kept as MessagePack with fields in the table's order, so that two specifications are the same job exactly when
  * their bytes are. */

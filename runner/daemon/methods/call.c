@@ -1,8 +1,12 @@
 #include "call.h"
 
+#include "arrays.h"
 #include "client.h"
 #include "live.h"
 #include "turn.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 #define GROUPS_MAX 1000
 
@@ -81,5 +85,54 @@ int call_check_room(const struct call *call, size_t count, struct rpc_error *err
     if (live + count > (size_t)daemon->options->queue_max)
         return rpc_fail(error, RPC_QUEUE_FULL, "%zu jobs have not ended: --max-queue is %lld", live,
                         (long long)daemon->options->queue_max);
+    return 0;
+}
+
+/* ---- references ------------------------------------------------------------------------------------------------ */
+
+const char *call_quote_job(const msgpack_object *reference, char out[256])
+{
+    if (reference->type == MSGPACK_OBJECT_STR)
+        return rpc_quote(reference->via.str.ptr, reference->via.str.size, out);
+    snprintf(out, 256, "%llu", (unsigned long long)reference->via.u64);
+    return out;
+}
+
+int call_find_job(const struct call *call, const msgpack_object *reference, struct record *record,
+                  struct rpc_error *error)
+{
+    struct store *store = call->daemon->store;
+    char quoted[256];
+    uint64_t id = reference->via.u64;
+    int found = 0;
+    if (reference->type == MSGPACK_OBJECT_STR)
+        found = store_job_find(store, reference->via.str.ptr, reference->via.str.size, &id);
+    if (found == 0)
+        found = store_job_read(store, id, record);
+    if (found == -ENOENT)
+        return rpc_fail(error, RPC_UNKNOWN_JOB, "there is no job %s", call_quote_job(reference, quoted));
+    if (found < 0)
+        return rpc_fail(error, RPC_STORAGE, "job %s cannot be read: %s", call_quote_job(reference, quoted),
+                        store_message(store));
+    return 0;
+}
+
+int call_find_jobs(const struct call *call, const msgpack_object *references, uint64_t **ids, size_t *count,
+                   struct rpc_error *error)
+{
+    const uint32_t size = references->via.array.size;
+    struct record record;
+    *ids = calloc((size_t)size + 1, sizeof **ids);
+    if (*ids == NULL)
+        return rpc_fail(error, RPC_INTERNAL, "no memory for %u job references", size);
+    for (uint32_t i = 0; i < size; i++) {
+        if (call_find_job(call, &references->via.array.ptr[i], &record, error) < 0) {
+            free(*ids);
+            *ids = NULL;
+            return -1;
+        }
+        (*ids)[i] = record.id;
+    }
+    *count = ids_sort(*ids, size);
     return 0;
 }

@@ -32,4 +32,14 @@ struct schedule_group *call_group_of(const struct call *call, struct rpc_text na
 /* Is there room for count more jobs of this client, and are any taken at all? 0, or -1 and error. */
 int call_check_room(const struct call *call, size_t count, struct rpc_error *error);
 
+/* The row of the job that a reference (an id or a key) means, as store_job_read. 0, or -1 and error: RPC_UNKNOWN_JOB,
+ * RPC_STORAGE. */
+int call_find_job(const struct call *call, const msgpack_object *reference, struct record *record,
+                  struct rpc_error *error);
+/* The jobs of an array of references: *ids, sorted, each once; the caller's, for free(3). 0, or -1 and error. */
+int call_find_jobs(const struct call *call, const msgpack_object *references, uint64_t **ids, size_t *count,
+                   struct rpc_error *error);
+/* A reference as text: "7", or the key quoted. */
+const char *call_quote_job(const msgpack_object *reference, char out[256]);
+
 #endif

@@ -1,8 +1,6 @@
 /* methods_change.c - cancel, remove, retry, set, groups, pausing: all or nothing, so all checks come first. */
-#include "arrays.h"
 #include "clock.h"
 #include "ends.h"
-#include "jobref.h"
 #include "live.h"
 #include "methods.h"
 #include "turn.h"
@@ -13,24 +11,14 @@
 
 #define IDS_MAX 10000
 
-/* The ids of a request, each once. */
-static int read_ids(struct call *call, const msgpack_object *references, uint64_t **ids, size_t *count,
-                    struct rpc_error *error)
-{
-    if (jobref_find_all(call->daemon, references, ids, count, error) < 0)
-        return -1;
-    *count = ids_sort(*ids, *count);
-    return 0;
-}
-
-static int read_only_ids(struct call *call, const char *method, uint64_t **ids, size_t *count, struct rpc_error *error)
+static int read_ids(struct call *call, const char *method, uint64_t **ids, size_t *count, struct rpc_error *error)
 {
     static const struct field table[] = {{"ids", FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX}};
     const msgpack_object *references = NULL;
     uint64_t given;
     if (fields_read(call->params, method, table, 1, &references, &given, error) < 0)
         return -1;
-    return read_ids(call, references, ids, count, error);
+    return call_find_jobs(call, references, ids, count, error);
 }
 
 /* Does something to each of ids; the first that fails ends it. */
@@ -49,7 +37,7 @@ static int check_and_change(struct call *call, const char *method, change_fn che
 {
     uint64_t *ids;
     size_t count;
-    if (read_only_ids(call, method, &ids, &count, error) < 0)
+    if (read_ids(call, method, &ids, &count, error) < 0)
         return -1;
     int result = for_each(call, ids, count, check, error);
     if (result == 0)
@@ -156,7 +144,7 @@ static int requeue(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 {
     (void)error;
     live_add(daemon, live_find(daemon, id));
-    turn_event(daemon, "requeued", id);
+    turn_event_of(daemon, "requeued", id);
     return 0;
 }
 
@@ -164,7 +152,7 @@ int methods_retry(struct call *call, struct rpc_error *error)
 {
     uint64_t *ids;
     size_t count;
-    if (read_only_ids(call, "retry", &ids, &count, error) < 0)
+    if (read_ids(call, "retry", &ids, &count, error) < 0)
         return -1;
     int result = for_each(call, ids, count, check_ended, error);
     if (result == 0)
@@ -233,7 +221,7 @@ int methods_set(struct call *call, struct rpc_error *error)
         return -1;
     if ((given & (SET_PRIORITY | SET_GROUP)) == 0)
         return rpc_fail(error, RPC_MISSING_FIELD, "set: neither priority nor group is given");
-    if (read_ids(call, changes.ids, &ids, &count, error) < 0)
+    if (call_find_jobs(call, changes.ids, &ids, &count, error) < 0)
         return -1;
     int result = for_each(call, ids, count, check_settable, error);
     if (result == 0 && (given & SET_GROUP) && call_group_of(call, changes.group, error) == NULL)

@@ -1,7 +1,5 @@
 /* methods_control.c - the daemon as a whole: hello, events, figures, draining, its end. */
-#include "arrays.h"
 #include "client.h"
-#include "jobref.h"
 #include "live.h"
 #include "methods.h"
 #include "stop.h"
@@ -77,15 +75,13 @@ int methods_subscribe(struct call *call, struct rpc_error *error)
         return -1;
     if (!session_may_stay(client->session))
         return call_cannot_stay(error);
-    if (wanted.ids != NULL && jobref_find_all(call->daemon, wanted.ids, &ids, &count, error) < 0)
+    if (wanted.ids != NULL && call_find_jobs(call, wanted.ids, &ids, &count, error) < 0)
         return -1;
     char *group = wanted.group.data != NULL ? strndup(wanted.group.data, wanted.group.size) : NULL;
     if (wanted.group.data != NULL && group == NULL) {
         free(ids);
         return rpc_fail(error, RPC_INTERNAL, "no memory for a subscription");
     }
-    if (ids != NULL)
-        count = ids_sort(ids, count);
     client_subscribe(client, ids, count, group);
     return call_done(call);
 }

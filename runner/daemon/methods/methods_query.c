@@ -1,7 +1,5 @@
 /* methods_query.c - questions about jobs: status, list, wait, result, output. Nothing here writes. */
-#include "arrays.h"
 #include "client.h"
-#include "jobref.h"
 #include "live.h"
 #include "methods.h"
 #include "turn.h"
@@ -25,7 +23,7 @@ int methods_status(struct call *call, struct rpc_error *error)
     struct record record;
     uint64_t given;
     if (fields_read(call->params, "status", table, 1, &reference, &given, error) < 0 ||
-        jobref_find(call->daemon, reference, &record, error) < 0)
+        call_find_job(call, reference, &record, error) < 0)
         return -1;
     msgpack_packer *packer = call_packer(call);
     if (packer != NULL)
@@ -129,7 +127,7 @@ static int read_list(struct call *call, const struct list *list, struct page *pa
                                   .limit = SIZE_MAX};
     uint64_t *ids = NULL;
     if (read_states(list->states, &filter.states, &page->wanted, error) < 0 ||
-        (list->ids != NULL && jobref_find_all(daemon, list->ids, &ids, &filter.id_count, error) < 0))
+        (list->ids != NULL && call_find_jobs(call, list->ids, &ids, &filter.id_count, error) < 0))
         return -1;
     filter.ids = ids;
     const int failed = store_job_list(daemon->store, &filter, add_to_page, page);
@@ -190,9 +188,8 @@ int methods_wait(struct call *call, struct rpc_error *error)
     struct watch watch = {.client = call->client, .request = call->request, .until = -1};
     uint64_t given;
     if (fields_read(call->params, "wait", table, 3, &wanted, &given, error) < 0 ||
-        jobref_find_all(call->daemon, wanted.ids, &watch.ids, &watch.count, error) < 0)
+        call_find_jobs(call, wanted.ids, &watch.ids, &watch.count, error) < 0)
         return -1;
-    watch.count = ids_sort(watch.ids, watch.count);
     uint64_t *fitting =
         realloc(watch.ids, watch.count * sizeof *fitting); /* the limit counts ids, so no more are held */
     if (fitting != NULL)
@@ -230,7 +227,7 @@ int methods_output(struct call *call, struct rpc_error *error)
     struct record record;
     uint64_t given;
     if (fields_read(call->params, "output", piece_fields, OUTPUT_FIELDS, &piece, &given, error) < 0 ||
-        jobref_find(call->daemon, piece.id, &record, error) < 0)
+        call_find_job(call, piece.id, &record, error) < 0)
         return -1;
     wanted->id = record.id;
     wanted->kind = (enum output_kind)piece.stream;
@@ -285,11 +282,11 @@ int methods_result(struct call *call, struct rpc_error *error)
     char quoted[256];
     uint64_t given;
     if (fields_read(call->params, "result", piece_fields, RESULT_FIELDS, &piece, &given, error) < 0 ||
-        jobref_find(daemon, piece.id, &record, error) < 0)
+        call_find_job(call, piece.id, &record, error) < 0)
         return -1;
     if (!record_has_ended(record.state))
         return rpc_fail(error, RPC_NOT_ENDED, "job %s has not ended: wait for it first",
-                        jobref_quote(piece.id, quoted));
+                        call_quote_job(piece.id, quoted));
     size_t size = piece.limit < PIECE_DEFAULT ? (size_t)piece.limit : (size_t)PIECE_DEFAULT;
     void *data = malloc(size);
     if (data == NULL)
@@ -300,8 +297,8 @@ int methods_result(struct call *call, struct rpc_error *error)
     if (result == 0)
         result = answer_value(call, &record, (uint64_t)piece.offset, data, size);
     else
-        result = rpc_fail(error, RPC_STORAGE, "the value of job %s cannot be read: %s", jobref_quote(piece.id, quoted),
-                          strerror(-result));
+        result = rpc_fail(error, RPC_STORAGE, "the value of job %s cannot be read: %s",
+                          call_quote_job(piece.id, quoted), strerror(-result));
     free(data);
     return result;
 }

@@ -3,7 +3,6 @@
 #include "client.h"
 #include "clock.h"
 #include "ends.h"
-#include "jobref.h"
 #include "live.h"
 #include "methods.h"
 #include "turn.h"
@@ -164,7 +163,7 @@ static const struct entry *find_in_batch(const struct batch *batch, const msgpac
 }
 
 /* The jobs that it waits for: known ones go into after, those of the batch into edges. */
-static int resolve_after(struct batch *batch, struct entry *entry, struct rpc_error *error)
+static int resolve_after(struct batch *batch, struct entry *entry, const struct call *call, struct rpc_error *error)
 {
     if (entry->spec.after == NULL || !is_new(entry))
         return 0;
@@ -180,7 +179,7 @@ static int resolve_after(struct batch *batch, struct entry *entry, struct rpc_er
                 return rpc_fail(error, RPC_INTERNAL, "no memory for the jobs that a job waits for");
             continue;
         }
-        if (jobref_find(batch->daemon, &references->ptr[i], &needed, error) < 0)
+        if (call_find_job(call, &references->ptr[i], &needed, error) < 0)
             return -1;
         entry->after[entry->after_count++] = needed.id;
         entry->dependency_failed |=
@@ -274,7 +273,7 @@ static int write_batch(struct batch *batch, struct client *client, struct rpc_er
     for (struct entry *entry = batch->entries; entry < batch->end; entry++)
         if (is_new(entry)) {
             live_add(daemon, entry->job);
-            turn_event(daemon, "submitted", entry->id);
+            turn_event_of(daemon, "submitted", entry->id);
         } else if (!entry->known)
             entry->id = entry->first->id;
     for (struct entry *entry = batch->entries; entry < batch->end; entry++) {
@@ -303,7 +302,7 @@ static int check_batch(struct batch *batch, const msgpack_object *maps, const st
         if (check_entry(batch, entry, maps++, error) < 0)
             return -1;
     for (struct entry *entry = batch->entries; entry < batch->end; entry++) {
-        if (resolve_after(batch, entry, error) < 0)
+        if (resolve_after(batch, entry, call, error) < 0)
             return -1;
         count += is_new(entry);
     }

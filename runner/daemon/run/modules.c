@@ -125,7 +125,7 @@ static size_t padded(size_t size)
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* What modules_run gets: this, the name, padding to 16, and the task's argument. */
+/* The argument of modules_run: this, the name, padding to 16, and the task's argument. */
 struct head {
     uint64_t job;
     uint32_t attempt, name_size;

@@ -18,7 +18,7 @@ struct run_stream {
     struct run *run;
     struct run_output output; /* under lock while the job runs */
     uv_poll_t poll;
-    bool is_polled; /* there is a handle to be closed */
+    bool is_polled; /* poll is to be closed */
 };
 
 struct run {
@@ -27,7 +27,7 @@ struct run {
     pool_job_t *job;
     pool_reservation_t *reservation; /* until it is submitted */
     bool is_limited;                 /* beyond output_limit it is ended */
-    bool is_over;                    /* and was */
+    bool is_over;                    /* it was ended for that */
     bool was_started;                /* on_started has been called */
     int64_t output_limit;
     struct run_stream streams[2];

@@ -10,7 +10,6 @@
 #include <uv.h>
 
 struct runs;
-struct run;
 
 struct runs_options {
     int32_t workers;            /* 0: the pool's default */
@@ -19,10 +18,10 @@ struct runs_options {
     const char *const *modules; /* absolute paths, NULL-terminated; NULL: none */
     int held; /* stays open until the pool's last process is gone, also after the daemon's death; -1: none */
     struct outputs *outputs; /* *borrows* */
-    /* A run has ended: its whole tree is gone, its output is in its files. end and job are *borrowed*; where
-     * end->result_size is not 0, job's result has the value: who needs it longer retains job. It did well where
-     * exit_code is 0, and only there. evictions: how often it was taken from its worker, for memory or with a
-     * fork server that died, and run again by the pool (rerunnable): its output then began anew. */
+    /* A run has ended: its processes are gone, its output is in its files. end and job are *borrowed*: a caller that
+     * needs the value (end->result_size bytes of job's result) longer retains job. Only exit_code 0 is success.
+     * evictions: how often the pool took it from its worker, for memory or with a fork server that died, and ran it
+     * again (rerunnable); its output then began anew. */
     void (*on_end)(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, pool_job_t *job);
     void (*on_started)(void *user, uint64_t id); /* its worker has it */
     void (*on_output)(void *user, uint64_t id);  /* there is more output, or it begins anew */
@@ -33,9 +32,9 @@ struct runs_options {
 /* Opens the pool: early, before threads and memory. A module that does not load, has another ABI, a task name twice or
  * none: negative errno, and message names module and reason. */
 int runs_open(struct runs **runs, uv_loop_t *loop, const struct runs_options *options, char message[512]);
-/* Starts nothing more, waits for what runs or, when kill is set, ends it with SIGKILL (its on_end still comes, cause
- * cancelled); when every process of the pool is gone calls done (may be NULL), and frees. May be called again with kill
- * set while it waits; the last done counts. */
+/* Starts nothing more. Waits for the runs or, with kill, ends them with SIGKILL (on_end still comes, cause cancelled).
+ * When every process of the pool is gone it calls done (may be NULL), and frees. May be called again with kill while it
+ * waits; the last done counts. */
 void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *user);
 
 int32_t runs_workers(const struct runs *runs);
@@ -46,24 +45,23 @@ const char *const *runs_tasks(const struct runs *runs);
 bool runs_has_task(const struct runs *runs, struct rpc_text name);
 const pool_t *runs_pool(const struct runs *runs); /* for pool_stats, pool_memory */
 
-/* What a job waits with, and then holds, that has not been started: reclaim/pool.h. memory_limit: of its next run, 0:
- * none. spec is *borrowed* during the call. As pool_reservation_new: -E2BIG, it could never start; -ENOMEM. */
+/* A reservation (reclaim/pool.h) for a job that waits to start. memory_limit: of its next run, 0: none. spec is
+ * *borrowed* during the call. -E2BIG: the job could never start; -ENOMEM. */
 int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t memory_limit,
                          pool_reservation_t **reservation);
 /* As pool_reserve; pool_message has the reason of an error. */
 int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,
                  int64_t *again_ms);
 
-/* Starts one, which must not run already: removes the files of an earlier run, hands it to the pool. What it writes to
- * standard output and error goes into files of its own as it comes; beyond output_limit the job is ended, else beyond
- * output_max the rest is dropped; both are `truncated`, and so is what could not be written, which the log is told.
- * memory_limit: of this run, 0: none; attempt: 1 for the first. spec is *borrowed* during the call; reservation is
- * *taken*: what runs_reserve has reserved for it, or NULL, and then it may wait in the pool for memory. Negative errno
- * where it could not be (message says why): then no on_end comes. -E2BIG: it is expected to need more than the budget;
- * -EMFILE; -ESHUTDOWN. */
+/* Starts a job, which must not run already: removes the files of an earlier run, and hands the job to the pool. Its
+ * standard output and error go into files as they come. Beyond output_limit the job is ended; without that limit, output
+ * beyond output_max is dropped. Both set `truncated`, as does output that cannot be written, which is logged.
+ * memory_limit: of this run, 0: none; attempt: 1 for the first. spec is *borrowed* during the call. reservation is
+ * *taken*: from runs_reserve, or NULL, and then the job may wait in the pool for memory. Negative errno and message: no
+ * on_end comes. -E2BIG: the job is expected to need more than the budget; -EMFILE; -ESHUTDOWN. */
 int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
                pool_reservation_t *reservation, char message[512]);
-/* Asks for its end: SIGTERM, after kill_after SIGKILL. -ESRCH: it does not run. */
+/* Ends a run: SIGTERM, after kill_after SIGKILL. -ESRCH: it does not run. */
 int runs_cancel(struct runs *runs, uint64_t id);
 
 #endif

@@ -15,7 +15,7 @@
 
 #define IDS_A_DIRECTORY 1000
 #define TEMPORARY       "value.new"
-#define PIECE           ((size_t)256 * 1024) /* libuv's four threads may be wrong about so much each: OUTPUTS_ROOM */
+#define PIECE           ((size_t)256 * 1024) /* written between two looks at the disk; libuv has four threads: OUTPUTS_ROOM */
 
 static const char *const suffixes[OUTPUT_KIND_COUNT] = {"out", "err", "value"};
 
@@ -37,7 +37,7 @@ static int open_directory(int parent, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-/* A new one is on disk before anything is put into it. */
+/* A new directory is on disk before a file is put into it. */
 static int make_directory(int parent, const char *name)
 {
     if (mkdirat(parent, name, 0700) < 0) {
@@ -66,7 +66,7 @@ void outputs_close(struct outputs *outputs)
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* A new file and not the old one emptied: what still has that one open does not write into this. */
+/* A new file: a process that still has the old one open does not write into it. */
 static int create_in(int directory, const char *name)
 {
     if (unlinkat(directory, name, 0) < 0 && errno != ENOENT)
@@ -75,11 +75,17 @@ static int create_in(int directory, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-int outputs_create(struct outputs *outputs, uint64_t id, enum output_kind kind)
+static int make_directory_of(const struct outputs *outputs, uint64_t id)
 {
     char name[32];
     directory_of(name, id);
-    const int directory = make_directory(outputs->dir, name);
+    return make_directory(outputs->dir, name);
+}
+
+int outputs_create(struct outputs *outputs, uint64_t id, enum output_kind kind)
+{
+    char name[32];
+    const int directory = make_directory_of(outputs, id);
     if (directory < 0)
         return directory;
     name_of(name, id, suffixes[kind]);
@@ -88,8 +94,8 @@ int outputs_create(struct outputs *outputs, uint64_t id, enum output_kind kind)
     return fd;
 }
 
-/* Asked before every piece, so that a value that has no room fills no disk, not even while it is tried: what others
- * write meanwhile would fail. A file system that does not say how large it is has room. */
+/* Before every piece: a value that is too large must not fill the disk even for a moment, when writes of others would
+ * fail. A file system that does not say how large it is has room. */
 static int check_room(int fd, size_t size)
 {
     struct statvfs disk;
@@ -134,9 +140,7 @@ static int write_in(int directory, uint64_t id, const void *data, size_t size)
 
 int outputs_value_write(struct outputs *outputs, uint64_t id, const void *data, size_t size)
 {
-    char name[32];
-    directory_of(name, id);
-    const int directory = make_directory(outputs->dir, name);
+    const int directory = make_directory_of(outputs, id);
     if (directory < 0)
         return directory;
     const int r = write_in(directory, id, data, size);
@@ -219,7 +223,7 @@ struct sweep {
     uint64_t group; /* the directory's number */
 };
 
-/* A number as we write it; what follows it is *rest. */
+/* A number without leading zeros, as we write them; *rest: the text after it. */
 static bool read_number(const char *text, uint64_t *number, const char **rest)
 {
     char *end;
@@ -231,7 +235,7 @@ static bool read_number(const char *text, uint64_t *number, const char **rest)
     return errno == 0;
 }
 
-/* Only names that we give: what else lies there is not ours to remove. */
+/* Only names that we give: other files are not ours to remove. */
 static bool is_left_over(const struct sweep *sweep, const char *name)
 {
     uint64_t id;

@@ -110,7 +110,7 @@ static int lock(struct statedir *dir, char message[512])
     return 0;
 }
 
-/* The pool is gone. Were all its processes killed at once, those of its jobs may be there. */
+/* The pool is gone. If all its processes were killed at once, processes of its jobs may still live. */
 static int end_leftovers(const struct statedir *dir, char message[512])
 {
     uint32_t tags[TAGS_MAX];
@@ -127,7 +127,7 @@ static int end_leftovers(const struct statedir *dir, char message[512])
     return r;
 }
 
-/* All of its room is taken now, for a disk may be full when a tag comes. */
+/* Reserves room for all tags now: the disk may be full later. */
 static int empty_tags(const struct statedir *dir, char message[512])
 {
     int r = ftruncate(dir->workers, 0) < 0 ? errno : 0;
@@ -147,8 +147,8 @@ bool statedir_is_there(const struct statedir *dir)
 
 int statedir_tag_add(struct statedir *dir, uint32_t tag)
 {
-    const off_t at =
-        (off_t)(dir->tags++ % TAGS_MAX * sizeof tag); /* of so many fork servers the oldest is surely gone */
+    /* Of so many fork servers the oldest is surely gone. */
+    const off_t at = (off_t)(dir->tags++ % TAGS_MAX * sizeof tag);
     return pwrite(dir->workers, &tag, sizeof tag, at) == sizeof tag ? 0 : -EIO;
 }
 

@@ -1,12 +1,12 @@
-/* statedir.h - the directory of one daemon: made 0700, and locked, so that a second daemon refuses.
+/* statedir.h - the directory of one daemon: mode 0700, locked against a second daemon.
  *
- *     STATE/lock            flock(2), exclusive, with the daemon's pid in it
- *     STATE/workers.lock    flock(2), shared, by the daemon's pool (pool_options_t.held): a new daemon waits until the
- *                           pool of one that was killed is gone, so that no job ever runs twice at once
- *                           In it are the tags (pool_stats_t.tag) of its jobs' processes, 4 bytes each: where all of a
- *                           dead daemon's pool was killed with it, they are what the next one ends its jobs by
+ *     STATE/lock            the daemon holds it: flock(2), exclusive; in it is the daemon's pid
+ *     STATE/workers.lock    the daemon's pool holds it (pool_options_t.held): flock(2), shared. A new daemon waits until
+ *                           the pool of a killed one is gone, so that no job ever runs twice at once. In it are the
+ *                           tags (pool_stats_t.tag) of the jobs' processes, 4 bytes each: if the pool was killed, too,
+ *                           the next daemon finds the processes by them and ends them
  *     STATE/reclaimd.db     store.h
- *     STATE/jobs/NNN/ID.*   outputs.h
+ *     STATE/jobs/NNN/ID.*   output_files.h
  */
 #ifndef STATEDIR_H
 #define STATEDIR_H
@@ -21,20 +21,20 @@ struct statedir {
     int fd;     /* the directory */
     int lock;
     int workers;   /* workers.lock, shared: for the pool to hold */
-    unsigned tags; /* that were added */
+    unsigned tags; /* how many were added */
 };
 
-/* Makes it (and its parents) where missing, and ends what a dead daemon's jobs have left. -EWOULDBLOCK: another daemon
- * has it (the message names its pid); -EACCES: not ours, or open to others; -ETIMEDOUT: workers of a daemon that died
- * are still there after STATEDIR_WORKERS_MS; -EBUSY: processes of its jobs are, and cannot be killed. 0, or negative
+/* Makes the directory and its parents if they are missing, and ends the processes that a dead daemon's jobs left.
+ * -EWOULDBLOCK: another daemon has it (message names its pid); -EACCES: not ours, or open to others; -ETIMEDOUT: workers
+ * of a dead daemon are there after STATEDIR_WORKERS_MS; -EBUSY: processes of its jobs cannot be killed. 0, or a negative
  * errno and a sentence in message. */
 int statedir_open(struct statedir *dir, const char *path, char message[512]);
 void statedir_close(struct statedir *dir);
 
-/* Whether it is still what its path leads to: else nothing that is written would be found again. */
+/* Whether its path still leads to it: else nobody would find again what is written. */
 bool statedir_is_there(const struct statedir *dir);
 
-/* Writes down one more tag, before any job is started that carries it. */
+/* Writes down one more tag, before the start of the first job that carries it. */
 int statedir_tag_add(struct statedir *dir, uint32_t tag);
 
 #endif

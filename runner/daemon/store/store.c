@@ -1,8 +1,7 @@
-/* store.c - opening: what is there is looked at before it is touched, what is not there is made whole or not at all. */
+/* store.c - opens a store: looks at an existing one before it changes anything; makes a new one whole, or not at all. */
 #include "store_db.h"
 #include "store_log.h"
 #include "store_pages.h"
-#include "store_schema.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,16 +14,16 @@
 #define NAME     "reclaimd.db"
 #define NAME_NEW NAME ".new"
 
-/* The writer is alone, and a second process stays out (exclusive): then SQLite needs no shared memory, and a checkpoint
- * is always a whole one. Cache and log are kept small. */
-static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
-                               "PRAGMA synchronous = FULL;"
-                               "PRAGMA foreign_keys = ON;"
-                               "PRAGMA cache_size = -1024;"
-                               "PRAGMA mmap_size = 0;"
-                               "PRAGMA temp_store = MEMORY;"
-                               "PRAGMA secure_delete = FAST;"
-                               "PRAGMA journal_size_limit = 8388608;";
+/* EXCLUSIVE keeps other processes out: then SQLite needs no shared memory, and a checkpoint is always whole. Cache and log
+ * stay small. */
+static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
+                              "PRAGMA synchronous = FULL;"
+                              "PRAGMA foreign_keys = ON;"
+                              "PRAGMA cache_size = -1024;"
+                              "PRAGMA mmap_size = 0;"
+                              "PRAGMA temp_store = MEMORY;"
+                              "PRAGMA secure_delete = FAST;"
+                              "PRAGMA journal_size_limit = 8388608;";
 
 static int fail_with(char message[512], int error, const char *what, const char *path)
 {
@@ -42,7 +41,7 @@ static int sync_directory(const char *path)
     return r;
 }
 
-/* ---- making one -------------------------------------------------------------------------------------------------- */
+/* ---- a new one --------------------------------------------------------------------------------------------------- */
 
 static int fill(sqlite3 *db)
 {
@@ -51,7 +50,7 @@ static int fill(sqlite3 *db)
     int rc = sqlite3_file_control(db, NULL, SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     snprintf(sql, sizeof sql, "PRAGMA page_size = %d; PRAGMA application_id = %d;", STORE_PAGE_SIZE, STORE_APPLICATION);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db, settings, NULL, NULL, NULL);
+        rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
@@ -61,7 +60,7 @@ static int fill(sqlite3 *db)
     return rc;
 }
 
-/* Makes an empty file itself, so that it and what SQLite puts beside it are ours alone. */
+/* SQLite gives the files beside a database its mode, so the database is an empty file of mode 0600 first. */
 static int build(const char *path, char message[512])
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -105,7 +104,7 @@ static int create(const char *directory, const char *path, char message[512])
     return error;
 }
 
-/* ---- looking at one ---------------------------------------------------------------------------------------------- */
+/* ---- an existing one --------------------------------------------------------------------------------------------- */
 
 static int read_page(const char *path, uint8_t page[STORE_PAGE_SIZE])
 {
@@ -125,8 +124,8 @@ static int newer(const char *path, int version, char message[512])
     return -EPROTONOSUPPORT;
 }
 
-/* Before SQLite sees it: is it ours, and of a version that we know? A first page that is not whole may have its good
- * copy in the log. https://sqlite.org/fileformat2.html#the_database_header. -ENOENT: there is none. */
+/* Before SQLite sees the file: whether it is ours, and of a known version. If the first page is torn, the log may have a
+ * good copy. https://sqlite.org/fileformat2.html#the_database_header. -ENOENT: there is no file. */
 static int look_at_file(const struct store *store, char message[512])
 {
     uint8_t page[STORE_PAGE_SIZE] = {0};
@@ -159,7 +158,7 @@ static int settle_log(const struct store *store, char message[512])
     return error < 0 ? fail_with(message, error, "write", store->log_path) : 0;
 }
 
-/* One value as a number; text: its first characters, too. An SQLite code; SQLITE_DONE: no row. */
+/* Reads one value, as a number and as text, which is cut. An SQLite code; SQLITE_DONE: no row. */
 static int ask(struct store *store, const char *sql, int *number, char text[100])
 {
     sqlite3_stmt *statement;
@@ -176,7 +175,7 @@ static int ask(struct store *store, const char *sql, int *number, char text[100]
     return rc;
 }
 
-/* quick_check reads every page that is in use, and so every checksum. */
+/* quick_check reads every page in use, and so checks every checksum. */
 static int check(struct store *store)
 {
     int number;
@@ -206,7 +205,7 @@ static int prepare(struct store *store)
     rc = store_migrate(store->db, store_steps, version, STORE_VERSION);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    sqlite3_db_release_memory(store->db); /* what was only read to be checked */
+    sqlite3_db_release_memory(store->db); /* pages that only the check needed */
     return rc == SQLITE_OK ? 0 : store_fail(store, rc);
 }
 
@@ -218,7 +217,7 @@ static int count_log(void *user, sqlite3 *db, const char *name, int frames)
     return SQLITE_OK;
 }
 
-/* Until it is found to be in order, closing leaves the files as they are. */
+/* NO_CKPT_ON_CLOSE: until the checks have passed, closing does not change the files. */
 static int open_database(struct store *store)
 {
     int rc = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, STORE_PAGES_VFS);
@@ -230,14 +229,14 @@ static int open_database(struct store *store)
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
+        rc = sqlite3_exec(store->db, pragmas, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return store_fail(store, rc);
     sqlite3_wal_hook(store->db, count_log, store);
     return prepare(store);
 }
 
-/* ---- from and to nothing ----------------------------------------------------------------------------------------- */
+/* ---- open and close --------------------------------------------------------------------------------------------- */
 
 static struct store *new_store(const char *directory)
 {
@@ -284,8 +283,8 @@ void store_close(struct store *store)
         return;
     if (store->db != NULL)
         store_rollback(store);
-    for (size_t i = 0; i < STORE_STATEMENT_COUNT_; i++)
-        sqlite3_finalize(store->statements[i]);
+    for (size_t i = 0; i < STORE_STATEMENTS_MOST; i++)
+        sqlite3_finalize(store->statements[i].made);
     sqlite3_close(store->db);
     free(store->path);
     free(store->log_path);

@@ -1,5 +1,6 @@
 #include "store_db.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +57,7 @@ int store_damaged(const char *path, const char *how, char message[512])
              "%.200s is damaged (%.100s): start with a fresh state directory; `sqlite3 FILE .recover` shows what is "
              "left in a copy of it and its -wal",
              path, how);
-    for (char *line = message; (line = strchr(line, '\n')) != NULL;) /* quick_check's */
+    for (char *line = message; (line = strchr(line, '\n')) != NULL;) /* quick_check reports lines */
         *line = ' ';
     return -EUCLEAN;
 }
@@ -78,20 +79,25 @@ int store_fail(struct store *store, int rc)
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
-sqlite3_stmt *store_statement(struct store *store, enum store_statement which, const char *sql, int *error)
+sqlite3_stmt *store_statement(struct store *store, const char *sql, int *error)
 {
-    sqlite3_stmt **statement = &store->statements[which];
+    struct store_statement *statement = store->statements;
+    while (statement->sql != sql && statement->sql != NULL)
+        statement++;
+    assert(statement < store->statements + STORE_STATEMENTS_MOST - 1); /* the last one has no sql */
     *error = store->failed;
     if (*error != 0)
         return NULL;
-    if (*statement == NULL) {
-        const int rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
-        if (rc != SQLITE_OK)
+    if (statement->sql == NULL) {
+        const int rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->made, NULL);
+        if (rc != SQLITE_OK) {
             *error = store_fail(store, rc);
+            return NULL;
+        }
+        statement->sql = sql;
     }
-    if (*statement != NULL)
-        sqlite3_clear_bindings(*statement);
-    return *statement;
+    sqlite3_clear_bindings(statement->made);
+    return statement->made;
 }
 
 int store_step(struct store *store, sqlite3_stmt *statement)
@@ -133,21 +139,20 @@ struct record_bytes store_column_bytes(sqlite3_stmt *statement, int at)
 
 /* ---- the transaction ---------------------------------------------------------------------------------------------
  *
- * After a sync that failed the kernel may have dropped the pages that it could not write, and the next one succeeds
- * without them (https://lwn.net/Articles/752063/). So no sync is only repeated; whatever it was to cover is written
- * again before it:
+ * After a failed sync the kernel may have dropped the pages that it could not write, and the next sync succeeds without
+ * them (https://lwn.net/Articles/752063/). So a sync is never just repeated; its data is written again before it:
  *
- * - The log. What was acknowledged was synced before. The frames of a transaction that failed are not: SQLite puts the
- *   log's end back before them, and the next transaction, which writes and syncs all its own frames, stands in their
- *   place. To close and open instead would be wrong: recovery would find them in the kernel's cache, take them for
- *   committed, and append to what may not be on disk.
- * - The database. A checkpoint that failed leaves its mark where it was: the next one writes all pages anew from the
- *   log, which stays until the database was synced. That a part is marked without a sync needs a second reader, and
+ * - The log. Acknowledged transactions were synced. After a failed one SQLite sets the end of the log back before its
+ *   frames; the next transaction overwrites them, and syncs all its own. To close and open the store instead would be
+ *   wrong: recovery would find the frames in the kernel's cache, take them for committed, and append to frames that may
+ *   not be on disk.
+ * - The database. A failed checkpoint leaves its mark where it was: the next one writes all pages again from the log,
+ *   which stays until the database was synced. Only beside a second reader does SQLite mark a part without a sync, and
  *   exclusive locking lets none in.
- * - A daemon that died in between leaves a log of which the kernel's cache has more than the disk. store_open writes it
- *   again before SQLite reads it, and its first checkpoint all of it into the database.
+ * - If the daemon dies in between, the kernel's cache has more of the log than the disk. store_open writes the log again
+ *   before SQLite reads it, and the first checkpoint writes all of it into the database.
  *
- * Checkpoints are made here and not by SQLite, which says nothing when one fails: the log would only grow. */
+ * We make the checkpoints ourselves: SQLite's automatic ones do not report a failure, and the log would grow. */
 
 static int checkpoint(struct store *store)
 {
@@ -165,17 +170,17 @@ static int begin(struct store *store)
         return store->failed;
     if (store->log_frames >= STORE_LOG_FRAMES_MOST && (error = checkpoint(store)) < 0)
         return error;
-    sqlite3_stmt *statement = store_statement(store, STORE_BEGIN, "BEGIN IMMEDIATE", &error);
+    sqlite3_stmt *statement = store_statement(store, "BEGIN IMMEDIATE", &error);
     if (statement == NULL || (error = store_run(store, statement)) < 0)
         return error;
     store->dirty = true;
     return 0;
 }
 
-sqlite3_stmt *store_writer(struct store *store, enum store_statement which, const char *sql, int *error)
+sqlite3_stmt *store_writer(struct store *store, const char *sql, int *error)
 {
     *error = begin(store);
-    return *error < 0 ? NULL : store_statement(store, which, sql, error);
+    return *error < 0 ? NULL : store_statement(store, sql, error);
 }
 
 bool store_is_dirty(const struct store *store)
@@ -188,7 +193,7 @@ int store_commit(struct store *store)
     int error = 0;
     if (!store->dirty)
         return 0;
-    sqlite3_stmt *statement = store_statement(store, STORE_COMMIT, "COMMIT", &error);
+    sqlite3_stmt *statement = store_statement(store, "COMMIT", &error);
     if (statement != NULL)
         error = store_run(store, statement);
     store->dirty = error < 0;
@@ -208,9 +213,8 @@ void store_rollback(struct store *store)
 int store_probe(struct store *store)
 {
     int error;
-    sqlite3_stmt *statement =
-        store_writer(store, STORE_PROBE,
-                     "INSERT INTO fact VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", &error);
+    sqlite3_stmt *statement = store_writer(
+        store, "INSERT INTO fact VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", &error);
     if (statement != NULL)
         error = store_run(store, statement);
     if (error == 0)

@@ -6,8 +6,7 @@
 int store_group_write(struct store *store, const struct store_group *group)
 {
     int error;
-    sqlite3_stmt *statement =
-        store_writer(store, STORE_GROUP_WRITE, "INSERT OR REPLACE INTO job_groups VALUES (?, ?, ?)", &error);
+    sqlite3_stmt *statement = store_writer(store, "INSERT OR REPLACE INTO job_groups VALUES (?, ?, ?)", &error);
     if (statement == NULL)
         return error;
     store_bind_bytes(statement, 1, group->name);
@@ -19,8 +18,7 @@ int store_group_write(struct store *store, const struct store_group *group)
 int store_group_each(struct store *store, int (*each)(void *user, const struct store_group *group), void *user)
 {
     int r;
-    sqlite3_stmt *statement =
-        store_statement(store, STORE_GROUPS, "SELECT name, most, paused FROM job_groups ORDER BY name", &r);
+    sqlite3_stmt *statement = store_statement(store, "SELECT name, most, paused FROM job_groups ORDER BY name", &r);
     if (statement == NULL)
         return r;
     while ((r = store_step(store, statement)) > 0) {
@@ -37,8 +35,7 @@ int store_group_each(struct store *store, int (*each)(void *user, const struct s
 int store_fact_write(struct store *store, const char *name, int64_t value)
 {
     int error;
-    sqlite3_stmt *statement =
-        store_writer(store, STORE_FACT_WRITE, "INSERT OR REPLACE INTO fact VALUES (?, ?)", &error);
+    sqlite3_stmt *statement = store_writer(store, "INSERT OR REPLACE INTO fact VALUES (?, ?)", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
@@ -49,7 +46,7 @@ int store_fact_write(struct store *store, const char *name, int64_t value)
 int store_fact_read(struct store *store, const char *name, int64_t *value)
 {
     int error;
-    sqlite3_stmt *statement = store_statement(store, STORE_FACT_READ, "SELECT value FROM fact WHERE name = ?", &error);
+    sqlite3_stmt *statement = store_statement(store, "SELECT value FROM fact WHERE name = ?", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);

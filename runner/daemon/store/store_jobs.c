@@ -7,7 +7,7 @@
 
 /* ---- the row ----------------------------------------------------------------------------------------------------- */
 
-/* What a job keeps for ever, and what store_job_update writes. */
+/* The columns that never change, and those that store_job_update writes. */
 #define ROW_FIXED "id, key, name, submitted_at"
 #define ROW_STATE                                                                                              \
     "group_name, priority, state, cancelling, requeue, after_any, start_at, keep_seconds, attempt, failures, " \
@@ -130,8 +130,8 @@ static int insert_row(struct store *store, struct record *record)
 {
     int error;
     sqlite3_stmt *statement = store_writer(
-        store, STORE_JOB_INSERT,
-        "INSERT INTO job (" ROW_STATE ", key, name, submitted_at) VALUES (" ROW_STATE_VALUES ", ?, ?, ?)", &error);
+        store, "INSERT INTO job (" ROW_STATE ", key, name, submitted_at) VALUES (" ROW_STATE_VALUES ", ?, ?, ?)",
+        &error);
     if (statement == NULL)
         return error;
     const int at = bind_state(statement, 1, record);
@@ -148,7 +148,7 @@ static int insert_row(struct store *store, struct record *record)
 static int insert_spec(struct store *store, uint64_t id, struct record_bytes spec)
 {
     int error;
-    sqlite3_stmt *statement = store_writer(store, STORE_SPEC_INSERT, "INSERT INTO spec VALUES (?, ?)", &error);
+    sqlite3_stmt *statement = store_writer(store, "INSERT INTO spec VALUES (?, ?)", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
@@ -159,7 +159,7 @@ static int insert_spec(struct store *store, uint64_t id, struct record_bytes spe
 static int insert_need(struct store *store, uint64_t id, size_t place, uint64_t needed)
 {
     int error;
-    sqlite3_stmt *statement = store_writer(store, STORE_NEEDS_INSERT, "INSERT INTO needs VALUES (?, ?, ?)", &error);
+    sqlite3_stmt *statement = store_writer(store, "INSERT INTO needs VALUES (?, ?, ?)", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
@@ -190,7 +190,7 @@ int store_job_needs(struct store *store, uint64_t id, uint64_t needs)
 int store_job_read(struct store *store, uint64_t id, struct record *record)
 {
     int error;
-    sqlite3_stmt *statement = store_statement(store, STORE_JOB_READ, "SELECT " ROW " FROM job WHERE id = ?", &error);
+    sqlite3_stmt *statement = store_statement(store, "SELECT " ROW " FROM job WHERE id = ?", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
@@ -205,7 +205,7 @@ int store_job_read(struct store *store, uint64_t id, struct record *record)
 int store_spec_read(struct store *store, uint64_t id, void **bytes, size_t *size)
 {
     int error;
-    sqlite3_stmt *statement = store_statement(store, STORE_SPEC_READ, "SELECT data FROM spec WHERE job = ?", &error);
+    sqlite3_stmt *statement = store_statement(store, "SELECT data FROM spec WHERE job = ?", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
@@ -224,7 +224,7 @@ int store_spec_read(struct store *store, uint64_t id, void **bytes, size_t *size
 int store_job_find(struct store *store, const void *key, size_t size, uint64_t *id)
 {
     int error;
-    sqlite3_stmt *statement = store_statement(store, STORE_JOB_FIND, "SELECT id FROM job WHERE key = ?", &error);
+    sqlite3_stmt *statement = store_statement(store, "SELECT id FROM job WHERE key = ?", &error);
     if (statement == NULL)
         return error;
     store_bind_bytes(statement, 1, (struct record_bytes){key, size});
@@ -248,8 +248,8 @@ int store_job_update(struct store *store, const struct record *record)
     int error;
     if (!fits(record))
         return -EINVAL;
-    sqlite3_stmt *statement = store_writer(
-        store, STORE_JOB_UPDATE, "UPDATE job SET (" ROW_STATE ") = (" ROW_STATE_VALUES ") WHERE id = ?", &error);
+    sqlite3_stmt *statement =
+        store_writer(store, "UPDATE job SET (" ROW_STATE ") = (" ROW_STATE_VALUES ") WHERE id = ?", &error);
     if (statement == NULL)
         return error;
     const int at = bind_state(statement, 1, record);
@@ -260,7 +260,7 @@ int store_job_update(struct store *store, const struct record *record)
 int store_job_delete(struct store *store, uint64_t id)
 {
     int error;
-    sqlite3_stmt *statement = store_writer(store, STORE_JOB_DELETE, "DELETE FROM job WHERE id = ?", &error);
+    sqlite3_stmt *statement = store_writer(store, "DELETE FROM job WHERE id = ?", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
@@ -270,8 +270,7 @@ int store_job_delete(struct store *store, uint64_t id)
 int store_job_after(struct store *store, uint64_t id, uint64_t *after, size_t capacity, size_t *count)
 {
     int r;
-    sqlite3_stmt *statement =
-        store_statement(store, STORE_NEEDS_READ, "SELECT needed FROM needs WHERE job = ? ORDER BY place", &r);
+    sqlite3_stmt *statement = store_statement(store, "SELECT needed FROM needs WHERE job = ? ORDER BY place", &r);
     *count = 0;
     if (statement == NULL)
         return r;
@@ -287,7 +286,7 @@ int store_job_after(struct store *store, uint64_t id, uint64_t *after, size_t ca
 int store_live_each(struct store *store, store_each_fn each, void *user)
 {
     int r;
-    sqlite3_stmt *statement = store_statement(store, STORE_LIVE,
+    sqlite3_stmt *statement = store_statement(store,
                                               "SELECT " ROW " FROM job INDEXED BY job_state WHERE state = 1 "
                                               "UNION ALL "
                                               "SELECT " ROW " FROM job INDEXED BY job_state WHERE state = 2 "
@@ -310,7 +309,7 @@ int store_live_each(struct store *store, store_each_fn each, void *user)
 static int result_delete(struct store *store, uint64_t id)
 {
     int error;
-    sqlite3_stmt *statement = store_writer(store, STORE_RESULT_DELETE, "DELETE FROM result WHERE job = ?", &error);
+    sqlite3_stmt *statement = store_writer(store, "DELETE FROM result WHERE job = ?", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
@@ -322,8 +321,7 @@ int store_result_write(struct store *store, uint64_t id, const void *data, size_
     int error;
     if (size == 0)
         return result_delete(store, id);
-    sqlite3_stmt *statement =
-        store_writer(store, STORE_RESULT_WRITE, "INSERT OR REPLACE INTO result VALUES (?, ?)", &error);
+    sqlite3_stmt *statement = store_writer(store, "INSERT OR REPLACE INTO result VALUES (?, ?)", &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
@@ -334,8 +332,7 @@ int store_result_write(struct store *store, uint64_t id, const void *data, size_
 int store_result_read(struct store *store, uint64_t id, size_t offset, void *buffer, size_t *size)
 {
     int error;
-    sqlite3_stmt *statement =
-        store_statement(store, STORE_RESULT_READ, "SELECT value FROM result WHERE job = ?", &error);
+    sqlite3_stmt *statement = store_statement(store, "SELECT value FROM result WHERE job = ?", &error);
     const size_t room = *size;
     *size = 0;
     if (statement == NULL)

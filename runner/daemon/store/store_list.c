@@ -1,4 +1,5 @@
-/* store_list.c - many jobs: pages of a list, who waits for whom, jobs whose time is over, counts. */
+/* store_list.c - many jobs: pages of a list, jobs that wait for others, expired jobs, counts. */
+#include "arrays.h"
 #include "store_db.h"
 
 #include <errno.h>
@@ -49,14 +50,10 @@ struct ids {
 
 static int ids_add(struct ids *ids, uint64_t id)
 {
-    if (ids->count == ids->capacity) {
-        const size_t capacity = ids->capacity > 0 ? 2 * ids->capacity : 128;
-        uint64_t *data = realloc(ids->data, capacity * sizeof *data);
-        if (data == NULL)
-            return -ENOMEM;
-        ids->data = data;
-        ids->capacity = capacity;
-    }
+    uint64_t *grown = array_grow(ids->data, ids->count, &ids->capacity, sizeof *ids->data);
+    if (grown == NULL)
+        return -ENOMEM;
+    ids->data = grown;
     ids->data[ids->count++] = id;
     return 0;
 }
@@ -93,27 +90,18 @@ static int ids_of_query(struct store *store, const struct store_filter *filter, 
     return r;
 }
 
-static int compare_up(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-static int compare_down(const void *a, const void *b)
-{
-    return compare_up(b, a);
-}
-
 static int ids_of_filter(const struct store_filter *filter, struct ids *ids)
 {
-    if (filter->id_count == 0)
-        return 0;
-    ids->data = malloc(filter->id_count * sizeof *ids->data);
+    ids->data = calloc(filter->id_count + 1, sizeof *ids->data);
     if (ids->data == NULL)
         return -ENOMEM;
-    ids->count = filter->id_count;
-    memcpy(ids->data, filter->ids, ids->count * sizeof *ids->data);
-    qsort(ids->data, ids->count, sizeof *ids->data, filter->newest ? compare_down : compare_up);
+    memcpy(ids->data, filter->ids, filter->id_count * sizeof *ids->data);
+    ids->count = ids_sort(ids->data, filter->id_count);
+    for (size_t i = 0; filter->newest && i < ids->count / 2; i++) {
+        const uint64_t id = ids->data[i];
+        ids->data[i] = ids->data[ids->count - 1 - i];
+        ids->data[ids->count - 1 - i] = id;
+    }
     return 0;
 }
 
@@ -136,8 +124,6 @@ static int visit(struct store *store, const struct store_filter *filter, const s
     size_t given = 0;
     struct record record;
     for (size_t i = 0; i < ids->count && given < filter->limit; i++) {
-        if (i > 0 && ids->data[i] == ids->data[i - 1])
-            continue;
         int r = store_job_read(store, ids->data[i], &record);
         if (r == -ENOENT || (r == 0 && !is_wanted(filter, &record)))
             continue;
@@ -166,7 +152,7 @@ int store_after_each(struct store *store,
                      int (*each)(void *user, uint64_t job, uint64_t needs, enum record_state state), void *user)
 {
     int r;
-    sqlite3_stmt *statement = store_statement(store, STORE_LIVE_NEEDS,
+    sqlite3_stmt *statement = store_statement(store,
                                               "SELECT needs.job, needs.needed, other.state FROM needs "
                                               "CROSS JOIN job ON job.id = needs.job "
                                               "CROSS JOIN job AS other ON other.id = needs.needed "
@@ -190,7 +176,7 @@ int store_expired(struct store *store, double now, double default_keep, uint64_t
 {
     int r;
     sqlite3_stmt *statement =
-        store_statement(store, STORE_EXPIRED,
+        store_statement(store,
                         "SELECT id FROM job INDEXED BY job_expiry "
                         "WHERE state >= 3 AND keep_seconds < 0 AND ended_at <= ?1 "
                         "UNION ALL "
@@ -211,7 +197,7 @@ int store_expired(struct store *store, double now, double default_keep, uint64_t
 int store_count(struct store *store, uint64_t counts[RECORD_CANCELLED + 1])
 {
     int r;
-    sqlite3_stmt *statement = store_statement(store, STORE_COUNT, "SELECT state, jobs FROM tally", &r);
+    sqlite3_stmt *statement = store_statement(store, "SELECT state, jobs FROM tally", &r);
     memset(counts, 0, (RECORD_CANCELLED + 1) * sizeof *counts);
     if (statement == NULL)
         return r;

@@ -14,14 +14,14 @@
 
 struct log {
     bool big_endian;
-    bool broken;        /* what SQLite will use ended before */
+    bool broken;        /* SQLite will not use this frame: a wrong one came before */
     bool commit;        /* the frame before was a commit */
-    uint8_t salts[8];   /* of the frames that belong to this log, and not to an older one in the same file */
-    uint32_t stored[2]; /* the sums of the frame before, as it has them */
-    uint32_t summed[2]; /* and as they should be */
+    uint8_t salts[8];   /* frames with others belong to an older log in the same file */
+    uint32_t stored[2]; /* the sums that the frame before has */
+    uint32_t summed[2]; /* the sums that it should have */
 };
 
-/* A header that is damaged makes SQLite leave out the whole log; what it was is then guessed from the first frame. */
+/* SQLite leaves out a log with a damaged header; then the first frame tells which salts the log had. */
 static void read_header(struct log *log, const uint8_t header[HEADER_SIZE], const uint8_t frame[FRAME_SIZE])
 {
     const uint32_t magic = store_number_at(header, true);
@@ -49,7 +49,7 @@ static bool goes_on_from(const struct log *log, const uint32_t before[2], const 
     return memcmp(frame + 8, log->salts, sizeof log->salts) == 0 && memcmp(sums, own, sizeof own) == 0;
 }
 
-/* Whether acknowledged work is found behind damage. */
+/* Whether this frame is acknowledged work behind damage. */
 static bool frame_tells_loss(struct log *log, const uint8_t *frame)
 {
     uint32_t ignored[2], summed[2];
@@ -65,7 +65,7 @@ static bool frame_tells_loss(struct log *log, const uint8_t *frame)
 
 /* ---- the file: through SQLite's VFS, as SQLite itself sees it ---------------------------------------------------- */
 
-/* NULL and 0: there is none. */
+/* *file NULL and 0: there is no log. */
 static int log_open(const char *path, sqlite3_file **file)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
@@ -91,7 +91,7 @@ static void log_close(sqlite3_file *file)
     free(file);
 }
 
-/* 1; 0: there is less than that; -EIO. */
+/* 1; 0: the file is too short; -EIO. */
 static int log_read(sqlite3_file *file, void *buffer, size_t size, sqlite3_int64 offset)
 {
     const int rc = file->pMethods->xRead(file, buffer, (int)size, offset);

@@ -1,10 +1,10 @@
 /* store_pages.h - a checksum in every page of the database: a VFS below SQLite (https://sqlite.org/vfs.html).
  *
- * SQLite checks the form of a database, not its content: a flipped bit in a blob is none of its business. Here the last
- * 8 bytes of each page are the sum of the others, written with the page and compared whenever it is read: in the way of
- * SQLite's own checksum VFS (https://sqlite.org/cksumvfs.html), which Debian's library does not have. The log has
- * SQLite's checksums; a database that the sqlite3 shell wrote to has pages with wrong ones, and is refused.
- * It has no shared memory: WAL works in exclusive locking mode only (https://sqlite.org/wal.html#noshm). */
+ * SQLite checks the form of a database, and does not see a flipped bit in a blob. Here the last 8 bytes of each page are
+ * the sum of the others, written with the page and compared at each read, as SQLite's own checksum VFS does it
+ * (https://sqlite.org/cksumvfs.html), which Debian's library does not have. The log has SQLite's checksums. After the
+ * sqlite3 shell has written to a database its pages have wrong sums, and it is refused. The VFS has no shared memory, so
+ * WAL works in exclusive locking mode only (https://sqlite.org/wal.html#noshm). */
 #ifndef STORE_PAGES_H
 #define STORE_PAGES_H
 
@@ -21,11 +21,11 @@ int store_pages_register(void);
 
 bool store_page_is_whole(const uint8_t page[STORE_PAGE_SIZE]);
 
-/* Four bytes as a number. */
+/* The number in four bytes. */
 uint32_t store_number_at(const uint8_t *data, bool big_endian);
 
-/* SQLite's sum, of pages and of the log (https://sqlite.org/fileformat2.html#checksum_algorithm): goes on from sums.
- * size: a multiple of 8. */
+/* Adds data to SQLite's sums of pages and log (https://sqlite.org/fileformat2.html#checksum_algorithm). size: a multiple
+ * of 8. */
 void store_checksum(uint32_t sums[2], const uint8_t *data, size_t size, bool big_endian);
 
 #endif

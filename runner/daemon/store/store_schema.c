@@ -1,9 +1,9 @@
-#include "store_schema.h"
+#include "store_db.h"
 
 #include <stdio.h>
 
-/* Names are bytes, not text: clients choose them. What is large stands apart from what changes, since SQLite writes a
- * row as a whole. Ids are not used again (AUTOINCREMENT). A needed job may be removed before the one that needs it. */
+/* Names are BLOBs: clients choose their bytes. Large values have tables of their own, since SQLite rewrites a whole row.
+ * AUTOINCREMENT: an id is never used again. A needed job may be removed before the job that needs it. */
 static const char version_1[] =
     "CREATE TABLE job ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"

@@ -18,7 +18,7 @@ struct reading {
     struct rpc_error *error;
 };
 
-/* ---- what is wrong ---------------------------------------------------------------------------------------------- */
+/* ---- errors ----------------------------------------------------------------------------------------------------- */
 
 /* The value as it may stand in a message. */
 static const char *describe(const msgpack_object *value, char out[300])
@@ -223,7 +223,7 @@ static int read_bytes(const struct reading *reading)
     return put(reading, &bytes, sizeof bytes);
 }
 
-/* An array whose elements are all good (NULL: whatever they are). */
+/* An array of good elements (NULL: of any). */
 static int read_array_of(const struct reading *reading, bool (*good)(const msgpack_object *), const char *expected)
 {
     const msgpack_object *value = reading->value;
@@ -299,7 +299,7 @@ static const struct field *find(const struct field *table, size_t count, const m
     return NULL;
 }
 
-/* "stats has no field \"x\"", and what it has. */
+/* "stats has no field \"x\"", and the names of its fields. */
 static int refuse_unknown(const char *what, const struct field *table, size_t count, const msgpack_object_str *name,
                           struct rpc_error *error)
 {

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* Whether anything went wrong is looked at when it is to be sent. */
+/* An error shows when the bytes are to be sent. */
 static int put(struct outbox *outbox, msgpack_sbuffer *buffer, const char *bytes, size_t size)
 {
     if (!outbox->out_of_memory && msgpack_sbuffer_write(buffer, bytes, size) < 0)
@@ -53,7 +53,7 @@ static void on_written(uv_write_t *write, int status)
     outbox->on_written(outbox, status);
 }
 
-/* What the stream does not take at once becomes the one write under way. */
+/* Bytes that the stream does not take at once become the one write under way. */
 int outbox_send(struct outbox *outbox)
 {
     uv_buf_t rest = {.base = outbox->waiting.data, .len = outbox->waiting.size};

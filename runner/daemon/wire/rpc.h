@@ -49,7 +49,7 @@ struct rpc_error {
     char message[512];
 };
 
-/* Fills error (printf-style, cut to fit) and returns -1. What a client sent goes through rpc_quote first. */
+/* Fills error (printf-style, cut to fit) and returns -1. Text of a client goes through rpc_quote first. */
 int rpc_fail(struct rpc_error *error, enum rpc_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -28,25 +28,24 @@ struct session_options {
     int64_t reserved_ms; /* 0: SESSION_RESERVED_MS; for tests */
     /* A whole request; *borrowed*. It is answered exactly once, now or later: see session_answered, session_fail. */
     void (*on_request)(void *user, struct session *session, const struct rpc_request *request);
-    void (*on_close)(void *user, struct session *session); /* the last word of it; *user_data has to be let go */
+    void (*on_close)(void *user, struct session *session); /* the last call; frees info->user */
     struct log *log;                                       /* *borrowed* */
     void *user;
 };
 
-/* Answers are built in one buffer a session, and go out at sessions_flush: that is how a turn's
- * answers wait for its commit. rewind drops the bytes added since mark. */
+/* Answers are packed into one buffer a session, and go out at sessions_flush: so a turn's answers wait for its commit.
+ * rewind drops the bytes added since mark. */
 msgpack_packer *session_packer(struct session *session);
 size_t session_mark(const struct session *session);
 void session_rewind(struct session *session, size_t mark);
 /* Counts a request as answered; call after its response was packed. */
 void session_answered(struct session *session);
 void session_fail(struct session *session, uint32_t id, const struct rpc_error *error); /* packs it, and counts */
-/* A subscriber: what it does not read is not bounded by its own requests, so it is closed at a flush that would put
- * more behind unread_max. */
+/* Its own requests do not bound the bytes that a subscriber leaves unread, so a flush closes it where that would put more
+ * behind unread_max. */
 void session_set_subscriber(struct session *session, bool on);
 
-/* Bytes that wait for it, packed ones included: late answers that are large had better wait while it is above
- * unread_max. */
+/* Bytes that wait for the peer, packed ones included. Above unread_max large late answers should wait. */
 size_t session_unread(const struct session *session);
 
 /* Whether its requests may be answered later than in their turn: not on a reserved place, which it leaves here for an
@@ -60,7 +59,7 @@ struct session_info {
     void *user; /* the caller's; NULL at first */
 };
 struct session_info *session_info(struct session *session);
-/* What was packed and not flushed is dropped, and what the peer's socket has had no room for. Logged. */
+/* Closes at once: bytes that were not sent are dropped. why (*borrowed* during the call) is logged. */
 void session_close(struct session *session, const char *why);
 
 /* ---- for sessions.c -------------------------------------------------------------------------------------------- */

@@ -47,9 +47,7 @@ int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_r
         return rc;
     if (options == NULL || options->name == NULL)
         return failure(-EINVAL, "options.name is NULL: give the job's name, by which its memory needs are learned");
-    const pool_job_options_t memory = {.memory_expected = options->memory_expected,
-                                       .memory_limit = options->memory_limit};
-    if ((rc = options_job(&memory, true, &full)) < 0 || (rc = state_check_means(pool, &full)) < 0)
+    if ((rc = state_check_options(pool, options, options->huge_pages, &full)) < 0)
         return rc;
     *reservation = make(pool, options->name, &full);
     return *reservation != NULL ? 0 : failure(-ENOMEM, "no memory for a reservation");

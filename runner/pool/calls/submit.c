@@ -142,8 +142,8 @@ static int make_function_job(pool_t *pool, struct kind *kind, const pool_job_opt
 int submit_find_kind(pool_t *pool, const pool_job_options_t *given, struct kind *like, struct kind **kind)
 {
     pool_job_options_t *options = &like->options;
-    int rc = options_job(given, like->is_command, options);
-    if (rc < 0 || (rc = state_check_means(pool, options)) < 0)
+    const int rc = state_check_options(pool, given, like->is_command, options);
+    if (rc < 0)
         return rc;
     if (options->name != NULL)
         like->name = options->name;

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
 /* A number that has 0 as its default and POOL_NONE for none. */
 static int check_number(const char *name, int64_t value, int64_t most)
 {
@@ -18,9 +20,9 @@ static int check_number(const char *name, int64_t value, int64_t most)
     return 0;
 }
 
-static bool is_cleared(const uint64_t reserved[8])
+static bool is_cleared(const uint64_t *reserved, size_t count)
 {
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < count; i++)
         if (reserved[i] != 0)
             return false;
     return true;
@@ -69,7 +71,7 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
     static const pool_options_t defaults;
     int rc;
     *full = given == NULL ? defaults : *given;
-    if (!is_cleared(full->reserved))
+    if (!is_cleared(full->reserved, COUNT(full->reserved)))
         return refuse_dirty("pool_options_t");
     if (full->workers < 0)
         return failure(-EINVAL, "workers is %d: give at least 1, or 0 for the number of processors", full->workers);
@@ -115,7 +117,7 @@ static int check_job_numbers(const pool_job_options_t *o)
         {"retries", o->retries, INT32_MAX},
         {"retry_delay_ms", o->retry_delay_ms, INT64_MAX / 4},
     };
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+    for (size_t i = 0; i < COUNT(numbers); i++) {
         const int rc = check_number(numbers[i].name, numbers[i].value, numbers[i].most);
         if (rc < 0)
             return rc;
@@ -160,21 +162,53 @@ static int check_job_memory(const pool_job_options_t *o)
     return 0;
 }
 
+/* The lower of memory_limit and memory_share becomes memory_limit. */
+static int apply_memory_share(pool_job_options_t *o, uint64_t total)
+{
+    if (!(o->memory_share >= 0 && o->memory_share <= 1))
+        return failure(-EINVAL, "memory_share is %g: it is a share of the machine's memory, above 0 and at most 1",
+                       o->memory_share);
+    if (o->memory_share == 0)
+        return 0;
+    if (total == 0)
+        return failure(-ENOTSUP, "memory_share is %g, and /proc/meminfo does not say of how much: give a memory_limit",
+                       o->memory_share);
+    const int64_t share = (int64_t)(o->memory_share * (double)total);
+    if (o->memory_limit <= 0 || share < o->memory_limit)
+        o->memory_limit = share;
+    return 0;
+}
+
 /* 0 is none, as -1. */
 static int64_t or_none(int64_t value)
 {
     return value == 0 ? POOL_NONE : value;
 }
 
-int options_job(const pool_job_options_t *given, bool is_command, pool_job_options_t *full)
+static int check_means(const pool_job_options_t *o, const struct options_means *means)
+{
+    const uint64_t budget = means->memory_budget;
+    if (o->cpu_weight > 0 && !means->has_cpu_weight)
+        return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller", o->cpu_weight);
+    if (budget > 0 && o->memory_expected > 0 && (uint64_t)o->memory_expected > budget)
+        return failure(-E2BIG,
+                       "memory_expected is %lld bytes and memory_budget %llu: it could never start; raise "
+                       "memory_budget at pool_open, or lower memory_expected",
+                       (long long)o->memory_expected, (unsigned long long)budget);
+    return 0;
+}
+
+int options_job(const pool_job_options_t *given, bool is_command, const struct options_means *means,
+                pool_job_options_t *full)
 {
     static const pool_job_options_t defaults;
     int rc;
     *full = given == NULL ? defaults : *given;
-    if (!is_cleared(full->reserved))
+    if (!is_cleared(full->reserved, COUNT(full->reserved)))
         return refuse_dirty("pool_job_options_t");
-    if ((rc = check_job_numbers(full)) < 0 || (rc = check_job_memory(full)) < 0 ||
-        (rc = check_job_choices(full, is_command)) < 0)
+    if ((rc = check_job_numbers(full)) < 0 || (rc = apply_memory_share(full, means->memory_total)) < 0 ||
+        (rc = check_job_memory(full)) < 0 || (rc = check_job_choices(full, is_command)) < 0 ||
+        (rc = check_means(full, means)) < 0)
         return rc;
     full->timeout_ms = or_none(full->timeout_ms);
     full->deadline_ms = or_none(full->deadline_ms);
@@ -217,7 +251,7 @@ int options_command(const pool_command_t *command, size_t fd_count)
     int rc;
     if (command == NULL || command->argv == NULL || command->argv[0] == NULL)
         return failure(-EINVAL, "the command has no argv[0]: give the program and its arguments, ended by NULL");
-    if (!is_cleared(command->reserved))
+    if (!is_cleared(command->reserved, COUNT(command->reserved)))
         return refuse_dirty("pool_command_t");
     if (command->stdin_mode < POOL_STDIN_NULL || command->stdin_mode > POOL_STDIN_CLOSED)
         return failure(-EINVAL, "stdin_mode is %d: it is POOL_STDIN_NULL, _BYTES, _FD, _INHERIT or _CLOSED",

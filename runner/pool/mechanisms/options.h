@@ -18,9 +18,17 @@ int64_t options_choose(int64_t given, int64_t by_default);
 /* Pool options with every default filled in: queue_limit INT64_MAX is none, warm 0 is none. processors: online ones. */
 int options_pool(const pool_options_t *given, int processors, pool_options_t *full);
 
+/* What a pool has for jobs. */
+struct options_means {
+    uint64_t memory_total;  /* bytes: the machine's, or the least limit of a cgroup around it; 0: not known */
+    uint64_t memory_budget; /* bytes, in force; 0: none */
+    bool has_cpu_weight;    /* its jobs' cgroups have a cpu controller */
+};
+
 /* Job options with defaults filled in: times, limits and counts that are not given become -1, kill_after_ms and
- * output_limit 0 for POOL_NONE. */
-int options_job(const pool_job_options_t *given, bool is_command, pool_job_options_t *full);
+ * output_limit 0 for POOL_NONE. -ENOTSUP, -E2BIG: the pool has not the means, -EINVAL. */
+int options_job(const pool_job_options_t *given, bool is_command, const struct options_means *means,
+                pool_job_options_t *full);
 
 int options_command(const pool_command_t *command, size_t fd_count);
 

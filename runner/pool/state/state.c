@@ -2,6 +2,7 @@
 
 #include "descriptor.h"
 #include "failure.h"
+#include "options.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -97,18 +98,12 @@ int state_check_phase(const pool_t *pool)
     return 0;
 }
 
-int state_check_means(const pool_t *pool, const pool_job_options_t *full)
+int state_check_options(const pool_t *pool, const pool_job_options_t *given, bool is_command, pool_job_options_t *full)
 {
-    const uint64_t budget = pool->room.admission.rules.budget;
-    if (full->cpu_weight >= 0 && !atomic_load(&pool->has_cpu_weight))
-        return failure(-ENOTSUP, "cpu_weight is %d: this pool has no cgroup with a cpu controller", full->cpu_weight);
-    if (budget > 0 && full->memory_expected > 0 && (uint64_t)full->memory_expected > budget)
-        return failure(
-            -E2BIG,
-            "memory_expected is %lld bytes and memory_budget %llu: it could never start; raise memory_budget "
-            "at pool_open, or lower memory_expected",
-            (long long)full->memory_expected, (unsigned long long)budget);
-    return 0;
+    const struct options_means means = {.memory_total = pool->room.admission.rules.total,
+                                        .memory_budget = pool->room.admission.rules.budget,
+                                        .has_cpu_weight = atomic_load(&pool->has_cpu_weight)};
+    return options_job(given, is_command, &means, full);
 }
 
 /* ---- phases ------------------------------------------------------------------------------------------------------ */

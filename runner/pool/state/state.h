@@ -112,9 +112,8 @@ int state_check_owner(const pool_t *pool);
 /* Whether the pool takes work. The caller holds the lock. -EIO: it has failed; -ESHUTDOWN. With a message. */
 int state_check_phase(const pool_t *pool);
 
-/* Whether the pool can do what a job asks for, by its full options. -ENOTSUP: it has no cpu controller; -E2BIG: the job
- * is expected to need more than the budget. With a message. */
-int state_check_means(const pool_t *pool, const pool_job_options_t *full);
+/* A job's options with defaults filled in, as options_job, by what this pool has. With a message. */
+int state_check_options(const pool_t *pool, const pool_job_options_t *given, bool is_command, pool_job_options_t *full);
 
 /* The pool is open; it cannot go on, because of a negative errno; its thread ends. Each takes the lock. */
 void state_set_open(pool_t *pool);

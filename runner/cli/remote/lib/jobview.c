@@ -12,7 +12,8 @@
 
 const char *const jobview_titles[] = {">ID", "STATE", "RESULT", ">PEAK", ">TIME", "GROUP", "COMMAND", NULL};
 
-bool jobview_has_ended(const msgpack_object *job)
+/* Whether the job's state is final. */
+static bool has_ended(const msgpack_object *job)
 {
     return pool_field_is(job, "state", "done") || pool_field_is(job, "state", "failed") ||
            pool_field_is(job, "state", "cancelled");
@@ -34,7 +35,7 @@ static enum grid_colour colour_of(const msgpack_object *job)
     return GRID_PLAIN;
 }
 
-/* What it runs, on one line. */
+/* The command or the task, on one line. */
 static void put_command(struct text *text, const msgpack_object *job)
 {
     const msgpack_object_array words = pool_field_array(job, "command");
@@ -51,7 +52,7 @@ static void put_command(struct text *text, const msgpack_object *job)
     }
 }
 
-/* Whether it was given a name of its own. */
+/* Whether the name is another than the default. */
 static bool is_named(const msgpack_object *job)
 {
     const msgpack_object_str name = pool_field_str(job, "name"), task = pool_field_str(job, "task");
@@ -68,7 +69,7 @@ static bool is_named(const msgpack_object *job)
     return name.size > 0 && (name.size != usual.size || memcmp(name.ptr, usual.ptr, name.size) != 0);
 }
 
-/* A running one's time goes on. Seconds; below 0: it never ran. */
+/* Seconds: of a running job until now; below 0: it never ran. */
 static double wall_of(const msgpack_object *job)
 {
     if (pool_field_is(job, "state", "running") && pool_field(job, "started_at") != NULL)
@@ -84,7 +85,7 @@ static void add_result(struct grid *grid, const msgpack_object *job)
         grid_adds(grid, code);
         return;
     }
-    grid_add_field(grid, GRID_PLAIN, job, jobview_has_ended(job) ? "outcome" : "waits");
+    grid_add_field(grid, GRID_PLAIN, job, has_ended(job) ? "outcome" : "waits");
 }
 
 void jobview_add(struct grid *grid, const msgpack_object *job)
@@ -139,6 +140,7 @@ static const struct row rows_before_usage[] = {
     {"after", "after", IDS, NULL},
     {"cwd", "directory", TEXT, NULL},
     {"memory", "memory max", SIZE, NULL},
+    {"memory_share", "mem. share", FACTOR, NULL},
     {"memory_backstop", "backstop", FLAG, "yes"},
     {"expected", "memory exp", SIZE, NULL},
     {"timeout", "timeout", DURATION, NULL},
@@ -303,7 +305,7 @@ void jobview_print_event(FILE *file, const msgpack_object *event)
 {
     static const msgpack_object none = {.type = MSGPACK_OBJECT_NIL};
     const msgpack_object *known = pool_field(event, "job"), *job = known != NULL ? known : &none;
-    const char *why = jobview_has_ended(job) ? "message" : "waits";
+    const char *why = has_ended(job) ? "message" : "waits";
     char when[64];
     struct text text = {0};
     plain_put_field(&text, event, "event", GRID_CELL_MOST);

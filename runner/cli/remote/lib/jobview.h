@@ -20,7 +20,4 @@ void jobview_complain(const char *verb, const msgpack_object *job);
 /* An event: time, what happened, and to which job. */
 void jobview_print_event(FILE *file, const msgpack_object *event);
 
-/* Whether the job's state is final: done, failed or cancelled. */
-bool jobview_has_ended(const msgpack_object *job);
-
 #endif

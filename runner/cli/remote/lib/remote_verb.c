@@ -26,9 +26,11 @@ static int read_words(const struct remote_verb *verb, const char *name, int coun
 {
     const bool takes_jobs = verb->words != REMOTE_NO_WORDS && verb->words != REMOTE_GROUP_OR_NONE;
     const char *wrong = NULL;
-    if (verb->words == REMOTE_NO_WORDS && count > 0)
-        wrong = "takes options only";
-    else if (verb->words == REMOTE_GROUP_OR_NONE && count > 1)
+    if (verb->words == REMOTE_NO_WORDS && count > 0) {
+        say(name, "%s: not expected: give options only", words[0]);
+        return -1;
+    }
+    if (verb->words == REMOTE_GROUP_OR_NONE && count > 1)
         wrong = "give one group at a time, or none for all";
     else if ((verb->words == REMOTE_JOBS || verb->words == REMOTE_ONE_JOB) && count == 0)
         wrong = "which job? Give an id, a range 3-7, a list 1,2, or a key";

@@ -71,11 +71,14 @@ static int pack_base64(msgpack_packer *packer, const json_t *json)
 
 /* ---- to JSON ----------------------------------------------------------------------------------------------------- */
 
+/* The caller's, for json_decref. NULL: out of memory. */
+static json_t *json_of(const msgpack_object *object);
+
 static json_t *array_of(const msgpack_object_array *array)
 {
     json_t *json = json_array();
     for (uint32_t i = 0; json != NULL && i < array->size; i++)
-        if (json_array_append_new(json, value_json(&array->ptr[i])) < 0) {
+        if (json_array_append_new(json, json_of(&array->ptr[i])) < 0) {
             json_decref(json);
             json = NULL;
         }
@@ -86,7 +89,7 @@ static int set_key(json_t *json, const msgpack_object *key, json_t *value)
 {
     if (value == NULL)
         return -1;
-    json_t *name = value_json(key);
+    json_t *name = json_of(key);
     char *line = name != NULL && !json_is_string(name) ? json_dumps(name, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     int rc = -1;
     if (line != NULL)
@@ -103,7 +106,7 @@ static json_t *map_of(const msgpack_object_map *map)
 {
     json_t *json = json_object();
     for (uint32_t i = 0; json != NULL && i < map->size; i++)
-        if (set_key(json, &map->ptr[i].key, value_json(&map->ptr[i].val)) < 0) {
+        if (set_key(json, &map->ptr[i].key, json_of(&map->ptr[i].val)) < 0) {
             json_decref(json);
             json = NULL;
         }
@@ -124,7 +127,7 @@ static json_t *real_of(double value)
     return json != NULL ? json : json_null();
 }
 
-json_t *value_json(const msgpack_object *object)
+static json_t *json_of(const msgpack_object *object)
 {
     switch (object->type) {
     case MSGPACK_OBJECT_BOOLEAN:
@@ -180,7 +183,7 @@ static char *escape_rest(const char *line)
 
 char *value_line(const msgpack_object *object)
 {
-    json_t *json = value_json(object);
+    json_t *json = json_of(object);
     char *dump = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
     char *line = dump == NULL ? NULL : escape_rest(dump);
     free(dump);

@@ -9,9 +9,6 @@
 #include <jansson.h>
 #include <msgpack.h>
 
-/* The caller's, for json_decref. NULL: out of memory. */
-json_t *value_json(const msgpack_object *object);
-
 /* A MessagePack text that *borrows* `text`. */
 msgpack_object value_text(const char *text);
 

@@ -17,7 +17,7 @@
 
 struct daemon {
     int64_t timeout_ms, drain_timeout_ms; /* below 0: not given */
-    const char *state;                    /* NULL: where it usually is */
+    const char *state;                    /* NULL: the default */
 };
 
 #define START_MS 60000 /* a store with 100,000 jobs is read in less */
@@ -62,7 +62,7 @@ static int start(const struct daemon *daemon, char **options)
     pool_error_t error;
     pid_t pid;
     const int rc = pool_client_open(&remote.client, remote_options.socket, &error);
-    if (rc == -EPERM) { /* somebody else's place: a daemon of ours would not get it */
+    if (rc == -EPERM) { /* somebody else listens there: our daemon could not */
         say("daemon", "%s", error.message);
         return OUTCOME_OWN_FAILURE;
     }
@@ -70,7 +70,7 @@ static int start(const struct daemon *daemon, char **options)
         if (daemon_start(daemon->state, timeout_ms, options) < 0 || remote_open(&remote, "daemon") < 0)
             return OUTCOME_OWN_FAILURE;
     } else if (options[0] != NULL)
-        say("daemon", "there is one already, and it stays as it is: your options for it are not used");
+        say("daemon", "a reclaimd runs already, and goes on with its own options: yours are not used");
     return remote_finish(&remote, ask_for_pid(&remote, &pid) ? print_pid(pid) : OUTCOME_OWN_FAILURE);
 }
 
@@ -92,7 +92,7 @@ static int stop(const struct daemon *daemon)
         return OUTCOME_OWN_FAILURE;
     if (!ask_for_pid(&remote, &pid))
         return remote_finish(&remote, OUTCOME_OWN_FAILURE);
-    /* Before it is told: afterwards its number may be another's. */
+    /* Before the order: afterwards the number may be another process's. */
     struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
     if (gone.fd < 0) {
         say("daemon", "cannot watch reclaimd (pid %ld) end: %s", (long)pid, strerror(errno));
@@ -131,7 +131,7 @@ static int refuse(const char *action, const char *what)
     return -1;
 }
 
-/* That nothing was given for another action, and that what else there is are options for reclaimd. */
+/* Options have to belong to the action; further words have to be options of reclaimd. */
 static int check_use(const struct daemon *daemon, const char *action, char **more)
 {
     const bool starts = strcmp(action, "start") == 0;

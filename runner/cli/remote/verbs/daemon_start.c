@@ -27,8 +27,8 @@ struct daemon {
     char program[PATH_MAX], socket[PATH_MAX], state[PATH_MAX], log[PATH_MAX];
     const char *argv[OPTIONS_MOST + 8];
     int log_fd;
-    int turn;        /* the state directory, locked: one is started at a time */
-    off_t log_start; /* what it says comes behind this */
+    int turn;        /* the state directory, locked: one start at a time */
+    off_t log_start; /* its own lines begin here */
 };
 
 static int fail(const char *what, const char *why)
@@ -37,7 +37,7 @@ static int fail(const char *what, const char *why)
     return -1;
 }
 
-/* Those that come at once wait for the first, and find its daemon. */
+/* Several starts at once: the others wait for the first, and find its daemon. */
 static int take_turn(struct daemon *daemon)
 {
     daemon->turn = open(daemon->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -73,7 +73,7 @@ static int find_state(const char *state, char path[PATH_MAX])
     return rc < 0 ? fail("the state directory", strerror(-rc)) : 0;
 }
 
-/* Makes it, and what is above it. */
+/* Makes the directory, and those above it. */
 static int make_directory(char *path)
 {
     for (char *at = path + 1; *at != '\0'; at++)
@@ -115,7 +115,7 @@ static int prepare(struct daemon *daemon, const char *state, char **options)
     return 0;
 }
 
-/* It keeps nothing of ours: who reads our output waits for its end. */
+/* The daemon keeps none of our descriptors: a reader of our output would wait for the daemon's end. */
 static void become_daemon(const struct daemon *daemon)
 {
     setsid();
@@ -139,7 +139,7 @@ static bool answers(const struct daemon *daemon)
     return true;
 }
 
-/* The last line that tells of an error, else the last one. */
+/* The last line about an error, else the last line. */
 static const char *find_reason(char *text)
 {
     const char *reason = NULL, *last = "";
@@ -152,7 +152,7 @@ static const char *find_reason(char *text)
     return reason != NULL ? reason : last;
 }
 
-/* "PROGRAM WHAT: the reason, as its log tells it". */
+/* Prints "PROGRAM WHAT: the reason", from the log. */
 static void say_why(const struct daemon *daemon, const char *what)
 {
     char text[8192];
@@ -165,7 +165,7 @@ static void say_why(const struct daemon *daemon, const char *what)
         daemon->log);
 }
 
-/* It holds the state directory: it is not left behind. */
+/* It must not stay: it holds the state directory. */
 static void end_daemon(struct pollfd *gone, pid_t pid)
 {
     kill(pid, SIGTERM);
@@ -174,7 +174,7 @@ static void end_daemon(struct pollfd *gone, pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-/* Until one answers, or it is gone. */
+/* Waits until a daemon answers, this one ends, or the time is over. */
 static int await_answer(const struct daemon *daemon, pid_t pid, int64_t timeout_ms)
 {
     const int64_t end = remote_now_ms() + timeout_ms;

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#define LOOK_MS 5000 /* at most, between two looks at what is left: events tell of most of it */
+#define LOOK_MS 5000 /* between two looks at the remaining jobs, at most: each event makes it look, too */
 
 static struct drain {
     bool off, wait;
@@ -16,7 +16,7 @@ static const struct table_option rows[] = {
     {"off", 0, NULL, "accept new jobs again", TABLE_FLAG(struct drain, off)},
     {0}};
 
-/* 1: none is left; 0: some are. */
+/* 1: no job is left; 0: jobs are left. */
 static int is_empty(struct remote *remote)
 {
     msgpack_unpacked answer;
@@ -35,8 +35,8 @@ static int wait_until_empty(struct remote *remote)
     while (rc == 0 && (rc = is_empty(remote)) == 0) {
         pool_bytes_t event;
         pool_error_t error;
-        const int told = pool_client_event(remote->client, LOOK_MS, &event, &error);
-        if (told < 0 && told != -ETIMEDOUT) {
+        const int waited = pool_client_event(remote->client, LOOK_MS, &event, &error);
+        if (waited < 0 && waited != -ETIMEDOUT) {
             say(remote->verb, "%s", error.message);
             rc = -1;
         }

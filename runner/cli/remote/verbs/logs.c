@@ -1,4 +1,4 @@
-/* logs.c - `reclaim logs`: what a job has written, and writes. */
+/* logs.c - `reclaim logs`: the output of a job. */
 #include "await.h"
 #include "follow.h"
 #include "remote_verb.h"

@@ -1,4 +1,4 @@
-/* stats.c - `reclaim stats`: what reclaimd says of itself. */
+/* stats.c - `reclaim stats`: the daemon's figures. */
 #include "stats.h"
 
 #include "grid.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Jobs that it waits for, by id. The caller's, for free(3), in options->job.after. */
+/* Sets options->job.after to the ids of --after; the caller's, for free(3). */
 static int resolve_after(struct remote *remote, struct submit_options *options)
 {
     const size_t count = options->after.count;
@@ -30,7 +30,7 @@ static int resolve_after(struct remote *remote, struct submit_options *options)
     return 0;
 }
 
-/* What is refused from now on is not the job: that is there. */
+/* The job exists: if the daemon refuses something from now on, that is an outage, not a failed submit. */
 static int await_end(struct remote *remote, const struct submit_options *options, uint64_t id)
 {
     char left[160];
@@ -48,12 +48,13 @@ static int await_end(struct remote *remote, const struct submit_options *options
     return await_jobs(&patience, &refs, false);
 }
 
-/* It may have been heard, and the answer be lost: sent again it makes no second job only where it has a key. */
+/* The answer is lost, and the daemon may have the job. Sent again it would be a second job, unless it has a key. */
 static int give_up(const pool_error_t *error)
 {
     say("submit",
-        "%s before it answered: look whether there is a job (reclaim list -n 3) before you submit again; with --key a "
-        "submit may be repeated",
+        "%s before it answered: look for the job (reclaim list -n 3) before you submit again; with --key a submit may "
+        "be "
+        "repeated",
         error->message);
     return PATIENCE_GONE;
 }
@@ -72,7 +73,7 @@ static int send_job(struct remote *remote, const struct submit_options *options,
         if (options->job.key == NULL)
             return give_up(&patience.error);
         if (patience_renew(&patience) != 0) {
-            say("submit", "whether there is a job is not known: submit again, with the same --key");
+            say("submit", "the daemon may have the job: submit again, with the same --key");
             return PATIENCE_GONE;
         }
     }

@@ -4,7 +4,6 @@
 #include "relay.h"
 #include "remote.h"
 #include "say.h"
-#include "settings.h"
 #include "value.h"
 #include "values.h"
 #include "when.h"
@@ -134,7 +133,7 @@ static const struct table_option rows[] = {
     {"keep", 0, "DUR", "keep the ended job so long (default: reclaimd's)", TABLE_DELAY(struct submit_options, job.keep),
      .has_none = true},
     {"expected", 0, "SIZE", "memory that it will probably need",
-     TABLE_SIZE(struct submit_options, limits.job.memory_expected, 0, INT64_MAX)},
+     TABLE_SIZE(struct submit_options, limits.job.memory_expected, 0, INT64_MAX), .has_none = true},
     {"rerunnable", 0, NULL, "it may be ended and rerun to free memory",
      TABLE_FLAG(struct submit_options, limits.job.rerunnable)},
     {"stdin", 0, "FILE", "its standard input (- is ours; default: none)",
@@ -199,11 +198,12 @@ static int complete_env(struct submit_options *options)
 /* The limits as the daemon takes them. */
 static void fill_limits(struct submit_options *options)
 {
-    settings_from_options(&options->limits.job, &options->job);
-    if (options->limits.output_limit != RELAY_NO_LIMIT)
-        options->job.output_limit = options->limits.output_limit > 0 ? options->limits.output_limit : POOL_NONE;
-    options->job.retries = options->limits.runs > 1 ? (int32_t)options->limits.runs : 0;
-    options->job.retry_oom = options->limits.job.retry_oom;
+    struct limits *limits = &options->limits;
+    if (limits->output_limit != RELAY_NO_LIMIT)
+        limits->job.output_limit = limits->output_limit > 0 ? limits->output_limit : POOL_NONE;
+    pool_client_job_settings(&options->job, &limits->job);
+    options->job.retries = limits->runs > 1 ? (int32_t)limits->runs : 0;
+    options->job.retry_oom = limits->job.retry_oom;
 }
 
 static int fill_stdin(struct submit_options *options)
