@@ -49,7 +49,7 @@ uint64_t admission_cap(const struct admission *admission)
     return rules->budget > 0 ? rules->budget : rules->total > 0 ? rules->total : UINT64_MAX;
 }
 
-/* ---- what one is expected to need ------------------------------------------------------------------------------ */
+/* ---- what one is expected to need -------------------------------------------------------------------------------- */
 
 /* Within what the job has shown, its limit and the budget. */
 static uint64_t bounded(const struct admission *admission, const struct admission_ticket *ticket, uint64_t bytes)
@@ -104,7 +104,7 @@ static struct learned_guess expect(const struct admission *admission, const stru
     return bounded_guess(admission, ticket, &guess, 0);
 }
 
-/* ---- the sums -------------------------------------------------------------------------------------------------- */
+/* ---- the sums ---------------------------------------------------------------------------------------------------- */
 
 /* Rounded down. */
 static uint64_t root(uint64_t square)
@@ -200,7 +200,7 @@ static void ripen(struct admission *admission, int64_t now)
     }
 }
 
-/* ---- starting -------------------------------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
 
 /* Nothing that runs was expected to use memory. */
 static bool is_alone(const struct admission *admission)
@@ -294,7 +294,7 @@ enum admission_answer admission_try(struct admission_scan *scan, struct admissio
     return ADMISSION_PASS;
 }
 
-/* ---- running --------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 void admission_give_back(struct admission *admission, struct admission_ticket *ticket)
 {
@@ -380,7 +380,7 @@ void admission_end(struct admission *admission, struct admission_ticket *ticket,
         teach(admission, ticket->name, &after);
 }
 
-/* ---- below the floor ------------------------------------------------------------------------------------------- */
+/* ---- below the floor --------------------------------------------------------------------------------------------- */
 
 struct admission_ticket *admission_victim(struct admission *admission, int64_t now)
 {

@@ -100,7 +100,7 @@ bool admission_is_on(const struct admission *admission);
 bool admission_is_held(const struct admission *admission);
 
 /* The most that one job may ever be expected to need, and its limit grow to: the budget, or all there is without one;
- * UINT64_MAX: nobody knows. */
+ * UINT64_MAX: not known. */
 uint64_t admission_cap(const struct admission *admission);
 
 /* What running jobs are expected to use together. */
@@ -133,7 +133,7 @@ void admission_begin(struct admission *admission, struct admission_ticket *ticke
 /* Its highest use so far. */
 void admission_used(struct admission *admission, struct admission_ticket *ticket, uint64_t most, int64_t now);
 
-/* It has ended, and its memory is back. learn: peak is what it needed, or a lower bound of it. */
+/* The job has ended, and its memory is back. learn: peak is the memory that it needed, or a lower bound of it. */
 void admission_end(struct admission *admission, struct admission_ticket *ticket, uint64_t peak, bool learn,
                    int64_t now);
 

@@ -15,9 +15,9 @@ struct verdict_ending {
     bool has_result;     /* a whole result frame came */
     bool protocol_error; /* something illegal came */
     bool value_bad;      /* the result's memfd was not what the frame said */
-    int host_error;      /* errno: the host had no room for what it sent; 0: none */
+    int host_error;      /* errno: the host had no memory or descriptor for something that it sent; 0: it had */
     bool lost;           /* the fork server died: status and verdict are unknown */
-    bool unkillable;     /* what it left could not be killed */
+    bool unkillable;     /* a process of the job could not be killed */
     int status;          /* as wait(2) */
     uint64_t reason;     /* enum message_kill_reason */
     bool is_command;

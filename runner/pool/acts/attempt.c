@@ -14,7 +14,7 @@
 
 #define UNBEGUN_RESTARTS_MAX 5 /* workers that died before they took the same job */
 
-/* ---- it begins ------------------------------------------------------------------------------------------------- */
+/* ---- it begins --------------------------------------------------------------------------------------------------- */
 
 /* Has the fork server enforce the limits of the job, and look at its memory. */
 static int send_watch(struct peer *peer)
@@ -107,7 +107,7 @@ void attempt_step(pool_t *pool, int64_t now)
     }
 }
 
-/* ---- what it leaves --------------------------------------------------------------------------------------------- */
+/* ---- how it ended ------------------------------------------------------------------------------------------------ */
 
 /* Fills in all that the verdict depends on. gone NULL: the fork server died, and nothing is known of the end. */
 static void describe(const struct peer *peer, const struct message_gone *gone, struct verdict_ending *ending)
@@ -183,7 +183,7 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
     usage->peak_bound = gone->bound;
     if (usage->memory_method == POOL_MEMORY_RUSAGE && peer->job->kind->is_command && gone->peak == 0 &&
         peer->result.peak > 0) {
-        /* Smaller than what it inherited at exec: the worker looked at it while it ran. */
+        /* Smaller than what it inherited at exec: then the worker saw the peak while the command ran. */
         usage->peak_memory = peer->result.peak;
         usage->peak_bound = gone->bound > peer->result.peak ? gone->bound - peer->result.peak : 0;
     }
@@ -191,7 +191,7 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
         usage->overshoot = usage->peak_memory - (uint64_t)limit;
 }
 
-/* ---- while it runs --------------------------------------------------------------------------------------------- */
+/* ---- while it runs ----------------------------------------------------------------------------------------------- */
 
 void attempt_used(struct peer *peer, const struct message_memory *memory)
 {
@@ -249,7 +249,7 @@ static void on_readable(void *user)
         readable_remove(&peer->pool->readables, &peer->readable);
 }
 
-/* ---- it is over ------------------------------------------------------------------------------------------------ */
+/* ---- it is over -------------------------------------------------------------------------------------------------- */
 
 /* Queues the job once more, with the limit and the delay of its next attempt. */
 static void run_again(struct peer *peer, enum verdict_next next, const struct verdict_retry *retry)

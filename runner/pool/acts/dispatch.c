@@ -25,8 +25,8 @@ int dispatch_scan(pool_t *pool, struct admission_scan *scan, pool_job_t **found)
     return (int)answer;
 }
 
-/* The first job that may start, by what it is expected to need; NULL: none. The caller holds the lock. Negative errno:
- * one could not be looked at. */
+/* The first job that may start by its expected memory; NULL: none. The caller holds the lock. Negative errno: no memory
+ * for the record of a job. */
 static int find_startable(pool_t *pool, int64_t now, pool_job_t **found)
 {
     struct admission_scan scan;
@@ -37,7 +37,7 @@ static int find_startable(pool_t *pool, int64_t now, pool_job_t **found)
     return answer < 0 ? answer : 0;
 }
 
-/* Takes the next job that can start now out of where it waits: as find_startable. */
+/* Takes the next job that can start out of the backlog: as find_startable. */
 static int take_next(pool_t *pool, int64_t now, pool_job_t **job)
 {
     int rc = 0;
@@ -58,8 +58,7 @@ static int take_next(pool_t *pool, int64_t now, pool_job_t **job)
     return rc;
 }
 
-/* Hands the next job to an idle worker, if there is one that can start: 1. Else 0, or a negative errno: it waits still.
- */
+/* Hands the next job that can start to an idle worker: 1. 0: there is none; negative errno: the job waits still. */
 static int hand_next(pool_t *pool, int64_t now)
 {
     pool_job_t *job;

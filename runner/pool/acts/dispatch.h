@@ -9,7 +9,7 @@
 /* Hands out as many jobs as can start now. */
 void dispatch_step(pool_t *pool, int64_t now);
 
-/* When a job is tried again that could not be handed over, in ms; INT64_MAX: never. */
+/* When a job is tried again that could not be handed over, in ms; MOMENT_NEVER: never. */
 int64_t dispatch_next_at(const pool_t *pool, int64_t now);
 
 /* Looks at the queue in a scan, which may go on behind it with ADMISSION_PASS: the answer for the last job. *found is

@@ -19,7 +19,7 @@
 
 #define KILL_BOUND_MS 3000 /* a fork server that does not end killed jobs by then is ended itself */
 
-/* ---- cancels and signals --------------------------------------------------------------------------------------- */
+/* ---- cancels and signals ----------------------------------------------------------------------------------------- */
 
 /* Sends the signals of pool_job_signal; a job that has ended meanwhile gets none. */
 static void send_signals(pool_job_t *job)
@@ -62,7 +62,7 @@ static void step_asked(pool_t *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* ---- time and memory ------------------------------------------------------------------------------------------- */
+/* ---- time and memory --------------------------------------------------------------------------------------------- */
 
 /* Jobs whose retry delay is over wait in the queue again; those whose deadline has passed are settled. */
 static void step_due(pool_t *pool, int64_t now)
@@ -99,7 +99,7 @@ static void step_evict(pool_t *pool, int64_t now)
     }
 }
 
-/* ---- what a close ends ----------------------------------------------------------------------------------------- */
+/* ---- what a close ends ------------------------------------------------------------------------------------------- */
 
 static void mark_cancelled(pool_job_t *job)
 {
@@ -146,7 +146,7 @@ static void step_close(pool_t *pool, int64_t now)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* ---- when nothing is left -------------------------------------------------------------------------------------- */
+/* ---- when nothing is left ---------------------------------------------------------------------------------------- */
 
 /* Keeper and fork server are gone: no job runs, and none can start. */
 static void lose_all(pool_t *pool)
@@ -178,7 +178,7 @@ static void step_end(pool_t *pool)
     drive_finish(&pool->drive);
 }
 
-/* ---- the step -------------------------------------------------------------------------------------------------- */
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
 
 /* At the end of each step: publishes the figures that other threads read, and says when the next step is due. */
 static void set_next(pool_t *pool, int64_t now)
@@ -209,7 +209,7 @@ void loop_step(void *user)
     set_next(pool, now);
 }
 
-/* ---- the pool thread ------------------------------------------------------------------------------------------- */
+/* ---- the pool thread --------------------------------------------------------------------------------------------- */
 
 static void *loop_main(void *user)
 {

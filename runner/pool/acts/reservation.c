@@ -17,7 +17,7 @@ static void destroy(pool_reservation_t *reservation)
     free(reservation);
 }
 
-/* ---- making and freeing ---------------------------------------------------------------------------------------- */
+/* ---- making and freeing ------------------------------------------------------------------------------------------ */
 
 static pool_reservation_t *make(pool_t *pool, const char *name, const pool_job_options_t *full)
 {
@@ -94,7 +94,7 @@ void pool_reservation_free(pool_reservation_t *reservation)
         destroy(reservation);
 }
 
-/* ---- reserving ------------------------------------------------------------------------------------------------- */
+/* ---- reserving --------------------------------------------------------------------------------------------------- */
 
 /* Takes what the first of these needs that may start, behind the jobs in the queue. *which is its index, or count: none
  * may. The caller owns the loop and holds the lock. -ENOMEM. */
@@ -157,7 +157,7 @@ static int reserve(pool_t *pool, pool_reservation_t *const *reservations, size_t
     if (*which < count)
         return 0;
     if (room_ask(&pool->room))
-        drive_set_next(&pool->drive, now); /* the pool thread tells the log that a job waits */
+        drive_set_next(&pool->drive, now); /* the pool thread writes to the log that a job waits */
     *again_ms = admission_look_at(&pool->room.admission, now) - now;
     return failure(-EAGAIN, "none of these jobs may start now: not enough memory");
 }
@@ -181,7 +181,7 @@ int pool_reserve(pool_t *pool, pool_reservation_t *const *reservations, size_t c
     return rc;
 }
 
-/* ---- with a job ------------------------------------------------------------------------------------------------ */
+/* ---- with a job -------------------------------------------------------------------------------------------------- */
 
 int reservation_check(const pool_reservation_t *reservation, const pool_t *pool, const pool_job_options_t *full)
 {

@@ -19,7 +19,7 @@ struct pool_reservation {
     bool holds, is_freed;
 };
 
-/* Gives back what was freed, and, when the pool takes no more work, all. The caller owns the loop. */
+/* Gives back the freed ones; when the pool takes no more work, all of them. The caller owns the loop. */
 void reservation_sweep(pool_t *pool);
 
 /* Whether a job of these full options may be submitted to this pool with it. -EINVAL, with a message. */

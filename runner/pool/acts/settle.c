@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- those that never started ----------------------------------------------------------------------------------- */
+/* ---- those that never started ------------------------------------------------------------------------------------ */
 
 /* Constant results for jobs that dispatch never looked at: settling them needs no memory and cannot fail. */
 #define UNSTARTED(outcome_, cause_, message_) \
@@ -31,7 +31,7 @@ const pool_result_t *pool_job_result(const pool_job_t *job)
     return job->record != NULL ? &job->record->result : &unstarted[job->unstarted];
 }
 
-/* ---- settling --------------------------------------------------------------------------------------------------- */
+/* ---- settling ---------------------------------------------------------------------------------------------------- */
 
 /* Puts verdict and captured output where the caller reads them. */
 static void fill_result(pool_job_t *job, const struct verdict *verdict)
@@ -100,7 +100,7 @@ void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, const char *why)
     struct verdict verdict = {.outcome = outcome, .cause = unstarted[outcome].cause};
     if (job->record == NULL && why != NULL) {
         pthread_mutex_lock(&job->pool->lock);
-        backlog_prepare(job); /* without memory, why is not told */
+        backlog_prepare(job); /* without memory for a record the job is settled without this message */
         pthread_mutex_unlock(&job->pool->lock);
     }
     if (job->record == NULL) {
@@ -116,7 +116,7 @@ void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, const char *why)
     settle_release(job);
 }
 
-/* ---- jobs that wait --------------------------------------------------------------------------------------------- */
+/* ---- jobs that wait ---------------------------------------------------------------------------------------------- */
 
 void settle_withdraw(pool_job_t *job)
 {

@@ -25,7 +25,7 @@
 #define FORKS_FAILED_MAX       16 /* in a row, over some ten seconds */
 #define GENERATIONS_FAILED_MAX 5  /* fork servers in a row that never got ready */
 
-/* ---- ending ---------------------------------------------------------------------------------------------------- */
+/* ---- ending ------------------------------------------------------------------------------------------------------ */
 
 void supervise_end(pool_t *pool)
 {
@@ -100,7 +100,7 @@ static void fail(pool_t *pool, int code, const char *message)
     supervise_end(pool);
 }
 
-/* ---- what the fork server says --------------------------------------------------------------------------------- */
+/* ---- what the fork server says ----------------------------------------------------------------------------------- */
 
 /* Notes how jobs are measured and limited, and logs a fallback. */
 static void set_method(pool_t *pool, const struct message_hello *hello)
@@ -192,7 +192,7 @@ static void read_server(pool_t *pool)
         const int type = link_receive(&pool->server, allowed, &packet);
         if (type == 0)
             return;
-        if (type < 0) { /* server_lost follows from the keeper, when what it left has been swept */
+        if (type < 0) { /* the keeper sends server_lost when the processes of this server have been swept */
             drop_server(pool);
             return;
         }
@@ -215,7 +215,7 @@ static void on_server_ready(struct link *server)
     drive_step(&pool->drive);
 }
 
-/* ---- what the keeper says -------------------------------------------------------------------------------------- */
+/* ---- what the keeper says ---------------------------------------------------------------------------------------- */
 
 /* It is the keeper's child, not ours, so its number may be another's by now: looked at again once the pidfd is open. */
 static int open_pidfd(const pool_t *pool, pid_t server)
@@ -265,7 +265,7 @@ static void on_server_lost(pool_t *pool, const struct message_server_lost *lost)
         return;
     }
     const bool was_ready = pool->server.is_ready;
-    read_server(pool); /* what it still said before it died */
+    read_server(pool); /* its last messages */
     drop_server(pool);
     describe_death((int)lost->status, death, sizeof death);
     if (!pool->supervision.end_asked)
@@ -299,7 +299,7 @@ static void on_keeper_gone(pool_t *pool)
     supervision->nothing_left = reap_keeper(&pool->keeper);
     supervision->keeper_gone = true;
     link_close(&pool->keeper);
-    if (link_is_open(&pool->server)) /* it sees that, too, and ends what it has */
+    if (link_is_open(&pool->server)) /* it sees that, too, and ends its workers */
         supervision->bound_at = process_now_ms() + END_BOUND_MS;
     state_set_pid(pool, &pool->stats.keeper_pid, -1);
     if (!supervision->end_asked)

@@ -28,7 +28,7 @@
 #define DESCRIPTORS_LEAST 16
 #define SLOTS_SPARE       8 /* for workers that were reported unkillable and keep their slot */
 
-/* ---- opening --------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int say(pool_error_t *error, int code, const char *message)
 {
@@ -211,7 +211,7 @@ int pool_open(pool_t **out, const pool_options_t *options, pool_error_t *error)
     return 0;
 }
 
-/* ---- closing --------------------------------------------------------------------------------------------------- */
+/* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 int pool_seal(pool_t *pool)
 {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- whether the pool takes it --------------------------------------------------------------------------------- */
+/* ---- whether the pool takes it ----------------------------------------------------------------------------------- */
 
 int submit_check_caller(const pool_t *pool)
 {
@@ -116,7 +116,7 @@ static int enqueue(pool_t *pool, pool_job_t **jobs, size_t count, pool_reservati
     return rc;
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------------------------------------------- */
 
 static pool_stream_t stream_of(pool_output_t output)
 {
@@ -261,6 +261,6 @@ int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, cons
         rc = make_function_job(pool, kind, options, &bytes, &made);
     if (rc == 0)
         rc = submit_queue(pool, made, options, job);
-    pool_reservation_free(reservation_of(options)); /* the job has what it held, or it is given back */
+    pool_reservation_free(reservation_of(options)); /* the job has its record now, or it is given back */
     return rc;
 }

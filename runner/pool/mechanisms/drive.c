@@ -13,7 +13,7 @@
 #define TICK_MS     8  /* the pool thread looks for a short job's second look (RECENT_MS in crew.h) no later */
 #define TICKS_QUIET 16 /* looks that find nothing stirred before the pool thread sleeps as long as it can */
 
-/* ---- opening --------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 void drive_init(struct drive *drive, pthread_mutex_t *lock, drive_fn step, void *user, size_t claims)
 {
@@ -109,7 +109,7 @@ void drive_close(struct drive *drive)
     pthread_mutex_unlock(&drive->ownership);
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 void drive_set_next(struct drive *drive, int64_t at)
 {
@@ -135,7 +135,7 @@ static void lock_and_wake(struct drive *drive)
     pthread_mutex_unlock(drive->lock);
 }
 
-/* ---- the pool thread ------------------------------------------------------------------------------------------- */
+/* ---- the pool thread --------------------------------------------------------------------------------------------- */
 
 /* Whether the pool thread wakes up for the loop's events, once. Changed in place, which needs no memory and cannot
  * fail. */
@@ -251,7 +251,7 @@ void drive_main(struct drive *drive)
     pthread_mutex_unlock(&drive->ownership);
 }
 
-/* ---- owning the loop ------------------------------------------------------------------------------------------- */
+/* ---- owning the loop --------------------------------------------------------------------------------------------- */
 
 void drive_claim(struct drive *drive)
 {
@@ -326,7 +326,7 @@ void drive_give(struct drive *drive)
     drive_unclaim(drive);
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 static void on_limit(uv_timer_t *limit)
 {
@@ -370,7 +370,7 @@ enum drive_answer drive_wait(struct drive *drive)
     return drive->is_late ? DRIVE_LATE : DRIVE_AGAIN;
 }
 
-/* ---- callbacks ------------------------------------------------------------------------------------------------- */
+/* ---- callbacks --------------------------------------------------------------------------------------------------- */
 
 static _Thread_local bool is_in_callback;
 

@@ -8,7 +8,7 @@
  *                          (uv_backend_fd). It alone keeps time, also for other owners, so that no timer is armed per
  *                          job
  *     thread that waits    takes the loop's descriptor out of the outer epoll, and sleeps in uv_run as the owner
- *     thread that submits  owns the loop for a moment if nobody else does; otherwise it wakes the loop
+ *     thread that submits  owns the loop for a moment if no other thread does; otherwise it wakes the loop
  *
  * Callbacks are promised to run on the pool thread: while a job has one (drive_claim), or there is a log hook, no other
  * thread owns the loop.

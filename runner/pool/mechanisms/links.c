@@ -29,7 +29,7 @@ bool link_is_open(const struct link *link)
     return link->socket >= 0;
 }
 
-/* ---- opening and closing --------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static void send_unsent(struct link *link);
 
@@ -105,7 +105,7 @@ void link_shut(struct link *link)
     link_signal(link, SIGCONT);
 }
 
-/* ---- sending --------------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 /* Refused for the moment. */
 static bool is_full(ssize_t sent)
@@ -153,7 +153,7 @@ int link_send(struct link *link, enum message_type type, const void *message)
     return rc;
 }
 
-/* ---- receiving ------------------------------------------------------------------------------------------------- */
+/* ---- receiving --------------------------------------------------------------------------------------------------- */
 
 int link_receive(struct link *link, const bool *allowed, struct link_packet *packet)
 {

@@ -59,8 +59,8 @@ int link_open(struct link *link, int socket, pid_t pid, int pidfd, void (*on_rea
 
 bool link_is_open(const struct link *link);
 
-/* Sends a message now, or when the socket can take it. On a closed link it is dropped: what it is about is gone.
- * -ENOMEM: the socket is full, and there is no memory to keep the message. */
+/* Sends a message now, or when the socket can take it; drops it on a closed link, whose worker is gone. -ENOMEM: the
+ * socket is full, and there is no memory to keep the message. */
 int link_send(struct link *link, enum message_type type, const void *message);
 
 /* Receives one packet of the types that are allowed[type], without blocking: its type; 0: nothing is there; -EPIPE: the
@@ -74,7 +74,7 @@ void link_shut(struct link *link);
 /* Sends a signal to the process at the other end, by its pidfd; without one only to a child. */
 void link_signal(const struct link *link, int signal);
 
-/* Closes socket and pidfd, and drops what was not sent. */
+/* Closes socket and pidfd, and drops the messages that were not sent. */
 void link_close(struct link *link);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define TEXT_MAX 8192 /* meminfo and memory.stat have some 2,000 bytes */
 
-/* ---- parsers --------------------------------------------------------------------------------------------------- */
+/* ---- parsers ----------------------------------------------------------------------------------------------------- */
 
 static const char *next_line(const char *line)
 {
@@ -70,7 +70,7 @@ void machine_bound(struct machine_memory *memory, uint64_t limit, uint64_t used,
         memory->available = left;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static bool read_text(const char *path, char *text)
 {
@@ -127,7 +127,7 @@ bool machine_read(const struct machine *machine, struct machine_memory *memory)
     return true;
 }
 
-/* ---- finding the cgroups --------------------------------------------------------------------------------------- */
+/* ---- finding the cgroups ----------------------------------------------------------------------------------------- */
 
 struct hierarchy {
     const char *controller; /* NULL: version 2 */

@@ -19,7 +19,7 @@
 #define BUDGET_PERCENT 80
 #define FLOOR_PERCENT  5
 
-/* ---- opening --------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 void room_open(struct room *room, const pool_options_t *options, struct drive *drive, const struct log_hook *log)
 {
@@ -61,7 +61,7 @@ void room_deinit(struct room *room)
     machine_close(&room->machine);
 }
 
-/* ---- looking at the machine ------------------------------------------------------------------------------------ */
+/* ---- looking at the machine -------------------------------------------------------------------------------------- */
 
 static void on_pressure(void *user)
 {
@@ -111,7 +111,7 @@ void room_look(struct room *room, int64_t now)
     }
 }
 
-/* ---- starting -------------------------------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
 
 static void publish(struct room *room)
 {
@@ -153,7 +153,7 @@ void room_ended(struct room *room, struct admission_ticket *ticket, uint64_t pea
     publish(room);
 }
 
-/* ---- below the floor ------------------------------------------------------------------------------------------- */
+/* ---- below the floor --------------------------------------------------------------------------------------------- */
 
 bool room_is_watch_due(struct room *room, int64_t now)
 {
@@ -177,7 +177,7 @@ void room_evict(struct room *room, struct admission_ticket *ticket, const char *
                  (unsigned long long)room->admission.rules.floor >> 20);
 }
 
-/* ---- reporting ------------------------------------------------------------------------------------------------- */
+/* ---- reporting --------------------------------------------------------------------------------------------------- */
 
 static bool is_held(const struct room *room)
 {

@@ -56,8 +56,8 @@ void room_give_back(struct room *room, struct admission_ticket *ticket);
 /* The fork server says that a running job has used so many bytes at its highest. */
 void room_used(struct room *room, struct admission_ticket *ticket, uint64_t most);
 
-/* An attempt is over and its memory is back; before the job may wait again. learn: peak (bytes) is what it needed, or a
- * lower bound of it. */
+/* An attempt is over and its memory is back; before the job may wait again. learn: peak (bytes) is the memory that it
+ * needed, or a lower bound of it. */
 void room_ended(struct room *room, struct admission_ticket *ticket, uint64_t peak, bool learn);
 
 /* Whether the floor is to be looked at now: admission_victim follows. Asks the kernel to report pressure, once the pool

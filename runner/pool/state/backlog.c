@@ -10,7 +10,7 @@
 
 #define RETRY_MS 10
 
-/* ---- coming ---------------------------------------------------------------------------------------------------- */
+/* ---- coming ------------------------------------------------------------------------------------------------------ */
 
 static struct queue *queue_of(struct backlog *backlog, const pool_job_t *job)
 {
@@ -55,7 +55,7 @@ int backlog_add(struct backlog *backlog, pool_job_t **jobs, size_t count)
     return rc;
 }
 
-/* ---- going and coming back ------------------------------------------------------------------------------------- */
+/* ---- going and coming back --------------------------------------------------------------------------------------- */
 
 void backlog_take(pool_job_t *job)
 {
@@ -83,15 +83,14 @@ void backlog_delay(pool_job_t *job, int64_t not_before)
     wait_again(job);
     job->is_delayed = true;
     backlog->delayed_count++;
-    timetable_add(&backlog->times, &job->timed, job->deadline_at < not_before ? job->deadline_at : not_before);
+    timetable_add(&backlog->times, &job->timed, moment_earlier(job->deadline_at, not_before));
 }
 
 void backlog_return(pool_job_t *job)
 {
     struct backlog *backlog = &job->pool->backlog;
     if (queue_add(&backlog->queue, &job->queued, job_options(job)->priority, true) < 0) {
-        backlog_delay(job,
-                      process_now_ms() + RETRY_MS); /* no memory for its place in the queue: a moment later, then */
+        backlog_delay(job, process_now_ms() + RETRY_MS); /* no memory for its place in the queue now */
         return;
     }
     wait_again(job);
@@ -120,7 +119,7 @@ void backlog_forget(pool_job_t *job)
     job->has_time = false;
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 static pool_job_t *job_queued(const struct queue_entry *entry)
 {
@@ -153,7 +152,7 @@ pool_job_t *backlog_due(const struct backlog *backlog, int64_t now)
 int64_t backlog_next_at(const struct backlog *backlog)
 {
     const struct timetable_entry *first = timetable_first(&backlog->times);
-    return first == NULL ? INT64_MAX : first->at;
+    return first == NULL ? MOMENT_NEVER : first->at;
 }
 
 size_t backlog_startable(const struct backlog *backlog)

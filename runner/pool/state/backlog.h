@@ -49,7 +49,7 @@ pool_job_t *backlog_first_admitted(const struct backlog *backlog);
 /* The first job whose delay is over or whose deadline has passed; NULL: none. */
 pool_job_t *backlog_due(const struct backlog *backlog, int64_t now);
 
-/* When a job is due next, in ms; INT64_MAX: never. */
+/* When a job is due next, in ms; MOMENT_NEVER: never. */
 int64_t backlog_next_at(const struct backlog *backlog);
 
 /* How many jobs could start now. */

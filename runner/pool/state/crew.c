@@ -1,5 +1,6 @@
 #include "crew.h"
 
+#include "moment.h"
 #include "peer.h"
 
 bool crew_add(struct crew *crew, struct peer *peer)
@@ -58,5 +59,5 @@ struct peer *crew_grown(const struct crew *crew, int64_t now)
 
 int64_t crew_next_at(const struct crew *crew)
 {
-    return TAILQ_EMPTY(&crew->recent) ? INT64_MAX : TAILQ_FIRST(&crew->recent)->grown_at;
+    return TAILQ_EMPTY(&crew->recent) ? MOMENT_NEVER : TAILQ_FIRST(&crew->recent)->grown_at;
 }

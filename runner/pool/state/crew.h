@@ -40,7 +40,7 @@ void crew_leave_recent(struct crew *crew, struct peer *peer);
 /* The first worker whose job is not recent any more; NULL: none. */
 struct peer *crew_grown(const struct crew *crew, int64_t now);
 
-/* When there is one, in ms; INT64_MAX: never. */
+/* When there is one, in ms; MOMENT_NEVER: never. */
 int64_t crew_next_at(const struct crew *crew);
 
 #endif

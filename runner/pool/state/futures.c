@@ -11,7 +11,7 @@
 
 #define WATCHES_ON_STACK 16
 
-/* ---- settled --------------------------------------------------------------------------------------------------- */
+/* ---- settled ----------------------------------------------------------------------------------------------------- */
 
 /* A thread that waits for jobs of any number of pools. */
 struct waiter {
@@ -65,7 +65,7 @@ void futures_close(struct futures *futures)
     descriptor_close(&futures->fd);
 }
 
-/* ---- waiting for some jobs -------------------------------------------------------------------------------------- */
+/* ---- waiting for some jobs --------------------------------------------------------------------------------------- */
 
 /* The lowest index of a settled job, or count. *any: whether there is a job at all. */
 static size_t first_settled(pool_job_t *const *jobs, size_t count, bool *any)

@@ -44,7 +44,7 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
         kind_release(kind);
         return failure(-ENOMEM, "no memory for a job");
     }
-    memset(job, 0, sizeof *job); /* what is inside is filled later */
+    memset(job, 0, sizeof *job); /* the argument comes later */
     job->pool = state_retain(pool);
     job->kind = kind;
     atomic_init(&job->references, 1);

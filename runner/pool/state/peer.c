@@ -15,7 +15,7 @@
 #define READ_AT_ONCE  ((size_t)1 << 20)  /* then other workers get their turn */
 #define DRAIN_AT_MOST ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
 
-/* ---- from birth to death --------------------------------------------------------------------------------------- */
+/* ---- from birth to death ----------------------------------------------------------------------------------------- */
 
 struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task, int pipe)
 {
@@ -97,7 +97,7 @@ void peer_distrust(struct peer *peer)
     peer_kill(peer, KILL_PROTOCOL, 0);
 }
 
-/* ---- what it says ---------------------------------------------------------------------------------------------- */
+/* ---- its messages ------------------------------------------------------------------------------------------------ */
 
 /* The descriptor that a frame has announced. */
 static int receive_descriptor(struct peer *peer)
@@ -308,7 +308,7 @@ int peer_capture(struct peer *peer, int which, int *write_end)
     return rc;
 }
 
-/* ---- when it is dead ------------------------------------------------------------------------------------------- */
+/* ---- when it is dead --------------------------------------------------------------------------------------------- */
 
 static void drain(struct peer *peer)
 {
@@ -347,7 +347,7 @@ bool peer_has_read_task(const struct peer *peer)
     return recv(peer->task, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || errno != ECONNRESET;
 }
 
-/* ---- what it leaves --------------------------------------------------------------------------------------------- */
+/* ---- its value and output ---------------------------------------------------------------------------------------- */
 
 /* Maps the value in its memfd if no process can change it any more, else copies it. */
 static int map_value(struct peer *peer)

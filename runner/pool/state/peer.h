@@ -41,7 +41,7 @@ struct peer {
     pool_job_t *job;
     bool is_closed; /* nothing is read from it any more */
     bool has_result, protocol_error, value_bad, settled_early, timeout_is_deadline;
-    int host_error;               /* errno: what it sent was legal, and this process had no room for it */
+    int host_error;               /* errno: this process had no memory or descriptor for something legal */
     struct message_result result; /* its slices are not used */
     void *value;                  /* inline value, ours */
     char *text;                   /* the job's own words, ours */

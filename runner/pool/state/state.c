@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* ---- the struct ------------------------------------------------------------------------------------------------ */
+/* ---- the struct -------------------------------------------------------------------------------------------------- */
 
 pool_t *state_new(const pool_options_t *full, drive_fn step)
 {
@@ -73,7 +73,7 @@ void state_release(pool_t *pool)
     free(pool);
 }
 
-/* ---- whether a call may go on ---------------------------------------------------------------------------------- */
+/* ---- whether a call may go on ------------------------------------------------------------------------------------ */
 
 bool state_is_foreign(const pool_t *pool)
 {
@@ -106,7 +106,7 @@ int state_check_options(const pool_t *pool, const pool_job_options_t *given, boo
     return options_job(given, is_command, &means, full);
 }
 
-/* ---- phases ---------------------------------------------------------------------------------------------------- */
+/* ---- phases ------------------------------------------------------------------------------------------------------ */
 
 void state_set_open(pool_t *pool)
 {
@@ -157,7 +157,7 @@ bool state_is_opening(pool_t *pool)
     return is_opening;
 }
 
-/* ---- counting -------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 void state_count(pool_t *pool, uint64_t *counter)
 {
