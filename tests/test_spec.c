@@ -417,18 +417,10 @@ static void test_spec_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SPEC_TEST(test_spec_defaults),
-        SPEC_TEST(test_spec_default_names),
-        SPEC_TEST(test_spec_every_field),
-        SPEC_TEST(test_spec_to_options),
-        SPEC_TEST(test_spec_task),
-        SPEC_TEST(test_spec_contradictions),
-        SPEC_TEST(test_spec_bad_values),
-        SPEC_TEST(test_spec_ranges),
-        SPEC_TEST(test_spec_encode_and_decode),
-        SPEC_TEST(test_spec_memory_share),
-        SPEC_TEST(test_spec_damaged),
-        SPEC_TEST(test_spec_same_job_same_bytes),
+        SPEC_TEST(test_spec_defaults),     SPEC_TEST(test_spec_default_names), SPEC_TEST(test_spec_every_field),
+        SPEC_TEST(test_spec_to_options),   SPEC_TEST(test_spec_task),          SPEC_TEST(test_spec_contradictions),
+        SPEC_TEST(test_spec_bad_values),   SPEC_TEST(test_spec_ranges),        SPEC_TEST(test_spec_encode_and_decode),
+        SPEC_TEST(test_spec_memory_share), SPEC_TEST(test_spec_damaged),       SPEC_TEST(test_spec_same_job_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
