@@ -94,6 +94,7 @@ static struct schedule_job *heap_merge(struct schedule_job *a, struct schedule_j
 
 static void heap_add(struct schedule_job **top, struct schedule_job *job, before_fn before)
 {
+    assert(top != NULL);
     job->heap_left = job->heap_right = NULL;
     job->heap_rank = 1;
     *top = heap_merge(*top, job, before);

@@ -121,7 +121,7 @@ int call_find_jobs(const struct call *call, const msgpack_object *references, ui
                    struct rpc_error *error)
 {
     const uint32_t size = references->via.array.size;
-    struct record record;
+    struct record record = {.id = 0};
     *ids = calloc((size_t)size + 1, sizeof **ids);
     if (*ids == NULL)
         return rpc_fail(error, RPC_INTERNAL, "no memory for %u job references", size);

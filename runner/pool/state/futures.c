@@ -111,6 +111,7 @@ static void unwatch(struct futures_watch *watch, pool_job_t *job)
         return;
     pthread_mutex_lock(&job->pool->lock);
     LIST_REMOVE(watch, link);
+    watch->waiter = NULL;
     pthread_mutex_unlock(&job->pool->lock);
 }
 
