@@ -96,7 +96,7 @@ static void read_end(sqlite3_stmt *statement, int at, struct record_end *end)
 /* From a row of ROW. */
 static void read_row(sqlite3_stmt *statement, struct record *record)
 {
-    char *const name = record->texts + RECORD_KEY_MAX, *const group = name + RECORD_NAME_MAX;
+    char *const name = &record->texts[RECORD_KEY_MAX], *const group = name + RECORD_NAME_MAX;
     int at = 0;
     record->id = (uint64_t)sqlite3_column_int64(statement, at++);
     record->key = read_bytes(statement, at++, record->texts, RECORD_KEY_MAX);
