@@ -272,6 +272,11 @@ clients() {
     "$reclaim" stats --json "$@" | grep -q "\"clients\":$wanted,"
 }
 wait_for clients 1
+hears() { # a client is connected before it has subscribed
+    submit --name heard true
+    grep -q "submitted.*heard" "$work/events"
+}
+wait_for hears
 submit --name watched true
 "$reclaim" wait "$id"
 wait_for grep -q "ended.*watched: exited 0" "$work/events"
