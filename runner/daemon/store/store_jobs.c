@@ -187,16 +187,25 @@ int store_job_needs(struct store *store, uint64_t id, uint64_t needs)
     return error < 0 ? error : insert_need(store, id, count, needs);
 }
 
+/* Finds the one row that sql names by a job's id; the caller resets the statement. NULL: *error says why, -ENOENT: there
+ * is none. */
+static sqlite3_stmt *find_row(struct store *store, const char *sql, uint64_t id, int *error)
+{
+    sqlite3_stmt *statement = store_statement(store, sql, error);
+    if (statement == NULL)
+        return NULL;
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
+    const int r = store_step(store, statement);
+    *error = r < 0 ? r : -ENOENT;
+    return r > 0 ? statement : NULL;
+}
+
 int store_job_read(struct store *store, uint64_t id, struct record *record)
 {
     int error;
-    sqlite3_stmt *statement = store_statement(store, "SELECT " ROW " FROM job WHERE id = ?", &error);
+    sqlite3_stmt *statement = find_row(store, "SELECT " ROW " FROM job WHERE id = ?", id, &error);
     if (statement == NULL)
         return error;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    const int r = store_step(store, statement);
-    if (r <= 0)
-        return r < 0 ? r : -ENOENT;
     read_row(statement, record);
     sqlite3_reset(statement);
     return 0;
@@ -205,13 +214,9 @@ int store_job_read(struct store *store, uint64_t id, struct record *record)
 int store_spec_read(struct store *store, uint64_t id, void **bytes, size_t *size)
 {
     int error;
-    sqlite3_stmt *statement = store_statement(store, "SELECT data FROM spec WHERE job = ?", &error);
+    sqlite3_stmt *statement = find_row(store, "SELECT data FROM spec WHERE job = ?", id, &error);
     if (statement == NULL)
         return error;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    const int r = store_step(store, statement);
-    if (r <= 0)
-        return r < 0 ? r : -ENOENT;
     const struct record_bytes data = store_column_bytes(statement, 0);
     *size = data.size;
     *bytes = malloc(data.size + 1);
@@ -332,15 +337,11 @@ int store_result_write(struct store *store, uint64_t id, const void *data, size_
 int store_result_read(struct store *store, uint64_t id, size_t offset, void *buffer, size_t *size)
 {
     int error;
-    sqlite3_stmt *statement = store_statement(store, "SELECT value FROM result WHERE job = ?", &error);
+    sqlite3_stmt *statement = find_row(store, "SELECT value FROM result WHERE job = ?", id, &error);
     const size_t room = *size;
     *size = 0;
     if (statement == NULL)
         return error;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    const int r = store_step(store, statement);
-    if (r <= 0)
-        return r < 0 ? r : -ENOENT;
     const struct record_bytes value = store_column_bytes(statement, 0);
     if (offset < value.size) {
         *size = value.size - offset < room ? value.size - offset : room;
