@@ -340,9 +340,11 @@ static void test_runs_more_memory(void **state)
 static void test_runs_start_refused(void **state)
 {
     struct fixture *fixture = *state;
+    pool_memory_t memory;
     fixture->options.memory_budget = 64 * MIB;
     open_runs(fixture, NULL);
-    assert_int_equal(runs_budget(fixture->runs), 64 * MIB);
+    assert_int_equal(pool_memory(runs_pool(fixture->runs), &memory), 0);
+    assert_int_equal(memory.budget, 64 * MIB);
     form_texts(&fixture->form, "command", "true", NULL);
     form_int(&fixture->form, "expected", 65 * MIB);
     assert_int_equal(start(fixture, 1), -E2BIG);

@@ -204,6 +204,7 @@ static int open_runs(struct daemon *daemon, char message[512])
                                       .user = daemon};
     for (size_t i = 0; i < options->module_count; i++) /* before it is loaded: it may hang */
         log_event(daemon->log, LOG_LEVEL_INFO, "loading", log_text("module", options->modules[i]));
+    pool_memory_t memory = {0};
     int error = runs_open(&daemon->runs, daemon->loop, &runs, message);
     if (error < 0)
         return error;
@@ -212,8 +213,9 @@ static int open_runs(struct daemon *daemon, char message[512])
     signal(SIGXFSZ, SIG_IGN); /* a file beyond RLIMIT_FSIZE is an error as others */
     raise_descriptors();
     daemon->workers = (size_t)runs_workers(daemon->runs);
-    daemon->budget = runs_budget(daemon->runs);
-    daemon->memory = runs_memory(daemon->runs);
+    pool_memory(runs_pool(daemon->runs), &memory);
+    daemon->budget = memory.budget;
+    daemon->memory = memory.total;
     return 0;
 }
 

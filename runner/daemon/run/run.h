@@ -48,7 +48,6 @@ struct runs {
     uv_loop_t *loop;
     struct runs_options options;
     int32_t workers;
-    uint64_t budget, memory;
     pool_t *pool;
     char *names; /* one after the other, a NUL after each */
     const char **tasks;

@@ -214,7 +214,6 @@ static int open_pool(struct runs *runs, char message[512])
         .log_user = runs,
     };
     pool_error_t error;
-    pool_memory_t memory;
     const int rc = pool_open(&runs->pool, &options, &error);
     const int last = *modules.loading;
     /* A fork server that died in on_load, or was left with a thread, could not say in which. */
@@ -222,8 +221,6 @@ static int open_pool(struct runs *runs, char message[512])
         snprintf(message, 512, "module %.200s, or its on_load: %s", paths[last - 1], error.message);
     else if (rc < 0)
         snprintf(message, 512, "%s", error.message);
-    else if (pool_memory(runs->pool, &memory) == 0)
-        runs->budget = memory.budget, runs->memory = memory.total;
     return rc;
 }
 
@@ -325,16 +322,6 @@ int32_t runs_workers(const struct runs *runs)
 size_t runs_count(const struct runs *runs)
 {
     return HASH_COUNT(runs->all);
-}
-
-uint64_t runs_budget(const struct runs *runs)
-{
-    return runs->budget;
-}
-
-uint64_t runs_memory(const struct runs *runs)
-{
-    return runs->memory;
 }
 
 const char *const *runs_tasks(const struct runs *runs)

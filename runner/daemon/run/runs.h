@@ -38,9 +38,7 @@ int runs_open(struct runs **runs, uv_loop_t *loop, const struct runs_options *op
 void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *user);
 
 int32_t runs_workers(const struct runs *runs);
-size_t runs_count(const struct runs *runs);    /* that were started and have not ended */
-uint64_t runs_budget(const struct runs *runs); /* bytes; 0: none */
-uint64_t runs_memory(const struct runs *runs); /* bytes that the machine has; 0: not known */
+size_t runs_count(const struct runs *runs); /* that were started and have not ended */
 /* Names of tasks, NULL-terminated, as the modules had them at the start; *borrowed*. */
 const char *const *runs_tasks(const struct runs *runs);
 bool runs_has_task(const struct runs *runs, struct rpc_text name);
