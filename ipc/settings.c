@@ -108,3 +108,12 @@ void settings_from_options(const pool_job_options_t *options, pool_client_job_t 
     for (size_t i = 0; i < SETTING_ROW_COUNT_; i++)
         copy(&settings[i], job, &from, false);
 }
+
+int64_t settings_memory(int64_t limit, double share, uint64_t total)
+{
+    if (share <= 0)
+        return limit;
+    const int64_t whole = (int64_t)(share * (double)total);
+    const int64_t bytes = whole > 0 ? whole : 1; /* 0 would be no limit */
+    return limit <= 0 || bytes < limit ? bytes : limit;
+}

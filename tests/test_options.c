@@ -270,6 +270,8 @@ static void test_options_job_memory_share(void **state)
     assert_refused(options_job(&given, false, &none, &full), -ENOTSUP, "memory_share is 0.5");
     assert_refused(options_job(&(pool_job_options_t){.memory_share = 1e-9}, false, &means, &full), -EINVAL,
                    "memory_limit is 10 bytes");
+    assert_refused(options_job(&(pool_job_options_t){.memory_share = 1e-12}, false, &means, &full), -EINVAL,
+                   "memory_limit is 1 bytes");
 }
 
 static void test_options_job_of_commands_and_functions(void **state)

@@ -108,13 +108,25 @@ static void test_settings_not_given_are_not_sent(void **state)
     pool_fields_free(&fields);
 }
 
+static void test_settings_memory_is_the_lower(void **state)
+{
+    (void)state;
+    assert_int_equal(settings_memory(0, 0, 1000), 0);
+    assert_int_equal(settings_memory(POOL_NONE, 0, 1000), POOL_NONE);
+    assert_int_equal(settings_memory(700, 0, 1000), 700);
+    assert_int_equal(settings_memory(0, 0.5, 1000), 500);
+    assert_int_equal(settings_memory(POOL_NONE, 1, 1000), 1000);
+    assert_int_equal(settings_memory(400, 0.5, 1000), 400);
+    assert_int_equal(settings_memory(600, 0.5, 1000), 500);
+    assert_int_equal(settings_memory(0, 1e-9, 1000), 1); /* is not "none" */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_settings_come_through_both_ways),
-        SUPPORT_TEST(test_settings_no_time_is_shortened),
-        SUPPORT_TEST(test_settings_in_a_request),
-        SUPPORT_TEST(test_settings_not_given_are_not_sent),
+        SUPPORT_TEST(test_settings_come_through_both_ways), SUPPORT_TEST(test_settings_no_time_is_shortened),
+        SUPPORT_TEST(test_settings_in_a_request),           SUPPORT_TEST(test_settings_not_given_are_not_sent),
+        SUPPORT_TEST(test_settings_memory_is_the_lower),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

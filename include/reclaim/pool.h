@@ -355,8 +355,8 @@ POOL_API int pool_map(pool_t *pool, pool_fn fn, const pool_bytes_t *args, size_t
 
 /* For a host with a queue of its own that has to know whether a job may start before it submits the job. A reservation
  * is such a job's place in the order of turns; once pool_reserve has chosen it, it holds memory and a worker. Of
- * options (*copies*) it uses name (required, for what the name has needed before) and those of memory;
- * give the job's own. On failure *reservation is NULL. -E2BIG: as pool_submit. */
+ * options (*copies*) it uses name (required, for what the name has needed before) and those of memory; give the
+ * job's own. On failure *reservation is NULL. -E2BIG: as pool_submit. */
 POOL_API int pool_reservation_new(pool_t *pool, const pool_job_options_t *options, pool_reservation_t **reservation);
 
 /* Finds the first of the reservations (*borrows*; NULL entries are skipped), in the order of their turns, that may

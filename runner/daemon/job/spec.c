@@ -72,8 +72,8 @@ static int check_env(const msgpack_object *env, struct rpc_error *error)
     return 0;
 }
 
-/* A share of the machine's memory is a limit, too. */
-static bool has_limit_or(const struct spec *spec, unsigned field)
+/* Whether the field is given, or, for memory, its other form. */
+static bool is_there(const struct spec *spec, unsigned field)
 {
     return spec_has(spec, field) ||
            (field == SPEC_SETTINGS + SETTING_MEMORY && spec_has(spec, SPEC_SETTINGS + SETTING_MEMORY_SHARE));
@@ -100,7 +100,7 @@ static int check_pairs(const struct spec *spec, const struct field *table, struc
     if (!spec_has(spec, SPEC_COMMAND) && !spec_has(spec, SPEC_TASK))
         return rpc_fail(error, RPC_MISSING_FIELD, "job: command or task is missing: what is to run");
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        if (spec_has(spec, pairs[i].field) && has_limit_or(spec, pairs[i].other) == pairs[i].excludes)
+        if (spec_has(spec, pairs[i].field) && is_there(spec, pairs[i].other) == pairs[i].excludes)
             return rpc_fail(error, RPC_INVALID_VALUE, "job: %s is given %s %s: %s", table[pairs[i].field].name,
                             pairs[i].excludes ? "beside" : "without", table[pairs[i].other].name, pairs[i].why);
     return 0;
@@ -220,14 +220,12 @@ static int unpack(const void *bytes, size_t size, msgpack_unpacked *unpacked)
     return rc == MSGPACK_UNPACK_SUCCESS && unpacked->data.type == MSGPACK_OBJECT_MAP ? 0 : -EBADMSG;
 }
 
-/* The lower of memory and memory_share becomes memory. */
+/* memory says all of the limit where it is known how much the machine has. */
 static void apply_memory_share(pool_client_job_t *job, uint64_t machine)
 {
-    const int64_t share = (int64_t)(job->memory_share * (double)machine);
-    if (share == 0)
+    if (machine == 0)
         return;
-    if (job->memory == 0 || share < job->memory)
-        job->memory = share;
+    job->memory = settings_memory(job->memory, job->memory_share, machine);
     job->memory_share = 0;
 }
 

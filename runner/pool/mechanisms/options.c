@@ -2,6 +2,7 @@
 
 #include "failure.h"
 #include "forkserver.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -173,9 +174,7 @@ static int apply_memory_share(pool_job_options_t *o, uint64_t total)
     if (total == 0)
         return failure(-ENOTSUP, "memory_share is %g, and /proc/meminfo does not say of how much: give a memory_limit",
                        o->memory_share);
-    const int64_t share = (int64_t)(o->memory_share * (double)total);
-    if (o->memory_limit <= 0 || share < o->memory_limit)
-        o->memory_limit = share;
+    o->memory_limit = settings_memory(o->memory_limit, o->memory_share, total);
     return 0;
 }
 
