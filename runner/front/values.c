@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MEMORY_LEAST (INT64_C(1) << 20)
+
 const char *values_verb;
 
 int values_fail(const char *option, const char *value, const char *what)
@@ -83,15 +85,26 @@ double values_physical_memory(void)
     return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
 
+int values_memory(const char *option, const char *text, const char *few, int64_t *bytes, double *share)
+{
+    double percent;
+    *bytes = 0;
+    *share = 0;
+    if (!values_is_percent(text))
+        return values_size(option, text, MEMORY_LEAST, INT64_MAX, few, bytes);
+    if (values_parse_percent(text, 100, &percent) < 0)
+        return values_fail(option, text, "not a percentage of the machine's memory: give 80%");
+    *share = percent / 100;
+    return 0;
+}
+
 int values_memory_budget(const char *option, const char *text, int64_t *bytes)
 {
     static const char few[] = "give at least 1M";
-    const int64_t least = 1 << 20;
-    double percent;
-    if (!values_is_percent(text))
-        return values_size(option, text, least, INT64_MAX, few, bytes);
-    if (values_parse_percent(text, 100, &percent) < 0)
-        return values_fail(option, text, "not a percentage of the machine's memory: give 80%");
-    *bytes = (int64_t)(values_physical_memory() * percent / 100);
-    return *bytes >= least ? 0 : values_fail(option, text, few);
+    double share;
+    if (values_memory(option, text, few, bytes, &share) < 0)
+        return -1;
+    if (share > 0)
+        *bytes = (int64_t)(values_physical_memory() * share);
+    return *bytes >= MEMORY_LEAST ? 0 : values_fail(option, text, few);
 }

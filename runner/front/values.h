@@ -21,7 +21,11 @@ int values_time(const char *option, const char *text, int64_t least, int64_t *ms
 /* Absolute, so that a later chdir(2) does not change the place. */
 int values_path(const char *option, const char *text, char path[PATH_MAX]);
 
-/* Bytes, from a size or a percentage of the machine's memory: at least 1 MiB, as pool_options_t wants it. */
+/* A size of at least 1 MiB, or a percentage of the machine's memory, as a share of 1; the other one becomes 0. `few` is the
+ * message for a smaller size. */
+int values_memory(const char *option, const char *text, const char *few, int64_t *bytes, double *share);
+
+/* The same in bytes, as pool_options_t wants them. */
 int values_memory_budget(const char *option, const char *text, int64_t *bytes);
 
 /* A number with a % at its end, above 0 and at most `most`; -EINVAL, -ERANGE without a message. */

@@ -17,14 +17,8 @@
 static int set_memory(void *context, const char *text)
 {
     struct limits *limits = context;
-    double percent = 0;
-    limits->job.memory_limit = 0;
-    if (values_is_percent(text) && values_parse_percent(text, 100, &percent) < 0)
-        return values_fail("memory", text, "not a percentage of the machine's memory: give 50%");
-    limits->job.memory_share = percent / 100;
-    return percent > 0 ? 0
-                       : values_size("memory", text, 1 << 20, INT64_MAX,
-                                     "less than a process needs to start: give at least 1M", &limits->job.memory_limit);
+    return values_memory("memory", text, "less than a process needs to start: give at least 1M",
+                         &limits->job.memory_limit, &limits->job.memory_share);
 }
 
 static int set_nofile(void *context, const char *text)
