@@ -60,8 +60,8 @@ struct map {
 
 /* ---- map_stop.c -------------------------------------------------------------------------------------------------- */
 
-/* A line on standard error. */
-void map_say(struct map *map, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line on standard error. Returns -1. */
+int map_say(struct map *map, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Starts no more jobs; running jobs may finish. */
 void map_stop_starting(struct map *map);

@@ -33,8 +33,7 @@ struct daemon {
 
 static int fail(const char *what, const char *why)
 {
-    say("daemon", "%s: %s", what, why);
-    return -1;
+    return say("daemon", "%s: %s", what, why);
 }
 
 /* Several starts at once: the others wait for the first, and find its daemon. */

@@ -29,10 +29,8 @@ static int print_page(void *user, msgpack_object_array jobs)
             jobview_add(&list->grid, &jobs.ptr[i]);
         else if (remote_print_json(list->remote, &jobs.ptr[i]) < 0)
             return -1;
-    if (!remote_options.json && grid_print(&list->grid, stdout) < 0) {
-        say("list", "no memory for a page of jobs");
-        return -1;
-    }
+    if (!remote_options.json && grid_print(&list->grid, stdout) < 0)
+        return say("list", "no memory for a page of jobs");
     return 0;
 }
 
