@@ -1,5 +1,7 @@
 #include "statedir.h"
 
+#include "program.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,31 +22,6 @@ static int fail_with(char message[512], int error, const char *what, const char 
 {
     snprintf(message, 512, "cannot %s the state directory %.300s: %s", what, path, strerror(-error));
     return error;
-}
-
-/* mkdir -p, in place: a slash at a time is cut off. */
-static int make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        const int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-        *slash = '/';
-        if (r < 0)
-            return r;
-    }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static int make(const char *path)
-{
-    if (path[0] == '\0')
-        return -ENOENT;
-    char *copy = strdup(path);
-    if (copy == NULL)
-        return -ENOMEM;
-    const int r = make_directories(copy);
-    free(copy);
-    return r;
 }
 
 static int check_owner(const struct statedir *dir, char message[512])
@@ -174,7 +151,7 @@ static int await_workers(struct statedir *dir, char message[512])
 int statedir_open(struct statedir *dir, const char *path, char message[512])
 {
     *dir = (struct statedir){.fd = -1, .lock = -1, .workers = -1};
-    int r = make(path);
+    int r = path[0] == '\0' ? -ENOENT : program_make_directory(path, 0700);
     if (r < 0)
         return fail_with(message, r, "make", path);
     dir->path = realpath(path, NULL);
