@@ -1,5 +1,6 @@
 #include "follow.h"
 
+#include "jobrefs.h"
 #include "program.h"
 #include "say.h"
 #include "value.h"
@@ -198,13 +199,10 @@ static int follow_both(struct patience *patience, const struct follow *out, cons
 
 void follow_say_dropped(struct remote *remote, uint64_t id)
 {
-    pool_fields_t request;
     msgpack_unpacked answer;
     pool_error_t gone; /* it may be removed by now */
     struct remote quiet = {.verb = remote->verb, .client = remote->client, .error = &gone};
-    pool_fields_begin(&request);
-    pool_fields_uint(&request, "id", id);
-    if (remote_call(&quiet, "status", &request, &answer) == 0 && pool_field_bool(&answer.data, "truncated"))
+    if (jobrefs_status(&quiet, &(struct jobref){.id = id}, &answer) == 0 && pool_field_bool(&answer.data, "truncated"))
         say(remote->verb, "job %llu wrote more than was kept: reclaimd --max-output, submit --output-limit",
             (unsigned long long)id);
     msgpack_unpacked_destroy(&answer);
