@@ -6,7 +6,6 @@
 #include "joblog.h"
 #include "map_job.h"
 #include "map_options.h"
-#include "median.h"
 #include "outlet.h"
 #include "progress.h"
 #include "resume.h"
