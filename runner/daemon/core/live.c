@@ -51,6 +51,12 @@ void live_add(struct daemon *daemon, struct job *job)
     schedule_add(&daemon->schedule, &job->schedule, clock_now());
 }
 
+int live_need(struct daemon *daemon, struct job *job, uint64_t needed)
+{
+    struct job *other = live_find(daemon, needed);
+    return other == NULL ? 0 : schedule_need(&job->schedule, &other->schedule);
+}
+
 void live_drop(struct daemon *daemon, struct job *job)
 {
     struct client *client = client_find(daemon, job->client);
@@ -103,14 +109,10 @@ static int load_job(void *user, const struct record *record)
     return 0;
 }
 
-static int load_need(void *user, uint64_t id, uint64_t needs, enum record_state state)
+static int load_need(void *user, uint64_t id, uint64_t needs)
 {
-    const struct daemon *daemon = user;
-    struct job *job = live_find(daemon, id), *needed = live_find(daemon, needs);
-    if (record_has_ended(state) || job == NULL || needed == NULL)
-        return 0;
-    const int error = schedule_need(&job->schedule, &needed->schedule);
-    return error == -EEXIST ? 0 : error;
+    struct job *job = live_find(user, id);
+    return job == NULL ? 0 : live_need(user, job, needs);
 }
 
 static void add_loaded(struct daemon *daemon)

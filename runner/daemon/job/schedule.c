@@ -266,7 +266,7 @@ int schedule_need(struct schedule_job *job, struct schedule_job *needed)
 {
     const struct schedule_edge *last = LIST_FIRST(&needed->needed_by);
     if (last != NULL && last->job == job)
-        return -EEXIST;
+        return 0;
     struct schedule_edge *edge = malloc(sizeof *edge);
     if (edge == NULL)
         return -ENOMEM;

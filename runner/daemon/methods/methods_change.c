@@ -122,20 +122,11 @@ static int revive(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 static int revive_needs(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 {
     struct job *job = live_find(daemon, id);
-    size_t count = 0;
-    uint64_t none, *after = NULL;
-    int failed = store_job_after(daemon->store, id, &none, 0, &count);
-    const size_t capacity = count;
-    if (failed == 0 && count > 0 && (after = calloc(count, sizeof *after)) == NULL)
-        failed = -ENOMEM;
-    if (failed == 0 && count > 0)
-        failed = store_job_after(daemon->store, id, after, capacity, &count);
-    for (size_t i = 0; i < capacity && failed == 0; i++) {
-        struct job *needed = live_find(daemon, after[i]);
-        failed = needed == NULL ? 0 : schedule_need(&job->schedule, &needed->schedule);
-        if (failed == -EEXIST)
-            failed = 0;
-    }
+    size_t count;
+    uint64_t *after;
+    int failed = store_job_after(daemon->store, id, &after, &count);
+    for (size_t i = 0; i < count && failed == 0; i++)
+        failed = live_need(daemon, job, after[i]);
     free(after);
     return failed < 0 ? turn_fail(daemon, failed, error) : 0;
 }

@@ -152,12 +152,6 @@ static int look_at_log(const struct store *store, char message[512])
     return error < 0 ? fail_with(message, error, "read", store->log_path) : 0;
 }
 
-static int settle_log(const struct store *store, char message[512])
-{
-    const int error = store_log_settle(store->log_path);
-    return error < 0 ? fail_with(message, error, "write", store->log_path) : 0;
-}
-
 /* Reads one value, as a number and as text, which is cut. An SQLite code; SQLITE_DONE: no row. */
 static int ask(struct store *store, const char *sql, int *number, char text[100])
 {
@@ -266,8 +260,8 @@ int store_open(struct store **out, const char *directory, char message[512])
         error = create(directory, store->path, message);
     if (error == 0)
         error = look_at_log(store, message);
-    if (error == 0)
-        error = settle_log(store, message);
+    if (error == 0 && (error = store_log_settle(store->log_path)) < 0)
+        fail_with(message, error, "write", store->log_path);
     if (error == 0 && (error = open_database(store)) < 0)
         memcpy(message, store->message, sizeof store->message);
     if (error == 0)
