@@ -52,13 +52,7 @@ static void on_pool_log(void *user, const char *line)
 static void on_end(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, pool_job_t *job)
 {
     struct daemon *daemon = user;
-    struct ending *ending = calloc(1, sizeof *ending);
-    if (ending == NULL) {
-        log_event(daemon->log, LOG_LEVEL_ERROR, "memory", log_number("job", (int64_t)id),
-                  log_text("message", "no memory for its end: the daemon stops, and the job is as after a crash"));
-        abort();
-    }
-    ending->id = id;
+    struct ending *ending = ends_add(daemon, id);
     ending->end = *end;
     ending->evictions = evictions;
     ending->came_at = (int64_t)uv_now(daemon->loop);
@@ -67,7 +61,6 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
         ending->job = pool_job_retain(job);
         ending->value = pool_job_result(job)->data;
     }
-    ends_add(daemon, ending);
     starts_look_again(daemon); /* its memory is back, though its end may not be written yet */
 }
 
