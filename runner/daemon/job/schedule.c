@@ -50,6 +50,7 @@ struct schedule_group *schedule_group(struct schedule *schedule, const char *nam
         return NULL;
     }
     TAILQ_INSERT_TAIL(&schedule->groups, group, entry);
+    schedule->group_count++;
     return group;
 }
 

@@ -46,6 +46,7 @@ struct schedule_group {
 struct schedule {
     bool paused; /* all groups */
     TAILQ_HEAD(schedule_groups, schedule_group) groups;
+    size_t group_count;
     struct schedule_job *later; /* heap by start_at */
 };
 
