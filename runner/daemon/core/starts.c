@@ -78,7 +78,7 @@ static struct job *look(struct daemon *daemon, struct schedule_job *const *jobs,
             return job;
         reservations[i] = job->reservation;
     }
-    const int error = runs_reserve(daemon->runs, reservations, count, &which, &again_ms);
+    const int error = pool_reserve(runs_pool(daemon->runs), reservations, count, &which, &again_ms);
     if (error == 0)
         return (struct job *)jobs[which];
     if (error != -EAGAIN)
