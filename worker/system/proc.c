@@ -1,5 +1,6 @@
 #include "proc.h"
 
+#include "amount.h"
 #include "array.h"
 
 #include <ctype.h>
@@ -211,9 +212,7 @@ int proc_rollup_parse(const char *text, struct proc_rollup *rollup)
         !labelled_bytes(text, "Anonymous:", &rollup->all) || !labelled_bytes(text, "LazyFree:", &rollup->lazy))
         return -EBADMSG;
     /* Private_Dirty also counts pages of shared memory and files: this much of it may be anonymous. */
-    rollup->private = dirty > rollup->shared ? dirty - rollup->shared : 0;
-    if (rollup->private > rollup->anonymous)
-        rollup->private = rollup->anonymous;
+    rollup->private = amount_smaller(amount_less(dirty, rollup->shared), rollup->anonymous);
     return 0;
 }
 
