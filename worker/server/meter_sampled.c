@@ -3,7 +3,6 @@
 
 #include "bytes.h"
 #include "forkserver_state.h"
-#include "reaper.h"
 
 #define TEMPLATE_BYTES  ((uint64_t)8 << 20) /* of less inherited memory it does not matter how much is rewritten */
 #define WALK_US_PER_MIB 12
