@@ -6,7 +6,6 @@
 
 #include "rpc.h"
 
-#include <reclaim/call.h>
 #include <stddef.h>
 
 struct modules {
