@@ -6,7 +6,6 @@
 
 #include "spec.h"
 
-#include <reclaim/call.h>
 #include <stddef.h>
 
 struct modules {

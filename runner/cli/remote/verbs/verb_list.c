@@ -5,8 +5,6 @@
 #include "say.h"
 #include "verbs.h"
 
-#include <string.h>
-
 static struct list {
     struct pages pages;
     int64_t newest;
