@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,26 @@ void descriptor_close_range(unsigned first, unsigned last)
         return;
     if (syscall(SYS_close_range, first, last, 0) < 0)
         close_listed(first, last);
+}
+
+ssize_t descriptor_read_text(int fd, char *text, size_t size)
+{
+    ssize_t got;
+    do {
+        got = pread(fd, text, size - 1, 0);
+    } while (got < 0 && errno == EINTR);
+    text[got < 0 ? 0 : got] = '\0';
+    return got < 0 ? -errno : got;
+}
+
+ssize_t descriptor_read_file(int dir, const char *name, char *text, size_t size)
+{
+    const int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    const ssize_t got = descriptor_read_text(fd, text, size);
+    close(fd);
+    return got;
 }
 
 int descriptor_identify(int fd, struct descriptor_identity *identity)

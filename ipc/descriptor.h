@@ -1,4 +1,4 @@
-/* descriptor.h - descriptors: sent and received over Unix sockets, closed, recognised.
+/* descriptor.h - descriptors: sent and received over Unix sockets, closed, recognised, read.
  * Sources: unix(7), cmsg(3), close_range(2). */
 #ifndef DESCRIPTOR_H
 #define DESCRIPTOR_H
@@ -35,6 +35,12 @@ void descriptor_close_pair(int pair[2]);
 
 /* Closes all descriptors from first to last (inclusive); without close_range(2), those that /proc/self/fd lists. */
 void descriptor_close_range(unsigned first, unsigned last);
+
+/* Reads a small file as text, from its start, at most size - 1 bytes of it: its length or a negative errno. */
+ssize_t descriptor_read_text(int fd, char *text, size_t size);
+
+/* The same of the file with that name: openat(2). */
+ssize_t descriptor_read_file(int dir, const char *name, char *text, size_t size);
 
 /* The file behind a descriptor. */
 struct descriptor_identity {

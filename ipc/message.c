@@ -120,18 +120,6 @@ static bool unpack_field(const msgpack_object *object, const struct field *field
     return false;
 }
 
-/* A zone in the caller's memory: unpacking a message then allocates nothing, but if it has more fields than ours. */
-static void zone_init(msgpack_zone *zone, void *memory, size_t size)
-{
-    *zone = (msgpack_zone){.chunk_list = {.free = size, .ptr = memory}, .chunk_size = size};
-}
-
-static void zone_deinit(msgpack_zone *zone)
-{
-    if (zone->chunk_list.head != NULL)
-        msgpack_zone_destroy(zone);
-}
-
 static int unpack_fields(const struct field *fields, const void *body, size_t size, msgpack_zone *zone, void *message)
 {
     msgpack_object object;
@@ -150,12 +138,11 @@ static int unpack_fields(const struct field *fields, const void *body, size_t si
 
 int message_unpack(enum message_type type, const void *body, size_t size, void *message)
 {
+    /* A zone on the stack: unpacking a message allocates nothing, but if it has more fields than ours. */
     _Alignas(msgpack_object) char memory[32 * sizeof(msgpack_object)];
-    msgpack_zone zone;
-    if (scan_object(body, size) < 0)
-        return -EBADMSG;
-    zone_init(&zone, memory, sizeof memory);
-    const int rc = unpack_fields(layouts[type], body, size, &zone, message);
-    zone_deinit(&zone);
+    msgpack_zone zone = {.chunk_list = {.free = sizeof memory, .ptr = memory}, .chunk_size = sizeof memory};
+    const int rc = scan_object(body, size) < 0 ? -EBADMSG : unpack_fields(layouts[type], body, size, &zone, message);
+    if (zone.chunk_list.head != NULL)
+        msgpack_zone_destroy(&zone);
     return rc;
 }

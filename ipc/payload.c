@@ -44,11 +44,10 @@ int payload_write(int fd, const void *data, size_t size)
     const uint8_t *at = data;
     while (size > 0) {
         const ssize_t wrote = write(fd, at, size);
-        if (wrote < 0) {
-            if (errno == EINTR)
-                continue;
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
             return -errno;
-        }
         at += wrote;
         size -= (size_t)wrote;
     }

@@ -2,6 +2,7 @@
  * are not for tests. tests/vm has the rest. */
 #include "cgroup.h"
 #include "cgroup_file.h"
+#include "descriptor.h"
 
 #include "support.h"
 
@@ -273,9 +274,9 @@ static void test_cgroup_file_read_is_bounded(void **state)
     (void)state;
     char path[32], text[4] = "xyz";
     const int dir = fake(path, "file", "12345", 5);
-    assert_int_equal(cgroup_file_read(dir, "file", text, sizeof text), 3);
+    assert_int_equal(descriptor_read_file(dir, "file", text, sizeof text), 3);
     assert_string_equal(text, "123");
-    assert_int_equal(cgroup_file_read(dir, "none", text, sizeof text), -ENOENT);
+    assert_int_equal(descriptor_read_file(dir, "none", text, sizeof text), -ENOENT);
     assert_string_equal(text, "123"); /* only touched when there was something to read */
     assert_int_equal(cgroup_file_write(dir, "none", "1"), -ENOENT);
     fake_remove(path, dir, "file");
@@ -287,10 +288,10 @@ static void test_cgroup_hand_down_only_once(void **state)
     char path[32], text[32];
     int dir = fake(path, "cgroup.subtree_control", "cpu memory\n", 11);
     assert_int_equal(cgroup_file_hand_down(dir, "memory"), 0);
-    assert_int_equal(cgroup_file_read(dir, "cgroup.subtree_control", text, sizeof text), 11);
+    assert_int_equal(descriptor_read_file(dir, "cgroup.subtree_control", text, sizeof text), 11);
     assert_string_equal(text, "cpu memory\n");
     assert_int_equal(cgroup_file_hand_down(dir, "pids"), 0);
-    assert_int_equal(cgroup_file_read(dir, "cgroup.subtree_control", text, sizeof text), 11);
+    assert_int_equal(descriptor_read_file(dir, "cgroup.subtree_control", text, sizeof text), 11);
     assert_memory_equal(text, "+pids", 5);
     fake_remove(path, dir, "cgroup.subtree_control");
     dir = fake(path, "other", "", 0);
@@ -409,7 +410,7 @@ static size_t entries_of(const char *path, char own[CGROUP_PATH_MAX])
     if (entries != NULL)
         closedir(entries);
     char text[8192];
-    assert_true(cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) > 0);
+    assert_true(descriptor_read_file(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) > 0);
     if (!cgroup_parse_own(text, NULL, own, CGROUP_PATH_MAX))
         own[0] = '\0';
     return count;

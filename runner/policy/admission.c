@@ -1,24 +1,10 @@
 #include "admission.h"
 
+#include "amount.h"
+
 #include <string.h>
 
 #define RECENT_MIN 2 /* unknown jobs at a time, when none has shown what it uses */
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t most(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* a - b, not below 0. */
-static uint64_t above(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
 
 void admission_init(struct admission *admission, const struct admission_rules *rules)
 {
@@ -54,18 +40,18 @@ uint64_t admission_cap(const struct admission *admission)
 /* Within what the job has shown, its limit and the budget. */
 static uint64_t bounded(const struct admission *admission, const struct admission_ticket *ticket, uint64_t bytes)
 {
-    bytes = most(bytes, ticket->least);
+    bytes = amount_larger(bytes, ticket->least);
     if (ticket->limit > 0)
-        bytes = least(bytes, ticket->limit);
-    return least(bytes, admission_cap(admission));
+        bytes = amount_smaller(bytes, ticket->limit);
+    return amount_smaller(bytes, admission_cap(admission));
 }
 
 /* The same for both parts of a guess. used: it has used this much already. */
 static struct learned_guess bounded_guess(const struct admission *admission, const struct admission_ticket *ticket,
                                           const struct learned_guess *guess, uint64_t used)
 {
-    const uint64_t whole = most(bounded(admission, ticket, guess->center + guess->spread), used);
-    const uint64_t center = least(most(guess->center, most(ticket->least, used)), whole);
+    const uint64_t whole = amount_larger(bounded(admission, ticket, guess->center + guess->spread), used);
+    const uint64_t center = amount_smaller(amount_larger(guess->center, amount_larger(ticket->least, used)), whole);
     return (struct learned_guess){.center = center, .spread = whole - center};
 }
 
@@ -75,7 +61,7 @@ static uint64_t fair_share(const struct admission *admission)
     const uint64_t cap = admission_cap(admission);
     const uint64_t share = cap < UINT64_MAX ? cap / admission->rules.workers : 0;
     const uint64_t newcomer = admission->rules.budget_is_given ? learned_expect_newcomer(&admission->learned) : 0;
-    return newcomer > 0 ? least(share, newcomer) : share;
+    return newcomer > 0 ? amount_smaller(share, newcomer) : share;
 }
 
 /* What an unknown job is taken for at first. */
@@ -86,10 +72,10 @@ static uint64_t first_share(const struct admission *admission)
         return share;
     const uint64_t newcomer = learned_expect_newcomer(&admission->learned);
     const uint64_t shown = admission->unknown_count - admission->recent_count;
-    const uint64_t others = above(admission_reserved(admission), admission->recent_reserved);
-    const uint64_t left = above(admission->rules.budget, others);
-    const uint64_t part = least(left, admission->rules.budget / most(RECENT_MIN, shown));
-    return most(share, newcomer > 0 ? least(part, newcomer) : part);
+    const uint64_t others = amount_less(admission_reserved(admission), admission->recent_reserved);
+    const uint64_t left = amount_less(admission->rules.budget, others);
+    const uint64_t part = amount_smaller(left, admission->rules.budget / amount_larger(RECENT_MIN, shown));
+    return amount_larger(share, newcomer > 0 ? amount_smaller(part, newcomer) : part);
 }
 
 static struct learned_guess expect(const struct admission *admission, const struct admission_ticket *ticket,
@@ -147,7 +133,7 @@ static bool is_unknown(const struct admission_ticket *ticket)
  * wrap around. */
 static void add(struct admission *admission, const struct admission_ticket *ticket, uint64_t times)
 {
-    const uint64_t unused = times * above(ticket->reserved, ticket->most);
+    const uint64_t unused = times * amount_less(ticket->reserved, ticket->most);
     admission->sure += times * (ticket->reserved - ticket->spread);
     admission->squares += times * square_of(ticket->spread);
     if (is_unknown(ticket))
@@ -184,7 +170,7 @@ static void leave_recent(struct admission *admission, struct admission_ticket *t
 static uint64_t kept_share(const struct admission *admission, const struct admission_ticket *ticket)
 {
     const uint64_t likely = admission->rules.budget_is_given ? ticket->most + ticket->most / 2 : ticket->most;
-    return most(most(ticket->share, bounded(admission, ticket, likely)), ticket->most);
+    return amount_larger(amount_larger(ticket->share, bounded(admission, ticket, likely)), ticket->most);
 }
 
 /* Jobs that have been recent for long enough have shown what they use. */
@@ -224,13 +210,13 @@ static bool fits_machine(const struct admission *admission, const struct admissi
         return true;
     if (is_alone(admission) && now >= ticket->alone_at)
         return true;
-    const uint64_t spare = above(admission->available, rules->floor);
+    const uint64_t spare = amount_less(admission->available, rules->floor);
     const uint64_t share = spare / rules->workers;
     const uint64_t growth =
-        admission->unused_known + least(admission->unused_unknown, share * admission->unknown_count);
+        admission->unused_known + amount_smaller(admission->unused_unknown, share * admission->unknown_count);
     if (basis == ADMISSION_UNKNOWN)
-        bytes = most(least(bytes, share), least(bytes, ticket->least));
-    return bytes <= above(spare, growth);
+        bytes = amount_larger(amount_smaller(bytes, share), amount_smaller(bytes, ticket->least));
+    return bytes <= amount_less(spare, growth);
 }
 
 static void start(struct admission *admission, struct admission_ticket *ticket, const struct learned_guess *guess,
@@ -243,7 +229,7 @@ static void start(struct admission *admission, struct admission_ticket *ticket, 
     ticket->is_evictable = ticket->rerunnable;
     ticket->reserved = guess->center + guess->spread;
     ticket->spread = guess->spread;
-    ticket->share = least(ticket->reserved, bounded(admission, ticket, fair_share(admission)));
+    ticket->share = amount_smaller(ticket->reserved, bounded(admission, ticket, fair_share(admission)));
     ticket->most = 0;
     ticket->started = ticket->grown_at = now;
     TAILQ_INSERT_TAIL(&admission->running, ticket, running);
@@ -329,15 +315,15 @@ void admission_used(struct admission *admission, struct admission_ticket *ticket
     if (!ticket->is_running || bytes <= ticket->most)
         return;
     if (admission->available != UINT64_MAX) /* it was seen before this had grown */
-        admission->available = above(admission->available, bytes - ticket->most);
+        admission->available = amount_less(admission->available, bytes - ticket->most);
     uncount(admission, ticket);
     ticket->most = bytes;
     put_recent_last(admission, ticket, now);
-    const uint64_t sure = most(ticket->reserved - ticket->spread, bytes);
-    ticket->reserved = most(ticket->reserved, bytes);
+    const uint64_t sure = amount_larger(ticket->reserved - ticket->spread, bytes);
+    ticket->reserved = amount_larger(ticket->reserved, bytes);
     ticket->spread = ticket->reserved - sure;
     if (is_unknown(ticket))
-        ticket->reserved = most(ticket->reserved, kept_share(admission, ticket));
+        ticket->reserved = amount_larger(ticket->reserved, kept_share(admission, ticket));
     count(admission, ticket);
 }
 
@@ -408,7 +394,7 @@ void admission_evict(struct admission *admission, struct admission_ticket *ticke
     ticket->is_evictable = false;
     count(admission, ticket);
     ticket->evictions++;
-    ticket->least = most(ticket->least, ticket->most);
+    ticket->least = amount_larger(ticket->least, ticket->most);
     ticket->alone_at = now + (int64_t)ADMISSION_ALONE_MS * ticket->evictions;
 }
 

@@ -1,9 +1,10 @@
 #include "channel.h"
 
+#include "payload.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 int channel_init(struct channel *channel, int task, int result, struct page *page)
 {
@@ -27,15 +28,7 @@ int channel_send(struct channel *channel, const struct frame_buffer *frame, bool
 {
     if (descriptor_verify(channel->result, &channel->result_identity) < 0)
         return last ? leave_in_page(channel, frame) : -EBADF;
-    for (size_t at = 0; at < frame->size;) {
-        const ssize_t wrote = write(channel->result, frame->data + at, frame->size - at);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return -errno;
-        at += (size_t)wrote;
-    }
-    return 0;
+    return payload_write(channel->result, frame->data, frame->size);
 }
 
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last)

@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include "amount.h"
 #include "proc.h"
 #include "usage.h"
 
@@ -295,9 +296,7 @@ static void forward(const struct watch *watch, int signal)
  * at /proc tells its own; once it is larger, wait4 does. Returns the time until the next look, -1: none. */
 static int look(struct watch *watch, int wait_ms)
 {
-    const uint64_t peak = proc_peak(watch->pid);
-    if (peak > watch->seen)
-        watch->seen = peak;
+    watch->seen = amount_larger(watch->seen, proc_peak(watch->pid));
     if (watch->seen > watch->floor + USAGE_SLACK)
         return -1;
     return wait_ms < LOOK_LAST_MS ? wait_ms * 2 : LOOK_LAST_MS;

@@ -20,21 +20,11 @@ static pid_t crash_pid;
 
 /* Where the signal struck. */
 #if defined(__x86_64__)
-static uintptr_t struck_at(const ucontext_t *context)
-{
-    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-}
+#define STRUCK_AT(context) ((uintptr_t)((const ucontext_t *)(context))->uc_mcontext.gregs[REG_RIP])
 #elif defined(__aarch64__)
-static uintptr_t struck_at(const ucontext_t *context)
-{
-    return (uintptr_t)context->uc_mcontext.pc;
-}
+#define STRUCK_AT(context) ((uintptr_t)((const ucontext_t *)(context))->uc_mcontext.pc)
 #else
-static uintptr_t struck_at(const ucontext_t *context)
-{
-    (void)context;
-    return 0;
-}
+#define STRUCK_AT(context) ((void)(context), (uintptr_t)0)
 #endif
 
 /* Keeps the trace from where the signal struck: the frames before are the handler's own. */
@@ -63,29 +53,26 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *data
     return _URC_NO_REASON;
 }
 
-static void die_of(int signal)
+static void unblock(int signal)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, signal);
-    raise(signal);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static void crash_hurry(int unused)
 {
     (void)unused;
-    die_of((int)crash_page->crash_signal);
+    raise((int)crash_page->crash_signal);
+    unblock((int)crash_page->crash_signal);
 }
 
 /* If the unwinder waits for a lock that is never released, the job dies without its backtrace. */
 static void hurry_later(void)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGALRM);
     signal(SIGALRM, crash_hurry);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    unblock(SIGALRM);
     alarm(HURRY_SECONDS);
 }
 
@@ -100,7 +87,7 @@ static void crash_handle(int signal, siginfo_t *info, void *context)
         hurry_later();
         _Unwind_Backtrace(add_frame, &trace);
         alarm(0);
-        keep_trace(crash_page, trace.addresses, trace.size, struck_at(context));
+        keep_trace(crash_page, trace.addresses, trace.size, STRUCK_AT(context));
     }
     raise(signal);
 }
@@ -148,12 +135,6 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
     text->left -= used;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
 static void put_frame(struct text *text, unsigned number, uint64_t address)
 {
     Dl_info info;
@@ -163,7 +144,7 @@ static void put_frame(struct text *text, unsigned number, uint64_t address)
         put(text, "\n  #%u 0x%llx", number, (unsigned long long)address);
         return;
     }
-    const char *object = base_name(info.dli_fname);
+    const char *object = basename(info.dli_fname);
     const uint64_t offset = address - (uint64_t)(uintptr_t)info.dli_fbase;
     if (info.dli_sname == NULL)
         put(text, "\n  #%u %s+0x%llx", number, object, (unsigned long long)offset);

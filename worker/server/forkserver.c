@@ -4,6 +4,7 @@
 #include "birth.h"
 #include "crash.h"
 #include "image.h"
+#include "moment.h"
 #include "proc.h"
 #include "reaper.h"
 #include "reports.h"
@@ -15,7 +16,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -132,17 +132,14 @@ static void drain_signals(int signals)
 static int next_wait(const struct server *server, bool all_sent)
 {
     const int64_t now = process_now_ms();
-    int64_t next = reaper_next(server, now);
-    const int64_t look = meter_next(server);
-    if (look < next)
-        next = look;
+    int64_t next = moment_earlier(reaper_next(server, now), meter_next(server));
     if (server->births > 0)
         return 0;
-    if (!all_sent && now + RETRY_MS < next)
-        next = now + RETRY_MS;
+    if (!all_sent)
+        next = moment_earlier(next, now + RETRY_MS);
     if (next == LADDER_NEVER)
         return -1;
-    return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
+    return (int)moment_earlier(moment_later(next - now, 0), 60000);
 }
 
 /* Whether forking a replacement can wait: no job runs, and another worker is ready for the next. */

@@ -2,7 +2,6 @@
 #ifndef FORKSERVER_STATE_H
 #define FORKSERVER_STATE_H
 
-#include "forkserver.h"
 #include "meter.h"
 #include "process.h"
 #include "slot.h"

@@ -1,7 +1,9 @@
 #include "meter.h"
 
+#include "amount.h"
 #include "descriptor.h"
 #include "forkserver_state.h"
+#include "moment.h"
 #include "rhythm.h"
 
 #include <fcntl.h>
@@ -62,8 +64,7 @@ static bool is_looked_at(const struct slot *slot)
 
 static void decide_report(struct meter *meter, int64_t now)
 {
-    const uint64_t share = meter->reported / REPORT_SHARE;
-    const bool grew = meter->most >= meter->reported + (share > REPORT_STEP ? share : REPORT_STEP);
+    const bool grew = meter->most >= meter->reported + amount_larger(meter->reported / REPORT_SHARE, REPORT_STEP);
     if (grew || (meter->every_ms > 0 && now - meter->reported_at >= meter->every_ms))
         meter->report_due = true;
 }
@@ -114,7 +115,7 @@ static void forget_oom_kills(struct metering *metering, int64_t now)
         return;
     const uint64_t kills = proc_oom_kills();
     metering->oom_at = now;
-    metering->oom_credit = kills > metering->oom_kills ? (unsigned)(kills - metering->oom_kills) : 0;
+    metering->oom_credit = (unsigned)amount_less(kills, metering->oom_kills);
     metering->oom_kills = kills;
 }
 
@@ -154,8 +155,8 @@ int64_t meter_next(const struct server *server)
     int64_t next =
         server->metering.mechanism->method == POOL_MEMORY_SAMPLED ? server->metering.births_at : LADDER_NEVER;
     for (const struct slot *slot = server->slots; slot < server->slots_end; slot++)
-        if (is_looked_at(slot) && slot->meter.look_at < next)
-            next = slot->meter.look_at;
+        if (is_looked_at(slot))
+            next = moment_earlier(next, slot->meter.look_at);
     return next;
 }
 
@@ -179,8 +180,7 @@ static bool was_killed(const struct slot *slot)
 static bool was_killed_by_oom(struct metering *metering)
 {
     const uint64_t kills = proc_oom_kills();
-    if (kills > metering->oom_kills)
-        metering->oom_credit += (unsigned)(kills - metering->oom_kills);
+    metering->oom_credit += (unsigned)amount_less(kills, metering->oom_kills);
     metering->oom_kills = kills;
     if (metering->oom_credit == 0)
         return false;

@@ -1,7 +1,7 @@
 /* meter_cgroup.c - a cgroup v2 leaf for each worker, made before it is forked: the kernel counts, limits and kills. */
 #include "meter.h"
 
-#include "bytes.h"
+#include "amount.h"
 #include "descriptor.h"
 #include "forkserver_state.h"
 
@@ -24,7 +24,7 @@ static int start(struct server *server, struct slot *slot)
 /* Without what was charged to the worker before its job began. */
 static uint64_t added(const struct slot *slot, uint64_t bytes)
 {
-    return bytes_less(bytes, slot->page->charged);
+    return amount_less(bytes, slot->page->charged);
 }
 
 static void look(struct server *server, struct slot *slot, int64_t now)
@@ -33,8 +33,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     (void)now;
     slot->meter.used = added(slot, cgroup_current(slot->meter.current));
     slot->meter.sure = true;
-    if (slot->meter.used > slot->meter.most)
-        slot->meter.most = slot->meter.used;
+    slot->meter.most = amount_larger(slot->meter.most, slot->meter.used);
 }
 
 static void kill_all(struct server *server, struct slot *slot)
@@ -58,9 +57,7 @@ static void end(struct server *server, struct slot *slot)
     (void)server;
     if (slot->meter.leaf < 0 || cgroup_leaf_read(slot->meter.leaf, &usage) < 0)
         return;
-    const uint64_t peak = added(slot, usage.peak);
-    if (peak > slot->meter.most)
-        slot->meter.most = peak;
+    slot->meter.most = amount_larger(slot->meter.most, added(slot, usage.peak));
     slot->meter.looks++;
     slot->meter.oom = find_oom(&usage);
 }

@@ -1,9 +1,8 @@
 /* meter_sampled.c - needs no privilege, and of the kernel only /proc. What it counts and misses: docs/memory.md. */
 #include "meter.h"
 
-#include "bytes.h"
+#include "amount.h"
 #include "forkserver_state.h"
-#include "reaper.h"
 
 #define TEMPLATE_BYTES  ((uint64_t)8 << 20) /* of less inherited memory it does not matter how much is rewritten */
 #define WALK_US_PER_MIB 12
@@ -105,8 +104,7 @@ static bool walk_page_tables(struct server *server, struct meter *meter)
     meter->walked = meter->tree.seen;
     meter->shared = truth.twice;
     meter->moved = truth.moved;
-    if (truth.rewritten > meter->rewritten)
-        meter->rewritten = truth.rewritten;
+    meter->rewritten = amount_larger(meter->rewritten, truth.rewritten);
     return true;
 }
 
@@ -122,16 +120,16 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     const uint64_t beside = meter->rewritten + written;
     if (!doubt.vague)
         meter->shared = meter->moved = 0;
-    const uint64_t sum = bytes_less(footprint.most, meter->shared);
-    meter->used = (sum > footprint.least ? sum : footprint.least) + beside;
+    const uint64_t sum = amount_less(footprint.most, meter->shared);
+    meter->used = amount_larger(sum, footprint.least) + beside;
     meter->sure = walked || (!doubt.vague && meter->rewritten == 0) || is_over(meter, footprint.least + written);
     /* Since the last walk forked processes may share less: this much is certain, and `vague` is the most it may be. */
-    meter->most = bytes_larger(meter->most, walked || !doubt.vague ? meter->used : footprint.least + beside);
+    meter->most = amount_larger(meter->most, walked || !doubt.vague ? meter->used : footprint.least + beside);
     if (!doubt.vague || (walked && meter->moved == 0))
         return;
     const uint64_t touched = walked ? 0 : doubt.touched;
     const uint64_t highest = touched == UINT64_MAX ? UINT64_MAX : sum + touched + meter->moved;
-    meter->vague = bytes_larger(meter->vague, beside + bytes_smaller(footprint.most, highest));
+    meter->vague = amount_larger(meter->vague, beside + amount_smaller(footprint.most, highest));
 }
 
 static void kill_all(struct server *server, struct slot *slot)

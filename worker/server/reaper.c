@@ -1,5 +1,7 @@
 #include "reaper.h"
 
+#include "amount.h"
+#include "moment.h"
 #include "proc.h"
 
 #include <signal.h>
@@ -47,15 +49,13 @@ static void reap_stranger(struct server *server, pid_t pid)
     strangers_forget(&server->strangers, pid);
     if (slot == NULL || slot->state == SLOT_STUCK)
         return;
-    const uint64_t peak = (uint64_t)usage.ru_maxrss * 1024;
     slot->processes++;
     /* SIGKILL reached it with the worker's group, or a command with its worker. */
     if (!counted && slot->ladder.state == LADDER_KILLED && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         slot->killed++;
     slot->left_user_us += (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
     slot->left_system_us += (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
-    if (peak > slot->left_peak)
-        slot->left_peak = peak;
+    slot->left_peak = amount_larger(slot->left_peak, (uint64_t)usage.ru_maxrss * 1024);
 }
 
 /* Reaps every child that has ended. Each is looked up first: once reaped, its pid may belong to another process. */
@@ -211,8 +211,7 @@ static void count_processes(struct server *server, int64_t now)
         for (struct slot *slot = server->slots; slot < server->slots_end; slot++)
             if (has_process_limit(slot) && slot->members > (uint64_t)slot->pids)
                 ladder_ask(&slot->ladder, KILL_PROCESS_LIMIT, 0, now);
-    const int64_t pause = (process_now_ms() - now) * COUNT_SHARE;
-    server->reaper.count_at = now + (pause > COUNT_MS ? pause : COUNT_MS);
+    server->reaper.count_at = now + moment_later((process_now_ms() - now) * COUNT_SHARE, COUNT_MS);
 }
 
 /* ---- when ------------------------------------------------------------------------------------------------------ */
@@ -226,23 +225,18 @@ void reaper_run(struct server *server, bool reap, int64_t now)
     settle_reaped(server, now);
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 int64_t reaper_next(const struct server *server, int64_t now)
 {
-    int64_t next = earlier(server->reaper.sweep_at, server->reaper.count_at);
+    int64_t next = moment_earlier(server->reaper.sweep_at, server->reaper.count_at);
     for (const struct slot *slot = server->slots; slot < server->slots_end; slot++) {
         if (!has_worker(slot))
             continue;
         int64_t due = ladder_next(&slot->ladder, slot_paused(slot, now));
         if (atomic_load(&slot->page->phase) == PAGE_BORN)
-            due = earlier(due, slot->birth_deadline);
+            due = moment_earlier(due, slot->birth_deadline);
         if (due <= now && slot->ladder.state == LADDER_RUNNING)
             due = now + 1; /* the deadline of a stopped command moves away: looked at again when it would have come */
-        next = earlier(next, earlier(due, slot->give_up_at));
+        next = moment_earlier(next, moment_earlier(due, slot->give_up_at));
     }
     return next;
 }

@@ -1,5 +1,6 @@
 #include "slot.h"
 
+#include "amount.h"
 #include "crash.h"
 #include "descriptor.h"
 #include "forkserver_state.h"
@@ -144,7 +145,7 @@ static void report_memory(const struct metering *metering, const struct slot *sl
         .left = slot->left_peak,
         .baseline = page->baseline,
         .inherited = page->inherited,
-        .file = page->file > meter->tree.file ? page->file : meter->tree.file,
+        .file = amount_larger(page->file, meter->tree.file),
         .written = page->is_command == 0 ? atomic_load(&page->written) : 0,
         .is_command = page->is_command != 0,
         .sampled = looked,
@@ -178,7 +179,7 @@ void slot_report(struct server *server, const struct slot *slot, struct message_
         .system_us = microseconds(&slot->usage.ru_stime) + slot->left_system_us,
         .minor_faults = (uint64_t)slot->usage.ru_minflt,
         .major_faults = (uint64_t)slot->usage.ru_majflt,
-        .processes = slot->processes > slot->killed ? slot->processes : slot->killed,
+        .processes = amount_larger(slot->processes, slot->killed),
         .killed = slot->killed,
         .unkillable = slot->unkillable,
         .seen = slot->meter.tree.seen,

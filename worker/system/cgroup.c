@@ -2,6 +2,7 @@
 
 #include "array.h"
 #include "cgroup_file.h"
+#include "descriptor.h"
 #include "process.h"
 
 #include <dirent.h>
@@ -226,24 +227,24 @@ int cgroup_leaf_open_current(int leaf)
 uint64_t cgroup_current(int current)
 {
     char text[32];
-    return cgroup_file_reread(current, text, sizeof text) > 0 ? strtoull(text, NULL, 10) : 0;
+    return descriptor_read_text(current, text, sizeof text) > 0 ? strtoull(text, NULL, 10) : 0;
 }
 
 int cgroup_leaf_read(int leaf, struct cgroup_usage *usage)
 {
     char text[1024];
     *usage = (struct cgroup_usage){0};
-    if (cgroup_file_read(leaf, "memory.peak", text, sizeof text) > 0)
+    if (descriptor_read_file(leaf, "memory.peak", text, sizeof text) > 0)
         usage->peak = strtoull(text, NULL, 10);
-    ssize_t got = cgroup_file_read(leaf, "memory.events.local", text, sizeof text);
+    ssize_t got = descriptor_read_file(leaf, "memory.events.local", text, sizeof text);
     if (got == -ENOENT) /* before 5.2 */
-        got = cgroup_file_read(leaf, "memory.events", text, sizeof text);
+        got = descriptor_read_file(leaf, "memory.events", text, sizeof text);
     if (got < 0)
         return (int)got;
     usage->oom = cgroup_keyed_number(text, "oom");
     usage->oom_kill = cgroup_keyed_number(text, "oom_kill");
     usage->group_kill = cgroup_keyed_number(text, "oom_group_kill");
-    if (strstr(text, "oom_group_kill ") == NULL && cgroup_file_read(leaf, "memory.events", text, sizeof text) > 0)
+    if (strstr(text, "oom_group_kill ") == NULL && descriptor_read_file(leaf, "memory.events", text, sizeof text) > 0)
         usage->below = cgroup_keyed_number(text, "oom_kill");
     return 0;
 }

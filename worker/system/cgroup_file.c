@@ -1,6 +1,7 @@
 #include "cgroup_file.h"
 
 #include "cgroup.h"
+#include "descriptor.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -123,26 +124,6 @@ uint64_t cgroup_keyed_number(const char *text, const char *key)
 
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 
-ssize_t cgroup_file_reread(int fd, char *text, size_t size)
-{
-    ssize_t got;
-    do {
-        got = pread(fd, text, size - 1, 0);
-    } while (got < 0 && errno == EINTR);
-    text[got < 0 ? 0 : got] = '\0';
-    return got < 0 ? -errno : got;
-}
-
-ssize_t cgroup_file_read(int dir, const char *name, char *text, size_t size)
-{
-    const int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    const ssize_t got = cgroup_file_reread(fd, text, size);
-    close(fd);
-    return got;
-}
-
 int cgroup_file_write(int dir, const char *name, const char *text)
 {
     /* O_NONBLOCK: with it newer kernels do not reclaim memory within a write to memory.max. */
@@ -186,7 +167,7 @@ size_t cgroup_file_pids(int dir, pid_t *pids, size_t capacity)
 int cgroup_file_hand_down(int dir, const char *controller)
 {
     char text[LIST_MAX];
-    const ssize_t got = cgroup_file_read(dir, "cgroup.subtree_control", text, sizeof text);
+    const ssize_t got = descriptor_read_file(dir, "cgroup.subtree_control", text, sizeof text);
     if (got < 0)
         return (int)got;
     if (cgroup_has_word(text, controller))

@@ -12,12 +12,6 @@
 /* How a cgroup's directory is opened. */
 #define CGROUP_FILE_DIRECTORY (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
-/* Reads a file as text, at most size - 1 bytes of it: its length or a negative errno. */
-ssize_t cgroup_file_read(int dir, const char *name, char *text, size_t size);
-
-/* The same from a descriptor of the file, kept open. */
-ssize_t cgroup_file_reread(int fd, char *text, size_t size);
-
 /* 0 or a negative errno. */
 int cgroup_file_write(int dir, const char *name, const char *text);
 

@@ -9,6 +9,7 @@
 #include "cgroup.h"
 
 #include "cgroup_file.h"
+#include "descriptor.h"
 #include "proc.h"
 
 #include <errno.h>
@@ -156,7 +157,7 @@ static int check_reachable(struct find *find, const char *path)
 static int check_memory(struct find *find, const char *path, int dir)
 {
     char text[512];
-    const ssize_t got = cgroup_file_read(dir, "cgroup.controllers", text, sizeof text);
+    const ssize_t got = descriptor_read_file(dir, "cgroup.controllers", text, sizeof text);
     if (got < 0)
         return fail(find, (int)got, path, "is no cgroup v2: %s", strerror((int)-got));
     if (!cgroup_has_word(text, "memory"))
@@ -354,7 +355,7 @@ int cgroup_find(const char *named, struct cgroup_place *place, char *why, size_t
     struct find find = {.why = why, .why_size = why_size};
     char text[16384]; /* a line for each version 1 hierarchy, and ours is the last */
     *place = (struct cgroup_place){0};
-    if (cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) <= 0)
+    if (descriptor_read_file(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) <= 0)
         text[0] = '\0';
     if (named == NULL && cgroup_parse_own(text, "memory", find.own, sizeof find.own)) /* needs no look at the mounts */
         return fail(&find, -ENOTSUP, "/proc/self/cgroup",

@@ -1,6 +1,7 @@
 #include "cgroup.h"
 
 #include "cgroup_file.h"
+#include "descriptor.h"
 #include "process.h"
 
 #include <dirent.h>
@@ -97,7 +98,7 @@ void cgroup_tree_remove(int dir)
 static bool is_empty(int events)
 {
     char text[256];
-    return cgroup_file_reread(events, text, sizeof text) < 0 || cgroup_keyed_number(text, "populated") == 0;
+    return descriptor_read_text(events, text, sizeof text) < 0 || cgroup_keyed_number(text, "populated") == 0;
 }
 
 void cgroup_tree_wait(int dir, int64_t deadline)

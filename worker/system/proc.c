@@ -1,11 +1,15 @@
 #include "proc.h"
 
+#include "amount.h"
 #include "array.h"
+#include "cgroup_file.h"
+#include "descriptor.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,27 +17,10 @@
 
 #define STATUS_USUAL 4096 /* bytes; a user with many groups makes it longer */
 
-/* Reads a small file as text, from its start: its length or a negative errno. */
-static ssize_t read_open(int fd, char *text, size_t size)
-{
-    ssize_t got;
-    do {
-        got = pread(fd, text, size - 1, 0);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return -errno;
-    text[got] = '\0';
-    return got;
-}
-
 static ssize_t read_path(const char *path, char *text, size_t size)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? -ESRCH : -errno;
-    const ssize_t got = read_open(fd, text, size);
-    close(fd);
-    return got;
+    const ssize_t got = descriptor_read_file(AT_FDCWD, path, text, size);
+    return got == -ENOENT ? -ESRCH : got;
 }
 
 static ssize_t read_process(pid_t pid, const char *file, char *text, size_t size)
@@ -46,21 +33,14 @@ static ssize_t read_process(pid_t pid, const char *file, char *text, size_t size
 int proc_entry_parse(const char *text, struct proc_entry *entry)
 {
     const char *after = strrchr(text, ')');
-    unsigned long long start, faults, stack;
-    int parent, threads;
     if (after == NULL || sscanf(text, "%d", &entry->pid) != 1)
         return -EBADMSG;
-    if (sscanf(after + 1,
-               " %c %d %*d %*d %*d %*d %*u %llu %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu"
-               " %*u %*d %*u %*u %*u %llu",
-               &entry->state, &parent, &faults, &threads, &start, &stack) != 6)
-        return -EBADMSG;
-    entry->parent = parent;
-    entry->threads = threads;
-    entry->start = start;
-    entry->minor_faults = faults;
-    entry->stack = stack;
-    return 0;
+    const int got =
+        sscanf(after + 1,
+               " %c %d %*d %*d %*d %*d %*u %" SCNu64 " %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %" SCNu64
+               " %*u %*d %*u %*u %*u %" SCNu64,
+               &entry->state, &entry->parent, &entry->minor_faults, &entry->threads, &entry->start, &entry->stack);
+    return got == 6 ? 0 : -EBADMSG;
 }
 
 int proc_entry_read(pid_t pid, struct proc_entry *entry)
@@ -168,14 +148,13 @@ int proc_resident(pid_t pid, uint64_t *resident, uint64_t *anonymous)
 int proc_resident_at(int statm, uint64_t *resident, uint64_t *anonymous)
 {
     char text[256];
-    const ssize_t got = read_open(statm, text, sizeof text);
+    const ssize_t got = descriptor_read_text(statm, text, sizeof text);
     return got < 0 ? (int)got : parse_statm(text, resident, anonymous);
 }
 
 /* ---- labelled lines -------------------------------------------------------------------------------------------- */
 
-/* The KiB after a label at the start of a line, in bytes. False: there is no such line. */
-static bool labelled_bytes(const char *text, const char *label, uint64_t *bytes)
+bool proc_bytes(const char *text, const char *label, uint64_t *bytes)
 {
     const size_t length = strlen(label);
     for (const char *line = text; line != NULL; line = strchr(line, '\n'), line += line != NULL)
@@ -190,8 +169,8 @@ static bool labelled_bytes(const char *text, const char *label, uint64_t *bytes)
 
 int proc_status_parse(const char *text, struct proc_status *status)
 {
-    return labelled_bytes(text, "RssAnon:", &status->anonymous) && labelled_bytes(text, "RssFile:", &status->file) &&
-                   labelled_bytes(text, "RssShmem:", &status->shared)
+    return proc_bytes(text, "RssAnon:", &status->anonymous) && proc_bytes(text, "RssFile:", &status->file) &&
+                   proc_bytes(text, "RssShmem:", &status->shared)
                ? 0
                : -EBADMSG;
 }
@@ -206,14 +185,12 @@ int proc_status_read(pid_t pid, struct proc_status *status)
 int proc_rollup_parse(const char *text, struct proc_rollup *rollup)
 {
     uint64_t dirty;
-    if (!labelled_bytes(text, "Pss_Anon:", &rollup->anonymous) ||
-        !labelled_bytes(text, "Pss_Shmem:", &rollup->shared) || !labelled_bytes(text, "Private_Dirty:", &dirty) ||
-        !labelled_bytes(text, "Anonymous:", &rollup->all) || !labelled_bytes(text, "LazyFree:", &rollup->lazy))
+    if (!proc_bytes(text, "Pss_Anon:", &rollup->anonymous) || !proc_bytes(text, "Pss_Shmem:", &rollup->shared) ||
+        !proc_bytes(text, "Private_Dirty:", &dirty) || !proc_bytes(text, "Anonymous:", &rollup->all) ||
+        !proc_bytes(text, "LazyFree:", &rollup->lazy))
         return -EBADMSG;
     /* Private_Dirty also counts pages of shared memory and files: this much of it may be anonymous. */
-    rollup->private = dirty > rollup->shared ? dirty - rollup->shared : 0;
-    if (rollup->private > rollup->anonymous)
-        rollup->private = rollup->anonymous;
+    rollup->private = amount_smaller(amount_less(dirty, rollup->shared), rollup->anonymous);
     return 0;
 }
 
@@ -316,7 +293,8 @@ uint64_t proc_births(int loadavg)
 {
     char text[128];
     unsigned long long last;
-    if (loadavg < 0 || read_open(loadavg, text, sizeof text) < 0 || sscanf(text, "%*s %*s %*s %*s %llu", &last) != 1)
+    if (loadavg < 0 || descriptor_read_text(loadavg, text, sizeof text) < 0 ||
+        sscanf(text, "%*s %*s %*s %*s %llu", &last) != 1)
         return 0;
     return last;
 }
@@ -324,12 +302,7 @@ uint64_t proc_births(int loadavg)
 uint64_t proc_oom_kills(void)
 {
     char text[16384];
-    const char label[] = "\noom_kill ";
-    unsigned long long kills;
-    if (read_path("/proc/vmstat", text, sizeof text) < 0)
-        return 0;
-    const char *line = strstr(text, label);
-    return line != NULL && sscanf(line + sizeof label - 1, "%llu", &kills) == 1 ? kills : 0;
+    return read_path("/proc/vmstat", text, sizeof text) < 0 ? 0 : cgroup_keyed_number(text, "oom_kill");
 }
 
 /* For a status file that is longer than usual. */
@@ -341,7 +314,7 @@ static uint64_t peak_of_lines(const char *path)
     if (file == NULL)
         return 0;
     while (bytes == 0 && fgets(line, sizeof line, file) != NULL)
-        labelled_bytes(line, "VmHWM:", &bytes);
+        proc_bytes(line, "VmHWM:", &bytes);
     fclose(file);
     return bytes;
 }
@@ -352,7 +325,7 @@ uint64_t proc_peak(pid_t pid)
     uint64_t bytes;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     const ssize_t got = read_path(path, text, sizeof text);
-    if (got >= 0 && labelled_bytes(text, "VmHWM:", &bytes))
+    if (got >= 0 && proc_bytes(text, "VmHWM:", &bytes))
         return bytes;
     return got == (ssize_t)sizeof text - 1 ? peak_of_lines(path) : 0;
 }

@@ -70,6 +70,9 @@ struct proc_rollup {
 int proc_rollup_read(pid_t pid, struct proc_rollup *rollup);
 int proc_rollup_parse(const char *text, struct proc_rollup *rollup);
 
+/* The KiB after a label at the start of a line ("VmHWM:"), in bytes. False: there is no such line. */
+bool proc_bytes(const char *text, const char *label, uint64_t *bytes);
+
 /* Pids of the children of one process, of all its threads, at most size. Returns how many there are, or a negative
  * errno. */
 ssize_t proc_children(pid_t pid, pid_t *children, size_t size);

@@ -36,14 +36,20 @@ void process_origin_take(struct process_origin *origin, const sigset_t *mask)
     origin->nice = getpriority(PRIO_PROCESS, 0);
 }
 
+/* Which signals are ignored, before `next` (NULL: nothing) becomes what is done on each. */
+static void note_ignored(sigset_t *ignored, const struct sigaction *next)
+{
+    sigemptyset(ignored);
+    for (int s = 1; s < NSIG; s++) {
+        struct sigaction before;
+        if (sigaction(s, next, &before) == 0 && before.sa_handler == SIG_IGN)
+            sigaddset(ignored, s);
+    }
+}
+
 void process_signals_note(void)
 {
-    sigemptyset(&ignored_here);
-    for (int s = 1; s < NSIG; s++) {
-        struct sigaction action;
-        if (sigaction(s, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-            sigaddset(&ignored_here, s);
-    }
+    note_ignored(&ignored_here, NULL);
 }
 
 void process_signals_hold(sigset_t *child)
@@ -67,13 +73,8 @@ void process_signal_ignore(int signal_number)
 void process_signals_reset(struct process_origin *origin)
 {
     const struct sigaction standard = {.sa_handler = SIG_DFL};
-    sigemptyset(&origin->ignored);
+    note_ignored(&origin->ignored, &standard);
     sigemptyset(&ignored_here);
-    for (int s = 1; s < NSIG; s++) {
-        struct sigaction before;
-        if (sigaction(s, &standard, &before) == 0 && before.sa_handler == SIG_IGN)
-            sigaddset(&origin->ignored, s);
-    }
 }
 
 void process_signals_restore(const struct process_origin *origin)

@@ -1,7 +1,7 @@
 #include "tree.h"
 
+#include "amount.h"
 #include "array.h"
-#include "bytes.h"
 #include "descriptor.h"
 #include "process.h"
 #include "sweep.h"
@@ -134,7 +134,7 @@ static uint64_t own(const struct tree *tree, const struct tree_process *process)
     const uint64_t inherited = is_heir(tree, process) ? tree->inherited : 0;
     if (process->sharer != 0)
         return 0;
-    return bytes_less(process->anonymous, inherited);
+    return amount_less(process->anonymous, inherited);
 }
 
 static bool is_worker(const struct tree *tree, const struct tree_process *process)
@@ -148,7 +148,7 @@ static uint64_t own_shared(const struct tree *tree, const struct tree_process *p
     const uint64_t argument = is_worker(tree, process) ? tree->argument : 0;
     if (process->sharer != 0)
         return 0;
-    return bytes_less(process->shared, argument);
+    return amount_less(process->shared, argument);
 }
 
 /* fork(2) does not copy page tables of shared memory: a forked process counts only what it has touched of it. */
@@ -304,8 +304,8 @@ void tree_look(struct tree *tree)
             process->anonymous = process->shared = 0;
             if (i > 1)
                 tree_drop(tree, i - 1);
-        } else if (process->file > tree->file) {
-            tree->file = process->file;
+        } else {
+            tree->file = amount_larger(tree->file, process->file);
         }
     }
 }
@@ -334,8 +334,8 @@ struct footprint tree_footprint(const struct tree *tree)
 static uint64_t surely_own(const struct tree *tree, const struct tree_process *process, uint64_t faults)
 {
     const uint64_t all = own(tree, process), born = inheritable(process);
-    const uint64_t sure = bytes_less(all, born) + faults * (uint64_t)sysconf(_SC_PAGESIZE);
-    return born == 0 ? all : bytes_smaller(sure, all);
+    const uint64_t sure = amount_less(all, born) + faults * (uint64_t)sysconf(_SC_PAGESIZE);
+    return born == 0 ? all : amount_smaller(sure, all);
 }
 
 /* Walks the page tables of one process, or where they are hidden takes its resident memory. Negative errno: it is gone. */
@@ -357,13 +357,13 @@ static int walk_process(const struct tree *tree, struct tree_process *process, s
     rc = proc_rollup_read(process->thread, &rollup);
     if (rc == -EACCES || rc == -EPERM) {
         walked->anonymous = surely_own(tree, process, entry.minor_faults);
-        walked->shared = bytes_less(process->shared, foreign(tree, process));
+        walked->shared = amount_less(process->shared, foreign(tree, process));
         walked->all = own(tree, process);
         return 0;
     }
     if (rc < 0)
         return rc;
-    const uint64_t lazy = rollup.lazy < rollup.private ? rollup.lazy : rollup.private;
+    const uint64_t lazy = amount_smaller(rollup.lazy, rollup.private);
     walked->anonymous = rollup.anonymous - lazy;
     walked->shared = rollup.shared;
     walked->private = rollup.private - lazy;
@@ -388,8 +388,8 @@ static uint64_t faults_since(const struct tree *tree)
     struct proc_entry entry;
     uint64_t faults = 0;
     for (size_t i = 0; i < tree->count; i++)
-        if (proc_entry_read(tree->all[i].pid, &entry) == 0 && entry.minor_faults > tree->all[i].faults)
-            faults += entry.minor_faults - tree->all[i].faults;
+        if (proc_entry_read(tree->all[i].pid, &entry) == 0)
+            faults += amount_less(entry.minor_faults, tree->all[i].faults);
     return faults;
 }
 

@@ -25,37 +25,30 @@ int dispatch_scan(pool_t *pool, struct admission_scan *scan, pool_job_t **found)
     return (int)answer;
 }
 
-/* The first job that may start by its expected memory; NULL: none. The caller holds the lock. Negative errno: no memory
- * for the record of a job. */
-static int find_startable(pool_t *pool, int64_t now, pool_job_t **found)
-{
-    struct admission_scan scan;
-    admission_scan(&pool->room.admission, now, &scan);
-    const int answer = dispatch_scan(pool, &scan, found);
-    if (answer == ADMISSION_START)
-        pool->running++;
-    return answer < 0 ? answer : 0;
-}
-
-/* Takes the next job that can start out of the backlog: as find_startable. */
+/* Takes the next job out of the backlog that can start: an admitted one, or the first that may by its expected memory;
+ * NULL: none. Negative errno: no memory for the record of a job. */
 static int take_next(pool_t *pool, int64_t now, pool_job_t **job)
 {
-    int rc = 0;
+    struct admission_scan scan;
+    int answer = 0;
     pthread_mutex_lock(&pool->lock);
     *job = backlog_first_admitted(&pool->backlog);
     if (*job != NULL) {
         struct admission_ticket *ticket = &(*job)->record->ticket;
         ticket->name = (*job)->kind->name;
         admission_begin(&pool->room.admission, ticket, job_options(*job)->rerunnable, now);
-    } else if (pool->running < (size_t)pool->options.workers)
-        rc = find_startable(pool, now, job);
+    } else if (pool->running < (size_t)pool->options.workers) {
+        admission_scan(&pool->room.admission, now, &scan);
+        answer = dispatch_scan(pool, &scan, job);
+        pool->running += *job != NULL;
+    }
     if (*job != NULL) {
         backlog_take(*job);
         (*job)->is_admitted = false;
         atomic_store(&(*job)->state, POOL_STATE_STARTING);
     }
     pthread_mutex_unlock(&pool->lock);
-    return rc;
+    return answer < 0 ? answer : 0;
 }
 
 /* Hands the next job that can start to an idle worker: 1. 0: there is none; negative errno: the job waits still. */

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <unistd.h>
 
 #define KILL_BOUND_MS 3000 /* a fork server that does not end killed jobs by then is ended itself */
 

@@ -2,7 +2,6 @@
 
 #include "dispatch.h"
 #include "failure.h"
-#include "options.h"
 #include "process.h"
 #include "state.h"
 

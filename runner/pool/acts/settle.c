@@ -3,7 +3,6 @@
 #include "state.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- those that never started ------------------------------------------------------------------------------------ */

@@ -4,7 +4,8 @@
  *     pool_seal    refuses new work
  *     pool_close   refuses new work, lets the pool thread end the rest, and waits until it has left: then no process of
  *                  the pool is there any more
- *     pool_free    closes, and drops the handle's reference; jobs that live on keep the struct */
+ *     pool_free    closes, and drops the handle's reference; jobs that live on keep the struct
+ *     pool_sweep   ends processes of other pools, whose host, keeper and fork server were killed at once */
 #include "crash.h"
 #include "descriptor.h"
 #include "failure.h"
@@ -12,13 +13,13 @@
 #include "loop.h"
 #include "options.h"
 #include "state.h"
+#include "sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
@@ -27,6 +28,9 @@
 
 #define DESCRIPTORS_LEAST 16
 #define SLOTS_SPARE       8 /* for workers that were reported unkillable and keep their slot */
+#define SWEEP_PASSES      500
+#define SWEEP_PAUSE_MS    10
+#define TAGS_MOST         4096
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
@@ -254,4 +258,32 @@ void pool_free(pool_t *pool)
     pthread_mutex_unlock(&pool->lock);
     futures_close(&pool->futures);
     state_release(pool);
+}
+
+/* ---- after a dead pool ------------------------------------------------------------------------------------------- */
+
+struct tags {
+    const uint32_t *all;
+    size_t count;
+};
+
+static bool has_tag(uint64_t serial, void *context)
+{
+    const struct tags *tags = context;
+    for (size_t i = 0; i < tags->count; i++)
+        if (serial >> 32 == tags->all[i])
+            return true;
+    return false;
+}
+
+int pool_sweep(const uint32_t *tags, size_t count)
+{
+    struct tags wanted = {.all = tags, .count = count};
+    if (count > TAGS_MOST)
+        return failure(-EINVAL, "count is %zu: give at most %d tags", count, TAGS_MOST);
+    for (size_t i = 0; i < count; i++)
+        if (tags[i] == 0)
+            return failure(-EINVAL, "tags[%zu] is 0, which is no tag", i);
+    const size_t found = count == 0 ? 0 : sweep_tagged(has_tag, &wanted, SWEEP_PASSES, SWEEP_PAUSE_MS);
+    return found == 0 ? 0 : failure(-EBUSY, "%zu processes of a dead pool could not be ended", found);
 }

@@ -3,7 +3,6 @@
 
 #include "failure.h"
 #include "options.h"
-#include "process.h"
 #include "reservation.h"
 #include "state.h"
 

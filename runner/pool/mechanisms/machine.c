@@ -1,42 +1,24 @@
 #include "machine.h"
 
+#include "amount.h"
 #include "cgroup_file.h"
+#include "descriptor.h"
+#include "proc.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TEXT_MAX 8192 /* meminfo and memory.stat have some 2,000 bytes */
 
 /* ---- parsers ----------------------------------------------------------------------------------------------------- */
 
-static const char *next_line(const char *line)
-{
-    const char *end = strchr(line, '\n');
-    return end == NULL ? line + strlen(line) : end + 1;
-}
-
 bool machine_parse_meminfo(const char *text, struct machine_memory *memory)
 {
-    bool has_total = false, has_available = false;
-    uint64_t kib;
-    for (const char *line = text; *line != '\0'; line = next_line(line)) {
-        if (sscanf(line, "MemTotal: %" SCNu64, &kib) == 1) {
-            memory->total = kib * 1024;
-            has_total = true;
-        } else if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1) {
-            memory->available = kib * 1024;
-            has_available = true;
-        }
-        if (has_total && has_available)
-            return true;
-    }
-    return false;
+    return proc_bytes(text, "MemTotal:", &memory->total) && proc_bytes(text, "MemAvailable:", &memory->available);
 }
 
 bool machine_directory(const char *root, const char *point, const char *path, char *directory, size_t size)
@@ -63,29 +45,16 @@ void machine_bound(struct machine_memory *memory, uint64_t limit, uint64_t used,
 {
     if (limit >= memory->total) /* v1 says no limit by a number that no machine has */
         return;
-    const uint64_t held = used > droppable ? used - droppable : 0;
-    const uint64_t left = limit > held ? limit - held : 0;
+    const uint64_t left = amount_less(limit, amount_less(used, droppable));
     memory->total = limit;
-    if (left < memory->available)
-        memory->available = left;
+    memory->available = amount_smaller(memory->available, left);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static bool read_text(const char *path, char *text)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t size = 0;
-    ssize_t got = 1;
-    if (fd < 0)
-        return false;
-    while (size + 1 < TEXT_MAX && got > 0) {
-        got = read(fd, text + size, TEXT_MAX - 1 - size);
-        size += got > 0 ? (size_t)got : 0;
-    }
-    close(fd);
-    text[size] = '\0';
-    return size > 0;
+    return descriptor_read_file(AT_FDCWD, path, text, TEXT_MAX) > 0;
 }
 
 static bool read_file(const struct machine_level *level, const char *name, char *text)

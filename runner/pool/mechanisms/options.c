@@ -21,17 +21,12 @@ static int check_number(const char *name, int64_t value, int64_t most)
     return 0;
 }
 
-static bool is_cleared(const uint64_t *reserved, size_t count)
+static int check_reserved(const char *what, const uint64_t *reserved, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (reserved[i] != 0)
-            return false;
-    return true;
-}
-
-static int refuse_dirty(const char *what)
-{
-    return failure(-EINVAL, "%s.reserved is not zero: zero-initialise the struct (= {0})", what);
+            return failure(-EINVAL, "%s.reserved is not zero: zero-initialise the struct (= {0})", what);
+    return 0;
 }
 
 static int check_method(const pool_options_t *o)
@@ -72,8 +67,8 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
     static const pool_options_t defaults;
     int rc;
     *full = given == NULL ? defaults : *given;
-    if (!is_cleared(full->reserved, COUNT(full->reserved)))
-        return refuse_dirty("pool_options_t");
+    if ((rc = check_reserved("pool_options_t", full->reserved, COUNT(full->reserved))) < 0)
+        return rc;
     if (full->workers < 0)
         return failure(-EINVAL, "workers is %d: give at least 1, or 0 for the number of processors", full->workers);
     if ((rc = check_number("workers", full->workers, OPTIONS_WORKERS_MAX)) < 0 ||
@@ -203,9 +198,8 @@ int options_job(const pool_job_options_t *given, bool is_command, const struct o
     static const pool_job_options_t defaults;
     int rc;
     *full = given == NULL ? defaults : *given;
-    if (!is_cleared(full->reserved, COUNT(full->reserved)))
-        return refuse_dirty("pool_job_options_t");
-    if ((rc = check_job_numbers(full)) < 0 || (rc = apply_memory_share(full, means->memory_total)) < 0 ||
+    if ((rc = check_reserved("pool_job_options_t", full->reserved, COUNT(full->reserved))) < 0 ||
+        (rc = check_job_numbers(full)) < 0 || (rc = apply_memory_share(full, means->memory_total)) < 0 ||
         (rc = check_job_memory(full)) < 0 || (rc = check_job_choices(full, is_command)) < 0 ||
         (rc = check_means(full, means)) < 0)
         return rc;
@@ -250,8 +244,8 @@ int options_command(const pool_command_t *command, size_t fd_count)
     int rc;
     if (command == NULL || command->argv == NULL || command->argv[0] == NULL)
         return failure(-EINVAL, "the command has no argv[0]: give the program and its arguments, ended by NULL");
-    if (!is_cleared(command->reserved, COUNT(command->reserved)))
-        return refuse_dirty("pool_command_t");
+    if ((rc = check_reserved("pool_command_t", command->reserved, COUNT(command->reserved))) < 0)
+        return rc;
     if (command->stdin_mode < POOL_STDIN_NULL || command->stdin_mode > POOL_STDIN_CLOSED)
         return failure(-EINVAL, "stdin_mode is %d: it is POOL_STDIN_NULL, _BYTES, _FD, _INHERIT or _CLOSED",
                        (int)command->stdin_mode);

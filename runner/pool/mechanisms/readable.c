@@ -3,8 +3,6 @@
 #include "descriptor.h"
 
 #include <errno.h>
-#include <stddef.h>
-#include <unistd.h>
 
 static void handle_batch(uv_poll_t *poll, int status, int events)
 {

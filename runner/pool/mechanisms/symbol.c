@@ -1,7 +1,6 @@
 #include "symbol.h"
 
 #include "array.h"
-
 #include "hash.h"
 
 #include <dlfcn.h>
@@ -154,11 +153,9 @@ static char *make_name(void (*function)(void))
         snprintf(text, sizeof text, "%p", address);
     else if (info.dli_sname != NULL && info.dli_saddr == address)
         snprintf(text, sizeof text, "%s", info.dli_sname);
-    else {
-        const char *slash = strrchr(info.dli_fname, '/');
-        snprintf(text, sizeof text, "%s+0x%zx", slash == NULL ? info.dli_fname : slash + 1,
+    else
+        snprintf(text, sizeof text, "%s+0x%zx", basename(info.dli_fname),
                  (size_t)((char *)address - (char *)info.dli_fbase));
-    }
     return strdup(text);
 }
 

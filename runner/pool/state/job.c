@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 _Static_assert(offsetof(pool_job_t, inside) <= 160, "a million of them may wait");
 

@@ -3,7 +3,6 @@
 #include "program.h"
 #include "remote_verb.h"
 #include "say.h"
-#include "value.h"
 #include "verbs.h"
 
 #include <errno.h>

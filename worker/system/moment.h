@@ -11,10 +11,15 @@
 /* The moment when timeout_ms have passed; a negative timeout_ms is never over. */
 int64_t moment_in(int64_t timeout_ms);
 
-/* The earlier of two. */
+/* The earlier and the later of two; the shorter and the longer of two times. */
 static inline int64_t moment_earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static inline int64_t moment_later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 /* A condition variable on CLOCK_MONOTONIC, and waiting for it until a moment: 0 or ETIMEDOUT. */
