@@ -50,9 +50,8 @@ static int show_all(struct remote *remote)
     return rc;
 }
 
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
-    (void)context;
     return given->jobs.count > 0 ? show_jobs(remote, &given->jobs) : show_all(remote);
 }
 

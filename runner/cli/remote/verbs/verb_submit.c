@@ -1,5 +1,4 @@
 /* verb_submit.c - `reclaim submit`: a job for reclaimd. */
-#include "await.h"
 #include "follow.h"
 #include "limit.h"
 #include "outcome.h"
@@ -9,6 +8,7 @@
 #include "units.h"
 #include "value.h"
 #include "values.h"
+#include "verb_wait.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -285,7 +285,7 @@ static int await_end(struct remote *remote, const struct submit *options, uint64
     struct jobref ref = {.id = id};
     const struct jobrefs refs = {.items = &ref, .count = 1};
     const struct follow output = {.id = id, .lines = -1, .follow = true};
-    struct patience patience = patience_begin(remote, await_left(&refs, left));
+    struct patience patience = patience_begin(remote, wait_left(&refs, left));
     patience.refused = PATIENCE_GONE;
     if (options->follow) {
         const int code = follow_copy_both(&patience, &output);
@@ -293,7 +293,7 @@ static int await_end(struct remote *remote, const struct submit *options, uint64
             return code;
         follow_say_dropped(remote, id);
     }
-    return await_jobs(&patience, &refs, false);
+    return wait_for_jobs(&patience, &refs, false);
 }
 
 /* The answer is lost, and the daemon may have the job. Sent again it would be a second job, unless it has a key. */
