@@ -39,9 +39,7 @@ struct map_job {
     char message[160]; /* of a result that is not the pool's */
 };
 
-/* A job of the inputs (*copied*) that inputs_next() gave last. *job is NULL on failure:
- * -ENOMEM.
- */
+/* A job of the inputs (*copied*) that inputs_next() gave last. *job is NULL on failure: -ENOMEM. */
 int map_job_new(struct map_job **job, const struct map_options *options, const char *const *values, uint64_t seq);
 
 /* Opens its streams (outlets: of standard output and error, *borrowed*) and submits it. timeout_ms replaces that of the
@@ -65,8 +63,7 @@ void map_job_cancel(struct map_job *job);
 /* Lets it finish its run if it runs, without a further run; else ends it. */
 void map_job_let_finish(struct map_job *job);
 
-/* Ends a job that was submitted without a timeout when it has run for so many seconds; it is not run
- * again. */
+/* Ends a job that was submitted without a timeout when it has run for so many seconds; it is not run again. */
 void map_job_check_time(struct map_job *job, double now, double seconds);
 
 /* For a job that the pool has settled: takes the rest of its output, and its result. timeout_seconds: as given to
@@ -83,8 +80,7 @@ double map_now(void);
 /* Fills in its command for the log. values: its inputs. No memory: command.failed. */
 void map_job_describe(struct map_job *job, const struct map_options *options, const char *const *values);
 
-/* Its argv, once the slot is known, and whether it is refused: since the kernel would not take it, or one of its
- * inputs. -ENOMEM. */
+/* Its argv, once the slot is known, and whether it is refused: the kernel would not take it, or an input. -ENOMEM. */
 int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot);
 
 #endif
