@@ -166,15 +166,14 @@ static void *copy_second(void *user)
 /* Whether the job exists: one question, before both streams ask for it. */
 static int check_job(struct patience *patience, const struct follow *output)
 {
-    int code = 0, rc;
-    do {
+    for (;;) {
         msgpack_unpacked answer;
-        rc = fetch(patience, output, &(struct place){0}, 1, false, &answer);
+        const int rc = fetch(patience, output, &(struct place){0}, 1, false, &answer);
         msgpack_unpacked_destroy(&answer);
-        if (rc < 0)
-            code = patience_renew(patience);
-    } while (rc < 0 && code == 0);
-    return code;
+        const int code = rc < 0 ? patience_renew(patience) : 0;
+        if (rc == 0 || code != 0)
+            return code;
+    }
 }
 
 static int follow_both(struct patience *patience, const struct follow *out, const struct follow *err)
