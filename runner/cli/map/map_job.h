@@ -16,8 +16,9 @@ struct map_job {
     TAILQ_ENTRY(map_job) entry;
     uint64_t seq; /* 1 for the first input */
     uint32_t slot;
-    uint32_t earlier;   /* runs in earlier sessions, from the joblog */
-    struct text inputs; /* one after the other, a NUL after each */
+    uint32_t earlier;    /* runs in earlier sessions, from the joblog */
+    struct text inputs;  /* one after the other, a NUL after each */
+    const char **values; /* the same as a list, which NULL ends */
     size_t input_count;
     enum unfit_reason unfit; /* of its first unfit input */
     struct text tag;         /* its inputs, as --tag shows them */
@@ -77,8 +78,8 @@ double map_now(void);
 
 /* ---- map_command.c ----------------------------------------------------------------------------------------------- */
 
-/* Fills in its command for the log. values: its inputs. No memory: command.failed. */
-void map_job_describe(struct map_job *job, const struct map_options *options, const char *const *values);
+/* Fills in its command for the log. No memory: command.failed. */
+void map_job_describe(struct map_job *job, const struct map_options *options);
 
 /* Its argv, once the slot is known, and whether it is refused: the kernel would not take it, or an input. -ENOMEM. */
 int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot);

@@ -150,11 +150,6 @@ static json_t *json_of(const msgpack_object *object)
     }
 }
 
-msgpack_object value_text(const char *text)
-{
-    return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {.ptr = text, .size = (uint32_t)strlen(text)}};
-}
-
 /* jansson escapes what JSON wants escaped. A terminal takes orders from the rest of the control characters, too: DEL,
  * and C1, which UTF-8 writes as C2 80 to C2 9F. */
 static char *escape_rest(const char *line)

@@ -5,10 +5,13 @@
 
 #define JOBS_HELP "JOB: an id, a range 3-7, a list 1,2, or a key. Changes all of them, or none."
 
-/* Calls the method of the verb's name for the jobs, with the fields in params (*takes*). */
+/* Calls the method of the verb's name for the jobs or the group, with the fields in params (*takes*). */
 static int order(struct remote *remote, const struct remote_given *given, pool_fields_t *params)
 {
-    jobrefs_pack(params, &given->jobs);
+    if (given->jobs.count > 0)
+        jobrefs_pack(params, &given->jobs);
+    if (given->group != NULL)
+        pool_fields_text(params, "group", given->group);
     return remote_order(remote, remote->verb, params);
 }
 
@@ -139,25 +142,16 @@ const struct remote_verb set_verb = {
 
 /* ---- reclaim pause, reclaim resume ------------------------------------------------------------------------------- */
 
-static int run_hold(struct remote *remote, const struct remote_given *given)
-{
-    pool_fields_t params;
-    pool_fields_begin(&params);
-    if (given->group != NULL)
-        pool_fields_text(&params, "group", given->group);
-    return remote_order(remote, remote->verb, &params);
-}
-
 const struct remote_verb pause_verb = {
     .usage = "[OPTION...] [GROUP]",
     .intro = "Starts no more jobs of a group, or of any group. Running jobs go on.",
     .words = REMOTE_GROUP_OR_NONE,
-    .run = run_hold,
+    .run = run_change,
 };
 
 const struct remote_verb resume_verb = {
     .usage = "[OPTION...] [GROUP]",
     .intro = "Starts jobs again, of one group, or of all after a pause of all.",
     .words = REMOTE_GROUP_OR_NONE,
-    .run = run_hold,
+    .run = run_change,
 };

@@ -35,12 +35,6 @@ static int write_file(void)
     return outfile_close("output", result.file, file, rc);
 }
 
-static int write_bytes(void)
-{
-    const int rc = write_all(STDOUT_FILENO, result.data, result.size);
-    return rc < 0 ? say("result", "standard output: %s", strerror(-rc)) : 0;
-}
-
 static int print_value(const struct remote *remote)
 {
     const pool_result_t bytes = {.data = result.data, .size = result.size};
@@ -76,7 +70,8 @@ static int run(struct remote *remote, const struct remote_given *given)
         return write_file();
     if (!result.raw && (remote_options.json || isatty(STDOUT_FILENO)))
         return print_value(remote);
-    return write_bytes();
+    const int rc = write_all(STDOUT_FILENO, result.data, result.size);
+    return rc < 0 ? say("result", "standard output: %s", strerror(-rc)) : 0;
 }
 
 const struct remote_verb result_verb = {

@@ -12,6 +12,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,9 @@ struct submit {
     const char *stdin_file; /* "-": standard input; NULL: none */
     struct text stdin_bytes;
     const char **env; /* ended by NULL; NULL: the daemon's own */
-    size_t env_count, env_capacity;
+    size_t env_count;
     bool no_env; /* this environment is not sent */
-    char cwd[4096];
+    char cwd[PATH_MAX];
     bool wait, follow;
 };
 
@@ -59,16 +60,12 @@ static int set_arg(void *context, const char *text)
 
 static int add_env(struct submit *options, const char *entry)
 {
-    if (options->env_count + 1 >= options->env_capacity) {
-        const size_t capacity = options->env_capacity == 0 ? 64 : 2 * options->env_capacity;
-        const char **env = realloc(options->env, capacity * sizeof *env);
-        if (env == NULL)
-            return -ENOMEM;
-        options->env = env;
-        options->env_capacity = capacity;
-    }
-    options->env[options->env_count++] = entry;
-    options->env[options->env_count] = NULL;
+    const char **env = realloc(options->env, (options->env_count + 2) * sizeof *env);
+    if (env == NULL)
+        return -ENOMEM;
+    options->env = env;
+    env[options->env_count++] = entry;
+    env[options->env_count] = NULL;
     return 0;
 }
 
@@ -82,12 +79,7 @@ static int set_env(void *context, const char *text)
 static int set_cwd(void *context, const char *text)
 {
     struct submit *options = context;
-    char *path = realpath(text, NULL);
-    if (path == NULL)
-        return values_fail("cwd", text, strerror(errno));
-    snprintf(options->cwd, sizeof options->cwd, "%s", path); /* realpath(3) gives less than PATH_MAX */
-    free(path);
-    return 0;
+    return realpath(text, options->cwd) == NULL ? values_fail("cwd", text, strerror(errno)) : 0;
 }
 
 /* ---- time and order ---------------------------------------------------------------------------------------------- */
