@@ -15,15 +15,6 @@
 
 #define EMIT_PIPE_SIZE (1 << 20)
 
-void call_init(struct pool_call *call, struct channel *channel)
-{
-    *call = (struct pool_call){.channel = channel,
-                               .pid = getpid(),
-                               .memfd = -1,
-                               .lock = PTHREAD_MUTEX_INITIALIZER,
-                               .arena_lock = PTHREAD_MUTEX_INITIALIZER};
-}
-
 /* False in processes that the job forked, which have a copy of the call. */
 static bool is_worker(const pool_call_t *call)
 {
@@ -124,7 +115,7 @@ static void *alloc_result(pool_call_t *call, size_t size)
         errno = EALREADY;
         return NULL;
     }
-    const int fd = payload_create("reclaim-result");
+    int fd = payload_create("reclaim-result");
     if (fd < 0) {
         errno = -fd;
         return NULL;
@@ -133,9 +124,7 @@ static void *alloc_result(pool_call_t *call, size_t size)
     if (ftruncate(fd, (off_t)size) == 0)
         data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED) {
-        const int error = errno;
-        close(fd);
-        errno = error;
+        descriptor_close(&fd);
         return NULL;
     }
     call->memfd = fd;
@@ -299,14 +288,8 @@ static int unpack_bytes(const void *data, size_t size, msgpack_unpacked *unpacke
     if (size == 0 || scan_object(data, size) < 0)
         return -EBADMSG;
     size_t offset = 0;
-    switch (msgpack_unpack_next(unpacked, data, size, &offset)) {
-    case MSGPACK_UNPACK_SUCCESS:
-        return 0;
-    case MSGPACK_UNPACK_NOMEM_ERROR:
-        return -ENOMEM;
-    default:
-        return -EBADMSG;
-    }
+    const msgpack_unpack_return got = msgpack_unpack_next(unpacked, data, size, &offset);
+    return got == MSGPACK_UNPACK_SUCCESS ? 0 : got == MSGPACK_UNPACK_NOMEM_ERROR ? -ENOMEM : -EBADMSG;
 }
 
 int pool_call_unpack(const pool_call_t *call, msgpack_unpacked *unpacked)

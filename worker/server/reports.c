@@ -18,12 +18,6 @@ static int send_message(struct server *server, enum message_type type, const voi
     return sent < 0 ? (int)sent : 0;
 }
 
-/* Refused for the moment: the report is sent again later. */
-static bool is_refused_now(int rc)
-{
-    return rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS || rc == -ENOMEM;
-}
-
 void report_hello(struct server *server, const pool_error_t *error)
 {
     const struct message_hello hello = {.code = error->code,
@@ -43,7 +37,7 @@ void report_no_slot(struct server *server)
 static bool report_born(struct server *server, struct slot *slot)
 {
     const struct message_born born = {.serial = slot->serial, .pid = (uint64_t)slot->pid, .error = slot->error};
-    if (is_refused_now(send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? 2 : 0)))
+    if (descriptor_is_refused_now(send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? 2 : 0)))
         return false;
     descriptor_close_pair(slot->ends.host); /* the host has copies of them */
     slot->born_unsent = false;
@@ -56,7 +50,7 @@ static bool report_memory(struct server *server, struct slot *slot)
 {
     struct meter *meter = &slot->meter;
     const struct message_memory memory = {.serial = slot->serial, .bytes = meter->used, .most = meter->most};
-    if (is_refused_now(send_message(server, MESSAGE_MEMORY, &memory, NULL, 0)))
+    if (descriptor_is_refused_now(send_message(server, MESSAGE_MEMORY, &memory, NULL, 0)))
         return false;
     meter->report_due = false;
     meter->reported = meter->most;
@@ -94,7 +88,7 @@ static bool report_gone(struct server *server, struct slot *slot)
     gone.replacement = next != NULL ? next->serial : 0;
     const int rc =
         send_message(server, MESSAGE_GONE, &gone, next != NULL ? next->ends.host : NULL, next != NULL ? 2 : 0);
-    if (is_refused_now(rc)) {
+    if (descriptor_is_refused_now(rc)) {
         if (next != NULL)
             slot_free(server, next);
         return false;

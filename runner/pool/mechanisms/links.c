@@ -107,16 +107,10 @@ void link_shut(struct link *link)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-/* Refused for the moment. */
-static bool is_full(ssize_t sent)
-{
-    return sent == -EAGAIN || sent == -ENOBUFS || sent == -ENOMEM;
-}
-
 static void send_unsent(struct link *link)
 {
     for (struct link_unsent *first; (first = STAILQ_FIRST(&link->unsent)) != NULL;) {
-        if (is_full(descriptor_send(link->socket, first->data, first->size, NULL, 0)))
+        if (descriptor_is_refused_now(descriptor_send(link->socket, first->data, first->size, NULL, 0)))
             return;
         STAILQ_REMOVE_HEAD(&link->unsent, link);
         free(first);
@@ -147,8 +141,8 @@ int link_send(struct link *link, enum message_type type, const void *message)
     frame_buffer_init(&frame, storage, sizeof storage);
     const int rc = message_pack(&frame, type, message);
     assert(rc == 0);
-    if (rc == 0 &&
-        (!STAILQ_EMPTY(&link->unsent) || is_full(descriptor_send(link->socket, frame.data, frame.size, NULL, 0))))
+    if (rc == 0 && (!STAILQ_EMPTY(&link->unsent) ||
+                    descriptor_is_refused_now(descriptor_send(link->socket, frame.data, frame.size, NULL, 0))))
         return keep_unsent(link, &frame);
     return rc;
 }
