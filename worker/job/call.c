@@ -173,9 +173,8 @@ int pool_call_progress(pool_call_t *call, uint64_t done, uint64_t total)
 /* The caller holds the lock: a descriptor and its frame go in pairs. */
 static int send_partial(pool_call_t *call, const void *data, size_t size)
 {
-    static uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
+    static uint8_t frame[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
     struct message_partial partial = {.payload = PAYLOAD_INLINE, .size = size, .data = {data, size}};
-    struct frame_buffer frame;
     int rc = 0;
     if (size > FRAME_INLINE_MAX) {
         int fd = payload_copy("reclaim-partial", data, size);
@@ -186,12 +185,10 @@ static int send_partial(pool_call_t *call, const void *data, size_t size)
         partial.payload = PAYLOAD_MEMFD;
         partial.data.size = 0;
     }
-    frame_buffer_init(&frame, storage, sizeof storage);
-    if (rc == 0)
-        rc = message_pack(&frame, MESSAGE_PARTIAL, &partial);
-    if (rc == 0)
-        rc = channel_send(call->channel, &frame, false);
-    return rc;
+    if (rc < 0)
+        return rc;
+    const ssize_t packed = message_pack(frame, sizeof frame, MESSAGE_PARTIAL, &partial);
+    return packed < 0 ? (int)packed : channel_send(call->channel, frame, (size_t)packed, false);
 }
 
 int pool_call_emit(pool_call_t *call, const void *data, size_t size)
@@ -256,7 +253,6 @@ int call_finish(struct pool_call *call, int code, bool early)
     static uint8_t large[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
     uint8_t small[2 * CALL_TEXT_MAX]; /* on the stack, which costs no copy of another page */
     struct message_result result = {.code = code};
-    struct frame_buffer frame;
     int rc = 0;
     if (code == 0 && !call->returned && call->mapped > 0) /* without pool_call_return() all of it is the value */
         rc = pool_call_return(call, call->data, call->mapped);
@@ -268,15 +264,12 @@ int call_finish(struct pool_call *call, int code, bool early)
     rc = send_value(call, code, early, &result);
     if (code != 0)
         result.text = (struct message_slice){call->text, strlen(call->text)};
-    if (result.data.size < CALL_TEXT_MAX / 2)
-        frame_buffer_init(&frame, small, sizeof small);
-    else
-        frame_buffer_init(&frame, large, sizeof large);
-    if (rc == 0)
-        rc = message_pack(&frame, MESSAGE_RESULT, &result);
-    if (rc == 0)
-        rc = channel_send(call->channel, &frame, true);
-    return rc;
+    if (rc < 0)
+        return rc;
+    const bool is_small = result.data.size < CALL_TEXT_MAX / 2;
+    uint8_t *frame = is_small ? small : large;
+    const ssize_t size = message_pack(frame, is_small ? sizeof small : sizeof large, MESSAGE_RESULT, &result);
+    return size < 0 ? (int)size : channel_send(call->channel, frame, (size_t)size, true);
 }
 
 /* ---- reading MessagePack --------------------------------------------------------------------------------------- */

@@ -166,13 +166,6 @@ static void on_hello(pool_t *pool, const struct message_hello *hello)
         log_hook_say(&pool->log, "fork server %d cannot start: %s", (int)pool->server.pid, message);
 }
 
-static void on_memory(pool_t *pool, const struct message_memory *memory)
-{
-    struct peer *peer = crew_find(&pool->crew, memory->serial);
-    if (peer != NULL)
-        attempt_used(peer, memory);
-}
-
 static void on_gone(pool_t *pool, const struct message_gone *gone, struct descriptor_set *set)
 {
     struct peer *peer = crew_find(&pool->crew, gone->serial);
@@ -201,7 +194,7 @@ static void read_server(pool_t *pool)
         else if (type == MESSAGE_BORN)
             spawn_answered(pool, &packet.born, &packet.set);
         else if (type == MESSAGE_MEMORY)
-            on_memory(pool, &packet.memory);
+            attempt_used(crew_find(&pool->crew, packet.memory.serial), &packet.memory);
         else
             on_gone(pool, &packet.gone, &packet.set);
         descriptor_set_close(&packet.set);
