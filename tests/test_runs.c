@@ -175,7 +175,7 @@ static pool_reservation_t *reserve(struct fixture *fixture, const struct spec *s
     if (!fixture->reserves)
         return NULL;
     assert_int_equal(runs_reservation_new(fixture->runs, spec, limit, &reservation), 0);
-    if (runs_reserve(fixture->runs, &reservation, 1, &which, NULL) < 0)
+    if (pool_reserve(runs_pool(fixture->runs), &reservation, 1, &which, NULL) < 0)
         fail_msg("%s", pool_message());
     assert_int_equal(which, 0);
     return reservation;

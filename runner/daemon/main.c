@@ -1,4 +1,5 @@
 /* main.c - reclaimd: the worker pool daemon. */
+#include "explain.h"
 #include "notify.h"
 #include "program.h"
 #include "reclaimd.h"
@@ -9,9 +10,9 @@
 static int take_listener(char message[512])
 {
     const int count = notify_listeners(message);
-    if (count > 1)
-        snprintf(message, 512, "systemd has handed over %d sockets: one is what reclaimd listens on", count);
-    return count > 1 ? -1 : count;
+    if (count <= 1)
+        return count;
+    return explain(message, -1, "systemd has handed over %d sockets: one is what reclaimd listens on", count);
 }
 
 static int run(const struct daemon_options *options)

@@ -5,6 +5,7 @@
 #include "daemon_client.h"
 #include "ends.h"
 #include "escape.h"
+#include "explain.h"
 #include "live.h"
 #include "methods.h"
 #include "starts.h"
@@ -52,13 +53,7 @@ static void on_pool_log(void *user, const char *line)
 static void on_end(void *user, uint64_t id, const struct record_end *end, uint32_t evictions, pool_job_t *job)
 {
     struct daemon *daemon = user;
-    struct ending *ending = calloc(1, sizeof *ending);
-    if (ending == NULL) {
-        log_event(daemon->log, LOG_LEVEL_ERROR, "memory", log_number("job", (int64_t)id),
-                  log_text("message", "no memory for its end: the daemon stops, and the job is as after a crash"));
-        abort();
-    }
-    ending->id = id;
+    struct ending *ending = ends_add(daemon, id);
     ending->end = *end;
     ending->evictions = evictions;
     ending->came_at = (int64_t)uv_now(daemon->loop);
@@ -67,7 +62,6 @@ static void on_end(void *user, uint64_t id, const struct record_end *end, uint32
         ending->job = pool_job_retain(job);
         ending->value = pool_job_result(job)->data;
     }
-    ends_add(daemon, ending);
     starts_look_again(daemon); /* its memory is back, though its end may not be written yet */
 }
 
@@ -238,18 +232,14 @@ static uint64_t number_store(struct store *store)
 /* Loads the jobs from disk. */
 static int open_jobs(struct daemon *daemon, char message[512])
 {
-    if (schedule_group(&daemon->schedule, GROUP_DEFAULT, sizeof GROUP_DEFAULT - 1) == NULL) {
-        snprintf(message, 512, "%s", strerror(ENOMEM));
-        return -ENOMEM;
-    }
+    if (schedule_group(&daemon->schedule, GROUP_DEFAULT, sizeof GROUP_DEFAULT - 1) == NULL)
+        return explain(message, -ENOMEM, "%s", strerror(ENOMEM));
     int error = store_open(&daemon->store, daemon->statedir.path, message);
     if (error < 0)
         return error;
     error = live_load(daemon);
-    if (error < 0) {
-        snprintf(message, 512, "%s: %s", daemon->statedir.path, store_message(daemon->store));
-        return error;
-    }
+    if (error < 0)
+        return explain(message, error, "%s: %s", daemon->statedir.path, store_message(daemon->store));
     daemon->store_number = number_store(daemon->store);
     outputs_sweep(&daemon->outputs, is_known, daemon);
     return 0;
@@ -270,11 +260,8 @@ static int open_door(struct daemon *daemon, int listen_fd, char message[512])
                                : door_open(&daemon->door, options->socket, message);
     if (error < 0)
         return error;
-    daemon->has_door = true;
     error = sessions_open(&daemon->sessions, daemon->loop, &daemon->door, &session);
-    if (error < 0)
-        snprintf(message, 512, "the socket cannot be listened to: %s", strerror(-error));
-    return error;
+    return error < 0 ? explain(message, error, "the socket cannot be listened to: %s", strerror(-error)) : 0;
 }
 
 static int open_all(struct daemon *daemon, int listen_fd, char message[512])
@@ -282,13 +269,9 @@ static int open_all(struct daemon *daemon, int listen_fd, char message[512])
     int error = statedir_open(&daemon->statedir, daemon->options->state, message);
     if (error < 0)
         return error;
-    daemon->has_statedir = true;
     error = outputs_open(&daemon->outputs, daemon->statedir.fd);
-    if (error < 0) {
-        snprintf(message, 512, "%s/jobs: %s", daemon->statedir.path, strerror(-error));
-        return error;
-    }
-    daemon->has_outputs = true;
+    if (error < 0)
+        return explain(message, error, "%s/jobs: %s", daemon->statedir.path, strerror(-error));
     error = open_runs(daemon, message);
     if (error == 0)
         error = open_jobs(daemon, message);
@@ -305,12 +288,9 @@ static void close_all(struct daemon *daemon)
     for (struct ending *ending; (ending = STAILQ_FIRST(&daemon->endings)) != NULL; ending_free(ending))
         STAILQ_REMOVE_HEAD(&daemon->endings, entry);
     store_close(daemon->store);
-    if (daemon->has_outputs)
-        outputs_close(&daemon->outputs);
-    if (daemon->has_door)
-        door_close(&daemon->door);
-    if (daemon->has_statedir)
-        statedir_close(&daemon->statedir); /* last: it lets the next daemon in */
+    outputs_close(&daemon->outputs);
+    door_close(&daemon->door);
+    statedir_close(&daemon->statedir); /* last: it lets the next daemon in */
     notify_close(&daemon->notify);
 }
 
@@ -327,7 +307,12 @@ static void report_ready(struct daemon *daemon)
 int reclaimd_run(const struct daemon_options *options, struct log *log, int listen_fd)
 {
     uv_loop_t loop;
-    struct daemon daemon = {.options = options, .loop = &loop, .log = log};
+    struct daemon daemon = {.options = options,
+                            .loop = &loop,
+                            .log = log,
+                            .statedir = {.fd = -1, .lock = -1, .workers = -1},
+                            .outputs = {.dir = -1},
+                            .door = {.fd = -1}};
     char message[512] = "";
     TAILQ_INIT(&daemon.watches);
     STAILQ_INIT(&daemon.endings);

@@ -1,5 +1,7 @@
 #include "notify.h"
 
+#include "explain.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -59,8 +61,7 @@ static int open_socket(struct notify *notify, const char *text, char message[512
     if (notify->fd >= 0)
         return 0;
     const int error = rc < 0 ? rc : -errno;
-    snprintf(message, 512, "NOTIFY_SOCKET cannot be used: %s", strerror(-error));
-    return error;
+    return explain(message, error, "NOTIFY_SOCKET cannot be used: %s", strerror(-error));
 }
 
 int notify_open(struct notify *notify, char message[512])
@@ -135,17 +136,13 @@ static int check_listeners(int64_t pid, int64_t count, char message[512])
 {
     if (pid < 0 && count < 0)
         return 0;
-    if (pid == -2 || count == -2) {
-        snprintf(message, 512, "LISTEN_PID and LISTEN_FDS must be whole numbers");
-        return -EINVAL;
-    }
+    if (pid == -2 || count == -2)
+        return explain(message, -EINVAL, "LISTEN_PID and LISTEN_FDS must be whole numbers");
     if (pid != getpid() || count <= 0)
         return 0;
     for (int fd = NOTIFY_LISTEN_FIRST; fd < NOTIFY_LISTEN_FIRST + (int)count; fd++)
-        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-            snprintf(message, 512, "LISTEN_FDS says %d, but descriptor %d is not open", (int)count, fd);
-            return -EBADF;
-        }
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+            return explain(message, -EBADF, "LISTEN_FDS says %d, but descriptor %d is not open", (int)count, fd);
     return (int)count;
 }
 

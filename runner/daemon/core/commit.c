@@ -4,7 +4,6 @@
 #include "daemon_client.h"
 #include "ends.h"
 #include "live.h"
-#include "recover.h"
 #include "starts.h"
 #include "stop.h"
 #include "turn.h"
@@ -98,7 +97,7 @@ static void forget_expired(struct daemon *daemon)
 /* After a turn that found no room this is one end alone: if that one finds none either, its value is too large. */
 static void add_own(struct daemon *daemon)
 {
-    const int error = daemon->recovered ? 0 : recover_jobs(daemon);
+    const int error = daemon->recovered ? 0 : ends_recover(daemon);
     if (error < 0)
         turn_fail(daemon, error, NULL);
     if (daemon->turn_error == 0)

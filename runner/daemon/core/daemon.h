@@ -41,7 +41,6 @@ struct daemon {
     uv_timer_t timer;     /* the next time anything is due without an event */
     uv_timer_t watchdog;
     uv_signal_t signals[3];
-    bool has_statedir, has_outputs, has_door; /* open */
     struct statedir statedir;
     struct store *store;
     uint64_t store_number; /* by which clients recognise the store; 0: it could not be written down yet */

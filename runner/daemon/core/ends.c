@@ -24,9 +24,17 @@ void ends_say(struct record_end *end, int32_t cause, const char *message)
     end->ended_at = clock_now();
 }
 
-void ends_add(struct daemon *daemon, struct ending *ending)
+struct ending *ends_add(struct daemon *daemon, uint64_t id)
 {
+    struct ending *ending = calloc(1, sizeof *ending);
+    if (ending == NULL) {
+        log_event(daemon->log, LOG_LEVEL_ERROR, "memory", log_number("job", (int64_t)id),
+                  log_text("message", "no memory for its end: the daemon stops, and the job is as after a crash"));
+        abort(); /* else it would be running for ever */
+    }
+    ending->id = id;
     STAILQ_INSERT_TAIL(&daemon->endings, ending, entry);
+    return ending;
 }
 
 static bool has_succeeded(const struct record_end *end)
@@ -275,4 +283,55 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
     if (error < 0)
         return turn_fail(daemon, error, NULL);
     return ends_finish(daemon, job, &record);
+}
+
+/* ---- runs of a daemon that died ---------------------------------------------------------------------------------- */
+
+static void measure_output(struct daemon *daemon, struct record *record)
+{
+    size_t none = 0;
+    outputs_read(&daemon->outputs, record->id, OUTPUT_STDOUT, 0, NULL, &none, &record->end.stdout_size);
+    outputs_read(&daemon->outputs, record->id, OUTPUT_STDERR, 0, NULL, &none, &record->end.stderr_size);
+}
+
+static int recover_job(struct daemon *daemon, struct job *job)
+{
+    struct record record;
+    int error = store_job_read(daemon->store, job->schedule.id, &record);
+    if (error < 0)
+        return error;
+    record.interruptions++;
+    if (record.requeue && !record.cancelling) {
+        record.state = RECORD_WAITING;
+        error = store_job_update(daemon->store, &record);
+        if (error < 0)
+            return error;
+        schedule_remove(&daemon->schedule, &job->schedule);
+        schedule_add(&daemon->schedule, &job->schedule, clock_now());
+        return 0;
+    }
+    measure_output(daemon, &record);
+    ends_say(&record.end, record.cancelling ? POOL_CAUSE_CANCELLED : RECORD_INTERRUPTED,
+             record.cancelling ? "cancelled; the daemon died before it had ended" : "the daemon died while it ran");
+    return ends_finish(daemon, job, &record) < 0 ? daemon->turn_error : 0;
+}
+
+int ends_recover(struct daemon *daemon)
+{
+    struct job *job, *next;
+    size_t count = 0, capacity = HASH_COUNT(daemon->jobs);
+    uint64_t *ids = calloc(capacity + 1, sizeof *ids); /* ends drop jobs, also others: so ids */
+    int error = ids == NULL ? -ENOMEM : 0;
+    HASH_ITER(hh, daemon->jobs, job, next)
+        if (ids != NULL && job->schedule.state == SCHEDULE_RUNNING)
+            ids[count++] = job->schedule.id;
+    for (size_t i = 0; i < count && error == 0; i++) {
+        job = live_find(daemon, ids[i]);
+        if (job == NULL)
+            continue;
+        log_event(daemon->log, LOG_LEVEL_WARNING, "interrupted", log_number("job", (int64_t)ids[i]));
+        error = recover_job(daemon, job);
+    }
+    free(ids);
+    return error;
 }

@@ -6,8 +6,8 @@
 
 struct job;
 
-/* *Takes* an ending, for the next turn that can be written. */
-void ends_add(struct daemon *daemon, struct ending *ending);
+/* A new ending of this job, for the next turn that can be written; the caller fills it in. */
+struct ending *ends_add(struct daemon *daemon, uint64_t id);
 
 /* When it may be applied (uv_now); 0: at once. A job that died of a signal that ends daemons, too, is held back for a
  * moment, to see whether this daemon gets it. */
@@ -22,6 +22,10 @@ int ends_finish(struct daemon *daemon, struct job *job, struct record *record);
 int ends_fail_dependent(struct daemon *daemon, struct job *job);
 /* Removes an ended job: its row, its files. -1 after turn_fail. */
 int ends_forget(struct daemon *daemon, uint64_t id);
+
+/* In the first turn that can be written: each job that ran when a daemon died is interrupted, cancelled if that was asked,
+ * or waits again (on_crash: requeue). Negative errno. */
+int ends_recover(struct daemon *daemon);
 
 /* Fills in an end that is the daemon's own word, not a run's. */
 void ends_say(struct record_end *end, int32_t cause, const char *message);

@@ -51,25 +51,55 @@ void live_add(struct daemon *daemon, struct job *job)
     schedule_add(&daemon->schedule, &job->schedule, clock_now());
 }
 
-void live_drop(struct daemon *daemon, struct job *job)
+int live_need(struct daemon *daemon, struct job *job, uint64_t needed)
+{
+    struct job *other = live_find(daemon, needed);
+    return other == NULL ? 0 : schedule_need(&job->schedule, &other->schedule);
+}
+
+/* Out of everything but daemon->jobs. */
+static void detach(struct daemon *daemon, struct job *job)
 {
     struct client *client = client_find(daemon, job->client);
     if (client != NULL)
         client->jobs--;
     schedule_remove(&daemon->schedule, &job->schedule);
-    HASH_DEL(daemon->jobs, job);
     pool_reservation_free(job->reservation);
+}
+
+void live_drop(struct daemon *daemon, struct job *job)
+{
+    detach(daemon, job);
+    HASH_DEL(daemon->jobs, job);
     free(job);
+}
+
+/* Returns the jobs that were in memory, for load_job to look at, and for forget. */
+static struct job *set_aside(struct daemon *daemon)
+{
+    struct job *job, *next, *known = daemon->jobs;
+    HASH_ITER(hh, known, job, next) {
+        while (schedule_release(&daemon->schedule, &job->schedule, 0) != NULL)
+            ;
+        detach(daemon, job);
+    }
+    daemon->jobs = NULL;
+    return known;
+}
+
+static void forget(struct job *known)
+{
+    struct job *job = known, *next;
+    HASH_CLEAR(hh, known); /* frees the table; the jobs are still chained */
+    for (; job != NULL; job = next) {
+        next = job->hh.next;
+        free(job);
+    }
 }
 
 void live_clear(struct daemon *daemon)
 {
-    struct job *job, *next;
-    HASH_ITER(hh, daemon->jobs, job, next) {
-        while (schedule_release(&daemon->schedule, &job->schedule, 0) != NULL)
-            ;
-        live_drop(daemon, job);
-    }
+    forget(set_aside(daemon));
 }
 
 static int load_group(void *user, const struct store_group *stored)
@@ -103,14 +133,10 @@ static int load_job(void *user, const struct record *record)
     return 0;
 }
 
-static int load_need(void *user, uint64_t id, uint64_t needs, enum record_state state)
+static int load_need(void *user, uint64_t id, uint64_t needs)
 {
-    const struct daemon *daemon = user;
-    struct job *job = live_find(daemon, id), *needed = live_find(daemon, needs);
-    if (record_has_ended(state) || job == NULL || needed == NULL)
-        return 0;
-    const int error = schedule_need(&job->schedule, &needed->schedule);
-    return error == -EEXIST ? 0 : error;
+    struct job *job = live_find(user, id);
+    return job == NULL ? 0 : live_need(user, job, needs);
 }
 
 static void add_loaded(struct daemon *daemon)
@@ -124,34 +150,6 @@ static void add_loaded(struct daemon *daemon)
         live_add(daemon, job);
         if (runs)
             schedule_run(&daemon->schedule, &job->schedule);
-    }
-}
-
-/* Drops the jobs, and returns copies for load_job to look at. */
-static struct job *set_aside(struct daemon *daemon)
-{
-    struct job *job, *next, *known = NULL;
-    HASH_ITER(hh, daemon->jobs, job, next) {
-        struct job *copy = calloc(1, sizeof *copy);
-        if (copy == NULL)
-            continue;
-        copy->schedule.id = job->schedule.id;
-        copy->client = job->client;
-        copy->started = job->started;
-        copy->relative = job->relative;
-        HASH_ADD(hh, known, schedule.id, sizeof copy->schedule.id, copy);
-    }
-    live_clear(daemon);
-    return known;
-}
-
-static void forget_known(struct job *known)
-{
-    struct job *job = known, *next;
-    HASH_CLEAR(hh, known); /* frees the table; the jobs are still chained */
-    for (; job != NULL; job = next) {
-        next = job->hh.next;
-        free(job);
     }
 }
 
@@ -172,7 +170,7 @@ int live_load(struct daemon *daemon)
     if (error == 0)
         error = store_fact_read(daemon->store, "paused", &paused);
     daemon->schedule.paused = error == 0 && paused != 0;
-    forget_known(loading.known);
+    forget(loading.known);
     if (error == 0 || error == -ENOENT) {
         add_loaded(daemon);
         return 0;

@@ -22,6 +22,8 @@ struct job *live_find(const struct daemon *daemon, uint64_t id);
 /* A job for record, not yet in the schedule: see live_add. NULL: no memory. */
 struct job *live_new(struct daemon *daemon, const struct record *record, uint64_t client);
 void live_add(struct daemon *daemon, struct job *job);
+/* It waits for the job of this id, unless that has ended. -ENOMEM. */
+int live_need(struct daemon *daemon, struct job *job, uint64_t needed);
 void live_drop(struct daemon *daemon, struct job *job); /* out of the schedule, and freed */
 /* Loads everything anew from the store. Running jobs stay so. */
 int live_load(struct daemon *daemon);

@@ -78,7 +78,7 @@ static struct job *look(struct daemon *daemon, struct schedule_job *const *jobs,
             return job;
         reservations[i] = job->reservation;
     }
-    const int error = runs_reserve(daemon->runs, reservations, count, &which, &again_ms);
+    const int error = pool_reserve(runs_pool(daemon->runs), reservations, count, &which, &again_ms);
     if (error == 0)
         return (struct job *)jobs[which];
     if (error != -EAGAIN)
@@ -157,15 +157,11 @@ void starts_pick(struct daemon *daemon)
 /* A job that could not be started counts as ended, for the next turn. */
 static void give_back(struct daemon *daemon, uint64_t id, int error, const char *message)
 {
-    struct ending *ending = calloc(1, sizeof *ending);
-    if (ending == NULL)
-        abort(); /* it would be running for ever */
-    ending->id = id;
+    struct ending *ending = ends_add(daemon, id);
     /* Want of descriptors or memory passes; what the pool refuses of a job it will refuse again. */
     ending->unstarted = error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN || error == -EIO ||
                         error == -ENOSPC || error == -EROFS;
     ends_say(&ending->end, POOL_CAUSE_LOST, message);
-    ends_add(daemon, ending);
     stop_without_pool(daemon);
     log_event(daemon->log, LOG_LEVEL_WARNING, "unstarted", log_number("job", (int64_t)id),
               log_text("message", message));

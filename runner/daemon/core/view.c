@@ -133,16 +133,12 @@ static void add_work(const struct daemon *daemon, pool_fields_t *fields, uint64_
 
 static void add_after(const struct daemon *daemon, pool_fields_t *fields, uint64_t id)
 {
-    size_t count = 0, capacity;
-    uint64_t none, *after = NULL;
-    if (store_job_after(daemon->store, id, &none, 0, &count) < 0 || count == 0)
-        return;
-    capacity = count;
-    after = calloc(capacity, sizeof *after);
-    if (after != NULL && store_job_after(daemon->store, id, after, capacity, &count) == 0) {
+    size_t count;
+    uint64_t *after;
+    if (store_job_after(daemon->store, id, &after, &count) == 0 && count > 0) {
         msgpack_packer *packer = pool_fields_packer(fields, "after");
-        msgpack_pack_array(packer, capacity);
-        for (size_t i = 0; i < capacity; i++)
+        msgpack_pack_array(packer, count);
+        for (size_t i = 0; i < count; i++)
             msgpack_pack_uint64(packer, after[i]);
     }
     free(after);

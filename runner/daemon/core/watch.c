@@ -8,6 +8,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define PIECE_MAX ((uint64_t)1024 * 1024)
 
 static void drop(struct daemon *daemon, struct watch *watch)
 {
@@ -116,16 +119,95 @@ int watch_wait(struct daemon *daemon, const struct watch *wanted)
     return 0;
 }
 
+/* ---- output ------------------------------------------------------------------------------------------------------ */
+
+/* 0: it never ran, or cannot be read. */
+static uint32_t attempt_of(const struct daemon *daemon, uint64_t id)
+{
+    struct record record;
+    return store_job_read(daemon->store, id, &record) == 0 ? record.attempt : 0;
+}
+
+static bool is_of_another_run(const struct output_wanted *wanted, uint32_t attempt)
+{
+    return wanted->attempt != 0 && attempt != 0 && wanted->attempt != attempt;
+}
+
+/* Whether there is output beyond offset or of another run, or the job has ended (or is gone). */
+static bool is_due(struct daemon *daemon, const struct output_wanted *wanted)
+{
+    uint64_t total = 0;
+    size_t none = 0;
+    if (live_find(daemon, wanted->id) == NULL)
+        return true;
+    if (outputs_read(&daemon->outputs, wanted->id, wanted->kind, 0, NULL, &none, &total) < 0)
+        return true;
+    return total != wanted->offset || (total > 0 && is_of_another_run(wanted, attempt_of(daemon, wanted->id)));
+}
+
+struct piece {
+    void *data;
+    size_t size;
+    uint64_t offset, total; /* where it is, and how much there is in all */
+};
+
+static int read_piece(struct daemon *daemon, const struct output_wanted *wanted, struct piece *piece)
+{
+    const size_t most = (size_t)(wanted->limit < PIECE_MAX ? wanted->limit : PIECE_MAX);
+    piece->data = malloc(most + 1);
+    if (piece->data == NULL)
+        return -ENOMEM;
+    for (;; piece->offset = 0) {
+        piece->size = most;
+        const int error = outputs_read(&daemon->outputs, wanted->id, wanted->kind, piece->offset, piece->data,
+                                       &piece->size, &piece->total);
+        if (error < 0 || piece->total >= piece->offset) /* else a new run has begun since */
+            return error;
+    }
+}
+
+static void pack_output(struct daemon *daemon, const struct watch *watch)
+{
+    msgpack_packer *packer = session_packer(watch->client->session);
+    const struct output_wanted *wanted = &watch->output;
+    const uint32_t attempt = attempt_of(daemon, wanted->id);
+    const bool ended = live_find(daemon, wanted->id) == NULL; /* before the read, which then has all of its output */
+    struct piece piece = {.offset = is_of_another_run(wanted, attempt) ? 0 : wanted->offset};
+    const int error = read_piece(daemon, wanted, &piece);
+    if (error < 0) {
+        struct rpc_error failure;
+        rpc_fail(&failure, error == -ENOMEM ? RPC_INTERNAL : RPC_STORAGE, "output of job %llu cannot be read: %s",
+                 (unsigned long long)wanted->id, strerror(-error));
+        rpc_pack_error(packer, &watch->request, &failure);
+    } else {
+        pool_fields_t fields;
+        pool_fields_begin(&fields);
+        pool_fields_bin(&fields, "data", piece.data, piece.size);
+        pool_fields_uint(&fields, "offset", piece.offset);
+        pool_fields_uint(&fields, "size", piece.total);
+        pool_fields_uint(&fields, "attempt", attempt);
+        pool_fields_bool(&fields, "ended", ended);
+        rpc_pack_result(packer, watch->request);
+        pool_fields_append(&fields, packer);
+    }
+    free(piece.data);
+}
+
+void watch_answer_output(struct daemon *daemon, const struct watch *watch)
+{
+    if (turn_answer(daemon, watch->client, watch->request))
+        pack_output(daemon, watch);
+}
+
 /* Answers if there is output, and drops the watch then: true. */
 static bool try_output(struct daemon *daemon, struct watch *watch)
 {
-    if (!output_reply_is_due(daemon, &watch->output))
+    if (!is_due(daemon, &watch->output))
         return false;
     watch->held_back = session_unread(watch->client->session) >= (size_t)daemon->options->unread_max;
     if (watch->held_back)
         return false;
-    if (turn_answer(daemon, watch->client, watch->request))
-        output_reply_pack(daemon, &watch->output, watch->request, session_packer(watch->client->session));
+    watch_answer_output(daemon, watch);
     drop(daemon, watch);
     return true;
 }
@@ -139,10 +221,11 @@ int watch_follow(struct daemon *daemon, const struct watch *wanted)
     return try_output(daemon, watch) ? 0 : may_stay(daemon, watch);
 }
 
+/* ---- what happens ----------------------------------------------------------------------------------------------- */
+
 void watch_job_ended(struct daemon *daemon, uint64_t id)
 {
-    struct watch *watch, *next;
-    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+    for (struct watch *watch = TAILQ_FIRST(&daemon->watches), *next; watch != NULL; watch = next) {
         next = TAILQ_NEXT(watch, entry);
         if (!ids_have(watch->ids, watch->count, id))
             continue;
@@ -160,8 +243,7 @@ void watch_job_ended(struct daemon *daemon, uint64_t id)
 
 void watch_output(struct daemon *daemon, uint64_t id)
 {
-    struct watch *watch, *next;
-    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+    for (struct watch *watch = TAILQ_FIRST(&daemon->watches), *next; watch != NULL; watch = next) {
         next = TAILQ_NEXT(watch, entry);
         if (watch->follow && watch->ids[0] == id)
             try_output(daemon, watch);
@@ -170,8 +252,7 @@ void watch_output(struct daemon *daemon, uint64_t id)
 
 void watch_turn(struct daemon *daemon)
 {
-    struct watch *watch, *next;
-    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+    for (struct watch *watch = TAILQ_FIRST(&daemon->watches), *next; watch != NULL; watch = next) {
         next = TAILQ_NEXT(watch, entry);
         if (watch->until >= 0 && watch->until <= (int64_t)uv_now(daemon->loop))
             answer_wait(daemon, watch, true);
@@ -192,8 +273,7 @@ int64_t watch_next(const struct daemon *daemon)
 
 void watch_forget_client(struct daemon *daemon, const struct client *client)
 {
-    struct watch *watch, *next;
-    for (watch = TAILQ_FIRST(&daemon->watches); watch != NULL; watch = next) {
+    for (struct watch *watch = TAILQ_FIRST(&daemon->watches), *next; watch != NULL; watch = next) {
         next = TAILQ_NEXT(watch, entry);
         if (watch->client == client)
             drop(daemon, watch);

@@ -1,12 +1,17 @@
-/* watch.h - requests that are answered later, on a job's end, on output, or in time: wait, and output that is followed.
- */
+/* watch.h - requests that are answered later, on a job's end, on output, or in time: wait, and output. */
 #ifndef WATCH_H
 #define WATCH_H
 
 #include "daemon.h"
-#include "output_reply.h"
 
 struct client;
+
+struct output_wanted {
+    uint64_t id;
+    enum output_kind kind;
+    uint64_t offset, limit; /* bytes */
+    uint32_t attempt;       /* the run that offset is of; 0: not given */
+};
 
 struct watch {
     struct client *client;
@@ -27,6 +32,8 @@ struct watch {
  * (WATCH_IDS_MAX), -EUSERS (it would have to wait on a reserved connection): not answered. */
 int watch_wait(struct daemon *daemon, const struct watch *wanted);
 int watch_follow(struct daemon *daemon, const struct watch *wanted);
+/* Answers now with what output there is: what a job has printed, from an offset on. */
+void watch_answer_output(struct daemon *daemon, const struct watch *watch);
 
 /* Once a turn: waits whose time is over, output that a client could not take yet. */
 void watch_turn(struct daemon *daemon);

@@ -3,19 +3,11 @@
 
 const char *record_state_name(enum record_state state)
 {
-    switch (state) {
-    case RECORD_WAITING:
-        return "waiting";
-    case RECORD_RUNNING:
-        return "running";
-    case RECORD_DONE:
-        return "done";
-    case RECORD_FAILED:
-        return "failed";
-    case RECORD_CANCELLED:
-        return "cancelled";
-    }
-    return "unknown";
+    static const char *const names[] = {
+        [RECORD_WAITING] = "waiting", [RECORD_RUNNING] = "running",     [RECORD_DONE] = "done",
+        [RECORD_FAILED] = "failed",   [RECORD_CANCELLED] = "cancelled",
+    };
+    return state >= RECORD_WAITING && state <= RECORD_CANCELLED ? names[state] : "unknown";
 }
 
 const char *record_cause_name(int32_t cause)

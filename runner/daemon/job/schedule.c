@@ -50,6 +50,7 @@ struct schedule_group *schedule_group(struct schedule *schedule, const char *nam
         return NULL;
     }
     TAILQ_INSERT_TAIL(&schedule->groups, group, entry);
+    schedule->group_count++;
     return group;
 }
 
@@ -266,7 +267,7 @@ int schedule_need(struct schedule_job *job, struct schedule_job *needed)
 {
     const struct schedule_edge *last = LIST_FIRST(&needed->needed_by);
     if (last != NULL && last->job == job)
-        return -EEXIST;
+        return 0;
     struct schedule_edge *edge = malloc(sizeof *edge);
     if (edge == NULL)
         return -ENOMEM;

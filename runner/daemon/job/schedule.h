@@ -46,6 +46,7 @@ struct schedule_group {
 struct schedule {
     bool paused; /* all groups */
     TAILQ_HEAD(schedule_groups, schedule_group) groups;
+    size_t group_count;
     struct schedule_job *later; /* heap by start_at */
 };
 
@@ -56,9 +57,9 @@ void schedule_deinit(struct schedule *schedule); /* after all jobs were removed 
 struct schedule_group *schedule_group(struct schedule *schedule, const char *name, size_t size);
 struct schedule_group *schedule_group_find(const struct schedule *schedule, const char *name, size_t size);
 
-/* Before schedule_add of job: it needs `needed`, which is in the schedule. -ENOMEM; -EEXIST (harmless): it does already,
- * which is noticed only if the needs of one job are added before those of the next. Else there are two edges, which are
- * released one after the other. */
+/* Before schedule_add of job: it needs `needed`, which is in the schedule. That it does already is noticed only if the
+ * needs of one job are added before those of the next; else there are two edges, which are released one after the other.
+ * -ENOMEM. */
 int schedule_need(struct schedule_job *job, struct schedule_job *needed);
 
 void schedule_job_init(struct schedule_job *job);

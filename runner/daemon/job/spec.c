@@ -162,11 +162,6 @@ void spec_to_options(const struct spec *spec, pool_job_options_t *options)
 
 /* ---- kept bytes -------------------------------------------------------------------------------------------------- */
 
-static int pack_text(msgpack_packer *packer, const char *text)
-{
-    return msgpack_pack_str_with_body(packer, text, strlen(text));
-}
-
 static int pack_value(msgpack_packer *packer, const struct field *field, const void *value)
 {
     const struct rpc_text *bytes = value;
@@ -183,7 +178,7 @@ static int pack_value(msgpack_packer *packer, const struct field *field, const v
     case FIELD_TEXT:
         return msgpack_pack_str_with_body(packer, bytes->data, bytes->size);
     case FIELD_WORD:
-        return pack_text(packer, field->words[*(const int *)value]);
+        return rpc_pack_text(packer, field->words[*(const int *)value]);
     case FIELD_BYTES:
         return msgpack_pack_bin_with_body(packer, bytes->data, bytes->size);
     default:
@@ -202,7 +197,7 @@ int spec_encode(const struct spec *spec, msgpack_sbuffer *buffer)
     for (int i = 0; rc == 0 && i < SPEC_FIELD_COUNT_; i++) {
         if ((kept >> i & 1) == 0)
             continue;
-        rc = pack_text(&packer, table[i].name);
+        rc = rpc_pack_text(&packer, table[i].name);
         if (rc == 0)
             rc = pack_value(&packer, &table[i], (const char *)spec + table[i].offset);
     }

@@ -1,4 +1,4 @@
-#include "method_call.h"
+#include "methods.h"
 
 #include "arrays.h"
 #include "daemon_client.h"
@@ -45,22 +45,13 @@ int call_cannot_stay(struct rpc_error *error)
                     "again later");
 }
 
-static size_t count_groups(const struct schedule *schedule)
-{
-    const struct schedule_group *group;
-    size_t count = 0;
-    TAILQ_FOREACH(group, &schedule->groups, entry)
-        count++;
-    return count;
-}
-
 struct schedule_group *call_group_of(const struct call *call, struct rpc_text name, struct rpc_error *error)
 {
     struct schedule *schedule = &call->daemon->schedule;
     struct schedule_group *group = schedule_group_find(schedule, name.data, name.size);
     if (group != NULL)
         return group;
-    if (count_groups(schedule) >= GROUPS_MAX) {
+    if (schedule->group_count >= GROUPS_MAX) {
         rpc_fail(error, RPC_INVALID_VALUE, "there are %d groups already: name one of them", GROUPS_MAX);
         return NULL;
     }

@@ -11,37 +11,34 @@
 
 #define IDS_MAX 10000
 
-static int read_ids(struct call *call, const char *method, uint64_t **ids, size_t *count, struct rpc_error *error)
-{
-    static const struct field table[] = {{"ids", FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX}};
-    const msgpack_object *references = NULL;
-    uint64_t given;
-    if (fields_read(call->params, method, table, 1, &references, &given, error) < 0)
-        return -1;
-    return call_find_jobs(call, references, ids, count, error);
-}
+/* One step of a change, of one job. */
+typedef int (*step_fn)(struct daemon *daemon, uint64_t id, struct rpc_error *error);
 
-/* Does something to each of ids; the first that fails ends it. */
-typedef int (*change_fn)(struct daemon *daemon, uint64_t id, struct rpc_error *error);
-
-static int for_each(struct call *call, const uint64_t *ids, size_t count, change_fn change, struct rpc_error *error)
+static int for_each(struct call *call, const uint64_t *ids, size_t count, step_fn step, struct rpc_error *error)
 {
     for (size_t i = 0; i < count; i++)
-        if (change(call->daemon, ids[i], error) < 0)
+        if (step(call->daemon, ids[i], error) < 0)
             return -1;
     return 0;
 }
 
-static int check_and_change(struct call *call, const char *method, change_fn check, change_fn change,
-                            struct rpc_error *error)
+/* Each step is done for all jobs before the next one (NULL: no more); the first that fails ends it. needs_room: behind the
+ * first step there has to be room for the jobs. */
+static int change_jobs(struct call *call, const char *method, const step_fn *steps, bool needs_room,
+                       struct rpc_error *error)
 {
-    uint64_t *ids;
+    static const struct field table[] = {{"ids", FIELD_JOBS, .required = true, .least = 1, .most = IDS_MAX}};
+    const msgpack_object *references = NULL;
+    uint64_t given, *ids;
     size_t count;
-    if (read_ids(call, method, &ids, &count, error) < 0)
+    if (fields_read(call->params, method, table, 1, &references, &given, error) < 0 ||
+        call_find_jobs(call, references, &ids, &count, error) < 0)
         return -1;
-    int result = for_each(call, ids, count, check, error);
-    if (result == 0)
-        result = for_each(call, ids, count, change, error);
+    int result = for_each(call, ids, count, *steps++, error);
+    if (result == 0 && needs_room)
+        result = call_check_room(call, count, error);
+    for (; result == 0 && *steps != NULL; steps++)
+        result = for_each(call, ids, count, *steps, error);
     free(ids);
     return result < 0 ? -1 : call_done(call);
 }
@@ -83,7 +80,8 @@ static int cancel(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 
 int methods_cancel(struct call *call, struct rpc_error *error)
 {
-    return check_and_change(call, "cancel", check_live, cancel, error);
+    static const step_fn steps[] = {check_live, cancel, NULL};
+    return change_jobs(call, "cancel", steps, false, error);
 }
 
 static int forget(struct daemon *daemon, uint64_t id, struct rpc_error *error)
@@ -93,7 +91,8 @@ static int forget(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 
 int methods_remove(struct call *call, struct rpc_error *error)
 {
-    return check_and_change(call, "remove", check_ended, forget, error);
+    static const step_fn steps[] = {check_ended, forget, NULL};
+    return change_jobs(call, "remove", steps, false, error);
 }
 
 /* An ended job is new again, but for its id and its place in the order. */
@@ -122,20 +121,11 @@ static int revive(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 static int revive_needs(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 {
     struct job *job = live_find(daemon, id);
-    size_t count = 0;
-    uint64_t none, *after = NULL;
-    int failed = store_job_after(daemon->store, id, &none, 0, &count);
-    const size_t capacity = count;
-    if (failed == 0 && count > 0 && (after = calloc(count, sizeof *after)) == NULL)
-        failed = -ENOMEM;
-    if (failed == 0 && count > 0)
-        failed = store_job_after(daemon->store, id, after, capacity, &count);
-    for (size_t i = 0; i < capacity && failed == 0; i++) {
-        struct job *needed = live_find(daemon, after[i]);
-        failed = needed == NULL ? 0 : schedule_need(&job->schedule, &needed->schedule);
-        if (failed == -EEXIST)
-            failed = 0;
-    }
+    size_t count;
+    uint64_t *after;
+    int failed = store_job_after(daemon->store, id, &after, &count);
+    for (size_t i = 0; i < count && failed == 0; i++)
+        failed = live_need(daemon, job, after[i]);
     free(after);
     return failed < 0 ? turn_fail(daemon, failed, error) : 0;
 }
@@ -150,21 +140,8 @@ static int requeue(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 
 int methods_retry(struct call *call, struct rpc_error *error)
 {
-    uint64_t *ids;
-    size_t count;
-    if (read_ids(call, "retry", &ids, &count, error) < 0)
-        return -1;
-    int result = for_each(call, ids, count, check_ended, error);
-    if (result == 0)
-        result = call_check_room(call, count, error);
-    if (result == 0)
-        result = for_each(call, ids, count, revive, error);
-    if (result == 0)
-        result = for_each(call, ids, count, revive_needs, error);
-    if (result == 0)
-        result = for_each(call, ids, count, requeue, error);
-    free(ids);
-    return result < 0 ? -1 : call_done(call);
+    static const step_fn steps[] = {check_ended, revive, revive_needs, requeue, NULL};
+    return change_jobs(call, "retry", steps, true, error);
 }
 
 /* ---- set */

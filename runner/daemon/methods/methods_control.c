@@ -141,10 +141,7 @@ static void pack_group(msgpack_packer *packer, const struct schedule_group *grou
 static void pack_groups(msgpack_packer *packer, const struct schedule *schedule)
 {
     const struct schedule_group *group;
-    uint32_t count = 0;
-    TAILQ_FOREACH(group, &schedule->groups, entry)
-        count++;
-    msgpack_pack_array(packer, count);
+    msgpack_pack_array(packer, schedule->group_count);
     TAILQ_FOREACH(group, &schedule->groups, entry)
         pack_group(packer, group);
 }

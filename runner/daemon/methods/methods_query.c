@@ -223,27 +223,25 @@ int methods_output(struct call *call, struct rpc_error *error)
 {
     struct piece piece = {.limit = PIECE_DEFAULT};
     struct watch watch = {.client = call->client, .request = call->request, .count = 1, .until = -1};
-    struct output_wanted *wanted = &watch.output;
     struct record record;
     uint64_t given;
     if (fields_read(call->params, "output", piece_fields, OUTPUT_FIELDS, &piece, &given, error) < 0 ||
         call_find_job(call, piece.id, &record, error) < 0)
         return -1;
-    wanted->id = record.id;
-    wanted->kind = (enum output_kind)piece.stream;
-    wanted->offset = (uint64_t)piece.offset;
-    wanted->limit = (uint64_t)piece.limit;
-    wanted->attempt = (uint32_t)piece.attempt;
+    watch.output = (struct output_wanted){.id = record.id,
+                                          .kind = (enum output_kind)piece.stream,
+                                          .offset = (uint64_t)piece.offset,
+                                          .limit = (uint64_t)piece.limit,
+                                          .attempt = (uint32_t)piece.attempt};
     if (!piece.follow) {
-        if (turn_answer(call->daemon, call->client, call->request))
-            output_reply_pack(call->daemon, wanted, call->request, session_packer(call->client->session));
+        watch_answer_output(call->daemon, &watch);
         return 0;
     }
     watch.follow = true;
     watch.ids = malloc(sizeof *watch.ids);
     if (watch.ids == NULL)
         return later(-ENOMEM, error);
-    *watch.ids = wanted->id;
+    *watch.ids = record.id;
     return later(watch_follow(call->daemon, &watch), error);
 }
 

@@ -241,9 +241,8 @@ static int insert(struct batch *batch, struct entry *entry, uint64_t client, str
         return turn_fail(daemon, -ENOMEM, error);
     entry->job->relative = entry->spec.delay > 0;
     for (size_t i = 0; i < entry->after_count; i++) {
-        struct job *needed = live_find(daemon, entry->after[i]);
-        const int linked = needed == NULL ? 0 : schedule_need(&entry->job->schedule, &needed->schedule);
-        if (linked < 0 && linked != -EEXIST)
+        const int linked = live_need(daemon, entry->job, entry->after[i]);
+        if (linked < 0)
             return turn_fail(daemon, linked, error);
     }
     return 0;
@@ -256,7 +255,7 @@ static int link_batch(struct batch *batch, struct rpc_error *error)
         int failed = store_job_needs(batch->daemon->store, from->id, to->id);
         if (failed == 0)
             failed = schedule_need(&from->job->schedule, &to->job->schedule);
-        if (failed < 0 && failed != -EEXIST)
+        if (failed < 0)
             return turn_fail(batch->daemon, failed, error);
     }
     return 0;

@@ -28,10 +28,8 @@ static const pool_task_t *find(const char *name, size_t size)
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
-static int refuse(pool_error_t *error, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
 /* The end of a long path says more than its beginning, and the reason has to fit behind it. */
-static int refuse(pool_error_t *error, const char *path, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int refuse(pool_error_t *error, const char *path, const char *format, ...)
 {
     const size_t size = strlen(path), most = sizeof error->message / 2;
     va_list args;
@@ -131,19 +129,19 @@ struct head {
     uint32_t attempt, name_size;
 };
 
-int modules_pack(const struct modules_call *made, msgpack_sbuffer *buffer)
+int modules_pack(uint64_t job, uint32_t attempt, const struct spec *spec, msgpack_sbuffer *buffer)
 {
     static const char padding[ALIGNMENT];
-    const struct head start = {made->job, made->attempt, (uint32_t)made->task.size};
-    const size_t head = sizeof start + made->task.size;
+    const struct head start = {job, attempt, (uint32_t)spec->task.size};
+    const size_t head = sizeof start + spec->task.size;
     msgpack_packer packer;
     msgpack_sbuffer_clear(buffer);
     if (msgpack_sbuffer_write(buffer, (const char *)&start, sizeof start) < 0 ||
-        msgpack_sbuffer_write(buffer, made->task.data, made->task.size) < 0 ||
+        msgpack_sbuffer_write(buffer, spec->task.data, spec->task.size) < 0 ||
         msgpack_sbuffer_write(buffer, padding, padded(head) - head) < 0)
         return -ENOMEM;
     msgpack_packer_init(&packer, buffer, msgpack_sbuffer_write);
-    return made->argument == NULL || msgpack_pack_object(&packer, *made->argument) == 0 ? 0 : -ENOMEM;
+    return spec->argument == NULL || msgpack_pack_object(&packer, *spec->argument) == 0 ? 0 : -ENOMEM;
 }
 
 /* As a command finds them. */

@@ -4,7 +4,7 @@
 #ifndef MODULES_H
 #define MODULES_H
 
-#include "rpc.h"
+#include "spec.h"
 
 #include <stddef.h>
 
@@ -23,15 +23,7 @@ int modules_list(pool_call_t *call);
  * that it was handed as its standard output and error. */
 int modules_run(pool_call_t *call);
 
-/* A call of a task. */
-struct modules_call {
-    uint64_t job;
-    uint32_t attempt;
-    struct rpc_text task;
-    const msgpack_object *argument; /* NULL: none */
-};
-
-/* The argument of modules_run, in buffer (initialised; its content is replaced). -ENOMEM. */
-int modules_pack(const struct modules_call *made, msgpack_sbuffer *buffer);
+/* The argument of modules_run for the task of spec, in buffer (initialised; its content is replaced). -ENOMEM. */
+int modules_pack(uint64_t job, uint32_t attempt, const struct spec *spec, msgpack_sbuffer *buffer);
 
 #endif

@@ -240,11 +240,7 @@ static int submit_task(struct run *run, uint32_t attempt, const struct spec *spe
     options.fds = fds;
     options.fd_count = 2;
     options.output = POOL_OUTPUT_DISCARD; /* until modules_run has put the pipes in their places */
-    const struct modules_call made = {.job = run->id,
-                                      .attempt = attempt,
-                                      .task = spec->task,
-                                      .argument = spec_has(spec, SPEC_ARGUMENT) ? spec->argument : NULL};
-    int rc = modules_pack(&made, &argument);
+    int rc = modules_pack(run->id, attempt, spec, &argument);
     if (rc == 0) {
         hand_over_reservation(run, &options);
         rc = pool_submit(run->runs->pool, modules_run, argument.data, argument.size, &options, &run->job);

@@ -1,5 +1,6 @@
 #include "runs.h"
 
+#include "explain.h"
 #include "run.h"
 
 #include <errno.h>
@@ -168,10 +169,8 @@ static int ask_names(struct runs *runs, char message[512])
 {
     pool_job_t *job;
     int rc = pool_submit(runs->pool, modules_list, NULL, 0, NULL, &job);
-    if (rc < 0) {
-        snprintf(message, 512, "the tasks of modules cannot be listed: %s", pool_message());
-        return rc;
-    }
+    if (rc < 0)
+        return explain(message, rc, "the tasks of modules cannot be listed: %s", pool_message());
     pool_job_wait(job, -1);
     const pool_result_t *result = pool_job_result(job);
     rc = result->outcome == POOL_DONE ? keep_names(runs, result->data, result->size) : -EIO;
@@ -199,10 +198,8 @@ static int open_pool(struct runs *runs, char message[512])
 {
     const char *const *paths = runs->options.modules;
     struct modules modules = {.paths = paths, .loading = map_shared()};
-    if (modules.loading == NULL) {
-        snprintf(message, 512, "%s", strerror(ENOMEM));
-        return -ENOMEM;
-    }
+    if (modules.loading == NULL)
+        return explain(message, -ENOMEM, "%s", strerror(ENOMEM));
     const pool_options_t options = {
         .workers = runs->workers,
         .memory_budget = runs->options.memory_budget,
@@ -239,10 +236,8 @@ int runs_open(struct runs **out, uv_loop_t *loop, const struct runs_options *opt
 {
     struct runs *runs = calloc(1, sizeof *runs);
     *out = NULL;
-    if (runs == NULL) {
-        snprintf(message, 512, "%s", strerror(ENOMEM));
-        return -ENOMEM;
-    }
+    if (runs == NULL)
+        return explain(message, -ENOMEM, "%s", strerror(ENOMEM));
     runs->loop = loop;
     runs->options = *options;
     runs->workers = options->workers > 0 ? options->workers : (int32_t)sysconf(_SC_NPROCESSORS_ONLN);
@@ -274,25 +269,16 @@ int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t me
     return pool_reservation_new(runs->pool, &options, reservation);
 }
 
-int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,
-                 int64_t *again_ms)
-{
-    return pool_reserve(runs->pool, reservations, count, which, again_ms);
-}
-
 int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
                pool_reservation_t *reservation, char message[512])
 {
     if (runs->is_closing) {
         pool_reservation_free(reservation);
-        snprintf(message, 512, "job %" PRIu64 ": nothing is started any more", id);
-        return -ESHUTDOWN;
+        return explain(message, -ESHUTDOWN, "job %" PRIu64 ": nothing is started any more", id);
     }
     struct run *run = run_new(runs, id, spec, reservation);
-    if (run == NULL) {
-        snprintf(message, 512, "job %" PRIu64 ": %s", id, strerror(ENOMEM));
-        return -ENOMEM;
-    }
+    if (run == NULL)
+        return explain(message, -ENOMEM, "job %" PRIu64 ": %s", id, strerror(ENOMEM));
     outputs_remove(runs->options.outputs, id);
     const int rc = run_submit(run, attempt, spec, memory_limit, message);
     if (rc < 0)
@@ -337,7 +323,7 @@ bool runs_has_task(const struct runs *runs, struct rpc_text name)
     return false;
 }
 
-const pool_t *runs_pool(const struct runs *runs)
+pool_t *runs_pool(const struct runs *runs)
 {
     return runs->pool;
 }

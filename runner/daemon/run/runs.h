@@ -42,21 +42,18 @@ size_t runs_count(const struct runs *runs); /* that were started and have not en
 /* Names of tasks, NULL-terminated, as the modules had them at the start; *borrowed*. */
 const char *const *runs_tasks(const struct runs *runs);
 bool runs_has_task(const struct runs *runs, struct rpc_text name);
-const pool_t *runs_pool(const struct runs *runs); /* for pool_stats, pool_memory */
+pool_t *runs_pool(const struct runs *runs); /* for pool_reserve, pool_stats, pool_memory */
 
 /* A reservation (reclaim/pool.h) for a job that waits to start. memory_limit: of its next run, 0: none. spec is
  * *borrowed* during the call. -E2BIG: the job could never start; -ENOMEM. */
 int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t memory_limit,
                          pool_reservation_t **reservation);
-/* As pool_reserve; pool_message has the reason of an error. */
-int runs_reserve(struct runs *runs, pool_reservation_t *const *reservations, size_t count, size_t *which,
-                 int64_t *again_ms);
 
 /* Starts a job, which must not run already: removes the files of an earlier run, and hands the job to the pool. Its
  * standard output and error go into files as they come. Beyond output_limit the job is ended; without that limit, output
  * beyond output_max is dropped. Both set `truncated`, as does output that cannot be written, which is logged.
  * memory_limit: of this run, 0: none; attempt: 1 for the first. spec is *borrowed* during the call. reservation is
- * *taken*: from runs_reserve, or NULL, and then the job may wait in the pool for memory. Negative errno and message: no
+ * *taken*: from pool_reserve, or NULL, and then the job may wait in the pool for memory. Negative errno and message: no
  * on_end comes. -E2BIG: the job is expected to need more than the budget; -EMFILE; -ESHUTDOWN. */
 int runs_start(struct runs *runs, uint64_t id, uint32_t attempt, const struct spec *spec, uint64_t memory_limit,
                pool_reservation_t *reservation, char message[512]);

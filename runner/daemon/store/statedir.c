@@ -1,5 +1,8 @@
 #include "statedir.h"
 
+#include "explain.h"
+#include "program.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,33 +21,7 @@
 
 static int fail_with(char message[512], int error, const char *what, const char *path)
 {
-    snprintf(message, 512, "cannot %s the state directory %.300s: %s", what, path, strerror(-error));
-    return error;
-}
-
-/* mkdir -p, in place: a slash at a time is cut off. */
-static int make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        const int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-        *slash = '/';
-        if (r < 0)
-            return r;
-    }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static int make(const char *path)
-{
-    if (path[0] == '\0')
-        return -ENOENT;
-    char *copy = strdup(path);
-    if (copy == NULL)
-        return -ENOMEM;
-    const int r = make_directories(copy);
-    free(copy);
-    return r;
+    return explain(message, error, "cannot %s the state directory %.300s: %s", what, path, strerror(-error));
 }
 
 static int check_owner(const struct statedir *dir, char message[512])
@@ -52,16 +29,12 @@ static int check_owner(const struct statedir *dir, char message[512])
     struct stat stat_buffer;
     if (fstat(dir->fd, &stat_buffer) < 0)
         return fail_with(message, -errno, "look at", dir->path);
-    if (stat_buffer.st_uid != geteuid()) {
-        snprintf(message, 512, "the state directory %.300s belongs to uid %u: name one of your own", dir->path,
-                 (unsigned)stat_buffer.st_uid);
-        return -EACCES;
-    }
-    if ((stat_buffer.st_mode & 077) != 0) {
-        snprintf(message, 512, "the state directory %.300s is open to others (mode %03o): chmod 700 it", dir->path,
-                 (unsigned)stat_buffer.st_mode & 0777);
-        return -EACCES;
-    }
+    if (stat_buffer.st_uid != geteuid())
+        return explain(message, -EACCES, "the state directory %.300s belongs to uid %u: name one of your own",
+                       dir->path, (unsigned)stat_buffer.st_uid);
+    if ((stat_buffer.st_mode & 077) != 0)
+        return explain(message, -EACCES, "the state directory %.300s is open to others (mode %03o): chmod 700 it",
+                       dir->path, (unsigned)stat_buffer.st_mode & 0777);
     return 0;
 }
 
@@ -90,9 +63,9 @@ static int say_who(struct statedir *dir, char message[512])
     const ssize_t size = pread(dir->lock, pid, sizeof pid - 1, 0);
     pid[size > 0 ? size : 0] = '\0';
     pid[strspn(pid, "0123456789")] = '\0';
-    snprintf(message, 512, "another daemon (pid %s) has the state directory %.300s: stop it, or name another directory",
-             pid[0] != '\0' ? pid : "unknown", dir->path);
-    return -EWOULDBLOCK;
+    return explain(message, -EWOULDBLOCK,
+                   "another daemon (pid %s) has the state directory %.300s: stop it, or name another directory",
+                   pid[0] != '\0' ? pid : "unknown", dir->path);
 }
 
 static int lock(struct statedir *dir, char message[512])
@@ -122,9 +95,8 @@ static int end_leftovers(const struct statedir *dir, char message[512])
         if (tags[i] != 0)
             tags[count++] = tags[i];
     const int r = pool_sweep(tags, count);
-    if (r < 0)
-        snprintf(message, 512, "what a dead daemon's jobs have left in %.300s: %s", dir->path, pool_message());
-    return r;
+    return r < 0 ? explain(message, r, "what a dead daemon's jobs have left in %.300s: %s", dir->path, pool_message())
+                 : 0;
 }
 
 /* Reserves room for all tags now: the disk may be full later. */
@@ -163,18 +135,17 @@ static int await_workers(struct statedir *dir, char message[512])
     if (r == 0 && flock(dir->workers, LOCK_SH | LOCK_NB) < 0) /* nobody else can come in between: see lock() */
         r = -errno;
     if (r == -ETIMEDOUT)
-        snprintf(message, 512,
-                 "workers of a daemon that died still hold %.300s/workers.lock after %d s: end them (fuser names them)",
-                 dir->path, STATEDIR_WORKERS_MS / 1000);
-    else if (r < 0)
-        fail_with(message, r, "wait for workers of", dir->path);
-    return r;
+        return explain(
+            message, r,
+            "workers of a daemon that died still hold %.300s/workers.lock after %d s: end them (fuser names them)",
+            dir->path, STATEDIR_WORKERS_MS / 1000);
+    return r < 0 ? fail_with(message, r, "wait for workers of", dir->path) : 0;
 }
 
 int statedir_open(struct statedir *dir, const char *path, char message[512])
 {
     *dir = (struct statedir){.fd = -1, .lock = -1, .workers = -1};
-    int r = make(path);
+    int r = path[0] == '\0' ? -ENOENT : program_make_directory(path, 0700);
     if (r < 0)
         return fail_with(message, r, "make", path);
     dir->path = realpath(path, NULL);

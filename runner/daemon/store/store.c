@@ -1,4 +1,5 @@
 /* store.c - opens a store: looks at an existing one before it changes anything; makes a new one whole, or not at all. */
+#include "explain.h"
 #include "store_db.h"
 #include "store_log.h"
 #include "store_pages.h"
@@ -27,8 +28,7 @@ static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
 
 static int fail_with(char message[512], int error, const char *what, const char *path)
 {
-    snprintf(message, 512, "cannot %s %.300s: %s", what, path, strerror(-error));
-    return error;
+    return explain(message, error, "cannot %s %.300s: %s", what, path, strerror(-error));
 }
 
 static int sync_directory(const char *path)
@@ -119,9 +119,9 @@ static int read_page(const char *path, uint8_t page[STORE_PAGE_SIZE])
 
 static int newer(const char *path, int version, char message[512])
 {
-    snprintf(message, 512, "%.300s has version %d, this reclaimd knows up to %d: use the reclaimd that made it", path,
-             version, STORE_VERSION);
-    return -EPROTONOSUPPORT;
+    return explain(message, -EPROTONOSUPPORT,
+                   "%.300s has version %d, this reclaimd knows up to %d: use the reclaimd that made it", path, version,
+                   STORE_VERSION);
 }
 
 /* Before SQLite sees the file: whether it is ours, and of a known version. If the first page is torn, the log may have a
@@ -150,12 +150,6 @@ static int look_at_log(const struct store *store, char message[512])
     if (error == -EUCLEAN)
         return store_damaged(store->path, "a wrong checksum in the middle of its -wal", message);
     return error < 0 ? fail_with(message, error, "read", store->log_path) : 0;
-}
-
-static int settle_log(const struct store *store, char message[512])
-{
-    const int error = store_log_settle(store->log_path);
-    return error < 0 ? fail_with(message, error, "write", store->log_path) : 0;
 }
 
 /* Reads one value, as a number and as text, which is cut. An SQLite code; SQLITE_DONE: no row. */
@@ -221,10 +215,8 @@ static int count_log(void *user, sqlite3 *db, const char *name, int frames)
 static int open_database(struct store *store)
 {
     int rc = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, STORE_PAGES_VFS);
-    if (store->db == NULL) {
-        snprintf(store->message, sizeof store->message, "cannot open %.300s: no memory", store->path);
-        return -ENOMEM;
-    }
+    if (store->db == NULL)
+        return explain(store->message, -ENOMEM, "cannot open %.300s: no memory", store->path);
     sqlite3_extended_result_codes(store->db, 1);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -266,8 +258,8 @@ int store_open(struct store **out, const char *directory, char message[512])
         error = create(directory, store->path, message);
     if (error == 0)
         error = look_at_log(store, message);
-    if (error == 0)
-        error = settle_log(store, message);
+    if (error == 0 && (error = store_log_settle(store->log_path)) < 0)
+        fail_with(message, error, "write", store->log_path);
     if (error == 0 && (error = open_database(store)) < 0)
         memcpy(message, store->message, sizeof store->message);
     if (error == 0)

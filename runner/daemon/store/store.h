@@ -43,7 +43,7 @@ int store_bytes(struct store *store, uint64_t *bytes); /* database and log on di
  * key is taken. -EINVAL: key, name and group are larger than record->texts. */
 int store_job_insert(struct store *store, struct record *record, struct record_bytes spec, const uint64_t *after,
                      size_t after_count);
-/* Adds a job that an inserted job waits for and that was inserted later. -EEXIST: it does already. */
+/* Adds a job that an inserted job waits for and that was inserted later. */
 int store_job_needs(struct store *store, uint64_t id, uint64_t needs);
 int store_job_read(struct store *store, uint64_t id, struct record *record);
 /* *bytes: the specification, the caller's, for free(3). */
@@ -52,8 +52,8 @@ int store_job_find(struct store *store, const void *key, size_t size, uint64_t *
 /* Writes everything of record but id, key, name and submitted_at; specification and value stay. */
 int store_job_update(struct store *store, const struct record *record);
 int store_job_delete(struct store *store, uint64_t id); /* with everything that belongs to it */
-/* The first `capacity` ids that it waits for, in the order of the insert; *count: how many there are in all. */
-int store_job_after(struct store *store, uint64_t id, uint64_t *after, size_t capacity, size_t *count);
+/* The ids that it waits for, in the order of the insert: *after, the caller's, for free(3), also on failure. */
+int store_job_after(struct store *store, uint64_t id, uint64_t **after, size_t *count);
 
 /* A value of at most STORE_INLINE_MAX bytes; size 0 removes it. -ENOENT: no such job. */
 int store_result_write(struct store *store, uint64_t id, const void *data, size_t size);
@@ -75,9 +75,8 @@ typedef int (*store_each_fn)(void *user, const struct record *record);
 int store_job_list(struct store *store, const struct store_filter *filter, store_each_fn each, void *user);
 /* The jobs that have not ended, by id, which a daemon loads at its start. */
 int store_live_each(struct store *store, store_each_fn each, void *user);
-/* The pairs of a job that has not ended and a job that it waits for, if that still exists, ordered by the first. */
-int store_after_each(struct store *store,
-                     int (*each)(void *user, uint64_t job, uint64_t needs, enum record_state state), void *user);
+/* The pairs of a job that has not ended and one that it waits for, which has not either, ordered by the first. */
+int store_after_each(struct store *store, int (*each)(void *user, uint64_t job, uint64_t needs), void *user);
 /* Up to limit ended jobs that were to be kept until now or less; default_keep is for records without a keep. */
 int store_expired(struct store *store, double now, double default_keep, uint64_t *ids, size_t limit, size_t *count);
 int store_count(struct store *store, uint64_t counts[RECORD_CANCELLED + 1]); /* jobs by state; O(1) */

@@ -145,26 +145,16 @@ static int insert_row(struct store *store, struct record *record)
     return error;
 }
 
-static int insert_spec(struct store *store, uint64_t id, struct record_bytes spec)
+/* Runs a statement that writes: its first parameter is a job's id, its second one, if it has one, is data. */
+static int write_of_job(struct store *store, const char *sql, uint64_t id, const struct record_bytes *data)
 {
     int error;
-    sqlite3_stmt *statement = store_writer(store, "INSERT INTO spec VALUES (?, ?)", &error);
+    sqlite3_stmt *statement = store_writer(store, sql, &error);
     if (statement == NULL)
         return error;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    store_bind_bytes(statement, 2, spec);
-    return store_run(store, statement);
-}
-
-static int insert_need(struct store *store, uint64_t id, size_t place, uint64_t needed)
-{
-    int error;
-    sqlite3_stmt *statement = store_writer(store, "INSERT INTO needs VALUES (?, ?, ?)", &error);
-    if (statement == NULL)
-        return error;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    sqlite3_bind_int64(statement, 2, (sqlite3_int64)place);
-    sqlite3_bind_int64(statement, 3, (sqlite3_int64)needed);
+    if (data != NULL)
+        store_bind_bytes(statement, 2, *data);
     return store_run(store, statement);
 }
 
@@ -173,18 +163,22 @@ int store_job_insert(struct store *store, struct record *record, struct record_b
 {
     int error = fits(record) ? insert_row(store, record) : -EINVAL;
     if (error == 0)
-        error = insert_spec(store, record->id, spec);
+        error = write_of_job(store, "INSERT INTO spec VALUES (?, ?)", record->id, &spec);
     for (size_t i = 0; error == 0 && i < after_count; i++)
-        error = insert_need(store, record->id, i, after[i]);
+        error = store_job_needs(store, record->id, after[i]);
     return error;
 }
 
 int store_job_needs(struct store *store, uint64_t id, uint64_t needs)
 {
-    uint64_t none;
-    size_t count = 0;
-    const int error = store_job_after(store, id, &none, 0, &count);
-    return error < 0 ? error : insert_need(store, id, count, needs);
+    int error;
+    sqlite3_stmt *statement = store_writer(
+        store, "INSERT INTO needs SELECT ?1, coalesce(max(place) + 1, 0), ?2 FROM needs WHERE job = ?1", &error);
+    if (statement == NULL)
+        return error;
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)needs);
+    return store_run(store, statement);
 }
 
 /* Finds the one row that sql names by a job's id; the caller resets the statement. NULL: *error says why, -ENOENT: there
@@ -241,10 +235,9 @@ int store_job_find(struct store *store, const void *key, size_t size, uint64_t *
     return 0;
 }
 
-/* Runs a statement that has to change a row. */
-static int run_on_row(struct store *store, sqlite3_stmt *statement)
+/* Of a statement that has to change a row. */
+static int or_missing(const struct store *store, int error)
 {
-    const int error = store_run(store, statement);
     return error == 0 && sqlite3_changes(store->db) == 0 ? -ENOENT : error;
 }
 
@@ -259,33 +252,12 @@ int store_job_update(struct store *store, const struct record *record)
         return error;
     const int at = bind_state(statement, 1, record);
     sqlite3_bind_int64(statement, at, (sqlite3_int64)record->id);
-    return run_on_row(store, statement);
+    return or_missing(store, store_run(store, statement));
 }
 
 int store_job_delete(struct store *store, uint64_t id)
 {
-    int error;
-    sqlite3_stmt *statement = store_writer(store, "DELETE FROM job WHERE id = ?", &error);
-    if (statement == NULL)
-        return error;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    return run_on_row(store, statement);
-}
-
-int store_job_after(struct store *store, uint64_t id, uint64_t *after, size_t capacity, size_t *count)
-{
-    int r;
-    sqlite3_stmt *statement = store_statement(store, "SELECT needed FROM needs WHERE job = ? ORDER BY place", &r);
-    *count = 0;
-    if (statement == NULL)
-        return r;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    while ((r = store_step(store, statement)) > 0) {
-        if (*count < capacity)
-            after[*count] = (uint64_t)sqlite3_column_int64(statement, 0);
-        ++*count;
-    }
-    return r;
+    return or_missing(store, write_of_job(store, "DELETE FROM job WHERE id = ?", id, NULL));
 }
 
 int store_live_each(struct store *store, store_each_fn each, void *user)
@@ -311,27 +283,12 @@ int store_live_each(struct store *store, store_each_fn each, void *user)
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
-static int result_delete(struct store *store, uint64_t id)
-{
-    int error;
-    sqlite3_stmt *statement = store_writer(store, "DELETE FROM result WHERE job = ?", &error);
-    if (statement == NULL)
-        return error;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    return store_run(store, statement);
-}
-
 int store_result_write(struct store *store, uint64_t id, const void *data, size_t size)
 {
-    int error;
+    const struct record_bytes value = {data, size};
     if (size == 0)
-        return result_delete(store, id);
-    sqlite3_stmt *statement = store_writer(store, "INSERT OR REPLACE INTO result VALUES (?, ?)", &error);
-    if (statement == NULL)
-        return error;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    store_bind_bytes(statement, 2, (struct record_bytes){data, size});
-    return store_run(store, statement);
+        return write_of_job(store, "DELETE FROM result WHERE job = ?", id, NULL);
+    return write_of_job(store, "INSERT OR REPLACE INTO result VALUES (?, ?)", id, &value);
 }
 
 int store_result_read(struct store *store, uint64_t id, size_t offset, void *buffer, size_t *size)

@@ -58,6 +58,16 @@ static int ids_add(struct ids *ids, uint64_t id)
     return 0;
 }
 
+/* Adds the ids that a statement finds. */
+static int collect(struct store *store, sqlite3_stmt *statement, struct ids *ids)
+{
+    int r, added = 0;
+    while (added == 0 && (r = store_step(store, statement)) > 0)
+        added = ids_add(ids, (uint64_t)sqlite3_column_int64(statement, 0));
+    sqlite3_reset(statement);
+    return added < 0 ? added : r;
+}
+
 static int run_query(struct store *store, const char *sql, const struct store_filter *filter, struct ids *ids)
 {
     sqlite3_stmt *statement;
@@ -68,11 +78,9 @@ static int run_query(struct store *store, const char *sql, const struct store_fi
     store_bind_bytes(statement, 2, filter->group);
     store_bind_bytes(statement, 3, filter->name);
     sqlite3_bind_int64(statement, 4, filter->limit < INT64_MAX ? (sqlite3_int64)filter->limit : INT64_MAX);
-    int r, added = 0;
-    while (added == 0 && (r = store_step(store, statement)) > 0)
-        added = ids_add(ids, (uint64_t)sqlite3_column_int64(statement, 0));
+    const int r = collect(store, statement, ids);
     sqlite3_finalize(statement);
-    return added < 0 ? added : r;
+    return r;
 }
 
 static int ids_of_query(struct store *store, const struct store_filter *filter, struct ids *ids)
@@ -146,24 +154,37 @@ int store_job_list(struct store *store, const struct store_filter *filter, store
     return r;
 }
 
-/* ---- jobs that wait for jobs------------------------------------------------------------------------------------- */
+/* ---- jobs that wait for jobs ------------------------------------------------------------------------------------- */
 
-int store_after_each(struct store *store,
-                     int (*each)(void *user, uint64_t job, uint64_t needs, enum record_state state), void *user)
+int store_job_after(struct store *store, uint64_t id, uint64_t **after, size_t *count)
+{
+    struct ids ids = {0};
+    int r;
+    sqlite3_stmt *statement = store_statement(store, "SELECT needed FROM needs WHERE job = ? ORDER BY place", &r);
+    if (statement != NULL) {
+        sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
+        r = collect(store, statement, &ids);
+    }
+    *after = ids.data;
+    *count = ids.count;
+    return r;
+}
+
+int store_after_each(struct store *store, int (*each)(void *user, uint64_t job, uint64_t needs), void *user)
 {
     int r;
-    sqlite3_stmt *statement = store_statement(store,
-                                              "SELECT needs.job, needs.needed, other.state FROM needs "
-                                              "CROSS JOIN job ON job.id = needs.job "
-                                              "CROSS JOIN job AS other ON other.id = needs.needed "
-                                              "WHERE job.state <= 2 ORDER BY needs.job, needs.place",
-                                              &r);
+    sqlite3_stmt *statement =
+        store_statement(store,
+                        "SELECT needs.job, needs.needed FROM needs "
+                        "CROSS JOIN job ON job.id = needs.job "
+                        "CROSS JOIN job AS other ON other.id = needs.needed "
+                        "WHERE job.state <= 2 AND other.state <= 2 ORDER BY needs.job, needs.place",
+                        &r);
     if (statement == NULL)
         return r;
     while ((r = store_step(store, statement)) > 0) {
-        const uint64_t job = (uint64_t)sqlite3_column_int64(statement, 0),
-                       needed = (uint64_t)sqlite3_column_int64(statement, 1);
-        if ((r = each(user, job, needed, (enum record_state)sqlite3_column_int(statement, 2))) != 0)
+        const sqlite3_int64 job = sqlite3_column_int64(statement, 0), needed = sqlite3_column_int64(statement, 1);
+        if ((r = each(user, (uint64_t)job, (uint64_t)needed)) != 0)
             break;
     }
     sqlite3_reset(statement);

@@ -85,12 +85,6 @@ static int log_open(const char *path, sqlite3_file **file)
     return -EIO;
 }
 
-static void log_close(sqlite3_file *file)
-{
-    file->pMethods->xClose(file);
-    free(file);
-}
-
 /* 1; 0: the file is too short; -EIO. */
 static int log_read(sqlite3_file *file, void *buffer, size_t size, sqlite3_int64 offset)
 {
@@ -117,17 +111,6 @@ static int check(sqlite3_file *file)
     return r;
 }
 
-int store_log_check(const char *path)
-{
-    sqlite3_file *file;
-    const int error = log_open(path, &file);
-    if (file == NULL)
-        return error;
-    const int r = check(file);
-    log_close(file);
-    return r;
-}
-
 static int settle(sqlite3_file *file)
 {
     uint8_t part[STORE_PAGE_SIZE];
@@ -143,13 +126,24 @@ static int settle(sqlite3_file *file)
     return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK ? 0 : -EIO;
 }
 
-int store_log_settle(const char *path)
+static int with_log(const char *path, int (*act)(sqlite3_file *file))
 {
     sqlite3_file *file;
     const int error = log_open(path, &file);
     if (file == NULL)
         return error;
-    const int r = settle(file);
-    log_close(file);
+    const int r = act(file);
+    file->pMethods->xClose(file);
+    free(file);
     return r;
+}
+
+int store_log_check(const char *path)
+{
+    return with_log(path, check);
+}
+
+int store_log_settle(const char *path)
+{
+    return with_log(path, settle);
 }

@@ -4,12 +4,14 @@
 #include <sqlite3.h>
 #include <string.h>
 
-struct pages_file {
-    sqlite3_file base;
-    sqlite3_file *real; /* behind this struct */
+/* What we add to each file, behind the one of the VFS below. */
+struct addition {
+    const sqlite3_io_methods *below;
+    sqlite3_io_methods own; /* the same, with our xRead and xWrite */
 };
 
 static sqlite3_vfs *below;
+static size_t addition_at; /* from the beginning of a file */
 
 uint32_t store_number_at(const uint8_t *data, bool big_endian)
 {
@@ -46,22 +48,17 @@ static void page_sum(uint8_t page[STORE_PAGE_SIZE])
         page[SUMMED + i] = (uint8_t)(sums[i / 4] >> (8 * (i % 4)));
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------------- */
+/* ---- the VFS: the one below, but for reads and writes of the database -------------------------------------------- */
 
-static sqlite3_file *real_of(sqlite3_file *file)
+static struct addition *addition_of(sqlite3_file *file)
 {
-    return ((struct pages_file *)file)->real;
-}
-
-static int pages_close(sqlite3_file *file)
-{
-    return real_of(file)->pMethods->xClose(real_of(file));
+    return (void *)((char *)file + addition_at);
 }
 
 /* Shorter reads are of the header, before its page is read whole. */
 static int pages_read(sqlite3_file *file, void *buffer, int size, sqlite3_int64 offset)
 {
-    const int rc = real_of(file)->pMethods->xRead(real_of(file), buffer, size, offset);
+    const int rc = addition_of(file)->below->xRead(file, buffer, size, offset);
     if (rc != SQLITE_OK || size < 512)
         return rc;
     return size == STORE_PAGE_SIZE && store_page_is_whole(buffer) ? SQLITE_OK : SQLITE_IOERR_DATA;
@@ -75,146 +72,36 @@ static int pages_write(sqlite3_file *file, const void *buffer, int size, sqlite3
         page_sum(page);
         buffer = page;
     }
-    return real_of(file)->pMethods->xWrite(real_of(file), buffer, size, offset);
+    return addition_of(file)->below->xWrite(file, buffer, size, offset);
 }
-
-static int pages_truncate(sqlite3_file *file, sqlite3_int64 size)
-{
-    return real_of(file)->pMethods->xTruncate(real_of(file), size);
-}
-
-static int pages_sync(sqlite3_file *file, int flags)
-{
-    return real_of(file)->pMethods->xSync(real_of(file), flags);
-}
-
-static int pages_size(sqlite3_file *file, sqlite3_int64 *size)
-{
-    return real_of(file)->pMethods->xFileSize(real_of(file), size);
-}
-
-static int pages_lock(sqlite3_file *file, int level)
-{
-    return real_of(file)->pMethods->xLock(real_of(file), level);
-}
-
-static int pages_unlock(sqlite3_file *file, int level)
-{
-    return real_of(file)->pMethods->xUnlock(real_of(file), level);
-}
-
-static int pages_check_lock(sqlite3_file *file, int *reserved)
-{
-    return real_of(file)->pMethods->xCheckReservedLock(real_of(file), reserved);
-}
-
-static int pages_control(sqlite3_file *file, int what, void *argument)
-{
-    return real_of(file)->pMethods->xFileControl(real_of(file), what, argument);
-}
-
-static int pages_sector(sqlite3_file *file)
-{
-    return real_of(file)->pMethods->xSectorSize(real_of(file));
-}
-
-static int pages_characteristics(sqlite3_file *file)
-{
-    return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
-}
-
-/* Version 1: without shared memory and without mmap, which would go round the sums. */
-static const sqlite3_io_methods methods = {
-    .iVersion = 1,
-    .xClose = pages_close,
-    .xRead = pages_read,
-    .xWrite = pages_write,
-    .xTruncate = pages_truncate,
-    .xSync = pages_sync,
-    .xFileSize = pages_size,
-    .xLock = pages_lock,
-    .xUnlock = pages_unlock,
-    .xCheckReservedLock = pages_check_lock,
-    .xFileControl = pages_control,
-    .xSectorSize = pages_sector,
-    .xDeviceCharacteristics = pages_characteristics,
-};
-
-/* ---- the file system --------------------------------------------------------------------------------------------- */
 
 static int pages_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *out_flags)
 {
     (void)vfs;
-    if ((flags & SQLITE_OPEN_MAIN_DB) == 0) /* journals and logs have sums of their own */
-        return below->xOpen(below, name, file, flags, out_flags);
-    struct pages_file *pages = (struct pages_file *)file;
-    *pages = (struct pages_file){.real = (sqlite3_file *)(pages + 1)};
-    const int rc = below->xOpen(below, name, pages->real, flags, out_flags);
-    pages->base.pMethods = pages->real->pMethods != NULL ? &methods : NULL;
+    const int rc = below->xOpen(below, name, file, flags, out_flags);
+    if (file->pMethods == NULL || (flags & SQLITE_OPEN_MAIN_DB) == 0) /* journals and logs have sums of their own */
+        return rc;
+    struct addition *addition = addition_of(file);
+    *addition = (struct addition){.below = file->pMethods, .own = *file->pMethods};
+    addition->own.iVersion = 1; /* without shared memory and without mmap, which would go round the sums */
+    addition->own.xRead = pages_read;
+    addition->own.xWrite = pages_write;
+    file->pMethods = &addition->own;
     return rc;
 }
 
-static int pages_delete(sqlite3_vfs *vfs, const char *name, int sync_directory)
-{
-    (void)vfs;
-    return below->xDelete(below, name, sync_directory);
-}
-
-static int pages_access(sqlite3_vfs *vfs, const char *name, int flags, int *result)
-{
-    (void)vfs;
-    return below->xAccess(below, name, flags, result);
-}
-
-static int pages_full_path(sqlite3_vfs *vfs, const char *name, int size, char *out)
-{
-    (void)vfs;
-    return below->xFullPathname(below, name, size, out);
-}
-
-static int pages_randomness(sqlite3_vfs *vfs, int size, char *out)
-{
-    (void)vfs;
-    return below->xRandomness(below, size, out);
-}
-
-static int pages_sleep(sqlite3_vfs *vfs, int microseconds)
-{
-    (void)vfs;
-    return below->xSleep(below, microseconds);
-}
-
-static int pages_time(sqlite3_vfs *vfs, double *days)
-{
-    (void)vfs;
-    return below->xCurrentTime(below, days);
-}
-
-static int pages_last_error(sqlite3_vfs *vfs, int size, char *out)
-{
-    (void)vfs;
-    return below->xGetLastError(below, size, out);
-}
-
-static sqlite3_vfs pages = {
-    .iVersion = 1,
-    .zName = STORE_PAGES_VFS,
-    .xOpen = pages_open,
-    .xDelete = pages_delete,
-    .xAccess = pages_access,
-    .xFullPathname = pages_full_path,
-    .xRandomness = pages_randomness,
-    .xSleep = pages_sleep,
-    .xCurrentTime = pages_time,
-    .xGetLastError = pages_last_error,
-};
-
 int store_pages_register(void)
 {
+    static sqlite3_vfs pages;
     below = sqlite3_vfs_find(NULL);
     if (below == NULL)
         return -EIO;
-    pages.szOsFile = (int)sizeof(struct pages_file) + below->szOsFile;
-    pages.mxPathname = below->mxPathname;
+    addition_at = ((size_t)below->szOsFile + _Alignof(struct addition) - 1) & ~(_Alignof(struct addition) - 1);
+    sqlite3_vfs_unregister(&pages); /* before it is written to: it may be in SQLite's list already */
+    pages = *below;
+    pages.iVersion = 1;
+    pages.szOsFile = (int)(addition_at + sizeof(struct addition));
+    pages.zName = STORE_PAGES_VFS;
+    pages.xOpen = pages_open;
     return sqlite3_vfs_register(&pages, 0) == SQLITE_OK ? 0 : -EIO;
 }

@@ -1,8 +1,9 @@
 #include "door.h"
 
+#include "explain.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +14,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Fills message and hands the negative errno through. */
-__attribute__((format(printf, 3, 4))) static int refuse(char message[512], int rc, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(message, 512, format, arguments);
-    va_end(arguments);
-    return rc;
-}
-
 /* ---- the directory ---------------------------------------------------------------------------------------------- */
 
 /* last: the one that the socket stands in. Others may write to one above it only if they cannot rename what is ours
@@ -31,15 +22,15 @@ static int check_directory(const char *path, bool last, char message[512])
 {
     struct stat st;
     if (stat(path, &st) < 0)
-        return refuse(message, -errno, "%s: %s", path, strerror(errno));
+        return explain(message, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return refuse(message, -ENOTDIR, "%s is not a directory: choose another --socket", path);
+        return explain(message, -ENOTDIR, "%s is not a directory: choose another --socket", path);
     if (last && st.st_uid != geteuid() && st.st_uid != 0)
-        return refuse(message, -EACCES, "%s belongs to uid %u, who could replace the socket: choose another --socket",
-                      path, (unsigned)st.st_uid);
+        return explain(message, -EACCES, "%s belongs to uid %u, who could replace the socket: choose another --socket",
+                       path, (unsigned)st.st_uid);
     const mode_t open = last ? S_IWGRP | S_IWOTH : S_IWOTH;
     if ((st.st_mode & open) != 0 && (last || (st.st_mode & S_ISVTX) == 0))
-        return refuse(
+        return explain(
             message, -EACCES,
             "others may write to %s (mode %04o) and could replace the socket: chmod go-w, or another --socket", path,
             (unsigned)(st.st_mode & 07777));
@@ -51,7 +42,7 @@ static int make_directory(const char *path, bool last, char message[512])
     const int rc = mkdir(path, S_IRWXU) < 0 ? -errno : 0;
     if (rc < 0 && rc != -EEXIST &&
         access(path, F_OK) < 0) /* a directory that is there may be on a read-only file system */
-        return refuse(message, rc, "cannot make the directory %s: %s", path, strerror(-rc));
+        return explain(message, rc, "cannot make the directory %s: %s", path, strerror(-rc));
     return check_directory(path, last, message);
 }
 
@@ -83,10 +74,10 @@ static int enter_directory(const char *path, char message[512])
         return rc;
     const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return refuse(message, -errno, "cannot open %s: %s", directory, strerror(errno));
+        return explain(message, -errno, "cannot open %s: %s", directory, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         close(fd);
-        return refuse(message, -EADDRINUSE, "another daemon starts in %s at this moment: try again", directory);
+        return explain(message, -EADDRINUSE, "another daemon starts in %s at this moment: try again", directory);
     }
     return fd;
 }
@@ -112,17 +103,17 @@ static int clear_place(const struct sockaddr_un *address, char message[512])
     const char *path = address->sun_path;
     struct stat st;
     if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0 : refuse(message, -errno, "%s: %s", path, strerror(errno));
+        return errno == ENOENT ? 0 : explain(message, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
-        return refuse(message, -EEXIST, "%s is there and is %s: not replaced; remove it, or choose another --socket",
-                      path, S_ISLNK(st.st_mode) ? "a symlink" : "no socket");
+        return explain(message, -EEXIST, "%s is there and is %s: not replaced; remove it, or choose another --socket",
+                       path, S_ISLNK(st.st_mode) ? "a symlink" : "no socket");
     const int rc = probe(address);
     if (rc == -EADDRINUSE)
-        return refuse(message, rc, "another daemon answers at %s: stop it, or choose another --socket", path);
+        return explain(message, rc, "another daemon answers at %s: stop it, or choose another --socket", path);
     if (rc < 0)
-        return refuse(message, rc, "cannot tell whether a daemon answers at %s: %s", path, strerror(-rc));
+        return explain(message, rc, "cannot tell whether a daemon answers at %s: %s", path, strerror(-rc));
     if (unlink(path) < 0 && errno != ENOENT)
-        return refuse(message, -errno, "cannot remove the stale socket %s: %s", path, strerror(errno));
+        return explain(message, -errno, "cannot remove the stale socket %s: %s", path, strerror(errno));
     return 0;
 }
 
@@ -131,7 +122,7 @@ static int listen_at(const struct sockaddr_un *address, struct door *door, char 
     struct stat st;
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return refuse(message, -errno, "cannot make a socket: %s", strerror(errno));
+        return explain(message, -errno, "cannot make a socket: %s", strerror(errno));
     const mode_t before = umask(S_IXUSR | S_IRWXG | S_IRWXO); /* 0600 from its first moment on */
     int rc = bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
     umask(before);
@@ -141,7 +132,7 @@ static int listen_at(const struct sockaddr_un *address, struct door *door, char 
     }
     if (rc < 0) {
         close(fd);
-        return refuse(message, rc, "cannot listen at %s: %s", address->sun_path, strerror(-rc));
+        return explain(message, rc, "cannot listen at %s: %s", address->sun_path, strerror(-rc));
     }
     *door = (struct door){.fd = fd, .path = door->path, .device = st.st_dev, .inode = st.st_ino};
     return 0;
@@ -152,14 +143,14 @@ int door_open(struct door *door, const char *path, char message[512])
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const size_t size = strlen(path);
     if (size == 0)
-        return refuse(message, -EINVAL, "the path of the socket is empty: name one by --socket");
+        return explain(message, -EINVAL, "the path of the socket is empty: name one by --socket");
     if (size >= sizeof address.sun_path)
-        return refuse(message, -ENAMETOOLONG, "%s is %zu bytes long: a socket's path has at most %zu", path, size,
-                      sizeof address.sun_path - 1);
+        return explain(message, -ENAMETOOLONG, "%s is %zu bytes long: a socket's path has at most %zu", path, size,
+                       sizeof address.sun_path - 1);
     memcpy(address.sun_path, path, size);
     *door = (struct door){.fd = -1, .path = strdup(path)};
     if (door->path == NULL)
-        return refuse(message, -ENOMEM, "%s", strerror(ENOMEM));
+        return explain(message, -ENOMEM, "%s", strerror(ENOMEM));
     const int directory = enter_directory(path, message);
     int rc = directory < 0 ? directory : clear_place(&address, message);
     if (rc == 0)
@@ -186,7 +177,7 @@ int door_take(struct door *door, int fd, char message[512])
     if (!has_option(fd, SO_DOMAIN, AF_UNIX) || !has_option(fd, SO_TYPE, SOCK_STREAM) ||
         !has_option(fd, SO_ACCEPTCONN, 1) || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
         close(fd);
-        return refuse(message, -ENOTSOCK, "descriptor %d of LISTEN_FDS is no listening Unix stream socket", fd);
+        return explain(message, -ENOTSOCK, "descriptor %d of LISTEN_FDS is no listening Unix stream socket", fd);
     }
     door->fd = fd;
     return 0;

@@ -127,9 +127,9 @@ void rpc_pack_notification(msgpack_packer *packer, const char *method)
     msgpack_pack_array(packer, 1);
 }
 
-void rpc_pack_text(msgpack_packer *packer, const char *text)
+int rpc_pack_text(msgpack_packer *packer, const char *text)
 {
-    msgpack_pack_str_with_body(packer, text, strlen(text));
+    return msgpack_pack_str_with_body(packer, text, strlen(text));
 }
 
 void rpc_pack_array(pool_fields_t *fields, const char *name, uint32_t count, const msgpack_sbuffer *elements)

@@ -78,7 +78,7 @@ void rpc_pack_error(msgpack_packer *packer, const uint32_t *id, const struct rpc
 /* [2, method, [...: one value is packed next. */
 void rpc_pack_notification(msgpack_packer *packer, const char *method);
 
-void rpc_pack_text(msgpack_packer *packer, const char *text); /* str, up to the NUL */
+int rpc_pack_text(msgpack_packer *packer, const char *text); /* str, up to the NUL; as msgpack_pack_str_with_body */
 /* A field that is an array: of count elements, packed one after the other in elements. */
 void rpc_pack_array(pool_fields_t *fields, const char *name, uint32_t count, const msgpack_sbuffer *elements);
 
