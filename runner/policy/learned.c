@@ -25,8 +25,7 @@ static void sort_peaks(const struct learned_window *window, uint64_t *sorted)
     }
 }
 
-/* The highest of n is exceeded by the next with a chance of 1 in n + 1, and peaks that lie far apart may lie further
- * apart. */
+/* The highest of n is exceeded by the next with a chance of 1 in n + 1, and peaks far apart may lie further apart. */
 static struct learned_guess guess_next(const struct learned_window *window)
 {
     uint64_t sorted[LEARNED_WINDOW];

@@ -52,9 +52,8 @@ static int wait_for_space(pool_t *pool, size_t count)
     return rc;
 }
 
-/* Whom to wake after queuing count jobs. Nobody if all workers are busy: the loop looks again when one of them ends. The
- * pool thread, not this one, if older jobs are queued: scanning them may take long. sooner: a deadline, or an admitted job,
- * is now the earliest. */
+/* Whom to wake after queuing count jobs. Nobody if all workers are busy: the loop looks again when one ends. The pool
+ * thread, not this one, if older jobs wait: a scan may take long. sooner: a deadline, or an admitted job, is first. */
 enum wake { WAKE_NOBODY, WAKE_THIS_THREAD, WAKE_POOL_THREAD };
 
 static enum wake whom_to_wake(const pool_t *pool, size_t count, bool sooner)

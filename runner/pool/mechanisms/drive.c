@@ -137,8 +137,7 @@ static void lock_and_wake(struct drive *drive)
 
 /* ---- the pool thread --------------------------------------------------------------------------------------------- */
 
-/* Whether the pool thread wakes up for the loop's events, once. Changed in place, which needs no memory and cannot
- * fail. */
+/* Whether the pool thread wakes up for the loop's events, once. A change in place needs no memory and cannot fail. */
 static void set_watched(struct drive *drive, bool watched)
 {
     const int fd = uv_backend_fd(&drive->uv);
@@ -190,8 +189,7 @@ static void sleep_until(struct drive *drive, int64_t until)
     (void)got;
 }
 
-/* While other threads run the loop the pool thread looks often, so that they need not wake it up for the time of each
- * job. */
+/* While other threads run the loop the pool thread looks often, so that they need not wake it for each job's time. */
 static int64_t choose_end(struct drive *drive, int *quiet)
 {
     *quiet = atomic_exchange(&drive->is_stirred, false) ? 0 : *quiet + (*quiet < TICKS_QUIET);
