@@ -51,8 +51,7 @@ static void choose_timeout(struct peer *peer)
     peer->timeout_is_deadline = false;
     if (job->deadline_at == MOMENT_NEVER)
         return;
-    const int64_t now = process_now_ms();
-    const int64_t left = job->deadline_at > now ? job->deadline_at - now : 0;
+    const int64_t left = moment_later(job->deadline_at - process_now_ms(), 0);
     if (peer->timeout_ms < 0 || left < peer->timeout_ms) {
         peer->timeout_ms = left;
         peer->timeout_is_deadline = true;

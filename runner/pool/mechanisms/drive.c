@@ -176,10 +176,8 @@ static void sleep_until(struct drive *drive, int64_t until)
 {
     struct epoll_event event;
     uint64_t value;
-    const int64_t now = process_now_ms();
-    const int64_t left = until > now ? until - now : 0;
-    const int timeout = until == MOMENT_NEVER ? -1 : left < INT32_MAX ? (int)left : INT32_MAX;
-    if (epoll_wait(drive->outer, &event, 1, timeout) != 1)
+    const int64_t left = moment_earlier(moment_later(until - process_now_ms(), 0), INT32_MAX);
+    if (epoll_wait(drive->outer, &event, 1, until == MOMENT_NEVER ? -1 : (int)left) != 1)
         return;
     if ((event.events & EPOLLPRI) != 0)
         handle_urgent(drive, &event);
@@ -341,9 +339,9 @@ bool drive_enter(struct drive *drive, int64_t until, int *cancel_state)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
     drive->is_late = false;
     if (until != MOMENT_NEVER) {
-        const int64_t now = process_now_ms();
+        const int64_t left = moment_later(until - process_now_ms(), 0); /* before libuv looks: it must not end early */
         uv_update_time(&drive->uv);
-        uv_timer_start(&drive->limit, on_limit, until > now ? (uint64_t)(until - now) : 0, 0);
+        uv_timer_start(&drive->limit, on_limit, (uint64_t)left, 0);
     }
     return true;
 }
