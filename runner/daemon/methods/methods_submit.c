@@ -202,19 +202,14 @@ static int check_cycle(const struct batch *batch, struct rpc_error *error)
                     rpc_quote(batch->entries[which].spec.key.data, batch->entries[which].spec.key.size, quoted));
 }
 
-static struct record_bytes bytes_of(struct rpc_text text)
-{
-    return (struct record_bytes){text.data, text.size};
-}
-
 static struct record record_of(const struct entry *entry)
 {
     const struct spec *spec = &entry->spec;
     const double now = clock_now();
-    struct record record = {
-        .key = bytes_of(spec->key),
-        .name = bytes_of(spec->name),
-        .group = bytes_of(spec->group),
+    return (struct record){
+        .key = {spec->key.data, spec->key.size},
+        .name = {spec->name.data, spec->name.size},
+        .group = {spec->group.data, spec->group.size},
         .priority = (int32_t)spec->priority,
         .state = RECORD_WAITING,
         .requeue = spec->on_crash == SPEC_REQUEUE,
@@ -223,7 +218,6 @@ static struct record record_of(const struct entry *entry)
         .start_at = spec->delay > 0 ? now + spec->delay : spec->start_at,
         .keep_seconds = spec->keep,
     };
-    return record;
 }
 
 /* Puts one job into store and memory. link_batch links it to other jobs of the batch, which may have no id yet. */

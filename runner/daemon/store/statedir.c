@@ -23,29 +23,21 @@ static int fail_with(char message[512], int error, const char *what, const char 
     return explain(message, error, "cannot %s the state directory %.300s: %s", what, path, strerror(-error));
 }
 
-/* mkdir -p, in place: a slash at a time is cut off. */
-static int make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        const int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-        *slash = '/';
-        if (r < 0)
-            return r;
-    }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
+/* mkdir -p */
 static int make(const char *path)
 {
-    if (path[0] == '\0')
-        return -ENOENT;
-    char *copy = strdup(path);
-    if (copy == NULL)
-        return -ENOMEM;
-    const int r = make_directories(copy);
-    free(copy);
-    return r;
+    char part[PATH_MAX];
+    const size_t size = strlen(path);
+    if (size == 0 || size >= sizeof part)
+        return size == 0 ? -ENOENT : -ENAMETOOLONG;
+    for (size_t at = 1; at <= size; at++) {
+        if (at < size && path[at] != '/')
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)at, path);
+        if (mkdir(part, 0700) < 0 && errno != EEXIST)
+            return -errno;
+    }
+    return 0;
 }
 
 static int check_owner(const struct statedir *dir, char message[512])
