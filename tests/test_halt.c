@@ -1,6 +1,6 @@
 /* --halt in parallel's words and with its exit codes; and the median that --timeout 200% is of. */
 #include "halt.h"
-#include "median.h"
+#include "summary.h"
 
 #include "support.h"
 

@@ -1,6 +1,5 @@
-/* Jobs as people name them; and points in time. */
+/* Jobs as people name them. */
 #include "jobrefs.h"
-#include "when.h"
 
 #include "support.h"
 
@@ -66,43 +65,6 @@ static void test_jobrefs_pack_as_they_are(void **state)
     jobrefs_deinit(&refs);
 }
 
-static int utc_begin(void **state)
-{
-    (void)state;
-    setenv("TZ", "UTC0", 1);
-    tzset();
-    return 0;
-}
-
-static void test_when_reads_times(void **state)
-{
-    const time_t noon = 1767268800; /* 2026-01-01 12:00 UTC */
-    static const struct {
-        const char *text;
-        double seconds;
-    } table[] = {
-        {"12:30", 1767270600},
-        {"12:00", 1767268800},
-        {"11:30", 1767353400}, /* tomorrow */
-        {"2026-01-02", 1767312000},
-        {"2026-01-02 03:04", 1767323040},
-        {"2026-01-02T03:04", 1767323040},
-        {"2026-01-02T03:04:05", 1767323045},
-        {"@1767270600.5", 1767270600.5},
-    };
-    static const char *const bad[] = {
-        "",  "noon", "25:00",  "12", "2026-13-01", "2026-02-30", "2026-04-31 10:00", "2026-01-02 03",
-        "@", "@-1",  "12:30 x"};
-    double seconds;
-    (void)state;
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (when_parse(table[i].text, noon, &seconds) != 0 || seconds != table[i].seconds)
-            fail_msg("%s: %f", table[i].text, seconds);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (when_parse(bad[i], noon, &seconds) != -EINVAL)
-            fail_msg("%s: %f", bad[i], seconds);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,7 +72,6 @@ int main(void)
         cmocka_unit_test(test_jobrefs_refuse_what_is_no_range),
         cmocka_unit_test(test_jobrefs_are_bounded),
         cmocka_unit_test(test_jobrefs_pack_as_they_are),
-        cmocka_unit_test_setup(test_when_reads_times, utc_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

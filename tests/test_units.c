@@ -1,10 +1,12 @@
-/* Sizes, durations and numbers as people write them; and words that are nearly right. */
+/* Sizes, durations, numbers and times as people write them; and words that are nearly right. */
 #include "suggest.h"
 #include "units.h"
 
 #include "support.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <time.h>
 
 static void test_units_sizes(void **state)
 {
@@ -90,6 +92,43 @@ static void test_units_numbers(void **state)
     assert_int_equal(units_parse_decimal("two", 1.1, 100, &decimal), -EINVAL);
 }
 
+static int utc_begin(void **state)
+{
+    (void)state;
+    setenv("TZ", "UTC0", 1);
+    tzset();
+    return 0;
+}
+
+static void test_units_times(void **state)
+{
+    const time_t noon = 1767268800; /* 2026-01-01 12:00 UTC */
+    static const struct {
+        const char *text;
+        double seconds;
+    } table[] = {
+        {"12:30", 1767270600},
+        {"12:00", 1767268800},
+        {"11:30", 1767353400}, /* tomorrow */
+        {"2026-01-02", 1767312000},
+        {"2026-01-02 03:04", 1767323040},
+        {"2026-01-02T03:04", 1767323040},
+        {"2026-01-02T03:04:05", 1767323045},
+        {"@1767270600.5", 1767270600.5},
+    };
+    static const char *const bad[] = {
+        "",  "noon", "25:00",  "12", "2026-13-01", "2026-02-30", "2026-04-31 10:00", "2026-01-02 03",
+        "@", "@-1",  "12:30 x"};
+    double seconds;
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (units_parse_time(table[i].text, noon, &seconds) != 0 || seconds != table[i].seconds)
+            fail_msg("%s: %f", table[i].text, seconds);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (units_parse_time(bad[i], noon, &seconds) != -EINVAL)
+            fail_msg("%s: %f", bad[i], seconds);
+}
+
 static void test_units_formats(void **state)
 {
     (void)state;
@@ -118,8 +157,9 @@ static void test_units_suggestions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_units_sizes),   SUPPORT_TEST(test_units_durations),   SUPPORT_TEST(test_units_numbers),
-        SUPPORT_TEST(test_units_formats), SUPPORT_TEST(test_units_suggestions),
+        SUPPORT_TEST(test_units_sizes),       SUPPORT_TEST(test_units_durations),
+        SUPPORT_TEST(test_units_numbers),     SUPPORT_TEST(test_units_formats),
+        SUPPORT_TEST(test_units_suggestions), cmocka_unit_test_setup(test_units_times, utc_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,13 +110,6 @@ static int run_alias(const struct alias *alias, int argc, char **argv)
     return code;
 }
 
-static int refuse_reset(void)
-{
-    say(NULL, "reset does not exist, because it would end the jobs of every client: cancel them (reclaim cancel), then "
-              "delete them (reclaim remove --ended)");
-    return OUTCOME_OWN_FAILURE;
-}
-
 int main(int argc, char **argv)
 {
 #ifdef M_ARENA_MAX
@@ -140,7 +133,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ALIASES; i++)
         if (strcmp(argv[1], aliases[i].name) == 0)
             return run_alias(&aliases[i], argc - 1, argv + 1);
-    if (strcmp(argv[1], "reset") == 0)
-        return refuse_reset();
-    return say_unknown(argv[1]);
+    if (strcmp(argv[1], "reset") != 0)
+        return say_unknown(argv[1]);
+    say(NULL, "reset does not exist, because it would end the jobs of every client: cancel them (reclaim cancel), then "
+              "delete them (reclaim remove --ended)");
+    return OUTCOME_OWN_FAILURE;
 }

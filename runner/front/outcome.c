@@ -72,13 +72,17 @@ int outcome_stop_signal(const pool_result_t *result)
     return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM ? number : 0;
 }
 
+static pool_result_t as(pool_result_t result, pool_outcome_t outcome, pool_cause_t cause, const char *message)
+{
+    result.outcome = outcome;
+    result.cause = cause;
+    result.message = message;
+    return result;
+}
+
 pool_result_t outcome_withdrawn(const pool_result_t *result)
 {
-    pool_result_t withdrawn = *result;
-    withdrawn.outcome = POOL_CANCELLED;
-    withdrawn.cause = POOL_CAUSE_CANCELLED;
-    withdrawn.message = "ended by the signal that stopped reclaim";
-    return withdrawn;
+    return as(*result, POOL_CANCELLED, POOL_CAUSE_CANCELLED, "ended by the signal that stopped reclaim");
 }
 
 int outcome_is_ours(const pool_result_t *result)
@@ -98,22 +102,14 @@ int outcome_is_ours(const pool_result_t *result)
 
 pool_result_t outcome_over_output(const pool_result_t *result, int64_t limit, char *message, size_t size)
 {
-    pool_result_t over = *result;
     snprintf(message, size, "killed: over its output limit of %lld bytes", (long long)limit);
-    over.outcome = POOL_FAILED;
-    over.cause = POOL_CAUSE_OUTPUT_LIMIT;
-    over.message = message;
-    return over;
+    return as(*result, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, message);
 }
 
 pool_result_t outcome_over_time(const pool_result_t *result, double seconds, char *message, size_t size)
 {
-    pool_result_t over = *result;
     snprintf(message, size, "killed: over its timeout of %.3g s", seconds);
-    over.outcome = POOL_TIMED_OUT;
-    over.cause = POOL_CAUSE_TIMEOUT;
-    over.message = message;
-    return over;
+    return as(*result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, message);
 }
 
 void outcome_parallel(const pool_result_t *result, int *exit_value, int *signal_number)

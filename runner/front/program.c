@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool was_closed[3];
@@ -33,6 +35,33 @@ int write_all(int fd, const char *data, size_t size)
             data += wrote;
             size -= (size_t)wrote;
         }
+    }
+    return 0;
+}
+
+int program_beside(const char *name, char path[PATH_MAX])
+{
+    const ssize_t size = name[0] == '/' ? 0 : readlink("/proc/self/exe", path, PATH_MAX - 1);
+    path[size > 0 ? size : 0] = '\0';
+    char *slash = strrchr(path, '/'), *end = slash != NULL ? slash + 1 : path;
+    const size_t room = (size_t)(path + PATH_MAX - end);
+    if ((size_t)snprintf(end, room, "%s", name) >= room)
+        return -ENAMETOOLONG;
+    return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+int program_make_directory(const char *path, mode_t mode)
+{
+    char part[PATH_MAX];
+    for (const char *end = path; *end != '\0';) {
+        end += 1 + strcspn(end + 1, "/");
+        const size_t size = (size_t)(end - path);
+        if (size >= sizeof part)
+            return -ENAMETOOLONG;
+        memcpy(part, path, size);
+        part[size] = '\0';
+        if (mkdir(part, mode) < 0 && errno != EEXIST && errno != EISDIR)
+            return -errno;
     }
     return 0;
 }

@@ -1,4 +1,4 @@
-/* program.h - what command and daemon need as programs: their standard streams, whole writes, a place for state. */
+/* program.h - what command and daemon need as programs: their standard streams, whole writes, places of files. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
@@ -16,6 +16,13 @@ bool program_lacks_stream(int fd);
 
 /* write(2) until all is written. Negative errno: a part may have been written. */
 int write_all(int fd, const char *data, size_t size);
+
+/* The path of a file beside this program; name may have folders in front, an absolute one stays as it is. 0, or a negative
+ * errno: it is not at path, or cannot be executed. */
+int program_beside(const char *name, char path[PATH_MAX]);
+
+/* Makes a directory, and those above it that are missing. Negative errno. */
+int program_make_directory(const char *path, mode_t mode);
 
 /* The default directory of reclaimd's state: $XDG_STATE_HOME/reclaim, for root /var/lib/reclaim, else
  * $HOME/.local/state/reclaim. A variable without an absolute path counts as unset (NULL), as XDG has it. -ENOENT: no

@@ -84,30 +84,29 @@ static bool say_ambiguous(const struct table *table, const struct option *longs,
     return true;
 }
 
-static void say_unknown_letter(const struct table *table, int letter)
+static int say_unknown_letter(const struct table *table, int letter)
 {
     char shown[ESCAPE_SIZE + 1] = {(char)letter};
     if (letter <= ' ' || letter >= 0x7f)
         escape_byte((char)letter, shown);
-    say(table->verb, "there is no option -%s; %s --help lists them", shown, full_name(table));
+    return say(table->verb, "there is no option -%s; %s --help lists them", shown, full_name(table));
 }
 
-static void say_unknown_name(const struct table *table, const struct option *longs, const char *word)
+static int say_unknown_name(const struct table *table, const struct option *longs, const char *word)
 {
     const char *names[OPTIONS_MOST + 3];
     size_t count = 0;
     char given[64];
     snprintf(given, sizeof given, "%.*s", (int)strcspn(word + 2, "="), word + 2);
     if (given[0] != '\0' && say_ambiguous(table, longs, given))
-        return;
+        return -1;
     for (; longs[count].name != NULL; count++)
         names[count] = longs[count].name;
     names[count] = NULL;
     const char *near = suggest_word(given, names);
     if (near != NULL)
-        say(table->verb, "there is no option --%s; did you mean --%s?", given, near);
-    else
-        say(table->verb, "there is no option --%s; %s --help lists them", given, full_name(table));
+        return say(table->verb, "there is no option --%s; did you mean --%s?", given, near);
+    return say(table->verb, "there is no option --%s; %s --help lists them", given, full_name(table));
 }
 
 /* Prints why getopt_long(3) refused a word. optopt is a letter, or the val of a long option, or 0 for an unknown name.
@@ -116,16 +115,12 @@ static int say_refused(const struct table *table, const struct option *longs, in
 {
     const char *name = find_long(longs, optopt);
     if (id == ':' && name != NULL && optopt >= FIRST_ID)
-        say(table->verb, "--%s needs a value", name);
-    else if (id == ':')
-        say(table->verb, "-%c needs a value", optopt);
-    else if (name != NULL)
-        say(table->verb, "--%s takes no value", name);
-    else if (optopt != 0)
-        say_unknown_letter(table, optopt);
-    else
-        say_unknown_name(table, longs, argv[optind - 1]);
-    return -1;
+        return say(table->verb, "--%s needs a value", name);
+    if (id == ':')
+        return say(table->verb, "-%c needs a value", optopt);
+    if (name != NULL)
+        return say(table->verb, "--%s takes no value", name);
+    return optopt != 0 ? say_unknown_letter(table, optopt) : say_unknown_name(table, longs, argv[optind - 1]);
 }
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define LARGEST 4e18 /* leaves room in an int64_t for sums */
 
@@ -15,27 +16,10 @@ struct unit {
     double factor;
 };
 
-static const struct unit sizes[] = {
-    {"", 1},
-    {"b", 1},
-    {"k", 1024.0},
-    {"m", 1048576.0},
-    {"g", 1073741824.0},
-    {"t", 0x1p40},
-    {"ki", 1024.0},
-    {"mi", 1048576.0},
-    {"gi", 1073741824.0},
-    {"ti", 0x1p40},
-    {"kib", 1024.0},
-    {"mib", 1048576.0},
-    {"gib", 1073741824.0},
-    {"tib", 0x1p40},
-    {"kb", 1e3},
-    {"mb", 1e6},
-    {"gb", 1e9},
-    {"tb", 1e12},
-    {NULL, 0},
-};
+static const struct unit sizes[] = {{"", 1},       {"b", 1},        {"k", 1024},     {"m", 0x1p20},   {"g", 0x1p30},
+                                    {"t", 0x1p40}, {"ki", 1024},    {"mi", 0x1p20},  {"gi", 0x1p30},  {"ti", 0x1p40},
+                                    {"kib", 1024}, {"mib", 0x1p20}, {"gib", 0x1p30}, {"tib", 0x1p40}, {"kb", 1e3},
+                                    {"mb", 1e6},   {"gb", 1e9},     {"tb", 1e12},    {NULL, 0}};
 
 static const struct unit durations[] = {{"", 1000},     {"ms", 1},      {"s", 1000},     {"m", 60000},
                                         {"min", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
@@ -104,6 +88,57 @@ int units_parse_decimal(const char *text, double least, double most, double *num
     if (*end != '\0')
         return -EINVAL;
     return *number >= least && *number <= most ? 0 : -ERANGE;
+}
+
+/* The whole of text, by one of these; what the format does not say stays. */
+static int parse_whole(const char *text, const char *format, struct tm *parts)
+{
+    const char *end = strptime(text, format, parts);
+    return end != NULL && *end == '\0' ? 0 : -EINVAL;
+}
+
+static int parse_date(const char *text, time_t *seconds)
+{
+    static const char *const formats[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S",
+                                          "%Y-%m-%dT%H:%M:%S"};
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        struct tm parts = {.tm_isdst = -1};
+        if (parse_whole(text, formats[i], &parts) == 0) {
+            const int day = parts.tm_mday;
+            *seconds = mktime(&parts); /* the 30th of February becomes the 2nd of March */
+            return *seconds < 0 || parts.tm_mday != day ? -EINVAL : 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int parse_hour(const char *text, time_t now, time_t *seconds)
+{
+    struct tm parts;
+    if (localtime_r(&now, &parts) == NULL)
+        return -EINVAL;
+    parts.tm_sec = 0;
+    if (parse_whole(text, "%H:%M", &parts) < 0 && parse_whole(text, "%H:%M:%S", &parts) < 0)
+        return -EINVAL;
+    parts.tm_isdst = -1;
+    *seconds = mktime(&parts);
+    if (*seconds < now) {
+        parts.tm_mday++;
+        parts.tm_isdst = -1;
+        *seconds = mktime(&parts);
+    }
+    return 0;
+}
+
+int units_parse_time(const char *text, time_t now, double *seconds)
+{
+    time_t whole;
+    if (text[0] == '@')
+        return units_parse_decimal(text + 1, 1, 1e11, seconds) < 0 ? -EINVAL : 0;
+    if (parse_date(text, &whole) < 0 && parse_hour(text, now, &whole) < 0)
+        return -EINVAL;
+    *seconds = (double)whole;
+    return 0;
 }
 
 const char *units_format_size(uint64_t bytes, char *text, size_t size)

@@ -15,8 +15,7 @@ const char *values_verb;
 
 int values_fail(const char *option, const char *value, const char *what)
 {
-    say(values_verb, "--%s %s: %s", option, value, what);
-    return -1;
+    return say(values_verb, "--%s %s: %s", option, value, what);
 }
 
 static const char *explain(int rc, const char *what, const char *range)

@@ -22,7 +22,7 @@ int channel_init(struct channel *channel, int task, int result, struct page *pag
 
 /* Sends a whole frame up the result pipe, blocking. -EBADF: the job closed or reused the number; a last frame (the
  * result) is then left in the page if it fits. */
-int channel_send(struct channel *channel, const struct frame_buffer *frame, bool last);
+int channel_send(struct channel *channel, const void *frame, size_t size, bool last);
 
 /* The same for a message of at most some hundred bytes. */
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last);

@@ -225,10 +225,9 @@ static bool is_stopped_by_terminal(const struct command *command, int signal)
 {
     if (command->spec.group == 0 || (signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU))
         return false;
-    const int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
     const bool is_in_front = terminal >= 0 && tcgetpgrp(terminal) == (pid_t)command->spec.group;
-    if (terminal >= 0)
-        close(terminal);
+    descriptor_close(&terminal);
     return is_in_front;
 }
 

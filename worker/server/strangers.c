@@ -139,12 +139,10 @@ enum strangers_worst strangers_count(struct server *server)
 
 /* ---- the sweep ------------------------------------------------------------------------------------------------- */
 
-static enum sweep_owner lookup(uint64_t serial, void *context)
+static bool is_known(uint64_t serial, void *server)
 {
-    const struct slot *slot = slot_find(context, serial);
-    if (slot == NULL || slot->state == SLOT_STUCK || slot->state == SLOT_GONE)
-        return SWEEP_UNKNOWN;
-    return slot->state == SLOT_ALIVE ? SWEEP_LIVE : SWEEP_DEAD;
+    const struct slot *slot = slot_find(server, serial);
+    return slot != NULL && (slot->state == SLOT_ALIVE || slot->state == SLOT_REAPED);
 }
 
 /* Whether this fork server gave that serial to a job, which then owns the process even if it is over. */
@@ -191,7 +189,7 @@ static void sweep_one(struct server *server, const struct proc_entry *entry, pid
         process.branch_tag = branch == entry->pid ? process.tag : proc_tag(branch);
     }
     const struct stranger *old = worker == NULL ? find_before(server, entry) : NULL;
-    uint64_t serial = sweep_belongs(&process, lookup, server);
+    uint64_t serial = sweep_belongs(&process, is_known, server);
     if (serial == 0 && !is_our_serial(server, process.tag) && !is_our_serial(server, process.branch_tag))
         serial = guess_serial(server, entry, old);
     struct slot *slot = serial == 0 ? NULL : slot_find(server, serial);

@@ -12,7 +12,8 @@ void inherited_find(struct inherited *inherited, const char *verb)
 {
     struct rlimit files = {.rlim_max = RLIM_INFINITY};
     DIR *dir = opendir("/proc/self/fd");
-    inherited->count = inherited->left_out = 0;
+    size_t left_out = 0;
+    inherited->count = 0;
     if (dir == NULL)
         return;
     getrlimit(RLIMIT_NOFILE, &files);
@@ -24,10 +25,10 @@ void inherited_find(struct inherited *inherited, const char *verb)
         if (inherited->count < INHERITED_MAX && (rlim_t)fd < files.rlim_max)
             inherited->numbers[inherited->count++] = fd;
         else
-            inherited->left_out++;
+            left_out++;
     }
     closedir(dir);
-    if (inherited->left_out > 0)
+    if (left_out > 0)
         say(verb, "not passed on to the command: %zu open files (at most %d are, and none numbered above ulimit -Hn)",
-            inherited->left_out, INHERITED_MAX);
+            left_out, INHERITED_MAX);
 }

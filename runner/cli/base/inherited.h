@@ -11,10 +11,10 @@
 struct inherited {
     int32_t numbers[INHERITED_MAX];
     size_t count;
-    size_t left_out; /* descriptors beyond INHERITED_MAX, or numbered above the hard limit on open files */
 };
 
-/* Finds the open descriptors above 2 that are not close-on-exec; our own all are. Prints how many it leaves out. */
+/* Finds the open descriptors above 2 that are not close-on-exec; our own all are. Prints how many it leaves out:
+ * those beyond INHERITED_MAX, or numbered above the hard limit on open files. */
 void inherited_find(struct inherited *inherited, const char *verb);
 
 #endif

@@ -104,10 +104,8 @@ int limits_finish(struct limits *limits)
     const bool is_limited = limits->job.memory_limit > 0 || limits->job.memory_share > 0;
     if (limits->retry_oom != NULL && !is_limited)
         return values_fail("retry-oom", limits->retry_oom, "there is no limit to raise: give --memory SIZE, too");
-    if (limits->job.memory_backstop && !is_limited) {
-        say(values_verb, "--memory-backstop: give --memory SIZE, too");
-        return -1;
-    }
+    if (limits->job.memory_backstop && !is_limited)
+        return say(values_verb, "--memory-backstop: give --memory SIZE, too");
     limits->job.retries = (int32_t)(limits->runs - 1);
     limits->job.retry_on = POOL_RETRY_ON(POOL_FAILED) | POOL_RETRY_ON(POOL_CRASHED) | POOL_RETRY_ON(POOL_TIMED_OUT) |
                            POOL_RETRY_ON(POOL_OUT_OF_MEMORY) | POOL_RETRY_ON(POOL_LOST);

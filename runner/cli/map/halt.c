@@ -1,6 +1,7 @@
 #include "halt.h"
 
 #include "units.h"
+#include "values.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,16 +17,10 @@ static const char *skip(const char *text, const char *word)
 
 static int parse_amount(const char *text, struct halt *halt)
 {
-    char digits[24];
     int64_t number;
-    const size_t size = strcspn(text, "%");
-    if (size >= sizeof digits || (text[size] == '%' && text[size + 1] != '\0'))
-        return -EINVAL;
-    memcpy(digits, text, size);
-    digits[size] = '\0';
-    if (text[size] == '%')
-        return units_parse_decimal(digits, 0.001, 100, &halt->percent) < 0 ? -EINVAL : 0;
-    if (units_parse_number(digits, 1, INT64_MAX, &number) < 0)
+    if (values_is_percent(text))
+        return values_parse_percent(text, 100, &halt->percent) < 0 ? -EINVAL : 0;
+    if (units_parse_number(text, 1, INT64_MAX, &number) < 0)
         return -EINVAL;
     halt->count = (uint64_t)number;
     return 0;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define CHUNK ((size_t)64 << 10)
+#define SHOWN 64 /* bytes of an unfit value */
 
 void inputs_init(struct inputs *inputs)
 {
@@ -32,6 +33,35 @@ int inputs_add_list(struct inputs *inputs, const char *const *list, size_t count
 int inputs_add_file(struct inputs *inputs, const char *path)
 {
     return add(inputs, (struct inputs_source){.path = path});
+}
+
+/* ---- an unfit value -------------------------------------------------------------------------------------------------- */
+
+/* Adds its next piece. */
+static void unfit_add(struct unfit *unfit, const char *data, size_t size)
+{
+    if (unfit->size == 0)
+        unfit->number = TEXT_FNV_START;
+    unfit->number = text_fnv(unfit->number, data, size);
+    unfit->size += size;
+    const size_t whole = strnlen(data, size), room = SHOWN - unfit->text.size;
+    if (!unfit->has_nul)
+        text_put(&unfit->text, data, whole < room ? whole : room);
+    unfit->has_nul = unfit->has_nul || whole < size;
+}
+
+/* The text that stands for it, until unfit_clear; NULL: no memory. */
+static const char *unfit_end(struct unfit *unfit)
+{
+    text_printf(&unfit->text, "...(%llu bytes, %016llx)", (unsigned long long)unfit->size,
+                (unsigned long long)unfit->number);
+    return unfit->text.failed ? NULL : unfit->text.data;
+}
+
+static void unfit_clear(struct unfit *unfit)
+{
+    text_clear(&unfit->text);
+    *unfit = (struct unfit){.text = unfit->text};
 }
 
 /* ---- a source that is read as it comes --------------------------------------------------------------------------- */
@@ -190,7 +220,7 @@ static int load(struct inputs *inputs, struct inputs_source *source)
     if (one.fd >= 0)
         close(one.fd);
     text_deinit(&one.buffer);
-    unfit_deinit(&one.unfit);
+    text_deinit(&one.unfit.text);
     return rc;
 }
 
@@ -257,7 +287,7 @@ void inputs_deinit(struct inputs *inputs)
     if (inputs->fd >= 0)
         close(inputs->fd);
     text_deinit(&inputs->buffer);
-    unfit_deinit(&inputs->unfit);
+    text_deinit(&inputs->unfit.text);
     free(inputs->sources);
     free(inputs->values);
     free(inputs->turns);

@@ -5,11 +5,24 @@
 #define INPUTS_H
 
 #include "text.h"
-#include "unfit.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Bytes of an argument at most, by Linux (MAX_ARG_STRLEN, less its NUL). */
+#define UNFIT_SIZE_MOST 131071
+
+/* Why an input cannot be an argument. */
+enum unfit_reason { UNFIT_NOT = 0, UNFIT_LONG, UNFIT_NUL };
+
+/* An input that cannot be one. However long it is, only a text that stands for it is kept. Starts as zero. */
+struct unfit {
+    struct text
+        text; /* its first bytes; in the end "abc...(200000 bytes, 0123456789abcdef)": with its size and a hash */
+    uint64_t size, number;
+    bool has_nul;
+};
 
 struct inputs_source {
     const char *path;        /* of a file, "-" for standard input; NULL: a list */

@@ -244,10 +244,9 @@ static int submit(struct map *map, struct map_job *job)
     if (map_begin_files(map) < 0)
         return -1;
     const int rc = map_job_submit(job, &map->options, map->pool, map->outlets, timeout_ms(map), &by_pool);
-    if (rc < 0)
-        map_say(map, "input %llu cannot be started: %s", (unsigned long long)job->seq,
-                by_pool ? pool_message() : strerror(-rc));
-    return rc < 0 ? -1 : 0;
+    return rc < 0 ? map_say(map, "input %llu cannot be started: %s", (unsigned long long)job->seq,
+                            by_pool ? pool_message() : strerror(-rc))
+                  : 0;
 }
 
 /* Takes it into the list, until finish_job(). */

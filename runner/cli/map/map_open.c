@@ -58,10 +58,8 @@ static int open_pool(struct map *map)
                                          .memory_budget = options->memory_budget,
                                          .memory_floor = options->memory_floor};
     pool_error_t error;
-    if (pool_open(&map->pool, &pool_options, &error) < 0) {
-        map_say(map, "%s", error.message);
-        return -1;
-    }
+    if (pool_open(&map->pool, &pool_options, &error) < 0)
+        return map_say(map, "%s", error.message);
     /* For the pipes of many jobs. Commands keep the limits that held when the pool was opened. */
     if (known) {
         files.rlim_cur = files.rlim_max;
@@ -72,18 +70,13 @@ static int open_pool(struct map *map)
 
 static int open_inputs(struct map *map)
 {
-    struct inputs *inputs = &map->options.inputs;
     const char *path;
-    if (map->options.from_stdin && program_lacks_stream(STDIN_FILENO)) {
-        map_say(map, "standard input is closed: inputs come from there, or after ::: or from --arg-file");
-        return -1;
-    }
+    if (map->options.from_stdin && program_lacks_stream(STDIN_FILENO))
+        return map_say(map, "standard input is closed: inputs come from there, or after ::: or from --arg-file");
     if (map->options.from_stdin && isatty(STDIN_FILENO))
         map_say(map, "inputs are read from the terminal; Ctrl-D ends them");
-    const int rc = inputs_open(inputs, &path);
-    if (rc < 0)
-        return values_fail("arg-file", path, strerror(-rc));
-    return 0;
+    const int rc = inputs_open(&map->options.inputs, &path);
+    return rc < 0 ? values_fail("arg-file", path, strerror(-rc)) : 0;
 }
 
 static int open_joblog(struct map *map)
@@ -93,9 +86,9 @@ static int open_joblog(struct map *map)
         return 0;
     if (map->options.dry_run && access(map->options.joblog, F_OK) < 0)
         return 0; /* a dry run makes no file */
-    if (joblog_open(&map->joblog, map->options.joblog, add_row, map, problem, sizeof problem) < 0)
-        return values_fail("joblog", map->options.joblog, problem);
-    return 0;
+    return joblog_open(&map->joblog, map->options.joblog, add_row, map, problem, sizeof problem) < 0
+               ? values_fail("joblog", map->options.joblog, problem)
+               : 0;
 }
 
 /* Joblog, report and inputs have to be different files. */
@@ -117,13 +110,9 @@ int map_open_all(struct map *map)
         return 0;
     const char *directory;
     int rc = spool_check(&directory);
-    if (rc < 0) {
-        map_say(map, "TMPDIR %s: no temporary file can be made there: %s", directory, strerror(-rc));
-        return -1;
-    }
-    if (outfile_open("report", map->options.report, &map->report) < 0)
-        return -1;
-    if (check_files(map) < 0)
+    if (rc < 0)
+        return map_say(map, "TMPDIR %s: no temporary file can be made there: %s", directory, strerror(-rc));
+    if (outfile_open("report", map->options.report, &map->report) < 0 || check_files(map) < 0)
         return -1;
     rc = map->options.results == NULL ? 0 : results_prepare(map->options.results);
     return rc < 0 ? values_fail("results", map->options.results, strerror(-rc)) : 0;
@@ -154,10 +143,8 @@ int map_begin(struct map *map)
         if (sigismember(&ignored, numbers[i]) == 0) /* nohup */
             sigaddset(&taken, numbers[i]);
     map->signals = signals_take(&taken);
-    if (map->signals < 0) {
-        map_say(map, "%s", strerror(-map->signals));
-        return -1;
-    }
+    if (map->signals < 0)
+        return map_say(map, "%s", strerror(-map->signals));
     for (int i = 0; i < 2; i++) {
         map->outlets[i].wakes = map->signals;
         map->outlets[i].on_wake = map_on_wake;

@@ -157,8 +157,7 @@ static const struct table table = {
 
 static int complain(const char *sentence)
 {
-    say("map", "%s", sentence);
-    return -1;
+    return say("map", "%s", sentence);
 }
 
 static bool is_separator(const char *word)
@@ -207,12 +206,10 @@ static int check_replacements(struct map_options *options)
     case REPLACE_EXPRESSION:
         return complain("{=...=}: reclaim runs no Perl; let the command do it: sh -c 'echo $(($1 + 1))' sh {}");
     case REPLACE_NUMBERED:
-        say("map", "%.*s: {#} and {%%} take no number", (int)use.problem_size, use.problem_at);
-        return -1;
+        return say("map", "%.*s: {#} and {%%} take no number", (int)use.problem_size, use.problem_at);
     case REPLACE_MISSING:
-        say("map", "%.*s: there %s only %zu source%s of inputs", (int)use.problem_size, use.problem_at,
-            count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
-        return -1;
+        return say("map", "%.*s: there %s only %zu source%s of inputs", (int)use.problem_size, use.problem_at,
+                   count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
     case REPLACE_FINE:
         break;
     }

@@ -6,7 +6,6 @@
 #include "joblog.h"
 #include "map_job.h"
 #include "map_options.h"
-#include "median.h"
 #include "outlet.h"
 #include "progress.h"
 #include "resume.h"
@@ -60,8 +59,8 @@ struct map {
 
 /* ---- map_stop.c -------------------------------------------------------------------------------------------------- */
 
-/* A line on standard error. */
-void map_say(struct map *map, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line on standard error. Returns -1. */
+int map_say(struct map *map, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Starts no more jobs; running jobs may finish. */
 void map_stop_starting(struct map *map);

@@ -10,13 +10,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-void map_say(struct map *map, const char *format, ...)
+int map_say(struct map *map, const char *format, ...)
 {
     va_list arguments;
     progress_view_clear(&map->view);
     va_start(arguments, format);
     say_list("map", format, arguments);
     va_end(arguments);
+    return -1;
 }
 
 void map_stop_starting(struct map *map)

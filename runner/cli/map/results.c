@@ -64,27 +64,9 @@ void results_path(struct text *path, const char *directory, const char *const *v
     }
 }
 
-/* With all that leads there. */
-static int make_directory(const char *path)
-{
-    struct text part = {0};
-    int rc = 0;
-    for (const char *at = path; rc == 0 && *at != '\0';) {
-        const size_t size = 1 + strcspn(at + 1, "/");
-        text_put(&part, at, size);
-        if (part.failed)
-            rc = -ENOMEM;
-        else if (mkdir(part.data, 0777) < 0 && errno != EEXIST && errno != EISDIR)
-            rc = -errno;
-        at += size;
-    }
-    text_deinit(&part);
-    return rc;
-}
-
 int results_prepare(const char *directory)
 {
-    const int rc = make_directory(directory);
+    const int rc = program_make_directory(directory, 0777);
     if (rc < 0)
         return rc;
     struct stat status;
@@ -114,7 +96,7 @@ static int write_seq(int directory, uint64_t seq)
 int results_open(const char *path, uint64_t seq, int fds[2])
 {
     fds[0] = fds[1] = -1;
-    int rc = make_directory(path);
+    int rc = program_make_directory(path, 0777);
     if (rc < 0)
         return rc;
     const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

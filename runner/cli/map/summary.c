@@ -3,6 +3,7 @@
 #include "outcome.h"
 #include "units.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void add_peak(struct summary *summary, uint64_t bytes, const char *inputs)
@@ -66,4 +67,26 @@ void summary_print(const struct summary *summary, double seconds, FILE *file)
     for (int i = 0; i < SUMMARY_HUNGRIEST && summary->hungriest[i].bytes > 0; i++)
         fprintf(file, "%s %10s  %s\n", i == 0 ? "  hungriest" : "           ",
                 units_format_size(summary->hungriest[i].bytes, size, sizeof size), summary->hungriest[i].inputs);
+}
+
+void median_add(struct median *median, double value)
+{
+    median->values[median->count++ % MEDIAN_MOST] = value;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double median_of(const struct median *median)
+{
+    double sorted[MEDIAN_MOST];
+    const size_t count = median->count < MEDIAN_MOST ? median->count : MEDIAN_MOST;
+    if (count < MEDIAN_LEAST)
+        return 0;
+    memcpy(sorted, median->values, count * sizeof sorted[0]);
+    qsort(sorted, count, sizeof sorted[0], compare);
+    return count % 2 != 0 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
 }

@@ -3,6 +3,7 @@
 #define SUMMARY_H
 
 #include <reclaim/pool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -22,5 +23,19 @@ void summary_add(struct summary *summary, const char *inputs, const pool_result_
 
 /* For a person; seconds: how long it all took. */
 void summary_print(const struct summary *summary, double seconds, FILE *file);
+
+/* The median of the latest durations: for --timeout 200%. Pure. */
+#define MEDIAN_LEAST 3   /* values for a median */
+#define MEDIAN_MOST  499 /* values that are kept, the latest */
+
+struct median {
+    double values[MEDIAN_MOST];
+    size_t count; /* ever added */
+};
+
+void median_add(struct median *median, double value);
+
+/* 0 while there are fewer than MEDIAN_LEAST. */
+double median_of(const struct median *median);
 
 #endif

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,38 +21,12 @@ enum plot_format plot_format(const char *path)
     return strcmp(dot, ".svg") == 0 ? PLOT_SVG : strcmp(dot, ".png") == 0 ? PLOT_PNG : PLOT_UNKNOWN;
 }
 
-/* ---- finding it -------------------------------------------------------------------------------------------------- */
-
-/* The directory of this command, with its slash; its length, or -1. */
-static int own_directory(char path[PATH_MAX])
-{
-    const ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    if (size <= 0)
-        return -1;
-    path[size] = '\0';
-    char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return -1;
-    slash[1] = '\0';
-    return (int)(slash + 1 - path);
-}
-
 /* Beside the command, as it was built, or in PLOT_DIRECTORY, as it was installed: relative to the command, so that all
  * of it may be moved. */
 int plot_find(char path[PATH_MAX])
 {
-    const bool is_relative = PLOT_DIRECTORY[0] != '/';
-    const int own = own_directory(path);
-    if (own >= 0 && snprintf(path + own, (size_t)(PATH_MAX - own), PLOT_PROGRAM) < PATH_MAX - own &&
-        access(path, X_OK) == 0)
-        return 0;
-    const int at = is_relative && own >= 0 ? own : 0;
-    if (snprintf(path + at, (size_t)(PATH_MAX - at), PLOT_DIRECTORY "/" PLOT_PROGRAM) >= PATH_MAX - at)
-        return -ENAMETOOLONG;
-    return access(path, X_OK) == 0 ? 0 : -errno;
+    return program_beside(PLOT_PROGRAM, path) == 0 ? 0 : program_beside(PLOT_DIRECTORY "/" PLOT_PROGRAM, path);
 }
-
-/* ---- having it drawn --------------------------------------------------------------------------------------------- */
 
 /* A descriptor from which the points can be read, or a negative errno. */
 static int give_points(const struct curve *curve)

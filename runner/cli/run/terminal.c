@@ -71,7 +71,7 @@ bool terminal_is_unwatched(void)
     return getpgrp() == getsid(0);
 }
 
-void terminal_stop(int signal_number)
+void terminal_raise(int signal_number)
 {
     sigset_t set, before;
     sigemptyset(&set);

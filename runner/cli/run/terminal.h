@@ -30,7 +30,7 @@ bool terminal_is_below(pid_t pid);
 /* Whether no shell could continue us. The terminal does not stop such a group: setpgid(2), orphaned process groups. */
 bool terminal_is_unwatched(void);
 
-/* Stops this process by a signal although the calling thread blocks it; returns when the process is continued. */
-void terminal_stop(int signal_number);
+/* Raises a signal although the calling thread blocks it; returns when the process, which it stops, is continued. */
+void terminal_raise(int signal_number);
 
 #endif

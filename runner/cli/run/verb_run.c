@@ -136,7 +136,7 @@ static void stop_with(pool_job_t *job, int signal_number)
     if (signal_number != SIGSTOP && terminal_is_unwatched())
         pool_job_signal(job, SIGCONT); /* without us in between the terminal would not have stopped it */
     else
-        terminal_stop(signal_number);
+        terminal_raise(signal_number);
 }
 
 static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
@@ -316,13 +316,9 @@ static void finish(struct run *run)
 /* Dies of the command's signal, for the shell that looks at our status; without a second core file. */
 static void die_of(int signal_number)
 {
-    sigset_t set;
     prctl(PR_SET_DUMPABLE, 0);
     signal(signal_number, SIG_DFL);
-    sigemptyset(&set);
-    sigaddset(&set, signal_number);
-    raise(signal_number);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    terminal_raise(signal_number);
 }
 
 static int run_job(struct run *run, int *own_signal)

@@ -78,15 +78,11 @@ static const struct table table = {
 
 static int fill_in_places(struct daemon_options *options)
 {
-    if (options->socket[0] == '\0' && pool_client_path(options->socket, sizeof options->socket) < 0) {
-        say(NULL, "the default path of the socket is too long: give --socket PATH");
-        return -1;
-    }
+    if (options->socket[0] == '\0' && pool_client_path(options->socket, sizeof options->socket) < 0)
+        return say(NULL, "the default path of the socket is too long: give --socket PATH");
     if (options->state[0] == '\0' &&
-        program_state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), options->state) < 0) {
-        say(NULL, "neither XDG_STATE_HOME nor HOME says where jobs are to be kept: give --state DIR");
-        return -1;
-    }
+        program_state_path(geteuid(), getenv("XDG_STATE_HOME"), getenv("HOME"), options->state) < 0)
+        return say(NULL, "neither XDG_STATE_HOME nor HOME says where jobs are to be kept: give --state DIR");
     return 0;
 }
 
@@ -107,10 +103,8 @@ int daemon_options_read(struct daemon_options *options, int argc, char **argv)
     const int first = table_read(&table, argc, argv, options);
     if (first < 0)
         return first;
-    if (first < argc) {
-        say(NULL, "%s: not an option; reclaimd --help lists them", argv[first]);
-        return -1;
-    }
+    if (first < argc)
+        return say(NULL, "%s: not an option; reclaimd --help lists them", argv[first]);
     return fill_in_places(options);
 }
 

@@ -1,6 +1,7 @@
 #include "statedir.h"
 
 #include "explain.h"
+#include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,23 +22,6 @@
 static int fail_with(char message[512], int error, const char *what, const char *path)
 {
     return explain(message, error, "cannot %s the state directory %.300s: %s", what, path, strerror(-error));
-}
-
-/* mkdir -p */
-static int make(const char *path)
-{
-    char part[PATH_MAX];
-    const size_t size = strlen(path);
-    if (size == 0 || size >= sizeof part)
-        return size == 0 ? -ENOENT : -ENAMETOOLONG;
-    for (size_t at = 1; at <= size; at++) {
-        if (at < size && path[at] != '/')
-            continue;
-        snprintf(part, sizeof part, "%.*s", (int)at, path);
-        if (mkdir(part, 0700) < 0 && errno != EEXIST)
-            return -errno;
-    }
-    return 0;
 }
 
 static int check_owner(const struct statedir *dir, char message[512])
@@ -161,7 +145,7 @@ static int await_workers(struct statedir *dir, char message[512])
 int statedir_open(struct statedir *dir, const char *path, char message[512])
 {
     *dir = (struct statedir){.fd = -1, .lock = -1, .workers = -1};
-    int r = make(path);
+    int r = path[0] == '\0' ? -ENOENT : program_make_directory(path, 0700);
     if (r < 0)
         return fail_with(message, r, "make", path);
     dir->path = realpath(path, NULL);

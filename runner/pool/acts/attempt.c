@@ -196,7 +196,7 @@ static void fill_usage(const struct peer *peer, const struct message_gone *gone,
 void attempt_used(struct peer *peer, const struct message_memory *memory)
 {
     pool_event_t event = {.kind = POOL_EVENT_MEMORY, .memory = memory->bytes};
-    if (peer->job == NULL)
+    if (peer == NULL || peer->job == NULL)
         return;
     room_used(&peer->pool->room, &peer->job->record->ticket, memory->most);
     if (job_options(peer->job)->memory_every_ms > 0 && !peer->settled_early)

@@ -1,6 +1,7 @@
 /* submit.c - pool_submit and pool_map: from what a caller asks to a job in the queue. */
 #include "submit.h"
 
+#include "amount.h"
 #include "failure.h"
 #include "options.h"
 #include "reservation.h"
@@ -27,11 +28,8 @@ int submit_check_caller(const pool_t *pool)
 /* Whether count more jobs fit: what can start at once does not wait. */
 static bool has_space(const pool_t *pool, size_t count)
 {
-    const uint64_t waiting = (uint64_t)pool->backlog.queue.count + count;
-    const uint64_t busy = pool->running;
-    const uint64_t free_now = busy < (uint64_t)pool->options.workers ? (uint64_t)pool->options.workers - busy : 0;
-    const uint64_t over = waiting > free_now ? waiting - free_now : 0;
-    return over <= (uint64_t)pool->options.queue_limit;
+    const uint64_t free_now = amount_less((uint64_t)pool->options.workers, pool->running);
+    return amount_less(pool->backlog.queue.count + count, free_now) <= (uint64_t)pool->options.queue_limit;
 }
 
 /* Waits until count jobs fit, or says why not. The caller holds the lock. */

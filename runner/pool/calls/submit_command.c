@@ -74,15 +74,13 @@ static int pack_command(pool_job_t *job, const struct message_command *message)
 {
     const size_t size =
         FRAME_HEADER_SIZE + message->argv.size + message->envp.size + message->cwd.size + message->numbers.size + 64;
-    void *storage = malloc(size);
-    struct frame_buffer frame;
-    if (storage == NULL)
+    uint8_t *frame = malloc(size);
+    if (frame == NULL)
         return failure(-ENOMEM, "no memory for a command of %zu bytes", size);
-    frame_buffer_init(&frame, storage, size);
-    int rc = message_pack(&frame, MESSAGE_COMMAND, message);
-    if (rc == 0)
-        rc = job_set_payload(job, frame.data + FRAME_HEADER_SIZE, frame.size - FRAME_HEADER_SIZE);
-    free(storage);
+    const ssize_t packed = message_pack(frame, size, MESSAGE_COMMAND, message);
+    const int rc =
+        packed < 0 ? (int)packed : job_set_payload(job, frame + FRAME_HEADER_SIZE, (size_t)packed - FRAME_HEADER_SIZE);
+    free(frame);
     return rc;
 }
 

@@ -71,7 +71,7 @@ int await_jobs(struct patience *patience, const struct jobrefs *refs, bool any)
             return code;
     }
     const msgpack_object_array jobs = pool_field_array(&answer.data, "jobs");
-    code = print_jobs(remote, jobs) < 0 ? OUTCOME_OWN_FAILURE : first_failure(jobs);
+    code = print_jobs(remote, jobs) < 0 ? -1 : first_failure(jobs);
     if (pool_field_bool(&answer.data, "timed_out")) {
         say(remote->verb, "timed out: %zu of %zu jobs have ended", (size_t)jobs.size, refs->count);
         code = PATIENCE_TIMED_OUT;

@@ -9,8 +9,8 @@
 const char *await_left(const struct jobrefs *refs, char text[160]);
 
 /* Waits until all jobs have ended (any: one of them), but not longer than patience->until_ms. Prints a line for each job
- * that failed (JSON: for each that ended). Returns the exit code of the job that failed first, 0 if none failed, or the
- * code of patience_renew. */
+ * that failed (JSON: for each that ended). Returns the exit code of the job that failed first, 0 if none failed, the
+ * code of patience_renew, or -1 after a message. */
 int await_jobs(struct patience *patience, const struct jobrefs *refs, bool any);
 
 #endif

@@ -1,6 +1,6 @@
 #include "follow.h"
 
-#include "outcome.h"
+#include "jobrefs.h"
 #include "program.h"
 #include "say.h"
 #include "value.h"
@@ -94,9 +94,7 @@ static int print(const struct remote *remote, const struct follow *output, pool_
     if (remote_options.json)
         return piece.size > 0 ? print_json(remote, output, answer) : 0;
     const int rc = write_all(output->fd, piece.data, piece.size);
-    if (rc < 0)
-        say(remote->verb, "%s: %s", output->stream, strerror(-rc));
-    return rc;
+    return rc < 0 ? say(remote->verb, "%s: %s", output->stream, strerror(-rc)) : 0;
 }
 
 /* Once for each run: both streams find out. */
@@ -141,7 +139,7 @@ int follow_copy(struct patience *patience, const struct follow *output)
         }
         msgpack_unpacked_destroy(&answer);
     }
-    return rc < 0 ? OUTCOME_OWN_FAILURE : code;
+    return rc < 0 ? rc : code;
 }
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */
@@ -190,10 +188,8 @@ static int follow_both(struct patience *patience, const struct follow *out, cons
     if (checked != 0)
         return checked;
     const int failed = pthread_create(&thread, NULL, copy_second, &second);
-    if (failed != 0) {
-        say(patience->remote->verb, "a second thread: %s", strerror(failed));
-        return OUTCOME_OWN_FAILURE;
-    }
+    if (failed != 0)
+        return say(patience->remote->verb, "a second thread: %s", strerror(failed));
     const int code = follow_copy(patience, out);
     pthread_join(thread, NULL);
     if (code == 0 && second.code != 0 && second.patience.error.code != 0)
@@ -203,13 +199,10 @@ static int follow_both(struct patience *patience, const struct follow *out, cons
 
 void follow_say_dropped(struct remote *remote, uint64_t id)
 {
-    pool_fields_t request;
     msgpack_unpacked answer;
     pool_error_t gone; /* it may be removed by now */
     struct remote quiet = {.verb = remote->verb, .client = remote->client, .error = &gone};
-    pool_fields_begin(&request);
-    pool_fields_uint(&request, "id", id);
-    if (remote_call(&quiet, "status", &request, &answer) == 0 && pool_field_bool(&answer.data, "truncated"))
+    if (jobrefs_status(&quiet, &(struct jobref){.id = id}, &answer) == 0 && pool_field_bool(&answer.data, "truncated"))
         say(remote->verb, "job %llu wrote more than was kept: reclaimd --max-output, submit --output-limit",
             (unsigned long long)id);
     msgpack_unpacked_destroy(&answer);

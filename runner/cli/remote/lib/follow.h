@@ -13,7 +13,7 @@ struct follow {
 };
 
 /* Copies one stream. With `follow` it survives a restart of the daemon: it goes on at the same place, and prints a line
- * if the job started again and its output with it. 0, or the exit code after a message. */
+ * if the job started again and its output with it. 0; else the exit code, or -1, after a message. */
 int follow_copy(struct patience *patience, const struct follow *output);
 
 /* Copies both streams; with `follow` each over a connection of its own. */

@@ -67,11 +67,6 @@ static void pack(msgpack_packer *packer, const struct jobref *ref)
         msgpack_pack_str_with_body(packer, ref->key, strlen(ref->key));
 }
 
-void jobrefs_pack_one(pool_fields_t *fields, const struct jobref *ref)
-{
-    pack(pool_fields_packer(fields, "id"), ref);
-}
-
 void jobrefs_pack(pool_fields_t *fields, const struct jobrefs *refs)
 {
     msgpack_packer *packer = pool_fields_packer(fields, "ids");
@@ -80,16 +75,21 @@ void jobrefs_pack(pool_fields_t *fields, const struct jobrefs *refs)
         pack(packer, &refs->items[i]);
 }
 
-int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id)
+int jobrefs_status(struct remote *remote, const struct jobref *ref, msgpack_unpacked *answer)
 {
     pool_fields_t request;
+    pool_fields_begin(&request);
+    pack(pool_fields_packer(&request, "id"), ref);
+    return remote_call(remote, "status", &request, answer);
+}
+
+int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id)
+{
     msgpack_unpacked answer;
     *id = ref->id;
     if (ref->id != 0)
         return 0;
-    pool_fields_begin(&request);
-    jobrefs_pack_one(&request, ref);
-    const int rc = remote_call(remote, "status", &request, &answer);
+    const int rc = jobrefs_status(remote, ref, &answer);
     *id = pool_field_uint(&answer.data, "id");
     msgpack_unpacked_destroy(&answer);
     return rc;

@@ -20,8 +20,10 @@ struct jobrefs {
  * -E2BIG: more than JOBREFS_MOST; -ENOMEM. */
 int jobrefs_add(struct jobrefs *refs, const char *word);
 
-void jobrefs_pack_one(pool_fields_t *fields, const struct jobref *ref); /* "id" */
-void jobrefs_pack(pool_fields_t *fields, const struct jobrefs *refs);   /* "ids" */
+void jobrefs_pack(pool_fields_t *fields, const struct jobrefs *refs); /* "ids" */
+
+/* Asks for all about a job. As remote_call. */
+int jobrefs_status(struct remote *remote, const struct jobref *ref, msgpack_unpacked *answer);
 
 /* The id of a job; asks the daemon if ref is a key. 0, or -1 after a message. */
 int jobrefs_resolve(struct remote *remote, const struct jobref *ref, uint64_t *id);

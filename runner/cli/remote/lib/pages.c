@@ -1,5 +1,8 @@
 #include "pages.h"
 
+#include "jobview.h"
+#include "say.h"
+
 #include <string.h>
 
 #define PAGE 500
@@ -52,4 +55,28 @@ int pages_each(struct remote *remote, const struct pages *pages, int (*each)(voi
         msgpack_unpacked_destroy(&answer);
     } while (rc == 0 && next != 0 && left > 0);
     return rc;
+}
+
+struct show {
+    struct remote *remote;
+    struct grid *grid;
+    bool in_pages;
+};
+
+static int show_page(void *user, msgpack_object_array jobs)
+{
+    const struct show *show = user;
+    for (uint32_t i = 0; i < jobs.size; i++)
+        if (!remote_options.json)
+            jobview_add(show->grid, &jobs.ptr[i]);
+        else if (remote_print_json(show->remote, &jobs.ptr[i]) < 0)
+            return -1;
+    if (show->in_pages && !remote_options.json && grid_print(show->grid, stdout) < 0)
+        return say(show->remote->verb, "no memory for a page of jobs");
+    return 0;
+}
+
+int pages_show(struct remote *remote, const struct pages *pages, struct grid *grid, bool in_pages)
+{
+    return pages_each(remote, pages, show_page, &(struct show){remote, grid, in_pages});
 }

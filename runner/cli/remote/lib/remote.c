@@ -34,10 +34,7 @@ int remote_open(struct remote *remote, const char *verb)
 {
     pool_error_t error;
     *remote = (struct remote){.verb = verb};
-    if (pool_client_open(&remote->client, remote_options.socket, &error) == 0)
-        return 0;
-    say(verb, "%s", error.message);
-    return -1;
+    return pool_client_open(&remote->client, remote_options.socket, &error) == 0 ? 0 : say(verb, "%s", error.message);
 }
 
 void remote_close(struct remote *remote)
@@ -80,10 +77,8 @@ int remote_order(struct remote *remote, const char *method, pool_fields_t *param
 int remote_print_json(const struct remote *remote, const msgpack_object *object)
 {
     char *line = value_line(object);
-    if (line == NULL) {
-        say(remote->verb, "%s", strerror(ENOMEM));
-        return -1;
-    }
+    if (line == NULL)
+        return say(remote->verb, "%s", strerror(ENOMEM));
     puts(line);
     free(line);
     return 0;
@@ -92,10 +87,9 @@ int remote_print_json(const struct remote *remote, const msgpack_object *object)
 int remote_finish(struct remote *remote, int code)
 {
     remote_close(remote);
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    say(remote->verb, "standard output: %s", strerror(errno));
-    return OUTCOME_OWN_FAILURE;
+    if (fflush(stdout) != 0 || ferror(stdout))
+        code = say(remote->verb, "standard output: %s", strerror(errno));
+    return code < 0 ? OUTCOME_OWN_FAILURE : code;
 }
 
 int64_t remote_now_ms(void)

@@ -39,7 +39,8 @@ int remote_order(struct remote *remote, const char *method, pool_fields_t *param
 /* Prints an object as a line of JSON on standard output. 0, or -1 after a message. */
 int remote_print_json(const struct remote *remote, const msgpack_object *object);
 
-/* Ends a verb: closes the connection and flushes standard output. Returns code, or OUTCOME_OWN_FAILURE if that failed. */
+/* Ends a verb: closes the connection and flushes standard output. Returns code, or OUTCOME_OWN_FAILURE if that failed
+ * or code is negative. */
 int remote_finish(struct remote *remote, int code);
 
 int64_t remote_now_ms(void); /* CLOCK_MONOTONIC */

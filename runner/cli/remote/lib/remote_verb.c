@@ -11,12 +11,11 @@ static int read_jobs(struct jobrefs *jobs, const char *verb, int count, char **w
         const int rc = jobrefs_add(jobs, words[i]);
         if (rc == 0)
             continue;
-        say(verb,
-            rc == -EINVAL  ? "%s: not a job: give an id, a range such as 3-7, a list such as 1,2, or a key"
-            : rc == -E2BIG ? "%s: more than 10000 jobs at once: name them in several calls"
-                           : "%s: no memory",
-            words[i]);
-        return -1;
+        return say(verb,
+                   rc == -EINVAL  ? "%s: not a job: give an id, a range such as 3-7, a list such as 1,2, or a key"
+                   : rc == -E2BIG ? "%s: more than 10000 jobs at once: name them in several calls"
+                                  : "%s: no memory",
+                   words[i]);
     }
     return 0;
 }
@@ -26,10 +25,8 @@ static int read_words(const struct remote_verb *verb, const char *name, int coun
 {
     const bool takes_jobs = verb->words != REMOTE_NO_WORDS && verb->words != REMOTE_GROUP_OR_NONE;
     const char *wrong = NULL;
-    if (verb->words == REMOTE_NO_WORDS && count > 0) {
-        say(name, "%s: not expected: give options only", words[0]);
-        return -1;
-    }
+    if (verb->words == REMOTE_NO_WORDS && count > 0)
+        return say(name, "%s: not expected: give options only", words[0]);
     if (verb->words == REMOTE_GROUP_OR_NONE && count > 1)
         wrong = "give one group at a time, or none for all";
     else if ((verb->words == REMOTE_JOBS || verb->words == REMOTE_ONE_JOB) && count == 0)
@@ -41,9 +38,7 @@ static int read_words(const struct remote_verb *verb, const char *name, int coun
     given->group = verb->words == REMOTE_GROUP_OR_NONE && count == 1 ? words[0] : NULL;
     if (wrong == NULL && verb->check != NULL)
         wrong = verb->check(given, verb->context);
-    if (wrong != NULL)
-        say(name, "%s", wrong);
-    return wrong != NULL ? -1 : 0;
+    return wrong != NULL ? say(name, "%s", wrong) : 0;
 }
 
 int remote_verb_main(const struct remote_verb *verb, int argc, char **argv)
@@ -62,10 +57,8 @@ int remote_verb_main(const struct remote_verb *verb, int argc, char **argv)
     if (remote_read(&table, &argc, &argv, verb->context, &code) < 0)
         return code;
     code = OUTCOME_OWN_FAILURE;
-    if (read_words(verb, table.verb, argc, argv, &given) == 0 && remote_open(&remote, table.verb) == 0) {
-        const int rc = verb->run(&remote, &given, verb->context);
-        code = remote_finish(&remote, rc < 0 ? OUTCOME_OWN_FAILURE : rc);
-    }
+    if (read_words(verb, table.verb, argc, argv, &given) == 0 && remote_open(&remote, table.verb) == 0)
+        code = remote_finish(&remote, verb->run(&remote, &given, verb->context));
     jobrefs_deinit(&given.jobs);
     return code;
 }

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,8 +32,7 @@ struct daemon {
 
 static int fail(const char *what, const char *why)
 {
-    say("daemon", "%s: %s", what, why);
-    return -1;
+    return say("daemon", "%s: %s", what, why);
 }
 
 /* Several starts at once: the others wait for the first, and find its daemon. */
@@ -46,19 +44,6 @@ static int take_turn(struct daemon *daemon)
         if (errno != EINTR)
             rc = -1;
     return rc < 0 ? fail(daemon->state, strerror(errno)) : 0;
-}
-
-static void find_program(char program[PATH_MAX])
-{
-    const ssize_t size = readlink("/proc/self/exe", program, PATH_MAX - 16);
-    program[size < 0 ? 0 : size] = '\0';
-    char *slash = strrchr(program, '/');
-    if (slash != NULL) {
-        snprintf(slash + 1, 16, "reclaimd");
-        if (access(program, X_OK) == 0)
-            return;
-    }
-    snprintf(program, PATH_MAX, "reclaimd"); /* in PATH */
 }
 
 static int find_state(const char *state, char path[PATH_MAX])
@@ -73,20 +58,6 @@ static int find_state(const char *state, char path[PATH_MAX])
     return rc < 0 ? fail("the state directory", strerror(-rc)) : 0;
 }
 
-/* Makes the directory, and those above it. */
-static int make_directory(char *path)
-{
-    for (char *at = path + 1; *at != '\0'; at++)
-        if (*at == '/') {
-            *at = '\0';
-            const int rc = mkdir(path, 0700);
-            *at = '/';
-            if (rc < 0 && errno != EEXIST)
-                return fail(path, strerror(errno));
-        }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? fail(path, strerror(errno)) : 0;
-}
-
 static int prepare(struct daemon *daemon, const char *state, char **options)
 {
     size_t count = 0;
@@ -94,7 +65,12 @@ static int prepare(struct daemon *daemon, const char *state, char **options)
         snprintf(daemon->socket, sizeof daemon->socket, "%s", remote_options.socket);
     else if (pool_client_path(daemon->socket, sizeof daemon->socket) < 0)
         return fail("the socket", strerror(ENAMETOOLONG));
-    if (find_state(state, daemon->state) < 0 || make_directory(daemon->state) < 0 || take_turn(daemon) < 0)
+    if (find_state(state, daemon->state) < 0)
+        return -1;
+    const int made = program_make_directory(daemon->state, 0700);
+    if (made < 0)
+        return fail(daemon->state, strerror(-made));
+    if (take_turn(daemon) < 0)
         return -1;
     if (snprintf(daemon->log, sizeof daemon->log, "%s" LOG, daemon->state) >= (int)sizeof daemon->log)
         return fail("the state directory", strerror(ENAMETOOLONG));
@@ -102,7 +78,8 @@ static int prepare(struct daemon *daemon, const char *state, char **options)
     if (daemon->log_fd < 0)
         return fail(daemon->log, strerror(errno));
     daemon->log_start = lseek(daemon->log_fd, 0, SEEK_END);
-    find_program(daemon->program);
+    if (program_beside("reclaimd", daemon->program) < 0)
+        snprintf(daemon->program, sizeof daemon->program, "reclaimd"); /* in PATH */
     const char *const fixed[] = {daemon->program, "--socket", daemon->socket, "--state",
                                  daemon->state,   "--log",    daemon->log};
     for (; count < sizeof fixed / sizeof fixed[0]; count++)

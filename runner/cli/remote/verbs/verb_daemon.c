@@ -49,12 +49,6 @@ static bool ask_for_pid(struct remote *remote, pid_t *pid)
     return rc == 0 && *pid > 0;
 }
 
-static int print_pid(pid_t pid)
-{
-    printf(remote_options.json ? "{\"pid\":%ld}\n" : "%ld\n", (long)pid);
-    return 0;
-}
-
 static int start(const struct daemon *daemon, char **options)
 {
     struct remote remote = {.verb = "daemon"};
@@ -62,16 +56,17 @@ static int start(const struct daemon *daemon, char **options)
     pool_error_t error;
     pid_t pid;
     const int rc = pool_client_open(&remote.client, remote_options.socket, &error);
-    if (rc == -EPERM) { /* somebody else listens there: our daemon could not */
-        say("daemon", "%s", error.message);
-        return OUTCOME_OWN_FAILURE;
-    }
+    if (rc == -EPERM) /* somebody else listens there: our daemon could not */
+        return say("daemon", "%s", error.message);
     if (rc < 0) {
         if (daemon_start(daemon->state, timeout_ms, options) < 0 || remote_open(&remote, "daemon") < 0)
-            return OUTCOME_OWN_FAILURE;
+            return -1;
     } else if (options[0] != NULL)
         say("daemon", "a reclaimd runs already, and goes on with its own options: yours are not used");
-    return remote_finish(&remote, ask_for_pid(&remote, &pid) ? print_pid(pid) : OUTCOME_OWN_FAILURE);
+    if (!ask_for_pid(&remote, &pid))
+        return remote_finish(&remote, -1);
+    printf(remote_options.json ? "{\"pid\":%ld}\n" : "%ld\n", (long)pid);
+    return remote_finish(&remote, 0);
 }
 
 /* timeout_ms: how long running jobs may go on; below 0: as long as reclaimd was started with. */
@@ -89,46 +84,39 @@ static int stop(const struct daemon *daemon)
     struct remote remote;
     pid_t pid;
     if (remote_open(&remote, "daemon") < 0)
-        return OUTCOME_OWN_FAILURE;
+        return -1;
     if (!ask_for_pid(&remote, &pid))
-        return remote_finish(&remote, OUTCOME_OWN_FAILURE);
+        return remote_finish(&remote, -1);
     /* Before the order: afterwards the number may be another process's. */
     struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    if (gone.fd < 0) {
-        say("daemon", "cannot watch reclaimd (pid %ld) end: %s", (long)pid, strerror(errno));
-        return remote_finish(&remote, OUTCOME_OWN_FAILURE);
-    }
+    if (gone.fd < 0)
+        return remote_finish(&remote,
+                             say("daemon", "cannot watch reclaimd (pid %ld) end: %s", (long)pid, strerror(errno)));
     int rc = order_shutdown(&remote, daemon->drain_timeout_ms);
     while (rc == 0 && poll(&gone, 1, -1) < 0)
         if (errno != EINTR)
             rc = -1;
     close(gone.fd);
-    return remote_finish(&remote, rc < 0 ? OUTCOME_OWN_FAILURE : 0);
+    return remote_finish(&remote, rc);
 }
 
 static int show_status(void)
 {
     struct remote remote;
-    if (remote_open(&remote, "daemon") < 0)
-        return OUTCOME_OWN_FAILURE;
-    return remote_finish(&remote, stats_show(&remote, true) < 0 ? OUTCOME_OWN_FAILURE : 0);
+    return remote_open(&remote, "daemon") < 0 ? -1 : remote_finish(&remote, stats_show(&remote, true));
 }
 
 static int say_unknown(const char *word)
 {
     static const char *const words[] = {"start", "stop", "status", NULL};
-    const char *near = word != NULL ? suggest_word(word, words) : NULL;
-    if (near != NULL)
-        say("daemon", "%s: did you mean %s?", word, near);
-    else
-        say("daemon", "give one of start, stop and status");
-    return OUTCOME_OWN_FAILURE;
+    const char *near = suggest_word(word, words);
+    return near != NULL ? say("daemon", "%s: did you mean %s?", word, near)
+                        : say("daemon", "give one of start, stop and status");
 }
 
 static int refuse(const char *action, const char *what)
 {
-    say("daemon", "%s takes no %s: reclaim daemon --help", action, what);
-    return -1;
+    return say("daemon", "%s takes no %s: reclaim daemon --help", action, what);
 }
 
 /* Options have to belong to the action; further words have to be options of reclaimd. */
@@ -148,19 +136,25 @@ static int check_use(const struct daemon *daemon, const char *action, char **mor
     return 0;
 }
 
+/* The exit code, or a negative number after a message. */
+static int act(const struct daemon *daemon, const char *action, char **more)
+{
+    const bool starts = strcmp(action, "start") == 0, stops = strcmp(action, "stop") == 0;
+    if (!starts && !stops && strcmp(action, "status") != 0)
+        return say_unknown(action);
+    if (check_use(daemon, action, more) < 0)
+        return -1;
+    return starts ? start(daemon, more) : stops ? stop(daemon) : show_status();
+}
+
 int daemon_main(int argc, char **argv)
 {
     struct daemon daemon = {.timeout_ms = -1, .drain_timeout_ms = -1};
     int code;
     if (remote_read(&table, &argc, &argv, &daemon, &code) < 0)
         return code;
-    const char *action = argc > 0 ? argv[0] : "";
-    const bool starts = strcmp(action, "start") == 0, stops = strcmp(action, "stop") == 0;
-    if (!starts && !stops && strcmp(action, "status") != 0)
-        return say_unknown(argc > 0 ? action : NULL);
-    if (check_use(&daemon, action, argv + 1) < 0)
-        return OUTCOME_OWN_FAILURE;
-    return starts ? start(&daemon, argv + 1) : stops ? stop(&daemon) : show_status();
+    code = act(&daemon, argc > 0 ? argv[0] : "", argv + 1);
+    return code < 0 ? OUTCOME_OWN_FAILURE : code;
 }
 
 /* ---- reclaim shutdown -------------------------------------------------------------------------------------------- */

@@ -36,10 +36,8 @@ static int wait_until_empty(struct remote *remote)
         pool_bytes_t event;
         pool_error_t error;
         const int waited = pool_client_event(remote->client, LOOK_MS, &event, &error);
-        if (waited < 0 && waited != -ETIMEDOUT) {
-            say(remote->verb, "%s", error.message);
-            rc = -1;
-        }
+        if (waited < 0 && waited != -ETIMEDOUT)
+            rc = say(remote->verb, "%s", error.message);
     }
     return rc < 0 ? -1 : 0;
 }

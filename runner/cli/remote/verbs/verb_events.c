@@ -20,10 +20,9 @@ static int print_event(const struct remote *remote, pool_bytes_t bytes)
     msgpack_unpacked event;
     int rc = 0;
     msgpack_unpacked_init(&event);
-    if (msgpack_unpack_next(&event, bytes.data, bytes.size, NULL) != MSGPACK_UNPACK_SUCCESS) {
-        say(remote->verb, "no memory for an event");
-        rc = -1;
-    } else if (remote_options.json)
+    if (msgpack_unpack_next(&event, bytes.data, bytes.size, NULL) != MSGPACK_UNPACK_SUCCESS)
+        rc = say(remote->verb, "no memory for an event");
+    else if (remote_options.json)
         rc = remote_print_json(remote, &event.data);
     else
         jobview_print_event(stdout, &event.data);

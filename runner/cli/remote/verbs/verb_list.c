@@ -2,14 +2,11 @@
 #include "jobview.h"
 #include "pages.h"
 #include "remote_verb.h"
-#include "say.h"
 #include "verbs.h"
 
 static struct list {
     struct pages pages;
     int64_t newest;
-    struct remote *remote;
-    struct grid grid;
 } list_options;
 
 static const struct table_option rows[] = {
@@ -19,30 +16,15 @@ static const struct table_option rows[] = {
     {"newest", 'n', "N", "only the N newest, newest first", TABLE_NUMBER(struct list, newest, 1, INT64_MAX)},
     {0}};
 
-static int print_page(void *user, msgpack_object_array jobs)
-{
-    struct list *list = user;
-    for (uint32_t i = 0; i < jobs.size; i++)
-        if (!remote_options.json)
-            jobview_add(&list->grid, &jobs.ptr[i]);
-        else if (remote_print_json(list->remote, &jobs.ptr[i]) < 0)
-            return -1;
-    if (!remote_options.json && grid_print(&list->grid, stdout) < 0) {
-        say("list", "no memory for a page of jobs");
-        return -1;
-    }
-    return 0;
-}
-
 static int run(struct remote *remote, const struct remote_given *given, void *context)
 {
     struct list *list = context;
+    struct grid grid;
     (void)given;
-    list->remote = remote;
     list->pages.newest = (uint64_t)list->newest;
-    grid_begin(&list->grid, jobview_titles);
-    const int rc = pages_each(remote, &list->pages, print_page, list);
-    grid_deinit(&list->grid);
+    grid_begin(&grid, jobview_titles);
+    const int rc = pages_show(remote, &list->pages, &grid, true);
+    grid_deinit(&grid);
     return rc;
 }
 

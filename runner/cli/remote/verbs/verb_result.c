@@ -1,5 +1,4 @@
 /* verb_result.c - `reclaim result`: the value of a task. */
-#include "outcome.h"
 #include "outfile.h"
 #include "program.h"
 #include "remote_verb.h"
@@ -25,45 +24,38 @@ static const struct table_option rows[] = {
     {"raw", 0, NULL, "print the bytes even on a terminal", TABLE_FLAG(struct result, raw)},
     {0}};
 
-static int fail(const char *what, const char *why)
-{
-    say("result", "%s: %s", what, why);
-    return OUTCOME_OWN_FAILURE;
-}
-
 static int write_file(const struct result *result)
 {
     FILE *file;
     if (outfile_open("output", result->file, &file) < 0)
-        return OUTCOME_OWN_FAILURE;
+        return -1;
     int rc = outfile_empty(result->file, file);
     if (rc == 0 && result->size > 0 && fwrite(result->data, 1, result->size, file) != result->size)
         rc = -errno;
-    return outfile_close("output", result->file, file, rc) < 0 ? OUTCOME_OWN_FAILURE : 0;
+    return outfile_close("output", result->file, file, rc);
 }
 
 static int write_bytes(const struct result *result)
 {
     const int rc = write_all(STDOUT_FILENO, result->data, result->size);
-    return rc < 0 ? fail("standard output", strerror(-rc)) : 0;
+    return rc < 0 ? say("result", "standard output: %s", strerror(-rc)) : 0;
 }
 
 static int print_value(const struct remote *remote, const struct result *result)
 {
     const pool_result_t bytes = {.data = result->data, .size = result->size};
     msgpack_unpacked value;
-    int code = OUTCOME_OWN_FAILURE;
     msgpack_unpacked_init(&value);
-    const int rc = pool_result_unpack(&bytes, &value);
+    int rc = pool_result_unpack(&bytes, &value);
     if (rc == -EBADMSG)
         say("result", "its %zu bytes are not one MessagePack object: --raw shows them, -o FILE writes them",
             result->size);
     else if (rc < 0)
-        fail("the value", strerror(-rc));
-    else if (remote_print_json(remote, &value.data) == 0)
-        code = 0;
+        say("result", "the value: %s", strerror(-rc));
+    else
+        rc = remote_print_json(remote, &value.data);
     msgpack_unpacked_destroy(&value);
-    return code;
+    return rc;
 }
 
 static int run(struct remote *remote, const struct remote_given *given, void *context)
@@ -75,10 +67,8 @@ static int run(struct remote *remote, const struct remote_given *given, void *co
     if (jobrefs_resolve(remote, &given->jobs.items[0], &id) < 0)
         return -1;
     if (pool_client_result(remote->client, id, 0, &result->data, &result->size, &error) < 0 ||
-        (result->data == NULL && pool_client_status(remote->client, id, &status, &error) < 0)) {
-        say("result", "%s", error.message);
-        return OUTCOME_OWN_FAILURE;
-    }
+        (result->data == NULL && pool_client_status(remote->client, id, &status, &error) < 0))
+        return say("result", "%s", error.message);
     if (result->data == NULL) {
         say("result", "job %llu has no value: %s", (unsigned long long)id, status.message);
         return status.exit_code;

@@ -81,9 +81,7 @@ int stats_print_groups(const msgpack_object *stats)
     }
     const int rc = list.size > 0 ? grid_print(&grid, stdout) : 0;
     grid_deinit(&grid);
-    if (rc < 0)
-        say(NULL, "no memory for a table of groups");
-    return rc;
+    return rc < 0 ? say(NULL, "no memory for a table of groups") : 0;
 }
 
 /* ---- reclaim stats ----------------------------------------------------------------------------------------------- */

@@ -1,23 +1,20 @@
 /* verb_status.c - `reclaim status`: the daemon and what it does, or some jobs whole. */
 #include "jobview.h"
+#include "pages.h"
 #include "remote_verb.h"
 #include "say.h"
 #include "verb_stats.h"
 #include "verbs.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define RUNNING_MOST 1000
 #define RECENT       15
 
 static int show_job(struct remote *remote, const struct jobref *ref)
 {
-    pool_fields_t request;
     msgpack_unpacked answer;
-    pool_fields_begin(&request);
-    jobrefs_pack_one(&request, ref);
-    int rc = remote_call(remote, "status", &request, &answer);
+    int rc = jobrefs_status(remote, ref, &answer);
     if (rc == 0 && remote_options.json)
         rc = remote_print_json(remote, &answer.data);
     else if (rc == 0)
@@ -34,46 +31,20 @@ static int show_jobs(struct remote *remote, const struct jobrefs *refs)
     return 0;
 }
 
-/* The newest jobs, running ones or others, as rows. */
-static int add_jobs(struct remote *remote, struct grid *grid, bool running)
-{
-    static const char *const others[] = {"waiting", "queued", "done", "failed", "cancelled"};
-    pool_fields_t request;
-    msgpack_unpacked answer;
-    pool_fields_begin(&request);
-    msgpack_packer *packer = pool_fields_packer(&request, "state");
-    msgpack_pack_array(packer, running ? 1 : sizeof others / sizeof others[0]);
-    if (running)
-        msgpack_pack_str_with_body(packer, "running", 7);
-    for (size_t i = 0; !running && i < sizeof others / sizeof others[0]; i++)
-        msgpack_pack_str_with_body(packer, others[i], strlen(others[i]));
-    pool_fields_uint(&request, "limit", running ? RUNNING_MOST : RECENT);
-    pool_fields_bool(&request, "newest", true);
-    const int rc = remote_call(remote, "list", &request, &answer);
-    const msgpack_object_array jobs = pool_field_array(&answer.data, "jobs");
-    for (uint32_t i = 0; rc == 0 && i < jobs.size; i++)
-        if (remote_options.json)
-            remote_print_json(remote, &jobs.ptr[i]);
-        else
-            jobview_add(grid, &jobs.ptr[i]);
-    msgpack_unpacked_destroy(&answer);
-    return rc;
-}
-
 static int show_all(struct remote *remote)
 {
+    static const struct pages running = {.states = "running", .newest = RUNNING_MOST},
+                              others = {.states = "waiting,queued,done,failed,cancelled", .newest = RECENT};
     struct grid grid;
     if (stats_show(remote, true) < 0)
         return -1;
     grid_begin(&grid, jobview_titles);
-    int rc = add_jobs(remote, &grid, true);
+    int rc = pages_show(remote, &running, &grid, false);
     if (rc == 0)
-        rc = add_jobs(remote, &grid, false);
+        rc = pages_show(remote, &others, &grid, false);
     if (rc == 0 && !remote_options.json && grid.count > grid.columns) {
         putchar('\n');
-        rc = grid_print(&grid, stdout);
-        if (rc < 0)
-            say(remote->verb, "no memory for a table of jobs");
+        rc = grid_print(&grid, stdout) < 0 ? say(remote->verb, "no memory for a table of jobs") : 0;
     }
     grid_deinit(&grid);
     return rc;
