@@ -192,11 +192,12 @@ static int64_t choose_end(struct drive *drive, int *quiet)
 {
     *quiet = atomic_exchange(&drive->is_stirred, false) ? 0 : *quiet + (*quiet < TICKS_QUIET);
     const int64_t tick = *quiet < TICKS_QUIET ? process_now_ms() + TICK_MS : MOMENT_NEVER;
-    int64_t until = moment_earlier(tick, atomic_load(&drive->next_at));
-    do { /* a thread that changes next_at after this looks at sleeps_until */
+    int64_t until, next = moment_earlier(tick, atomic_load(&drive->next_at));
+    do { /* a thread that changes next_at after this looks at sleeps_until, which is therefore kept to */
+        until = next;
         atomic_store(&drive->sleeps_until, until);
-        until = moment_earlier(tick, atomic_load(&drive->next_at));
-    } while (until < atomic_load(&drive->sleeps_until));
+        next = moment_earlier(tick, atomic_load(&drive->next_at));
+    } while (next < until);
     return until;
 }
 
