@@ -40,6 +40,11 @@ ssize_t descriptor_send(int socket, const void *data, size_t size, const int *fd
     }
 }
 
+bool descriptor_is_refused_now(ssize_t sent)
+{
+    return sent == -EAGAIN || sent == -ETOOMANYREFS || sent == -ENOBUFS || sent == -ENOMEM;
+}
+
 /* Adds the descriptors of one control message to the set. */
 static void collect(struct cmsghdr *header, struct descriptor_set *set)
 {
@@ -67,7 +72,7 @@ ssize_t descriptor_receive(int socket, void *data, size_t size, int flags, struc
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t got;
     set->count = 0;
-    set->truncated = 0;
+    set->truncated = false;
     do {
         got = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     } while (got < 0 && errno == EINTR);

@@ -3,6 +3,7 @@
 #ifndef DESCRIPTOR_H
 #define DESCRIPTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -12,12 +13,15 @@
 struct descriptor_set {
     int fds[DESCRIPTOR_MAX];
     size_t count;
-    int truncated; /* not all fitted into this process's table; then all are closed */
+    bool truncated; /* not all fitted into this process's table; then all are closed */
 };
 
 /* Sends size bytes in one sendmsg, never blocking, with count descriptors (*borrows* all). Returns the bytes taken, or
  * a negative errno: -EAGAIN, -EPIPE (no SIGPIPE), -ETOOMANYREFS (too many in flight), ... */
 ssize_t descriptor_send(int socket, const void *data, size_t size, const int *fds, size_t count);
+
+/* Whether what it returned means: not now, but later. */
+bool descriptor_is_refused_now(ssize_t sent);
 
 /* Receives at most size bytes and the descriptors with them, close-on-exec. flags as recvmsg(2). Returns the bytes, 0
  * at end-of-file, or a negative errno; -EMSGSIZE: bytes were truncated. */

@@ -28,8 +28,9 @@ static const struct field layouts[MESSAGE_TYPE_COUNT_][FIELDS_MAX + 1] = {
     [MESSAGE_FORK] = {U(fork, count)},
     [MESSAGE_KILL] = {U(kill, serial), U(kill, reason), S(kill, grace_ms)},
     [MESSAGE_SIGNAL] = {U(signal, serial), U(signal, signal)},
-    [MESSAGE_WATCH] = {U(watch, serial), S(watch, timeout_ms), S(watch, kill_after_ms), S(watch, cpu_ms), S(watch, pids),
-                       U(watch, pausable), S(watch, memory_limit), S(watch, every_ms), U(watch, argument)},
+    [MESSAGE_WATCH] = {U(watch, serial), S(watch, timeout_ms), S(watch, kill_after_ms), S(watch, cpu_ms),
+                       S(watch, pids), U(watch, pausable), S(watch, memory_limit), S(watch, every_ms),
+                       U(watch, argument)},
     [MESSAGE_BORN] = {U(born, serial), U(born, pid), U(born, error)},
     [MESSAGE_MEMORY] = {U(memory, serial), U(memory, bytes), U(memory, most)},
     [MESSAGE_GONE] = {U(gone, serial), S(gone, status), U(gone, reason), U(gone, ready), U(gone, begun),
@@ -79,17 +80,19 @@ static int pack_field(msgpack_packer *packer, const struct field *field, const v
     return -1;
 }
 
-int message_pack(struct frame_buffer *buffer, enum message_type type, const void *message)
+ssize_t message_pack(void *storage, size_t capacity, enum message_type type, const void *message)
 {
+    struct frame_buffer frame;
     msgpack_packer packer;
-    msgpack_packer_init(&packer, buffer, frame_buffer_write);
+    frame_buffer_init(&frame, storage, capacity);
+    msgpack_packer_init(&packer, &frame, frame_buffer_write);
     if (msgpack_pack_array(&packer, field_count(layouts[type])) != 0)
         return -EMSGSIZE;
     for (const struct field *field = layouts[type]; field->kind != FIELD_NONE; field++)
         if (pack_field(&packer, field, message) != 0)
             return -EMSGSIZE;
-    frame_buffer_finish(buffer, (uint16_t)type);
-    return 0;
+    frame_buffer_finish(&frame, (uint16_t)type);
+    return (ssize_t)frame.size;
 }
 
 static bool unpack_field(const msgpack_object *object, const struct field *field, void *message)

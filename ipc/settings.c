@@ -28,11 +28,6 @@ static const size_t sizes[] = {[SETTING_NUMBER] = sizeof(int64_t),
                                [SETTING_FACTOR] = sizeof(double),
                                [SETTING_FLAG] = sizeof(bool)};
 
-static const void *member_of(const pool_client_job_t *job, const struct setting *setting)
-{
-    return (const char *)job + setting->in_client;
-}
-
 /* ---- into a request -------------------------------------------------------------------------------------------- */
 
 static void pack_real(const struct setting *setting, double value, pool_fields_t *fields)
@@ -50,7 +45,7 @@ static void pack_whole(const struct setting *setting, int64_t value, pool_fields
 void settings_pack(const pool_client_job_t *job, pool_fields_t *fields)
 {
     for (const struct setting *setting = settings; setting < settings + SETTING_ROW_COUNT_; setting++) {
-        const void *from = member_of(job, setting);
+        const void *from = (const char *)job + setting->in_client;
         switch (setting->type) {
         case SETTING_SECONDS:
         case SETTING_FACTOR:

@@ -22,8 +22,7 @@ struct setting {
     size_t in_client, in_options; /* offsets of the members */
     int64_t least, most;          /* of numbers, counts and factors in the protocol; both 0: any */
     enum setting_type type;
-    bool
-        has_zero; /* seconds, numbers: 0 in the protocol has a meaning: POOL_NONE in the structs, where 0 is "not given" */
+    bool has_zero; /* 0 in the protocol has a meaning: POOL_NONE in the structs, where 0 is "not given" */
 };
 
 /* The rows, in the order in which a specification is kept. */
@@ -54,8 +53,7 @@ void settings_pack(const pool_client_job_t *job, pool_fields_t *fields);
 void settings_to_options(const pool_client_job_t *job, pool_job_options_t *options);
 void settings_from_options(const pool_job_options_t *options, pool_client_job_t *job);
 
-/* The limit in force of a job with a memory limit (bytes; 0 or POOL_NONE: none) and a memory_share of total bytes (0: none):
- * the lower of both. */
+/* The lower of a job's memory limit (bytes; 0 or POOL_NONE: none) and its memory_share of total bytes (0: none). */
 int64_t settings_memory(int64_t limit, double share, uint64_t total);
 
 #endif

@@ -26,9 +26,8 @@ enum then { THEN_EXIT = 0, THEN_STAY };
 
 static bool say_frame(enum message_type type, const void *message)
 {
-    struct frame_buffer frame;
-    frame_buffer_init(&frame, storage, sizeof storage);
-    return message_pack(&frame, type, message) == 0 && thief_write(frame.data, frame.size);
+    const ssize_t size = message_pack(storage, sizeof storage, type, message);
+    return size > 0 && thief_write(storage, (size_t)size);
 }
 
 static bool say_result(const struct message_result *result)

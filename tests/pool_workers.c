@@ -277,12 +277,11 @@ static int write_result(pool_call_t *call)
 {
     const struct writing *writing = pool_call_arg(call, NULL);
     const struct message_result result = {.payload = PAYLOAD_INLINE, .size = 5, .data = {"value", 5}};
-    uint8_t storage[256];
-    struct frame_buffer frame;
-    frame_buffer_init(&frame, storage, sizeof storage);
-    if (message_pack(&frame, MESSAGE_RESULT, &result) != 0)
+    uint8_t frame[256];
+    const ssize_t size = message_pack(frame, sizeof frame, MESSAGE_RESULT, &result);
+    if (size < 0)
         return 1;
-    if (!thief_write(frame.data, writing->part != 0 ? writing->part : frame.size))
+    if (!thief_write(frame, writing->part != 0 ? writing->part : (size_t)size))
         return 1;
     if (writing->leaving == LEAVE_EXIT)
         _exit(0);

@@ -75,13 +75,13 @@ static void test_notify_path(void **state)
     setenv("NOTIFY_SOCKET", path, 1);
     assert_int_equal(notify_open(&notify, message), 0);
     assert_null(getenv("NOTIFY_SOCKET"));
-    assert_int_equal(notify_ready(&notify), 0);
+    assert_int_equal(notify_tell(&notify, "READY=1"), 0);
     assert_string_equal(hear(), "READY=1");
-    assert_int_equal(notify_watchdog(&notify), 0);
+    assert_int_equal(notify_tell(&notify, "WATCHDOG=1"), 0);
     assert_string_equal(hear(), "WATCHDOG=1");
     assert_int_equal(notify_status(&notify, "%d jobs\nREADY=1", 3), 0);
     assert_string_equal(hear(), "STATUS=3 jobs?READY=1");
-    assert_int_equal(notify_stopping(&notify), 0);
+    assert_int_equal(notify_tell(&notify, "STOPPING=1"), 0);
     assert_string_equal(hear(), "STOPPING=1");
     assert_int_equal(notify_reloading(&notify), 0);
     unsigned long long usec;
@@ -98,7 +98,7 @@ static void test_notify_abstract(void **state)
     listen_at(name + 1);
     setenv("NOTIFY_SOCKET", name, 1);
     assert_int_equal(notify_open(&notify, message), 0);
-    assert_int_equal(notify_ready(&notify), 0);
+    assert_int_equal(notify_tell(&notify, "READY=1"), 0);
     assert_string_equal(hear(), "READY=1");
 }
 
@@ -123,7 +123,7 @@ static void test_notify_nobody(void **state)
     assert_int_equal(notify.fd, -1);
     assert_int_equal(notify.watchdog_ms, 0);
     assert_null(getenv("WATCHDOG_USEC"));
-    assert_int_equal(notify_ready(&notify), 0);
+    assert_int_equal(notify_tell(&notify, "READY=1"), 0);
     notify_close(&notify);
 }
 
@@ -139,13 +139,13 @@ static void test_notify_bad_address(void **state)
         assert_int_equal(notify_open(&notify, message), -EAFNOSUPPORT);
         assert_non_null(strstr(message, "NOTIFY_SOCKET"));
         assert_null(getenv("NOTIFY_SOCKET"));
-        assert_int_equal(notify_ready(&notify), 0);
+        assert_int_equal(notify_tell(&notify, "READY=1"), 0);
     }
     setenv("NOTIFY_SOCKET", text, 1);
     assert_int_equal(notify_open(&notify, message), -ENAMETOOLONG);
     setenv("NOTIFY_SOCKET", path, 1); /* where nobody is: told at the first word, and nothing depends on it */
     assert_int_equal(notify_open(&notify, message), 0);
-    assert_int_equal(notify_ready(&notify), -ENOENT);
+    assert_int_equal(notify_tell(&notify, "READY=1"), -ENOENT);
 }
 
 static void test_notify_no_descriptor(void **state)
@@ -160,7 +160,7 @@ static void test_notify_no_descriptor(void **state)
     const int rc = notify_open(&notify, message);
     setrlimit(RLIMIT_NOFILE, &old);
     assert_int_equal(rc, -EMFILE);
-    assert_int_equal(notify_ready(&notify), 0);
+    assert_int_equal(notify_tell(&notify, "READY=1"), 0);
 }
 
 static void test_notify_watchdog(void **state)

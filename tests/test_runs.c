@@ -129,9 +129,9 @@ static int begin(void **state)
     return 0;
 }
 
-static void close_runs(struct fixture *fixture, bool kill)
+static void close_runs(struct fixture *fixture)
 {
-    runs_close(fixture->runs, kill, on_closed, fixture);
+    runs_close(fixture->runs, on_closed, fixture);
     while (!fixture->closed && !fixture->late)
         uv_run(&fixture->loop, UV_RUN_ONCE);
     assert_true(fixture->closed);
@@ -144,7 +144,7 @@ static int end(void **state)
     struct fixture *fixture = *state;
     char command[128];
     if (fixture->runs != NULL)
-        close_runs(fixture, true);
+        close_runs(fixture);
     uv_close((uv_handle_t *)&fixture->limit, NULL);
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&fixture->loop), 0);
@@ -400,7 +400,7 @@ static void test_runs_open_with_few_descriptors(void **state)
         const int rc = runs_open(&fixture->runs, &fixture->loop, &fixture->options, fixture->message);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
         if (rc == 0)
-            close_runs(fixture, true);
+            close_runs(fixture);
         else
             assert_true(fixture->runs == NULL && fixture->message[0] != '\0');
         opened += rc == 0;
@@ -702,43 +702,22 @@ static void test_runs_tells_when_output_begins_anew(void **state)
     expect_output(fixture, 1, OUTPUT_STDOUT, "");
 }
 
-static void test_runs_close_waits(void **state)
+static void test_runs_close(void **state)
 {
     struct fixture *fixture = *state;
-    char script[128];
     open_runs(fixture, NULL);
-    snprintf(script, sizeof script, "echo ready; until [ -e %s/go ]; do sleep 0.01; done", fixture->path);
-    start_shell(fixture, 1, script);
+    start_shell(fixture, 1, "trap '' TERM; echo ready; while :; do sleep 1000; done");
     await_output(fixture, 1);
-    runs_close(fixture->runs, false, on_closed, fixture);
+    runs_close(fixture->runs, on_closed, fixture);
     form_texts(&fixture->form, "command", "true", NULL);
     assert_int_equal(start(fixture, 2), -ESHUTDOWN);
     assert_non_null(strstr(fixture->message, "job 2"));
     assert_false(fixture->closed || fixture->told[1].ends > 0);
-    snprintf(script, sizeof script, "%s/go", fixture->path);
-    close(open(script, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    expect_end(fixture, 1, POOL_CAUSE_EXITED, 0);
     while (!fixture->closed)
         step(fixture);
     fixture->runs = NULL;
-}
-
-/* Also while it waits already. */
-static void test_runs_close_kills(void **state)
-{
-    struct fixture *fixture = *state;
-    for (int waits = 0; waits < 2; waits++) {
-        open_runs(fixture, NULL);
-        fixture->told[1].outputs = fixture->told[1].ends = 0;
-        start_shell(fixture, 1, "trap '' TERM; echo ready; while :; do sleep 1000; done");
-        await_output(fixture, 1);
-        if (waits == 1)
-            runs_close(fixture->runs, false, NULL, NULL);
-        assert_int_equal(fixture->told[1].ends, 0);
-        close_runs(fixture, true);
-        assert_int_equal(fixture->told[1].ends, 1);
-        assert_int_equal(fixture->told[1].end.cause, POOL_CAUSE_CANCELLED);
-    }
+    assert_int_equal(fixture->told[1].ends, 1);
+    assert_int_equal(fixture->told[1].end.cause, POOL_CAUSE_CANCELLED);
 }
 
 /* As many as there are workers at once, over and over, with nothing left of them. */
@@ -784,8 +763,7 @@ int main(void)
         RUNS_TEST(test_runs_lost),
         RUNS_TEST(test_runs_rerunnable),
         RUNS_TEST(test_runs_tells_when_output_begins_anew),
-        RUNS_TEST(test_runs_close_waits),
-        RUNS_TEST(test_runs_close_kills),
+        RUNS_TEST(test_runs_close),
         RUNS_TEST(test_runs_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,7 +208,8 @@ static struct rlimit descriptors; /* of before the test */
 
 static int begin(void **state)
 {
-    char path[100], message[512];
+    static char path[100]; /* the log borrows it */
+    char message[512];
     strcpy(root + sizeof root - 7, "XXXXXX");
     if (mkdtemp(root) == NULL || support_begin(state) != 0)
         return -1;

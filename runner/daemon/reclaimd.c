@@ -135,13 +135,13 @@ static void on_signal(uv_signal_t *handle, int number)
     notify_reloading(&daemon->notify);
     if (log_reopen(daemon->log) == 0) /* else it has logged why */
         log_event(daemon->log, LOG_LEVEL_INFO, "reopened");
-    notify_ready(&daemon->notify);
+    notify_tell(&daemon->notify, "READY=1");
 }
 
 static void on_watchdog(uv_timer_t *timer)
 {
     const struct daemon *daemon = timer->data;
-    notify_watchdog(&daemon->notify);
+    notify_tell(&daemon->notify, "WATCHDOG=1");
 }
 
 static void start_loop(struct daemon *daemon)
@@ -300,7 +300,7 @@ static void report_ready(struct daemon *daemon)
               log_text("socket", daemon->door.path != NULL ? daemon->door.path : "handed over"),
               log_text("state", daemon->statedir.path), log_number("workers", (int64_t)daemon->workers),
               log_number("jobs", HASH_COUNT(daemon->jobs)));
-    notify_ready(&daemon->notify);
+    notify_tell(&daemon->notify, "READY=1");
     notify_status(&daemon->notify, "%u jobs that have not ended", HASH_COUNT(daemon->jobs));
 }
 

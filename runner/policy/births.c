@@ -1,21 +1,13 @@
 #include "births.h"
 
+#include "amount.h"
+
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_LAST_MS  1000
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t above(size_t a, size_t b)
-{
-    return a > b ? a - b : 0;
-}
-
 static size_t startable(const struct births_view *view)
 {
-    return least(view->queued, above(view->workers, view->running));
+    return amount_smaller(view->queued, amount_less(view->workers, view->running));
 }
 
 bool births_surplus(const struct births_view *view)
@@ -25,10 +17,10 @@ bool births_surplus(const struct births_view *view)
 
 size_t births_wanted(const struct births_view *view)
 {
-    const size_t missing = above(startable(view) + view->warm, view->idle + view->asked);
-    const size_t room = above(view->workers + view->warm, view->processes);
-    const size_t paced = above(BIRTHS_UNACKNOWLEDGED_MAX, view->asked);
-    return least(missing, least(room, paced));
+    const size_t missing = amount_less(startable(view) + view->warm, view->idle + view->asked);
+    const size_t room = amount_less(view->workers + view->warm, view->processes);
+    const size_t paced = amount_less(BIRTHS_UNACKNOWLEDGED_MAX, view->asked);
+    return amount_smaller(missing, amount_smaller(room, paced));
 }
 
 bool births_failed(struct births_failures *failures, int64_t now)

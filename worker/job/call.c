@@ -15,15 +15,6 @@
 
 #define EMIT_PIPE_SIZE (1 << 20)
 
-void call_init(struct pool_call *call, struct channel *channel)
-{
-    *call = (struct pool_call){.channel = channel,
-                               .pid = getpid(),
-                               .memfd = -1,
-                               .lock = PTHREAD_MUTEX_INITIALIZER,
-                               .arena_lock = PTHREAD_MUTEX_INITIALIZER};
-}
-
 /* False in processes that the job forked, which have a copy of the call. */
 static bool is_worker(const pool_call_t *call)
 {
@@ -124,7 +115,7 @@ static void *alloc_result(pool_call_t *call, size_t size)
         errno = EALREADY;
         return NULL;
     }
-    const int fd = payload_create("reclaim-result");
+    int fd = payload_create("reclaim-result");
     if (fd < 0) {
         errno = -fd;
         return NULL;
@@ -133,9 +124,7 @@ static void *alloc_result(pool_call_t *call, size_t size)
     if (ftruncate(fd, (off_t)size) == 0)
         data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED) {
-        const int error = errno;
-        close(fd);
-        errno = error;
+        descriptor_close(&fd);
         return NULL;
     }
     call->memfd = fd;
@@ -184,9 +173,8 @@ int pool_call_progress(pool_call_t *call, uint64_t done, uint64_t total)
 /* The caller holds the lock: a descriptor and its frame go in pairs. */
 static int send_partial(pool_call_t *call, const void *data, size_t size)
 {
-    static uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
+    static uint8_t frame[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
     struct message_partial partial = {.payload = PAYLOAD_INLINE, .size = size, .data = {data, size}};
-    struct frame_buffer frame;
     int rc = 0;
     if (size > FRAME_INLINE_MAX) {
         int fd = payload_copy("reclaim-partial", data, size);
@@ -197,12 +185,10 @@ static int send_partial(pool_call_t *call, const void *data, size_t size)
         partial.payload = PAYLOAD_MEMFD;
         partial.data.size = 0;
     }
-    frame_buffer_init(&frame, storage, sizeof storage);
-    if (rc == 0)
-        rc = message_pack(&frame, MESSAGE_PARTIAL, &partial);
-    if (rc == 0)
-        rc = channel_send(call->channel, &frame, false);
-    return rc;
+    if (rc < 0)
+        return rc;
+    const ssize_t packed = message_pack(frame, sizeof frame, MESSAGE_PARTIAL, &partial);
+    return packed < 0 ? (int)packed : channel_send(call->channel, frame, (size_t)packed, false);
 }
 
 int pool_call_emit(pool_call_t *call, const void *data, size_t size)
@@ -267,7 +253,6 @@ int call_finish(struct pool_call *call, int code, bool early)
     static uint8_t large[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
     uint8_t small[2 * CALL_TEXT_MAX]; /* on the stack, which costs no copy of another page */
     struct message_result result = {.code = code};
-    struct frame_buffer frame;
     int rc = 0;
     if (code == 0 && !call->returned && call->mapped > 0) /* without pool_call_return() all of it is the value */
         rc = pool_call_return(call, call->data, call->mapped);
@@ -279,15 +264,12 @@ int call_finish(struct pool_call *call, int code, bool early)
     rc = send_value(call, code, early, &result);
     if (code != 0)
         result.text = (struct message_slice){call->text, strlen(call->text)};
-    if (result.data.size < CALL_TEXT_MAX / 2)
-        frame_buffer_init(&frame, small, sizeof small);
-    else
-        frame_buffer_init(&frame, large, sizeof large);
-    if (rc == 0)
-        rc = message_pack(&frame, MESSAGE_RESULT, &result);
-    if (rc == 0)
-        rc = channel_send(call->channel, &frame, true);
-    return rc;
+    if (rc < 0)
+        return rc;
+    const bool is_small = result.data.size < CALL_TEXT_MAX / 2;
+    uint8_t *frame = is_small ? small : large;
+    const ssize_t size = message_pack(frame, is_small ? sizeof small : sizeof large, MESSAGE_RESULT, &result);
+    return size < 0 ? (int)size : channel_send(call->channel, frame, (size_t)size, true);
 }
 
 /* ---- reading MessagePack --------------------------------------------------------------------------------------- */
@@ -299,14 +281,8 @@ static int unpack_bytes(const void *data, size_t size, msgpack_unpacked *unpacke
     if (size == 0 || scan_object(data, size) < 0)
         return -EBADMSG;
     size_t offset = 0;
-    switch (msgpack_unpack_next(unpacked, data, size, &offset)) {
-    case MSGPACK_UNPACK_SUCCESS:
-        return 0;
-    case MSGPACK_UNPACK_NOMEM_ERROR:
-        return -ENOMEM;
-    default:
-        return -EBADMSG;
-    }
+    const msgpack_unpack_return got = msgpack_unpack_next(unpacked, data, size, &offset);
+    return got == MSGPACK_UNPACK_SUCCESS ? 0 : got == MSGPACK_UNPACK_NOMEM_ERROR ? -ENOMEM : -EBADMSG;
 }
 
 int pool_call_unpack(const pool_call_t *call, msgpack_unpacked *unpacked)

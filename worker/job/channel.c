@@ -15,29 +15,27 @@ int channel_init(struct channel *channel, int task, int result, struct page *pag
     return rc;
 }
 
-static int leave_in_page(struct channel *channel, const struct frame_buffer *frame)
+static int leave_in_page(struct channel *channel, const void *frame, size_t size)
 {
-    if (frame->size > PAGE_FRAME_MAX)
+    if (size > PAGE_FRAME_MAX)
         return -EBADF;
-    memcpy(channel->page->frame, frame->data, frame->size);
-    atomic_store(&channel->page->frame_size, (uint32_t)frame->size);
+    memcpy(channel->page->frame, frame, size);
+    atomic_store(&channel->page->frame_size, (uint32_t)size);
     return 0;
 }
 
-int channel_send(struct channel *channel, const struct frame_buffer *frame, bool last)
+int channel_send(struct channel *channel, const void *frame, size_t size, bool last)
 {
     if (descriptor_verify(channel->result, &channel->result_identity) < 0)
-        return last ? leave_in_page(channel, frame) : -EBADF;
-    return payload_write(channel->result, frame->data, frame->size);
+        return last ? leave_in_page(channel, frame, size) : -EBADF;
+    return payload_write(channel->result, frame, size);
 }
 
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last)
 {
-    uint8_t storage[1024];
-    struct frame_buffer frame;
-    frame_buffer_init(&frame, storage, sizeof storage);
-    const int rc = message_pack(&frame, type, message);
-    return rc < 0 ? rc : channel_send(channel, &frame, last);
+    uint8_t frame[1024];
+    const ssize_t size = message_pack(frame, sizeof frame, type, message);
+    return size < 0 ? (int)size : channel_send(channel, frame, (size_t)size, last);
 }
 
 int channel_send_descriptor(struct channel *channel, int fd)

@@ -1,7 +1,7 @@
 /* channel.h - the worker's own ends: the task socket down, the result pipe up.
  *
- * The job may close or reuse any descriptor number. So before each write the number is checked to be ours still: no frame
- * lands in a file of the job's. */
+ * The job may close or reuse any descriptor number. So before each write the number is checked to be ours still: no
+ * frame lands in a file of the job's. */
 #ifndef CHANNEL_H
 #define CHANNEL_H
 
@@ -22,7 +22,7 @@ int channel_init(struct channel *channel, int task, int result, struct page *pag
 
 /* Sends a whole frame up the result pipe, blocking. -EBADF: the job closed or reused the number; a last frame (the
  * result) is then left in the page if it fits. */
-int channel_send(struct channel *channel, const struct frame_buffer *frame, bool last);
+int channel_send(struct channel *channel, const void *frame, size_t size, bool last);
 
 /* The same for a message of at most some hundred bytes. */
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last);

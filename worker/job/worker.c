@@ -220,7 +220,6 @@ static void flush(FILE *stream)
 
 static int run_function(struct task *task, struct channel *channel, int leaf)
 {
-    struct pool_call call;
     int streams[3];
     take_streams(task, streams);
     for (int i = 0; i < 3; i++) {
@@ -228,13 +227,19 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
             dup2(streams[i], i);
         descriptor_close(&streams[i]);
     }
-    call_init(&call, channel);
-    call.attempt = (uint32_t)task->message.attempt;
-    call.events = task->message.events != 0;
-    call.arg = task->arg;
-    call.arg_size = (size_t)task->message.size;
-    call.fds = task->descriptors.fds;
-    call.fd_count = task->descriptors.count;
+    struct pool_call call = {
+        .channel = channel,
+        .pid = getpid(),
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .attempt = (uint32_t)task->message.attempt,
+        .events = task->message.events != 0,
+        .arg = task->arg,
+        .arg_size = (size_t)task->message.size,
+        .fds = task->descriptors.fds,
+        .fd_count = task->descriptors.count,
+        .arena_lock = PTHREAD_MUTEX_INITIALIZER,
+        .memfd = -1,
+    };
     take_baseline(channel->page, leaf);
     atomic_store(&channel->page->phase, PAGE_BEGUN);
 

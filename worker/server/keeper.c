@@ -43,10 +43,9 @@ static void send_message(struct keeper *keeper, enum message_type type, const vo
                          size_t count)
 {
     uint8_t storage[256];
-    struct frame_buffer frame;
-    frame_buffer_init(&frame, storage, sizeof storage);
-    if (message_pack(&frame, type, message) == 0) /* a handful of small packets: there is always room */
-        descriptor_send(keeper->host_socket, frame.data, frame.size, fds, count);
+    const ssize_t size = message_pack(storage, sizeof storage, type, message);
+    if (size > 0) /* a handful of small packets: there is always room */
+        descriptor_send(keeper->host_socket, storage, (size_t)size, fds, count);
 }
 
 static void keep_held(struct keeper *keeper, int **keep)

@@ -43,15 +43,9 @@ enum ladder_action ladder_step(struct ladder *ladder, int64_t now, int64_t pause
 
 int64_t ladder_next(const struct ladder *ladder, int64_t paused)
 {
-    switch (ladder->state) {
-    case LADDER_RUNNING:
+    if (ladder->state == LADDER_RUNNING)
         return ladder->deadline == LADDER_NEVER ? LADDER_NEVER : ladder->deadline + paused;
-    case LADDER_ASKED:
+    if (ladder->state == LADDER_ASKED)
         return 0;
-    case LADDER_TERMINATED:
-        return ladder->kill_at;
-    case LADDER_KILLED:
-        break;
-    }
-    return LADDER_NEVER;
+    return ladder->state == LADDER_TERMINATED ? ladder->kill_at : LADDER_NEVER;
 }

@@ -6,22 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
-static int send_message(struct server *server, enum message_type type, const void *message, const int *fds,
-                        size_t count)
+static ssize_t send_message(struct server *server, enum message_type type, const void *message, const int *fds,
+                            size_t count)
 {
-    struct frame_buffer frame;
-    frame_buffer_init(&frame, server->outgoing, sizeof server->outgoing);
-    const int rc = message_pack(&frame, type, message);
-    if (rc < 0)
-        return rc;
-    const ssize_t sent = descriptor_send(server->control, frame.data, frame.size, fds, count);
-    return sent < 0 ? (int)sent : 0;
-}
-
-/* Refused for the moment: the report is sent again later. */
-static bool is_refused_now(int rc)
-{
-    return rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS || rc == -ENOMEM;
+    const ssize_t size = message_pack(server->outgoing, sizeof server->outgoing, type, message);
+    return size < 0 ? size : descriptor_send(server->control, server->outgoing, (size_t)size, fds, count);
 }
 
 void report_hello(struct server *server, const pool_error_t *error)
@@ -43,7 +32,7 @@ void report_no_slot(struct server *server)
 static bool report_born(struct server *server, struct slot *slot)
 {
     const struct message_born born = {.serial = slot->serial, .pid = (uint64_t)slot->pid, .error = slot->error};
-    if (is_refused_now(send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? 2 : 0)))
+    if (descriptor_is_refused_now(send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? 2 : 0)))
         return false;
     descriptor_close_pair(slot->ends.host); /* the host has copies of them */
     slot->born_unsent = false;
@@ -56,7 +45,7 @@ static bool report_memory(struct server *server, struct slot *slot)
 {
     struct meter *meter = &slot->meter;
     const struct message_memory memory = {.serial = slot->serial, .bytes = meter->used, .most = meter->most};
-    if (is_refused_now(send_message(server, MESSAGE_MEMORY, &memory, NULL, 0)))
+    if (descriptor_is_refused_now(send_message(server, MESSAGE_MEMORY, &memory, NULL, 0)))
         return false;
     meter->report_due = false;
     meter->reported = meter->most;
@@ -73,8 +62,7 @@ static size_t count_idle(const struct server *server)
 }
 
 /* A slot for the worker that replaces one whose job is over, to be forked soon. NULL: none; the host asks if it wants
- * one. There is one more than `warm`: under load the host gives an idle worker its job when it learns that another
- * worker's is over. */
+ * one. There is one more than `warm`: under load the host gives an idle worker its job when another's is over. */
 static struct slot *prepare_replacement(struct server *server)
 {
     struct slot *slot = server->warm > 0 && count_idle(server) <= server->warm ? slot_take(server) : NULL;
@@ -84,17 +72,16 @@ static struct slot *prepare_replacement(struct server *server)
     return NULL;
 }
 
-/* One packet reports the end of a worker and brings the ends of its replacement, which is forked later: the host waits for
- * this report. */
+/* One packet reports a worker's end and brings the ends of its replacement, which is forked later: the host waits. */
 static bool report_gone(struct server *server, struct slot *slot)
 {
     struct message_gone gone;
     slot_report(server, slot, &gone);
     struct slot *next = gone.begun != 0 && !slot->unreaped ? prepare_replacement(server) : NULL;
     gone.replacement = next != NULL ? next->serial : 0;
-    const int rc =
+    const ssize_t sent =
         send_message(server, MESSAGE_GONE, &gone, next != NULL ? next->ends.host : NULL, next != NULL ? 2 : 0);
-    if (is_refused_now(rc)) {
+    if (descriptor_is_refused_now(sent)) {
         if (next != NULL)
             slot_free(server, next);
         return false;

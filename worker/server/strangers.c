@@ -139,12 +139,10 @@ enum strangers_worst strangers_count(struct server *server)
 
 /* ---- the sweep ------------------------------------------------------------------------------------------------- */
 
-static enum sweep_owner lookup(uint64_t serial, void *context)
+static bool is_known(uint64_t serial, void *server)
 {
-    const struct slot *slot = slot_find(context, serial);
-    if (slot == NULL || slot->state == SLOT_STUCK || slot->state == SLOT_GONE)
-        return SWEEP_UNKNOWN;
-    return slot->state == SLOT_ALIVE ? SWEEP_LIVE : SWEEP_DEAD;
+    const struct slot *slot = slot_find(server, serial);
+    return slot != NULL && (slot->state == SLOT_ALIVE || slot->state == SLOT_REAPED);
 }
 
 /* Whether this fork server gave that serial to a job, which then owns the process even if it is over. */
@@ -154,8 +152,7 @@ static bool is_our_serial(const struct server *server, uint64_t tag)
 }
 
 /* The owner of a process without a tag: a job of root may set that limit anew, as su(1) does. It is the owner that the
- * last sweep found (old; NULL: none); or the job whose memory was measured with this process; or the only job that
- * there is. 0: unknown. */
+ * last sweep found (old; NULL: none); or the job whose memory was measured with it; or the only job. 0: unknown. */
 static uint64_t guess_serial(const struct server *server, const struct proc_entry *entry, const struct stranger *old)
 {
     uint64_t only = 0;
@@ -191,7 +188,7 @@ static void sweep_one(struct server *server, const struct proc_entry *entry, pid
         process.branch_tag = branch == entry->pid ? process.tag : proc_tag(branch);
     }
     const struct stranger *old = worker == NULL ? find_before(server, entry) : NULL;
-    uint64_t serial = sweep_belongs(&process, lookup, server);
+    uint64_t serial = sweep_belongs(&process, is_known, server);
     if (serial == 0 && !is_our_serial(server, process.tag) && !is_our_serial(server, process.branch_tag))
         serial = guess_serial(server, entry, old);
     struct slot *slot = serial == 0 ? NULL : slot_find(server, serial);

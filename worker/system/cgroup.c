@@ -126,8 +126,7 @@ void cgroup_pool_close(struct cgroup_pool *pool)
         end_tree(pool->base, pool->name, pool->dir, process_now_ms() + END_MS);
         close(pool->dir);
     }
-    if (pool->base >= 0)
-        close(pool->base);
+    descriptor_close(&pool->base);
     free(pool->pending);
     *pool = (struct cgroup_pool){.dir = -1, .base = -1};
 }
@@ -179,12 +178,11 @@ int cgroup_leaf_make(struct cgroup_pool *pool, uint64_t serial)
     pending_retry(pool);
     if (mkdirat(pool->dir, leaf_name(serial, name), 0755) < 0)
         return -errno;
-    const int leaf = openat(pool->dir, name, CGROUP_FILE_DIRECTORY | O_NOFOLLOW);
-    int rc = leaf < 0 ? -errno : cgroup_file_write(leaf, "memory.oom.group", "1");
+    int leaf = openat(pool->dir, name, CGROUP_FILE_DIRECTORY | O_NOFOLLOW);
+    const int rc = leaf < 0 ? -errno : cgroup_file_write(leaf, "memory.oom.group", "1");
     if (rc == 0)
         return leaf;
-    if (leaf >= 0)
-        close(leaf);
+    descriptor_close(&leaf);
     unlinkat(pool->dir, name, AT_REMOVEDIR);
     return rc;
 }
@@ -251,8 +249,7 @@ int cgroup_leaf_read(int leaf, struct cgroup_usage *usage)
 
 void cgroup_leaf_remove(struct cgroup_pool *pool, uint64_t serial, int leaf)
 {
-    if (leaf >= 0)
-        close(leaf);
+    descriptor_close(&leaf);
     pending_retry(pool);
     if (leaf_rmdir(pool, serial) == -EBUSY)
         pending_add(pool, serial);

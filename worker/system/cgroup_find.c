@@ -1,13 +1,14 @@
 /* cgroup_find.c - in which cgroup ours may be made. Each part of a hierarchy has one writer, most often systemd, which
- * changes or removes cgroups that others make in its part (CGROUP_DELEGATION.md). Without a name, a directory is ours if
+ * changes or removes cgroups that others make in its part (CGROUP_DELEGATION.md). Without a name, one is ours if
  *   - systemd has marked it as delegated (Delegate=yes) with an extended attribute, or
  *   - it belongs to our user, who is not root, with the two files that delegation gives: the user's own systemd marks
  *     nothing. A slice is never delegated, and a pool's cgroup belongs to that pool, or
  *   - it is the topmost that we see, we are root, and there is no systemd: a container, an initramfs.
- * The candidates are the calling process's own cgroup and the one above it: DelegateSubgroup= starts programs in a child
- * of what it delegates, and so do we, see move_and_hand_down. */
+ * The candidates are the calling process's own cgroup and the one above it: DelegateSubgroup= starts programs in a
+ * child of what it delegates, and so do we, see move_and_hand_down. */
 #include "cgroup.h"
 
+#include "amount.h"
 #include "cgroup_file.h"
 #include "descriptor.h"
 #include "proc.h"
@@ -61,12 +62,11 @@ static bool lists_us(const char *path)
     pid_t pids[MOVE_AT_ONCE];
     bool found = false;
     const pid_t self = getpid();
-    const int dir = open(path, CGROUP_FILE_DIRECTORY);
+    int dir = open(path, CGROUP_FILE_DIRECTORY);
     const size_t count = dir < 0 ? 0 : cgroup_file_pids(dir, pids, MOVE_AT_ONCE);
     for (size_t i = 0; i < count && i < MOVE_AT_ONCE; i++)
         found = found || pids[i] == self;
-    if (dir >= 0)
-        close(dir);
+    descriptor_close(&dir);
     return found || count > MOVE_AT_ONCE;
 }
 
@@ -189,12 +189,10 @@ static bool is_ours(const struct proc_list *list, pid_t pid)
 /* -EBUSY: *stranger is not ours. */
 static int list_ours(int dir, struct proc_list *list, pid_t *pids, size_t *count, pid_t *stranger)
 {
-    *count = cgroup_file_pids(dir, pids, MOVE_AT_ONCE);
+    *count = amount_smaller(cgroup_file_pids(dir, pids, MOVE_AT_ONCE), MOVE_AT_ONCE);
     const int rc = proc_list_read(list);
     if (rc < 0)
         return rc;
-    if (*count > MOVE_AT_ONCE)
-        *count = MOVE_AT_ONCE;
     for (size_t i = 0; i < *count; i++)
         if (!is_ours(list, pids[i])) {
             *stranger = pids[i];
@@ -225,9 +223,8 @@ static void move_back(int from, int to, struct proc_list *list)
 {
     pid_t pids[MOVE_AT_ONCE];
     for (int round = 0; round < MOVE_ROUNDS; round++) {
-        size_t count = cgroup_file_pids(from, pids, MOVE_AT_ONCE), moved = 0;
-        if (count > MOVE_AT_ONCE)
-            count = MOVE_AT_ONCE;
+        const size_t count = amount_smaller(cgroup_file_pids(from, pids, MOVE_AT_ONCE), MOVE_AT_ONCE);
+        size_t moved = 0;
         if (count == 0 || proc_list_read(list) < 0)
             return;
         for (size_t i = 0; i < count; i++)
@@ -252,7 +249,7 @@ static int move_and_hand_down(struct find *find, const char *path, int dir, stru
         return fail(find, rc, path, "holds processes, and /proc cannot be read: %s", strerror(-rc));
     if (mkdirat(dir, HOST, 0755) < 0 && errno != EEXIST)
         return fail(find, -errno, path, "holds this program, and no child can be made for it: %s", strerror(errno));
-    const int host = openat(dir, HOST, CGROUP_FILE_DIRECTORY | O_NOFOLLOW);
+    int host = openat(dir, HOST, CGROUP_FILE_DIRECTORY | O_NOFOLLOW);
     rc = host < 0 ? -errno : move_all(dir, host, list, &stranger);
     if (rc == 0)
         rc = cgroup_file_hand_down(dir, "memory");
@@ -263,8 +260,7 @@ static int move_and_hand_down(struct find *find, const char *path, int dir, stru
         fail(find, rc, path, "holds this program, which cannot be moved out of the way into its child %s: %s", HOST,
              strerror(-rc));
     }
-    if (host >= 0)
-        close(host);
+    descriptor_close(&host);
     return rc;
 }
 

@@ -257,13 +257,12 @@ ssize_t proc_children(pid_t pid, pid_t *children, size_t size)
         if (isdigit((unsigned char)d->d_name[0])) {
             char file[300];
             snprintf(file, sizeof file, "%s/children", d->d_name);
-            const int fd = openat(dirfd(threads), file, O_RDONLY | O_CLOEXEC);
+            int fd = openat(dirfd(threads), file, O_RDONLY | O_CLOEXEC);
             if (fd >= 0)
                 count = add_children(fd, children, size, (size_t)count);
             else if (errno != ENOENT) /* a thread may end meanwhile */
                 count = -errno;
-            if (fd >= 0)
-                close(fd);
+            descriptor_close(&fd);
         }
     closedir(threads);
     return count;

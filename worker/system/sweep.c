@@ -23,13 +23,14 @@ int sweep_tag(uint64_t serial)
     return setrlimit(RLIMIT_LOCKS, &limit) < 0 ? -errno : 0;
 }
 
-uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn lookup, void *context)
+uint64_t sweep_belongs(const struct sweep_process *process, bool (*is_known)(uint64_t serial, void *context),
+                       void *context)
 {
     if (process->branch_serial != 0)
         return process->branch_serial;
-    if (process->tag != 0 && lookup(process->tag, context) != SWEEP_UNKNOWN)
+    if (process->tag != 0 && is_known(process->tag, context))
         return process->tag;
-    if (process->branch_tag != 0 && lookup(process->branch_tag, context) != SWEEP_UNKNOWN)
+    if (process->branch_tag != 0 && is_known(process->branch_tag, context))
         return process->branch_tag;
     return 0;
 }

@@ -1,7 +1,7 @@
 /* sweep.h - which job a process belongs to, and ending processes that no live job owns.
  *
- * A job's processes descend from its worker, or carry its serial as their tag: their soft RLIMIT_LOCKS, which the kernel
- * does not use and which survives fork, setsid and exec: getrlimit(2). */
+ * A job's processes descend from its worker, or carry its serial as their tag: their soft RLIMIT_LOCKS, which the
+ * kernel does not use and which survives fork, setsid and exec: getrlimit(2). */
 #ifndef SWEEP_H
 #define SWEEP_H
 
@@ -13,9 +13,6 @@
 /* Tags the calling process and what it starts. */
 int sweep_tag(uint64_t serial);
 
-/* What the caller knows of a serial. */
-enum sweep_owner { SWEEP_UNKNOWN = 0, SWEEP_LIVE, SWEEP_DEAD };
-
 /* A process below the caller. */
 struct sweep_process {
     uint64_t branch_serial; /* of the live worker that it descends from; 0: of none */
@@ -23,10 +20,9 @@ struct sweep_process {
     uint64_t branch_tag;    /* of the topmost ancestor below the caller */
 };
 
-typedef enum sweep_owner (*sweep_lookup_fn)(uint64_t serial, void *context);
-
-/* Pure: the serial of the job that a process belongs to; 0: of no known job. */
-uint64_t sweep_belongs(const struct sweep_process *process, sweep_lookup_fn lookup, void *context);
+/* Pure: the serial of the job that a process belongs to; 0: of no job that is known. */
+uint64_t sweep_belongs(const struct sweep_process *process, bool (*is_known)(uint64_t serial, void *context),
+                       void *context);
 
 /* Sends a signal to a process below the caller (self): by pid if it is a child, which the caller has not reaped, else
  * through a pidfd once it is sure to be the same process. True: sent. */

@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include "escape.h"
+#include "explain.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +21,7 @@
 struct log {
     pthread_mutex_t mutex; /* of what follows */
     int fd;
-    char *path; /* NULL: standard error */
+    const char *path; /* NULL: standard error */
     bool journal;
     enum log_level level;
     uint64_t dropped; /* lines, since the last that was written */
@@ -32,17 +33,19 @@ struct line {
     size_t size;
 };
 
-static const char *const names[] = {
-    [LOG_LEVEL_ERROR] = "error",
-    [LOG_LEVEL_WARNING] = "warning",
-    [LOG_LEVEL_INFO] = "info",
-    [LOG_LEVEL_DEBUG] = "debug",
+static const struct {
+    const char *name, *priority; /* the latter is the journal's */
+} levels[] = {
+    [LOG_LEVEL_ERROR] = {"error", "<3>"},
+    [LOG_LEVEL_WARNING] = {"warning", "<4>"},
+    [LOG_LEVEL_INFO] = {"info", "<6>"},
+    [LOG_LEVEL_DEBUG] = {"debug", "<7>"},
 };
 
 int log_level_parse(const char *word, enum log_level *level)
 {
     for (unsigned at = LOG_LEVEL_ERROR; at <= LOG_LEVEL_DEBUG; at++)
-        if (strcmp(word, names[at]) == 0) {
+        if (strcmp(word, levels[at].name) == 0) {
             *level = (enum log_level)at;
             return 0;
         }
@@ -63,13 +66,12 @@ static bool is_plain(char byte)
 
 static size_t encode_byte(char byte, char *out)
 {
-    const char *letter = byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : byte == '\r' ? "\\r" : NULL;
-    if (letter != NULL)
-        return (size_t)sprintf(out, "%s", letter);
+    static const char bytes[] = "\n\t\r\"\\", letters[] = "ntr\"\\";
+    const char *found = memchr(bytes, byte, sizeof bytes - 1);
+    if (found != NULL)
+        return (size_t)sprintf(out, "\\%c", letters[found - bytes]);
     if (!is_printable(byte))
         return escape_byte(byte, out);
-    if (byte == '"' || byte == '\\')
-        return (size_t)sprintf(out, "\\%c", byte);
     *out = byte;
     return 1;
 }
@@ -93,51 +95,44 @@ size_t log_encode(const char *data, size_t length, char out[LOG_ENCODED_MAX])
     return size;
 }
 
-/* False: it does not fit, and the line says so. */
-static bool line_put(struct line *line, const char *data, size_t size)
-{
-    if (line->size + size > sizeof line->data - sizeof CUT)
-        return false;
-    memcpy(line->data + line->size, data, size);
-    line->size += size;
-    return true;
-}
-
 static void line_begin(struct line *line, bool journal, enum log_level level)
 {
-    static const char *const priorities[] = {
-        [LOG_LEVEL_ERROR] = "<3>", [LOG_LEVEL_WARNING] = "<4>", [LOG_LEVEL_INFO] = "<6>", [LOG_LEVEL_DEBUG] = "<7>"};
     struct timespec now;
     struct tm parts;
     if (journal) {
-        line->size = (size_t)snprintf(line->data, sizeof line->data, "%s", priorities[level]);
+        line->size = (size_t)snprintf(line->data, sizeof line->data, "%s", levels[level].priority);
         return;
     }
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
     line->size = strftime(line->data, sizeof line->data, "time=%Y-%m-%dT%H:%M:%S", &parts);
     line->size += (size_t)snprintf(line->data + line->size, sizeof line->data - line->size, ".%03dZ level=%s ",
-                                   (int)(now.tv_nsec / 1000000), names[level]);
+                                   (int)(now.tv_nsec / 1000000), levels[level].name);
 }
 
+/* False: it does not fit. */
 static bool line_put_field(struct line *line, const struct log_field *field, bool first)
 {
-    char value[LOG_ENCODED_MAX], word[LOG_ENCODED_MAX + 64];
+    const size_t room = sizeof line->data - sizeof CUT - line->size;
+    char value[LOG_ENCODED_MAX];
     if (field->text == NULL)
         snprintf(value, sizeof value, "%" PRId64, field->number);
     else
         log_encode(field->text, field->size, value);
-    const int size = snprintf(word, sizeof word, "%s%.60s=%s", first ? "" : " ", field->key, value);
-    return line_put(line, word, (size_t)size);
+    const int size = snprintf(line->data + line->size, room + 1, "%s%.60s=%s", first ? "" : " ", field->key, value);
+    if ((size_t)size > room)
+        return false;
+    line->size += (size_t)size;
+    return true;
 }
 
-static void line_put_fields(struct line *line, const struct log_field *fields)
+static void line_make(struct line *line, bool journal, enum log_level level, const struct log_field *fields)
 {
     bool fits = true;
+    line_begin(line, journal, level);
     for (const struct log_field *field = fields; fits && field->key != NULL; field++)
         fits = line_put_field(line, field, field == fields);
-    memcpy(line->data + line->size, fits ? "\n" : CUT, fits ? 1 : strlen(CUT));
-    line->size += fits ? 1 : strlen(CUT);
+    line->size += (size_t)sprintf(line->data + line->size, "%s", fits ? "\n" : CUT);
 }
 
 struct log_field log_text(const char *key, const char *text)
@@ -190,8 +185,7 @@ static bool catch_up(struct log *log)
         return true;
     const struct log_field fields[] = {
         log_text("event", "log-dropped"), log_number("lines", (int64_t)log->dropped), {0}};
-    line_begin(&line, log->journal, LOG_LEVEL_WARNING);
-    line_put_fields(&line, fields);
+    line_make(&line, log->journal, LOG_LEVEL_WARNING, fields);
     if (!write_line(log, &line))
         return false;
     log->dropped = 0;
@@ -203,8 +197,7 @@ void log_write(struct log *log, enum log_level level, const struct log_field *fi
     struct line line;
     if (level > log->level)
         return;
-    line_begin(&line, log->journal, level);
-    line_put_fields(&line, fields);
+    line_make(&line, log->journal, level, fields);
     pthread_mutex_lock(&log->mutex);
     if (!catch_up(log) || !write_line(log, &line))
         log->dropped++;
@@ -234,26 +227,17 @@ int log_open(struct log **log, const char *path, enum log_level level, char mess
 {
     const int fd = path == NULL ? STDERR_FILENO : open_file(path);
     *log = NULL;
-    if (fd < 0) {
-        snprintf(message, 512, "the log %s cannot be opened: %s; give another --log FILE", path, strerror(-fd));
-        return fd;
-    }
-    struct log *opened = calloc(1, sizeof *opened);
-    if (opened != NULL && path != NULL && (opened->path = strdup(path)) == NULL) {
-        free(opened);
-        opened = NULL;
-    }
-    if (opened == NULL) {
+    if (fd < 0)
+        return explain(message, fd, "the log %s cannot be opened: %s; give another --log FILE", path, strerror(-fd));
+    *log = calloc(1, sizeof **log);
+    if (*log == NULL) {
         if (path != NULL)
             close(fd);
-        snprintf(message, 512, "no memory for the log");
-        return -ENOMEM;
+        return explain(message, -ENOMEM, "no memory for the log");
     }
-    pthread_mutex_init(&opened->mutex, NULL);
-    opened->fd = fd;
-    opened->level = level;
-    opened->journal = path == NULL && log_is_journal(fd, getenv("JOURNAL_STREAM"));
-    *log = opened;
+    **log = (struct log){.fd = fd, .path = path, .level = level};
+    (*log)->journal = path == NULL && log_is_journal(fd, getenv("JOURNAL_STREAM"));
+    pthread_mutex_init(&(*log)->mutex, NULL);
     return 0;
 }
 
@@ -283,6 +267,5 @@ void log_close(struct log *log)
     if (log->path != NULL)
         close(log->fd);
     pthread_mutex_destroy(&log->mutex);
-    free(log->path);
     free(log);
 }

@@ -37,7 +37,7 @@ struct log_field log_number(const char *key, int64_t number);
 struct log;
 
 /* To standard error (path NULL), or to the end of a file that is made 0600. Where standard error is the journal's
- * (JOURNAL_STREAM), lines have its priority (<3>) in place of time and level. path is *copied*. Negative errno, and a
+ * (JOURNAL_STREAM), lines have its priority (<3>) in place of time and level. path is *borrowed*. Negative errno, and a
  * sentence in message. */
 int log_open(struct log **log, const char *path, enum log_level level, char message[512]);
 /* Opens the file anew after it was moved away. A failure is logged to the old file, which stays open. */

@@ -82,23 +82,13 @@ void notify_close(struct notify *notify)
     notify->fd = -1;
 }
 
-static int tell(const struct notify *notify, const char *text)
+int notify_tell(const struct notify *notify, const char *text)
 {
     if (notify->fd < 0)
         return 0;
     const ssize_t sent = sendto(notify->fd, text, strlen(text), MSG_NOSIGNAL,
                                 (const struct sockaddr *)(const void *)&notify->address, notify->address_size);
     return sent < 0 ? -errno : 0;
-}
-
-int notify_ready(const struct notify *notify)
-{
-    return tell(notify, "READY=1");
-}
-
-int notify_stopping(const struct notify *notify)
-{
-    return tell(notify, "STOPPING=1");
 }
 
 /* The time lets systemd know which READY=1 belongs to it (Type=notify-reload). */
@@ -109,12 +99,7 @@ int notify_reloading(const struct notify *notify)
     clock_gettime(CLOCK_MONOTONIC, &now);
     snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
              (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-    return tell(notify, text);
-}
-
-int notify_watchdog(const struct notify *notify)
-{
-    return tell(notify, "WATCHDOG=1");
+    return notify_tell(notify, text);
 }
 
 int notify_status(const struct notify *notify, const char *format, ...)
@@ -129,7 +114,7 @@ int notify_status(const struct notify *notify, const char *format, ...)
     for (char *at = text; *at != '\0'; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             *at = '?';
-    return tell(notify, text);
+    return notify_tell(notify, text);
 }
 
 static int check_listeners(int64_t pid, int64_t count, char message[512])

@@ -18,7 +18,7 @@ struct notify {
     int fd; /* -1: nobody listens */
     struct sockaddr_un address;
     socklen_t address_size;
-    int64_t watchdog_ms; /* how often to call notify_watchdog: half of what systemd waits; 0: never */
+    int64_t watchdog_ms; /* how often to tell WATCHDOG=1: half of what systemd waits; 0: never */
 };
 
 /* From NOTIFY_SOCKET (a path, or @name), WATCHDOG_USEC, WATCHDOG_PID. 0, or negative errno and a sentence in message;
@@ -26,11 +26,10 @@ struct notify {
 int notify_open(struct notify *notify, char message[512]);
 void notify_close(struct notify *notify);
 
-/* 0, also where nobody listens; else negative errno, for the log: nothing depends on it. */
-int notify_ready(const struct notify *notify);
-int notify_stopping(const struct notify *notify);
-int notify_reloading(const struct notify *notify); /* then notify_ready */
-int notify_watchdog(const struct notify *notify);
+/* As sd_notify(3): "READY=1", "STOPPING=1", "WATCHDOG=1". 0, also where nobody listens; else negative errno, for the log:
+ * nothing depends on it. So do the next two. */
+int notify_tell(const struct notify *notify, const char *text);
+int notify_reloading(const struct notify *notify); /* then READY=1 */
 /* One line for `systemctl status`; control characters become ?, and at most 500 bytes are sent. */
 int notify_status(const struct notify *notify, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

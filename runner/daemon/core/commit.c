@@ -87,8 +87,7 @@ static void forget_expired(struct daemon *daemon)
         return;
     stop_without_state(daemon);
     int error = store_expired(daemon->store, now, (double)daemon->options->keep_ms / 1000, ids, EXPIRE_AT_ONCE, &count);
-    if (error < 0)
-        turn_fail(daemon, error, NULL);
+    turn_check(daemon, error, NULL);
     for (size_t i = 0; i < count && error == 0; i++)
         error = ends_forget(daemon, ids[i]);
     daemon->expire_at = count == EXPIRE_AT_ONCE ? now : now + EXPIRE_SECONDS;
@@ -97,9 +96,8 @@ static void forget_expired(struct daemon *daemon)
 /* After a turn that found no room this is one end alone: if that one finds none either, its value is too large. */
 static void add_own(struct daemon *daemon)
 {
-    const int error = daemon->recovered ? 0 : ends_recover(daemon);
-    if (error < 0)
-        turn_fail(daemon, error, NULL);
+    if (!daemon->recovered)
+        ends_recover(daemon);
     if (daemon->turn_error == 0)
         apply_endings(daemon);
     if (daemon->turn_error == 0 && !daemon->one_end_only)
@@ -189,11 +187,8 @@ bool commit_turn(struct daemon *daemon)
     probe(daemon);
     if (daemon->store != NULL && daemon->read_only[0] == '\0' && daemon->turn_error == 0)
         add_own(daemon);
-    if (daemon->turn_error == 0 && daemon->store != NULL && store_is_dirty(daemon->store)) {
-        const int error = store_commit(daemon->store);
-        if (error < 0)
-            turn_fail(daemon, error, NULL);
-    }
+    if (daemon->turn_error == 0 && daemon->store != NULL)
+        turn_check(daemon, store_commit(daemon->store), NULL);
     if (daemon->turn_error == 0)
         succeed(daemon);
     else

@@ -26,14 +26,6 @@ struct client *client_find(const struct daemon *daemon, uint64_t serial)
     return client;
 }
 
-void client_free(struct daemon *daemon, struct client *client)
-{
-    HASH_DEL(daemon->clients, client);
-    free(client->subscribed_ids);
-    free(client->subscribed_group);
-    free(client);
-}
-
 /* ---- events ---------------------------------------------------------------------------------------------------- */
 
 void client_unsubscribe(struct client *client)
@@ -44,6 +36,13 @@ void client_unsubscribe(struct client *client)
     client->subscribed_group = NULL;
     client->subscribed = false;
     session_set_subscriber(client->session, false);
+}
+
+void client_free(struct daemon *daemon, struct client *client)
+{
+    HASH_DEL(daemon->clients, client);
+    client_unsubscribe(client);
+    free(client);
 }
 
 void client_subscribe(struct client *client, uint64_t *ids, size_t count, char *group)

@@ -52,9 +52,8 @@ static enum record_state final_state(const struct record_end *end)
 static int write_end(struct daemon *daemon, struct record *record)
 {
     record->state = final_state(&record->end);
-    const int error = store_job_update(daemon->store, record);
-    if (error < 0)
-        return turn_fail(daemon, error, NULL);
+    if (turn_check(daemon, store_job_update(daemon->store, record), NULL) < 0)
+        return -1;
     turn_event(daemon, "ended", record);
     turn_effect(daemon, EFFECT_ENDED, record->id);
     log_event(daemon->log, LOG_LEVEL_INFO, "ended", log_number("job", (int64_t)record->id),
@@ -112,8 +111,8 @@ static int finish_failing(struct daemon *daemon, struct dependents *failing)
             error = write_end(daemon, &record);
         if (error == 0)
             error = release(daemon, job, false, failing);
-        if (error < 0)
-            return turn_fail(daemon, error, NULL);
+        if (turn_check(daemon, error, NULL) < 0)
+            return -1;
     }
     for (size_t i = 0; i < failing->count; i++)
         live_drop(daemon, failing->jobs[i]);
@@ -125,29 +124,26 @@ int ends_finish(struct daemon *daemon, struct job *job, struct record *record)
     struct dependents failing = {0};
     if (write_end(daemon, record) < 0)
         return -1;
-    int error = release(daemon, job, record->state == RECORD_DONE, &failing);
+    int result = turn_check(daemon, release(daemon, job, record->state == RECORD_DONE, &failing), NULL);
     live_drop(daemon, job);
-    if (error < 0)
-        turn_fail(daemon, error, NULL);
-    else
-        error = finish_failing(daemon, &failing);
+    if (result == 0)
+        result = finish_failing(daemon, &failing);
     free(failing.jobs);
-    return error < 0 ? -1 : 0;
+    return result;
 }
 
 int ends_fail_dependent(struct daemon *daemon, struct job *job)
 {
     struct record record;
-    const int error = read_failing(daemon, job, &record);
-    return error < 0 ? turn_fail(daemon, error, NULL) : ends_finish(daemon, job, &record);
+    const int failed = turn_check(daemon, read_failing(daemon, job, &record), NULL);
+    return failed < 0 ? -1 : ends_finish(daemon, job, &record);
 }
 
 int ends_forget(struct daemon *daemon, uint64_t id)
 {
     turn_event_of(daemon, "removed", id);
-    const int error = store_job_delete(daemon->store, id);
-    if (error < 0)
-        return turn_fail(daemon, error, NULL);
+    if (turn_check(daemon, store_job_delete(daemon->store, id), NULL) < 0)
+        return -1;
     turn_effect(daemon, EFFECT_REMOVE_FILES, id);
     return 0;
 }
@@ -157,9 +153,8 @@ static int run_again(struct daemon *daemon, struct job *job, struct record *reco
 {
     record->state = RECORD_WAITING;
     record->start_at = start_at;
-    const int error = store_job_update(daemon->store, record);
-    if (error < 0)
-        return turn_fail(daemon, error, NULL);
+    if (turn_check(daemon, store_job_update(daemon->store, record), NULL) < 0)
+        return -1;
     schedule_remove(&daemon->schedule, &job->schedule);
     job->schedule.start_at = start_at;
     job->retrying = job->relative = start_at > 0;
@@ -252,9 +247,8 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
     struct job *job = live_find(daemon, ending->id);
     if (job == NULL || job->schedule.state != SCHEDULE_RUNNING)
         return 0;
-    int error = store_job_read(daemon->store, ending->id, &record);
-    if (error < 0)
-        return turn_fail(daemon, error, NULL);
+    if (turn_check(daemon, store_job_read(daemon->store, ending->id, &record), NULL) < 0)
+        return -1;
     if (ending->unstarted) {
         record.attempt--;
         return run_again(daemon, job, &record, clock_now() + UNSTARTED_SECONDS);
@@ -269,9 +263,10 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
         fail_dropped(daemon, ending, &record.end);
     if (record.cancelling)
         make_cancelled(&record.end);
+    int error;
     const struct retry retry = decide(daemon, &record, &error);
-    if (error < 0 && error != -EBADMSG)
-        return turn_fail(daemon, error, NULL);
+    if (error != -EBADMSG && turn_check(daemon, error, NULL) < 0)
+        return -1;
     if (error < 0)
         log_event(daemon->log, LOG_LEVEL_ERROR, "damaged", log_number("job", (int64_t)ending->id));
     else if (retry.again) {
@@ -279,10 +274,7 @@ int ends_apply(struct daemon *daemon, const struct ending *ending)
         record.oom_retries += retry.more_memory;
         return run_again(daemon, job, &record, retry.delay > 0 ? clock_now() + retry.delay : 0);
     }
-    error = write_value(daemon, ending);
-    if (error < 0)
-        return turn_fail(daemon, error, NULL);
-    return ends_finish(daemon, job, &record);
+    return turn_check(daemon, write_value(daemon, ending), NULL) < 0 ? -1 : ends_finish(daemon, job, &record);
 }
 
 /* ---- runs of a daemon that died ---------------------------------------------------------------------------------- */
@@ -294,44 +286,41 @@ static void measure_output(struct daemon *daemon, struct record *record)
     outputs_read(&daemon->outputs, record->id, OUTPUT_STDERR, 0, NULL, &none, &record->end.stderr_size);
 }
 
-static int recover_job(struct daemon *daemon, struct job *job)
+static void recover_job(struct daemon *daemon, struct job *job)
 {
     struct record record;
-    int error = store_job_read(daemon->store, job->schedule.id, &record);
-    if (error < 0)
-        return error;
+    if (turn_check(daemon, store_job_read(daemon->store, job->schedule.id, &record), NULL) < 0)
+        return;
     record.interruptions++;
     if (record.requeue && !record.cancelling) {
         record.state = RECORD_WAITING;
-        error = store_job_update(daemon->store, &record);
-        if (error < 0)
-            return error;
+        if (turn_check(daemon, store_job_update(daemon->store, &record), NULL) < 0)
+            return;
         schedule_remove(&daemon->schedule, &job->schedule);
         schedule_add(&daemon->schedule, &job->schedule, clock_now());
-        return 0;
+        return;
     }
     measure_output(daemon, &record);
     ends_say(&record.end, record.cancelling ? POOL_CAUSE_CANCELLED : RECORD_INTERRUPTED,
              record.cancelling ? "cancelled; the daemon died before it had ended" : "the daemon died while it ran");
-    return ends_finish(daemon, job, &record) < 0 ? daemon->turn_error : 0;
+    ends_finish(daemon, job, &record);
 }
 
-int ends_recover(struct daemon *daemon)
+void ends_recover(struct daemon *daemon)
 {
     struct job *job, *next;
     size_t count = 0, capacity = HASH_COUNT(daemon->jobs);
     uint64_t *ids = calloc(capacity + 1, sizeof *ids); /* ends drop jobs, also others: so ids */
-    int error = ids == NULL ? -ENOMEM : 0;
+    turn_check(daemon, ids == NULL ? -ENOMEM : 0, NULL);
     HASH_ITER(hh, daemon->jobs, job, next)
         if (ids != NULL && job->schedule.state == SCHEDULE_RUNNING)
             ids[count++] = job->schedule.id;
-    for (size_t i = 0; i < count && error == 0; i++) {
+    for (size_t i = 0; i < count && daemon->turn_error == 0; i++) {
         job = live_find(daemon, ids[i]);
         if (job == NULL)
             continue;
         log_event(daemon->log, LOG_LEVEL_WARNING, "interrupted", log_number("job", (int64_t)ids[i]));
-        error = recover_job(daemon, job);
+        recover_job(daemon, job);
     }
     free(ids);
-    return error;
 }

@@ -117,16 +117,14 @@ static bool is_waiting(const struct daemon *daemon)
 static int pick(struct daemon *daemon, struct job *job)
 {
     struct record record;
-    int error = store_job_read(daemon->store, job->schedule.id, &record);
-    if (error == 0) {
-        record.state = RECORD_RUNNING;
-        record.attempt++;
-        record.start_at = 0;
-        record.end = (struct record_end){.started_at = clock_now()};
-        error = store_job_update(daemon->store, &record);
-    }
-    if (error < 0)
-        return turn_fail(daemon, error, NULL);
+    if (turn_check(daemon, store_job_read(daemon->store, job->schedule.id, &record), NULL) < 0)
+        return -1;
+    record.state = RECORD_RUNNING;
+    record.attempt++;
+    record.start_at = 0;
+    record.end = (struct record_end){.started_at = clock_now()};
+    if (turn_check(daemon, store_job_update(daemon->store, &record), NULL) < 0)
+        return -1;
     schedule_run(&daemon->schedule, &job->schedule);
     job->started = true; /* for the event, which is sent when a worker is about to have it */
     turn_event(daemon, "started", &record);

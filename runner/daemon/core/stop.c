@@ -9,7 +9,7 @@ void stop_begin(struct daemon *daemon, double drain_seconds)
         daemon->phase = DAEMON_STOPPING;
         daemon->kill_at = now + (int64_t)(drain_seconds * 1000);
         log_event(daemon->log, LOG_LEVEL_INFO, "stopping", log_number("running", (int64_t)runs_count(daemon->runs)));
-        notify_stopping(&daemon->notify);
+        notify_tell(&daemon->notify, "STOPPING=1");
     } else
         daemon->kill_at = now; /* asked again: at once */
 }
@@ -61,7 +61,7 @@ void stop_advance(struct daemon *daemon)
     const bool late = (int64_t)uv_now(daemon->loop) >= daemon->kill_at;
     if (daemon->phase == DAEMON_STOPPING && (runs_count(daemon->runs) == 0 || late)) {
         daemon->phase = DAEMON_CLOSING;
-        runs_close(daemon->runs, true, on_runs_closed, daemon);
+        runs_close(daemon->runs, on_runs_closed, daemon);
     } else if (daemon->phase == DAEMON_CLOSING && daemon->runs == NULL &&
                (STAILQ_EMPTY(&daemon->endings) || daemon->read_only[0] != '\0'))
         say_goodbye(daemon);
@@ -72,5 +72,5 @@ void stop_start_failed(struct daemon *daemon)
     daemon->exit_code = 1;
     daemon->phase = DAEMON_CLOSING;
     if (daemon->runs != NULL)
-        runs_close(daemon->runs, true, on_runs_closed, daemon);
+        runs_close(daemon->runs, on_runs_closed, daemon);
 }

@@ -14,8 +14,10 @@ struct answer {
     size_t mark; /* where the session's buffer stood before */
 };
 
-int turn_fail(struct daemon *daemon, int code, struct rpc_error *error)
+int turn_check(struct daemon *daemon, int code, struct rpc_error *error)
 {
+    if (code >= 0)
+        return 0;
     if (daemon->turn_error == 0) {
         const char *reason = code == -ENOMEM ? "" : store_message(daemon->store);
         daemon->turn_error = code;
@@ -31,7 +33,7 @@ static struct effect *record(struct daemon *daemon, enum effect_kind kind, uint6
 {
     void *grown = array_grow(daemon->effects, daemon->effect_count, &daemon->effect_capacity, sizeof *daemon->effects);
     if (grown == NULL) {
-        turn_fail(daemon, -ENOMEM, NULL);
+        turn_check(daemon, -ENOMEM, NULL);
         return NULL;
     }
     daemon->effects = grown;
@@ -58,8 +60,7 @@ void turn_event(struct daemon *daemon, const char *event, const struct record *j
     pool_fields_begin(&fields);
     pool_fields_text(&fields, "event", event);
     view_job(daemon, pool_fields_packer(&fields, "job"), job, false);
-    if (pool_fields_append(&fields, &packer) < 0)
-        turn_fail(daemon, -ENOMEM, NULL);
+    turn_check(daemon, pool_fields_append(&fields, &packer), NULL);
     effect->group = strndup(job->group.data, job->group.size);
     effect->size = buffer.size;
     effect->data = msgpack_sbuffer_release(&buffer);
@@ -70,10 +71,7 @@ void turn_event_of(struct daemon *daemon, const char *event, uint64_t id)
     struct record job;
     if (!client_has_subscribers(daemon))
         return;
-    const int error = store_job_read(daemon->store, id, &job);
-    if (error < 0)
-        turn_fail(daemon, error, NULL);
-    else
+    if (turn_check(daemon, store_job_read(daemon->store, id, &job), NULL) == 0)
         turn_event(daemon, event, &job);
 }
 

@@ -25,8 +25,9 @@ struct effect {
     char *group; /* EVENT: for subscribers of a group */
 };
 
-/* The store has failed, or memory: the turn will be undone. Returns -1, with error filled in (may be NULL). */
-int turn_fail(struct daemon *daemon, int code, struct rpc_error *error);
+/* 0, if code is not negative. Else the store has failed, or memory, and the turn will be undone: -1, with error filled in
+ * (may be NULL). */
+int turn_check(struct daemon *daemon, int code, struct rpc_error *error);
 
 /* Records that a request is answered: call before its answer is packed. false: no memory, the session was closed. */
 bool turn_answer(struct daemon *daemon, struct client *client, uint32_t request);

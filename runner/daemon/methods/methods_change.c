@@ -63,17 +63,15 @@ static int cancel(struct daemon *daemon, uint64_t id, struct rpc_error *error)
     struct record record;
     if (job == NULL) /* ended with another of the same request that it needed */
         return 0;
-    int failed = store_job_read(daemon->store, id, &record);
-    if (failed < 0)
-        return turn_fail(daemon, failed, error);
+    if (turn_check(daemon, store_job_read(daemon->store, id, &record), error) < 0)
+        return -1;
     if (job->schedule.state != SCHEDULE_RUNNING) {
         ends_say(&record.end, POOL_CAUSE_CANCELLED, "cancelled before it ran");
-        return ends_finish(daemon, job, &record) < 0 ? turn_fail(daemon, -EIO, error) : 0;
+        return turn_check(daemon, ends_finish(daemon, job, &record), error);
     }
     record.cancelling = true;
-    failed = store_job_update(daemon->store, &record);
-    if (failed < 0)
-        return turn_fail(daemon, failed, error);
+    if (turn_check(daemon, store_job_update(daemon->store, &record), error) < 0)
+        return -1;
     turn_effect(daemon, EFFECT_CANCEL, id);
     return 0;
 }
@@ -86,7 +84,7 @@ int methods_cancel(struct call *call, struct rpc_error *error)
 
 static int forget(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 {
-    return ends_forget(daemon, id) < 0 ? turn_fail(daemon, -EIO, error) : 0;
+    return turn_check(daemon, ends_forget(daemon, id), error);
 }
 
 int methods_remove(struct call *call, struct rpc_error *error)
@@ -99,20 +97,17 @@ int methods_remove(struct call *call, struct rpc_error *error)
 static int revive(struct daemon *daemon, uint64_t id, struct rpc_error *error)
 {
     struct record record;
-    int failed = store_result_write(daemon->store, id, NULL, 0);
-    if (failed == 0)
-        failed = store_job_read(daemon->store, id, &record);
-    if (failed < 0)
-        return turn_fail(daemon, failed, error);
+    if (turn_check(daemon, store_result_write(daemon->store, id, NULL, 0), error) < 0 ||
+        turn_check(daemon, store_job_read(daemon->store, id, &record), error) < 0)
+        return -1;
     record.state = RECORD_WAITING;
     record.cancelling = false;
     record.start_at = 0;
     record.failures = record.oom_retries = 0;
     memset(&record.end, 0, sizeof record.end);
-    struct job *job = live_new(daemon, &record, 0);
-    failed = job == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
-    if (failed < 0)
-        return turn_fail(daemon, failed, error);
+    const struct job *job = live_new(daemon, &record, 0);
+    if (turn_check(daemon, job == NULL ? -ENOMEM : store_job_update(daemon->store, &record), error) < 0)
+        return -1;
     turn_effect(daemon, EFFECT_REMOVE_FILES, id);
     return 0;
 }
@@ -127,7 +122,7 @@ static int revive_needs(struct daemon *daemon, uint64_t id, struct rpc_error *er
     for (size_t i = 0; i < count && failed == 0; i++)
         failed = live_need(daemon, job, after[i]);
     free(after);
-    return failed < 0 ? turn_fail(daemon, failed, error) : 0;
+    return turn_check(daemon, failed, error);
 }
 
 static int requeue(struct daemon *daemon, uint64_t id, struct rpc_error *error)
@@ -174,17 +169,15 @@ static int set_one(struct daemon *daemon, uint64_t id, const struct changes *cha
 {
     struct job *job = live_find(daemon, id);
     struct record record;
-    int failed = store_job_read(daemon->store, id, &record);
-    if (failed < 0)
-        return turn_fail(daemon, failed, error);
+    if (turn_check(daemon, store_job_read(daemon->store, id, &record), error) < 0)
+        return -1;
     if (given & SET_PRIORITY)
         record.priority = (int32_t)changes->priority;
     if (given & SET_GROUP)
         record.group = (struct record_bytes){changes->group.data, changes->group.size};
     struct schedule_group *group = schedule_group(&daemon->schedule, record.group.data, record.group.size);
-    failed = group == NULL ? -ENOMEM : store_job_update(daemon->store, &record);
-    if (failed < 0)
-        return turn_fail(daemon, failed, error);
+    if (turn_check(daemon, group == NULL ? -ENOMEM : store_job_update(daemon->store, &record), error) < 0)
+        return -1;
     schedule_change(&daemon->schedule, &job->schedule, record.priority, group, job->schedule.start_at, clock_now());
     return 0;
 }
@@ -215,8 +208,7 @@ static int write_group(struct daemon *daemon, const struct schedule_group *group
 {
     const struct store_group stored = {
         .name = {group->name, strlen(group->name)}, .limit = group->limit, .paused = group->paused};
-    const int failed = store_group_write(daemon->store, &stored);
-    return failed < 0 ? turn_fail(daemon, failed, error) : 0;
+    return turn_check(daemon, store_group_write(daemon->store, &stored), error);
 }
 
 int methods_group(struct call *call, struct rpc_error *error)
@@ -285,8 +277,8 @@ static int set_paused(struct call *call, const char *method, bool paused, struct
         return -1;
     if (given == 0) {
         daemon->schedule.paused = paused;
-        const int failed = store_fact_write(daemon->store, "paused", paused);
-        return failed < 0 ? turn_fail(daemon, failed, error) : call_done(call);
+        const int failed = turn_check(daemon, store_fact_write(daemon->store, "paused", paused), error);
+        return failed < 0 ? -1 : call_done(call);
     }
     struct schedule_group *group = schedule_group_find(&daemon->schedule, name.data, name.size);
     if (group == NULL)

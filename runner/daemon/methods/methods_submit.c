@@ -202,19 +202,14 @@ static int check_cycle(const struct batch *batch, struct rpc_error *error)
                     rpc_quote(batch->entries[which].spec.key.data, batch->entries[which].spec.key.size, quoted));
 }
 
-static struct record_bytes bytes_of(struct rpc_text text)
-{
-    return (struct record_bytes){text.data, text.size};
-}
-
 static struct record record_of(const struct entry *entry)
 {
     const struct spec *spec = &entry->spec;
     const double now = clock_now();
-    struct record record = {
-        .key = bytes_of(spec->key),
-        .name = bytes_of(spec->name),
-        .group = bytes_of(spec->group),
+    return (struct record){
+        .key = {spec->key.data, spec->key.size},
+        .name = {spec->name.data, spec->name.size},
+        .group = {spec->group.data, spec->group.size},
         .priority = (int32_t)spec->priority,
         .state = RECORD_WAITING,
         .requeue = spec->on_crash == SPEC_REQUEUE,
@@ -223,7 +218,6 @@ static struct record record_of(const struct entry *entry)
         .start_at = spec->delay > 0 ? now + spec->delay : spec->start_at,
         .keep_seconds = spec->keep,
     };
-    return record;
 }
 
 /* Puts one job into store and memory. link_batch links it to other jobs of the batch, which may have no id yet. */
@@ -233,18 +227,16 @@ static int insert(struct batch *batch, struct entry *entry, uint64_t client, str
     struct record record = record_of(entry);
     const struct record_bytes spec = {entry->bytes.data, entry->bytes.size};
     const int failed = store_job_insert(daemon->store, &record, spec, entry->after, entry->after_count);
-    if (failed < 0)
-        return turn_fail(daemon, failed, error);
+    if (turn_check(daemon, failed, error) < 0)
+        return -1;
     entry->id = record.id;
     entry->job = live_new(daemon, &record, client);
     if (entry->job == NULL)
-        return turn_fail(daemon, -ENOMEM, error);
+        return turn_check(daemon, -ENOMEM, error);
     entry->job->relative = entry->spec.delay > 0;
-    for (size_t i = 0; i < entry->after_count; i++) {
-        const int linked = live_need(daemon, entry->job, entry->after[i]);
-        if (linked < 0)
-            return turn_fail(daemon, linked, error);
-    }
+    for (size_t i = 0; i < entry->after_count; i++)
+        if (turn_check(daemon, live_need(daemon, entry->job, entry->after[i]), error) < 0)
+            return -1;
     return 0;
 }
 
@@ -255,8 +247,8 @@ static int link_batch(struct batch *batch, struct rpc_error *error)
         int failed = store_job_needs(batch->daemon->store, from->id, to->id);
         if (failed == 0)
             failed = schedule_need(&from->job->schedule, &to->job->schedule);
-        if (failed < 0)
-            return turn_fail(batch->daemon, failed, error);
+        if (turn_check(batch->daemon, failed, error) < 0)
+            return -1;
     }
     return 0;
 }
@@ -278,8 +270,8 @@ static int write_batch(struct batch *batch, struct client *client, struct rpc_er
     for (struct entry *entry = batch->entries; entry < batch->end; entry++) {
         /* NULL: it has ended with another of the batch that it needs. */
         struct job *job = is_new(entry) && entry->dependency_failed ? live_find(daemon, entry->id) : NULL;
-        if (job != NULL && ends_fail_dependent(daemon, job) < 0)
-            return turn_fail(daemon, -EIO, error);
+        if (job != NULL && turn_check(daemon, ends_fail_dependent(daemon, job), error) < 0)
+            return -1;
     }
     return 0;
 }

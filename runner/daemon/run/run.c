@@ -79,22 +79,21 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         runs->options.on_output(runs->options.user, run->id);
 }
 
-static void free_run(struct run *run)
+static void unref(struct run *run)
 {
+    if (--run->references > 0)
+        return;
     run->runs->unref(run->runs);
     free(run);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    struct run *run = ((struct run_stream *)handle->data)->run;
-    if (--run->handles == 0)
-        free_run(run);
+    unref(((struct run_stream *)handle->data)->run);
 }
 
 void run_drop(struct run *run)
 {
-    const bool has_handles = run->handles > 0;
     for (int i = 0; i < 2; i++) {
         if (run->streams[i].is_polled)
             uv_close((uv_handle_t *)&run->streams[i].poll, on_handle_closed);
@@ -102,16 +101,14 @@ void run_drop(struct run *run)
     }
     pool_reservation_free(run->reservation);
     pool_job_release(run->job);
-    if (!has_handles)
-        free_run(run);
+    unref(run);
 }
 
-static int open_stream(struct run *run, int which, uint64_t most)
+static int open_stream(struct run *run, enum output_kind which, uint64_t most)
 {
-    static const enum output_kind kinds[] = {OUTPUT_STDOUT, OUTPUT_STDERR};
     struct run_stream *stream = &run->streams[which];
     stream->run = run;
-    int rc = run_output_open(&stream->output, run->runs->options.outputs, run->id, kinds[which], most);
+    int rc = run_output_open(&stream->output, run->runs->options.outputs, run->id, which, most);
     if (rc < 0)
         return rc;
     stream->poll.data = stream;
@@ -119,7 +116,7 @@ static int open_stream(struct run *run, int which, uint64_t most)
     if (rc < 0)
         return rc;
     stream->is_polled = true;
-    run->handles++;
+    run->references++;
     return uv_poll_start(&stream->poll, UV_READABLE, on_readable);
 }
 
@@ -132,6 +129,7 @@ struct run *run_new(struct runs *runs, uint64_t id, const struct spec *spec, poo
     }
     run->runs = runs;
     run->id = id;
+    run->references = 1;
     run->reservation = reservation;
     run->is_limited = spec_has(spec, SPEC_SETTINGS + SETTING_OUTPUT_LIMIT);
     run->output_limit = spec->settings.output_limit;
@@ -268,9 +266,9 @@ static int open_streams(struct run *run, char message[512])
 {
     const struct runs_options *options = &run->runs->options;
     const uint64_t most = run->is_limited ? (uint64_t)run->output_limit : options->output_max;
-    int rc = open_stream(run, 0, most);
+    int rc = open_stream(run, OUTPUT_STDOUT, most);
     if (rc == 0)
-        rc = open_stream(run, 1, most);
+        rc = open_stream(run, OUTPUT_STDERR, most);
     if (rc < 0)
         snprintf(message, 512,
                  "job %" PRIu64 ": there can be no pipes for its output: %s; raise the limit on open "

@@ -31,7 +31,7 @@ struct run {
     bool was_started;                /* on_started has been called */
     int64_t output_limit;
     struct run_stream streams[2];
-    int handles; /* that are not closed yet; with the last one it is freed */
+    int references; /* one until run_drop, and one for each handle that is not closed */
     UT_hash_handle hh;
 
     /* under lock */
@@ -57,7 +57,7 @@ struct runs {
     uv_async_t async;
 
     /* closing */
-    bool is_closing, is_stopping; /* no more starts; the pool is being closed */
+    bool is_closing; /* no more starts; the pool is being closed */
     bool has_closer;
     uv_thread_t closer;
     void (*done)(void *user);

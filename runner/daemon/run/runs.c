@@ -103,16 +103,6 @@ static void close_pool(void *arg)
     pthread_mutex_unlock(&runs->lock);
 }
 
-static void stop_if_due(struct runs *runs, bool kill)
-{
-    if (!runs->is_closing || runs->is_stopping || (!kill && runs->all != NULL))
-        return;
-    runs->is_stopping = true;
-    runs->has_closer = uv_thread_create(&runs->closer, close_pool, runs) == 0;
-    if (!runs->has_closer)
-        close_pool(runs);
-}
-
 /* Every end has been delivered by now: no callback comes after pool_close. */
 static void end(struct runs *runs)
 {
@@ -132,16 +122,16 @@ static void on_async(uv_async_t *async)
     deliver(runs);
     if (is_stopped)
         end(runs);
-    else
-        stop_if_due(runs, false);
 }
 
-void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *user)
+void runs_close(struct runs *runs, void (*done)(void *user), void *user)
 {
     runs->is_closing = true;
     runs->done = done;
     runs->done_user = user;
-    stop_if_due(runs, kill);
+    runs->has_closer = uv_thread_create(&runs->closer, close_pool, runs) == 0;
+    if (!runs->has_closer)
+        close_pool(runs);
 }
 
 /* ---- opening: a pool whose fork server has the modules, and what tasks these have --------------------------------- */

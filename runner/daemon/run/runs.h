@@ -32,10 +32,9 @@ struct runs_options {
 /* Opens the pool: early, before threads and memory. A module that does not load, has another ABI, a task name twice or
  * none: negative errno, and message names module and reason. */
 int runs_open(struct runs **runs, uv_loop_t *loop, const struct runs_options *options, char message[512]);
-/* Starts nothing more. Waits for the runs or, with kill, ends them with SIGKILL (on_end still comes, cause cancelled).
- * When every process of the pool is gone it calls done (may be NULL), and frees. May be called again with kill while it
- * waits; the last done counts. */
-void runs_close(struct runs *runs, bool kill, void (*done)(void *user), void *user);
+/* Starts nothing more, and ends the runs with SIGKILL (on_end still comes, cause cancelled). When every process of the
+ * pool is gone it calls done, and frees. */
+void runs_close(struct runs *runs, void (*done)(void *user), void *user);
 
 int32_t runs_workers(const struct runs *runs);
 size_t runs_count(const struct runs *runs); /* that were started and have not ended */

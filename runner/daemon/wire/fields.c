@@ -151,9 +151,13 @@ static int read_int_or_nil(const struct reading *reading)
     return put(reading, &maybe, sizeof maybe);
 }
 
-static int read_number(const struct reading *reading, double least, double most)
+static int read_number(const struct reading *reading)
 {
+    const struct field *field = reading->field;
     const msgpack_object *value = reading->value;
+    const bool seconds = field->type == FIELD_SECONDS, any = !seconds && field->least == 0 && field->most == 0;
+    const double least = any ? -INFINITY : seconds ? 0 : (double)field->least;
+    const double most = any ? INFINITY : seconds ? SECONDS_MOST : (double)field->most;
     double number;
     char expected[100];
     if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
@@ -166,19 +170,11 @@ static int read_number(const struct reading *reading, double least, double most)
         return refuse(reading, RPC_WRONG_TYPE, "a number");
     if (isfinite(number) && number >= least && number <= most)
         return put(reading, &number, sizeof number);
-    if (isfinite(least))
+    if (!any)
         snprintf(expected, sizeof expected, "a number from %g to %g", least, most);
     else
         snprintf(expected, sizeof expected, "a finite number");
     return refuse(reading, RPC_INVALID_VALUE, expected);
-}
-
-static int read_any_number(const struct reading *reading)
-{
-    const struct field *field = reading->field;
-    if (field->least == 0 && field->most == 0)
-        return read_number(reading, -INFINITY, INFINITY);
-    return read_number(reading, (double)field->least, (double)field->most);
 }
 
 static int read_text(const struct reading *reading)
@@ -263,9 +259,8 @@ static int read_field(const struct reading *reading)
     case FIELD_COUNT:
         return read_count(reading);
     case FIELD_SECONDS:
-        return read_number(reading, 0, SECONDS_MOST);
     case FIELD_NUMBER:
-        return read_any_number(reading);
+        return read_number(reading);
     case FIELD_TEXT:
         return read_text(reading);
     case FIELD_WORD:

@@ -134,19 +134,16 @@ static void on_handle_closed(uv_handle_t *handle)
         done(user);
 }
 
-static void close_when_empty(struct sessions *all)
+/* Closes the set itself when it is empty and has to. */
+static void on_freed(struct session_set *set)
 {
+    struct sessions *all = (struct sessions *)set; /* its first member */
     if (!all->is_closing || all->set.alive_count > 0)
         return;
     uv_close((uv_handle_t *)&all->accept, on_handle_closed);
     uv_close((uv_handle_t *)&all->reopen, on_handle_closed);
     uv_close((uv_handle_t *)&all->grace, on_handle_closed);
     uv_close((uv_handle_t *)&all->set.resume, on_handle_closed);
-}
-
-static void on_freed(struct session_set *set)
-{
-    close_when_empty((struct sessions *)set); /* its first member */
 }
 
 int sessions_open(struct sessions **sessions, uv_loop_t *loop, const struct door *door,
@@ -213,7 +210,7 @@ void sessions_close(struct sessions *sessions, int64_t grace_ms, void (*done)(vo
         on_grace(&sessions->grace);
     else
         uv_timer_start(&sessions->grace, on_grace, (uint64_t)grace_ms, 0);
-    close_when_empty(sessions);
+    on_freed(&sessions->set);
 }
 
 size_t sessions_count(const struct sessions *sessions)

@@ -1,5 +1,4 @@
-/* attempt.h - one attempt at a job, from the hand-over to a worker until everything that the worker left is gone. On
- * the thread that owns the loop. */
+/* attempt.h - one attempt at a job, until all that its worker left is gone. On the thread that owns the loop. */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 
@@ -13,7 +12,7 @@ int attempt_begin(struct peer *peer, pool_job_t *job);
  * never pay for either: their pipe is read when the worker is gone. */
 void attempt_step(pool_t *pool, int64_t now);
 
-/* Notes how much memory a worker's job uses, as the fork server reports. */
+/* Notes how much memory a worker's job uses, as the fork server reports. Nothing, if it has none; peer NULL: gone. */
 void attempt_used(struct peer *peer, const struct message_memory *memory);
 
 /* Whether the job runs, and its end is not under way yet. */

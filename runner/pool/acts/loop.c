@@ -147,22 +147,17 @@ static void step_close(pool_t *pool, int64_t now)
 
 /* ---- when nothing is left ---------------------------------------------------------------------------------------- */
 
-/* Keeper and fork server are gone: no job runs, and none can start. */
-static void lose_all(pool_t *pool)
-{
-    if (pool->crew.peers != NULL)
-        supervise_sweep(pool);
-    attempt_lose_all(pool);
-    /* only the owner of the loop writes the error */
-    settle_lose_waiting(pool, pool->error.code != 0 ? pool->error.message : "the pool was ended");
-}
-
-/* Settles the jobs that cannot run any more because keeper and fork server are gone. When all is settled and reaped, the
+/* Settles the jobs that cannot run any more since keeper and fork server are gone. When all is settled and reaped, the
  * keeper may go, and after it the loop. */
 static void step_end(pool_t *pool)
 {
-    if (supervise_is_over(pool))
-        lose_all(pool);
+    if (supervise_is_over(pool)) {
+        if (pool->crew.peers != NULL)
+            supervise_sweep(pool);
+        attempt_lose_all(pool);
+        /* only the owner of the loop writes the error */
+        settle_lose_waiting(pool, pool->error.code != 0 ? pool->error.message : "the pool was ended");
+    }
     pthread_mutex_lock(&pool->lock);
     const bool all_settled = pool->phase == STATE_CLOSING && pool->unsettled == 0 && pool->running == 0;
     pthread_mutex_unlock(&pool->lock);

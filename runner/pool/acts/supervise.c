@@ -105,16 +105,16 @@ static void fail(pool_t *pool, int code, const char *message)
 /* Notes how jobs are measured and limited, and logs a fallback. */
 static void set_method(pool_t *pool, const struct message_hello *hello)
 {
-    struct supervision *supervision = &pool->supervision;
+    char *before = pool->supervision.sampled_why;
+    const struct message_slice why =
+        hello->message.size > 0 ? hello->message : (struct message_slice){before, strlen(before)};
     atomic_store(&pool->method, (pool_memory_method_t)hello->method);
     if (hello->method == POOL_MEMORY_CGROUP)
         return;
-    if (hello->message.size > 0)
-        log_hook_say(&pool->log, "memory is sampled, not measured by cgroups: %.*s", (int)hello->message.size,
-                     (const char *)hello->message.data);
-    else if (supervision->sampled_why[0] != '\0')
-        log_hook_say(&pool->log, "memory is sampled, not measured by cgroups: %s", supervision->sampled_why);
-    supervision->sampled_why[0] = '\0'; /* once */
+    if (why.size > 0)
+        log_hook_say(&pool->log, "memory is sampled, not measured by cgroups: %.*s", (int)why.size,
+                     (const char *)why.data);
+    before[0] = '\0'; /* once */
 }
 
 static void log_notes(const pool_t *pool, uint64_t notes)
@@ -166,13 +166,6 @@ static void on_hello(pool_t *pool, const struct message_hello *hello)
         log_hook_say(&pool->log, "fork server %d cannot start: %s", (int)pool->server.pid, message);
 }
 
-static void on_memory(pool_t *pool, const struct message_memory *memory)
-{
-    struct peer *peer = crew_find(&pool->crew, memory->serial);
-    if (peer != NULL)
-        attempt_used(peer, memory);
-}
-
 static void on_gone(pool_t *pool, const struct message_gone *gone, struct descriptor_set *set)
 {
     struct peer *peer = crew_find(&pool->crew, gone->serial);
@@ -201,7 +194,7 @@ static void read_server(pool_t *pool)
         else if (type == MESSAGE_BORN)
             spawn_answered(pool, &packet.born, &packet.set);
         else if (type == MESSAGE_MEMORY)
-            on_memory(pool, &packet.memory);
+            attempt_used(crew_find(&pool->crew, packet.memory.serial), &packet.memory);
         else
             on_gone(pool, &packet.gone, &packet.set);
         descriptor_set_close(&packet.set);

@@ -29,10 +29,8 @@ static uint64_t below(pid_t server, uint64_t inherited)
 {
     struct proc_list list = {0};
     uint64_t sum = 0;
-    if (proc_list_read(&list) < 0) {
-        proc_list_free(&list);
-        return 0;
-    }
+    if (proc_list_read(&list) < 0)
+        list.count = 0;
     for (size_t i = 0; i < list.count; i++) {
         uint64_t resident, anonymous;
         if (proc_list_branch(&list, list.entries[i].pid, server) != 0 &&

@@ -47,8 +47,7 @@ static int strings_add_all(struct strings *strings, const char *const *vector)
 #define TUNABLES     "GLIBC_TUNABLES="
 #define TUNABLE_HUGE "glibc.malloc.hugetlb=1"
 
-/* The environment, with glibc's tunable for huge pages added to the other tunables; a value that the user has set
- * stays. */
+/* The environment, with glibc's tunable for huge pages added to the others; a value that the user has set stays. */
 static int add_environment(struct strings *strings, const char *const *envp, bool huge_pages)
 {
     int rc = 0;
@@ -74,15 +73,13 @@ static int pack_command(pool_job_t *job, const struct message_command *message)
 {
     const size_t size =
         FRAME_HEADER_SIZE + message->argv.size + message->envp.size + message->cwd.size + message->numbers.size + 64;
-    void *storage = malloc(size);
-    struct frame_buffer frame;
-    if (storage == NULL)
+    uint8_t *frame = malloc(size);
+    if (frame == NULL)
         return failure(-ENOMEM, "no memory for a command of %zu bytes", size);
-    frame_buffer_init(&frame, storage, size);
-    int rc = message_pack(&frame, MESSAGE_COMMAND, message);
-    if (rc == 0)
-        rc = job_set_payload(job, frame.data + FRAME_HEADER_SIZE, frame.size - FRAME_HEADER_SIZE);
-    free(storage);
+    const ssize_t packed = message_pack(frame, size, MESSAGE_COMMAND, message);
+    const int rc =
+        packed < 0 ? (int)packed : job_set_payload(job, frame + FRAME_HEADER_SIZE, (size_t)packed - FRAME_HEADER_SIZE);
+    free(frame);
     return rc;
 }
 

@@ -107,16 +107,10 @@ void link_shut(struct link *link)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-/* Refused for the moment. */
-static bool is_full(ssize_t sent)
-{
-    return sent == -EAGAIN || sent == -ENOBUFS || sent == -ENOMEM;
-}
-
 static void send_unsent(struct link *link)
 {
     for (struct link_unsent *first; (first = STAILQ_FIRST(&link->unsent)) != NULL;) {
-        if (is_full(descriptor_send(link->socket, first->data, first->size, NULL, 0)))
+        if (descriptor_is_refused_now(descriptor_send(link->socket, first->data, first->size, NULL, 0)))
             return;
         STAILQ_REMOVE_HEAD(&link->unsent, link);
         free(first);
@@ -124,15 +118,15 @@ static void send_unsent(struct link *link)
     watch(link);
 }
 
-static int keep_unsent(struct link *link, const struct frame_buffer *frame)
+static int keep_unsent(struct link *link, const uint8_t *frame, size_t size)
 {
-    struct link_unsent *unsent = malloc(sizeof *unsent + frame->size);
+    struct link_unsent *unsent = malloc(sizeof *unsent + size);
     if (unsent == NULL) {
         log_hook_say(link->log, "no memory for a message to the fork server");
         return -ENOMEM;
     }
-    unsent->size = frame->size;
-    memcpy(unsent->data, frame->data, frame->size);
+    unsent->size = size;
+    memcpy(unsent->data, frame, size);
     STAILQ_INSERT_TAIL(&link->unsent, unsent, link);
     watch(link);
     return 0;
@@ -140,17 +134,15 @@ static int keep_unsent(struct link *link, const struct frame_buffer *frame)
 
 int link_send(struct link *link, enum message_type type, const void *message)
 {
-    uint8_t storage[256];
-    struct frame_buffer frame;
+    uint8_t frame[256];
     if (!link_is_open(link))
         return 0;
-    frame_buffer_init(&frame, storage, sizeof storage);
-    const int rc = message_pack(&frame, type, message);
-    assert(rc == 0);
-    if (rc == 0 &&
-        (!STAILQ_EMPTY(&link->unsent) || is_full(descriptor_send(link->socket, frame.data, frame.size, NULL, 0))))
-        return keep_unsent(link, &frame);
-    return rc;
+    const ssize_t size = message_pack(frame, sizeof frame, type, message);
+    assert(size > 0);
+    if (size > 0 && (!STAILQ_EMPTY(&link->unsent) ||
+                     descriptor_is_refused_now(descriptor_send(link->socket, frame, (size_t)size, NULL, 0))))
+        return keep_unsent(link, frame, (size_t)size);
+    return size < 0 ? (int)size : 0;
 }
 
 /* ---- receiving --------------------------------------------------------------------------------------------------- */

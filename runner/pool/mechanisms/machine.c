@@ -52,16 +52,11 @@ void machine_bound(struct machine_memory *memory, uint64_t limit, uint64_t used,
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool read_text(const char *path, char *text)
-{
-    return descriptor_read_file(AT_FDCWD, path, text, TEXT_MAX) > 0;
-}
-
 static bool read_file(const struct machine_level *level, const char *name, char *text)
 {
     char path[MACHINE_PATH_MAX + 64];
     snprintf(path, sizeof path, "%s/%s", level->path, name);
-    return read_text(path, text);
+    return descriptor_read_file(AT_FDCWD, path, text, TEXT_MAX) > 0;
 }
 
 static uint64_t read_bytes(const struct machine_level *level, const char *name)
@@ -89,7 +84,7 @@ bool machine_read(const struct machine *machine, struct machine_memory *memory)
 {
     char text[TEXT_MAX];
     *memory = (struct machine_memory){0};
-    if (!read_text("/proc/meminfo", text) || !machine_parse_meminfo(text, memory))
+    if (descriptor_read_file(AT_FDCWD, "/proc/meminfo", text, sizeof text) <= 0 || !machine_parse_meminfo(text, memory))
         return false;
     for (size_t i = 0; i < machine->count; i++)
         read_level(&machine->levels[i], memory);
@@ -151,7 +146,7 @@ void machine_open(struct machine *machine)
     const size_t count = sizeof hierarchies / sizeof hierarchies[0];
     char own[TEXT_MAX];
     *machine = (struct machine){.levels = calloc(MACHINE_LEVELS_MAX, sizeof *machine->levels)};
-    if (machine->levels == NULL || !read_text("/proc/self/cgroup", own))
+    if (machine->levels == NULL || descriptor_read_file(AT_FDCWD, "/proc/self/cgroup", own, sizeof own) <= 0)
         return;
     find_mounts(hierarchies, count);
     for (size_t i = 0; i < count; i++)

@@ -17,12 +17,6 @@ static struct queue *queue_of(struct backlog *backlog, const pool_job_t *job)
     return job->is_admitted ? &backlog->admitted : &backlog->queue;
 }
 
-/* A job that dispatch has looked at may have to wait for a retry. */
-static bool needs_time(const pool_job_t *job)
-{
-    return job->deadline_at != MOMENT_NEVER || job->is_admitted;
-}
-
 /* Places in the queue, all or none. */
 static int queue_all(struct backlog *backlog, pool_job_t **jobs, size_t count)
 {
@@ -40,7 +34,8 @@ static int queue_all(struct backlog *backlog, pool_job_t **jobs, size_t count)
 
 int backlog_add(struct backlog *backlog, pool_job_t **jobs, size_t count)
 {
-    const bool timed = needs_time(jobs[0]);
+    /* one that dispatch has looked at may have to wait for a retry */
+    const bool timed = jobs[0]->deadline_at != MOMENT_NEVER || jobs[0]->is_admitted;
     if (timed && timetable_reserve(&backlog->times, count) < 0)
         return failure(-ENOMEM, "no memory for the deadlines of %zu jobs", count);
     const int rc = queue_all(backlog, jobs, count);

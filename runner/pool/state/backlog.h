@@ -10,7 +10,6 @@
 
 #include <pthread.h>
 #include <reclaim/pool.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 

@@ -67,15 +67,12 @@ void futures_close(struct futures *futures)
 
 /* ---- waiting for some jobs --------------------------------------------------------------------------------------- */
 
-/* The lowest index of a settled job, or count. *any: whether there is a job at all. */
-static size_t first_settled(pool_job_t *const *jobs, size_t count, bool *any)
+/* The lowest index of a settled job, or count. */
+static size_t first_settled(pool_job_t *const *jobs, size_t count)
 {
-    *any = false;
-    for (size_t i = 0; i < count; i++) {
-        *any = *any || jobs[i] != NULL;
+    for (size_t i = 0; i < count; i++)
         if (jobs[i] != NULL && pool_job_state(jobs[i]) == POOL_STATE_SETTLED)
             return i;
-    }
     return count;
 }
 
@@ -84,10 +81,9 @@ static bool wait_driving(pool_t *pool, pool_job_t *const *jobs, size_t count, in
 {
     enum drive_answer answer = DRIVE_AGAIN;
     int cancel_state;
-    bool any;
     if (pool == NULL || count > WATCHES_ON_STACK || !drive_enter(&pool->drive, until, &cancel_state))
         return false;
-    while (answer == DRIVE_AGAIN && first_settled(jobs, count, &any) == count)
+    while (answer == DRIVE_AGAIN && first_settled(jobs, count) == count)
         answer = drive_wait(&pool->drive);
     drive_leave(&pool->drive, cancel_state);
     return answer != DRIVE_CLAIMED;
@@ -153,8 +149,8 @@ static int wait_for(pool_t *only, pool_job_t *const *jobs, size_t count, int64_t
     return 0;
 }
 
-/* Whether this process opened the pools of all of them: -EPERM. *only is the one pool of all jobs, or NULL: there are
- * several. */
+/* Whether there is a job (-EINVAL), and this process opened the pools of all of them: -EPERM. *only is the one pool of
+ * all jobs, or NULL: there are several. */
 static int check_owners(pool_job_t *const *jobs, size_t count, pool_t **only)
 {
     const pid_t self = getpid();
@@ -167,28 +163,25 @@ static int check_owners(pool_job_t *const *jobs, size_t count, pool_t **only)
         *only = is_first || *only == jobs[i]->pool ? jobs[i]->pool : NULL;
         is_first = false;
     }
-    return 0;
+    return is_first ? failure(-EINVAL, "there is no job to wait for") : 0;
 }
 
 int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, size_t *which)
 {
     if (jobs == NULL)
         return failure(-EINVAL, "jobs is NULL");
-    bool any;
-    size_t first = first_settled(jobs, count, &any);
-    if (!any)
-        return failure(-EINVAL, "there is no job to wait for");
     pool_t *only = NULL;
     int rc = check_owners(jobs, count, &only);
     if (rc < 0)
         return rc;
+    size_t first = first_settled(jobs, count);
     if (first == count && timeout_ms != 0) {
         if (drive_is_in_callback())
             return failure(-EDEADLK, "a callback must not wait for a job: the pool's thread would wait for itself");
         rc = wait_for(only, jobs, count, moment_in(timeout_ms));
         if (rc < 0)
             return rc;
-        first = first_settled(jobs, count, &any);
+        first = first_settled(jobs, count);
     }
     if (first == count)
         return failure(-ETIMEDOUT, "no job was settled within %lld ms", (long long)timeout_ms);

@@ -24,14 +24,6 @@ static void freight_add(struct freight *freight, int fd, uint64_t bit)
     freight->streams |= bit;
 }
 
-static int add_capture(struct peer *peer, struct freight *freight, int which, uint64_t bit)
-{
-    const int rc = peer_capture(peer, which, &freight->ours[which]);
-    if (rc == 0)
-        freight_add(freight, freight->ours[which], bit);
-    return rc;
-}
-
 /* The host's own descriptor, or /dev/null where it has none. */
 static int inherited(const pool_t *pool, int fd)
 {
@@ -42,9 +34,13 @@ static int add_output(struct peer *peer, struct freight *freight, int which, poo
 {
     const pool_job_t *job = peer->job;
     const uint64_t bit = which == 0 ? TASK_STDOUT : TASK_STDERR;
+    int rc = 0;
     switch (mode) {
     case POOL_STREAM_CAPTURE:
-        return add_capture(peer, freight, which, bit);
+        rc = peer_capture(peer, which, &freight->ours[which]);
+        if (rc == 0)
+            freight_add(freight, freight->ours[which], bit);
+        break;
     case POOL_STREAM_DISCARD:
         freight_add(freight, peer->pool->devnull, bit);
         break;
@@ -59,7 +55,7 @@ static int add_output(struct peer *peer, struct freight *freight, int which, poo
             freight_add(freight, inherited(peer->pool, which + 1), bit);
         break;
     }
-    return 0;
+    return rc;
 }
 
 static int load_freight(struct peer *peer, struct freight *freight)
@@ -89,7 +85,6 @@ static int send_frame(struct peer *peer, const struct freight *freight, uint8_t 
 {
     const pool_job_t *job = peer->job;
     const pool_job_options_t *o = job_options(job);
-    struct frame_buffer frame;
     const struct message_task task = {
         .serial = peer->serial,
         .function = job->kind->function,
@@ -109,14 +104,13 @@ static int send_frame(struct peer *peer, const struct freight *freight, uint8_t 
         .cpu_weight = o->cpu_weight,
         .backstop = o->memory_backstop,
     };
-    frame_buffer_init(&frame, storage, size);
-    const int rc = message_pack(&frame, MESSAGE_TASK, &task);
-    if (rc < 0)
-        return rc;
-    const ssize_t sent = descriptor_send(peer->task, frame.data, frame.size, freight->fds, freight->count);
+    const ssize_t packed = message_pack(storage, size, MESSAGE_TASK, &task);
+    if (packed < 0)
+        return (int)packed;
+    const ssize_t sent = descriptor_send(peer->task, storage, (size_t)packed, freight->fds, freight->count);
     if (sent < 0)
         return sent == -ECONNRESET ? -EPIPE : (int)sent;
-    return (size_t)sent == frame.size ? 0 : -EPIPE; /* an empty socket takes a whole task, or this worker is no good */
+    return sent == packed ? 0 : -EPIPE; /* an empty socket takes a whole task, or this worker is no good */
 }
 
 /* The stack is touched for as much as a frame may need, page by page: so most have a small one. */
@@ -132,20 +126,17 @@ __attribute__((noinline)) static int send_large(struct peer *peer, const struct 
     return send_frame(peer, freight, storage, sizeof storage);
 }
 
-static bool is_small(const pool_job_t *job)
-{
-    return job->payload.kind != PAYLOAD_INLINE || job->payload.size <= SMALL_FRAME - BESIDE_PAYLOAD;
-}
-
 int task_send(struct peer *peer)
 {
+    const struct job_payload *payload = &peer->job->payload;
+    const bool is_small = payload->kind != PAYLOAD_INLINE || payload->size <= SMALL_FRAME - BESIDE_PAYLOAD;
     struct freight freight;
     freight.count = 0;
     freight.streams = 0;
     freight.ours[0] = freight.ours[1] = -1;
     int rc = load_freight(peer, &freight);
     if (rc == 0)
-        rc = is_small(peer->job) ? send_small(peer, &freight) : send_large(peer, &freight);
+        rc = is_small ? send_small(peer, &freight) : send_large(peer, &freight);
     descriptor_close(&freight.ours[0]);
     descriptor_close(&freight.ours[1]);
     return rc;
