@@ -35,7 +35,7 @@ int inputs_add_file(struct inputs *inputs, const char *path)
     return add(inputs, (struct inputs_source){.path = path});
 }
 
-/* ---- an unfit value -------------------------------------------------------------------------------------------------- */
+/* ---- an unfit value ---------------------------------------------------------------------------------------------- */
 
 /* Adds its next piece. */
 static void unfit_add(struct unfit *unfit, const char *data, size_t size)

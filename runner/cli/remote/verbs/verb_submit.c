@@ -251,7 +251,7 @@ static int read_options(struct submit *options, int argc, char **argv, int *code
     return check(options, argc) < 0 || fill(options, argv) < 0 ? -1 : 0;
 }
 
-/* ---- the request ----------------------------------------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------------------------------------- */
 
 /* Sets options->job.after to the ids of --after; the caller's, for free(3). */
 static int resolve_after(struct remote *remote, struct submit *options)
