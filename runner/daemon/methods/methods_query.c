@@ -197,7 +197,7 @@ int methods_wait(struct call *call, struct rpc_error *error)
     watch.any = wanted.any;
     if (wanted.timeout >= 0)
         watch.until = (int64_t)uv_now(call->daemon->loop) + (int64_t)(wanted.timeout * 1000);
-    return later(watch_wait(call->daemon, &watch), error);
+    return later(watch_add(call->daemon, &watch), error);
 }
 
 struct piece {
@@ -242,7 +242,7 @@ int methods_output(struct call *call, struct rpc_error *error)
     if (watch.ids == NULL)
         return later(-ENOMEM, error);
     *watch.ids = record.id;
-    return later(watch_follow(call->daemon, &watch), error);
+    return later(watch_add(call->daemon, &watch), error);
 }
 
 /* ---- result */
