@@ -124,7 +124,7 @@ static int read_list(struct call *call, const struct list *list, struct page *pa
                                   .name = {list->name.data, list->name.size},
                                   .after = (uint64_t)list->after,
                                   .newest = list->newest,
-                                  .limit = SIZE_MAX};
+                                  .limit = LOOKED_AT_MAX + 1};
     uint64_t *ids = NULL;
     if (read_states(list->states, &filter.states, &page->wanted, error) < 0 ||
         (list->ids != NULL && call_find_jobs(call, list->ids, &ids, &filter.id_count, error) < 0))
