@@ -306,7 +306,7 @@ static void test_options_command(void **state)
         {{.argv = argv, .fd_numbers = to_a_stream}, "fd_numbers[1] is 2"},
         {{.argv = argv, .fd_numbers = negative}, "fd_numbers[0] is -1"},
         {{.argv = argv, .fd_numbers = twice}, "fd_numbers[0] and [1] are both 9"},
-        {{.argv = argv, .reserved = {[7] = 1}}, "pool_command_t.reserved"},
+        {{.argv = argv, .reserved = {1}}, "pool_command_t.reserved"},
     };
     assert_refused(options_command(NULL, 0), -EINVAL, "argv[0]");
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
