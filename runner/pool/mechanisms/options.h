@@ -6,7 +6,7 @@
 
 #define OPTIONS_WORKERS_MAX        4096
 #define OPTIONS_BUDGET_MIN         (INT64_C(1) << 20)
-#define OPTIONS_FDS_MAX            240 /* and streams and the like, in one message */
+#define OPTIONS_FDS_MAX            240 /* the streams and a payload travel in the same message */
 #define OPTIONS_OUTPUT_DEFAULT     (INT64_C(1) << 30)
 #define OPTIONS_KILL_AFTER_DEFAULT 2000
 
