@@ -218,8 +218,7 @@ struct message_result {
 /* Packs a message into storage as a whole frame: the frame's size, or -EMSGSIZE: it does not fit. */
 ssize_t message_pack(void *storage, size_t capacity, enum message_type type, const void *message);
 
-/* Scans and unpacks a frame's body, after the caller has checked that the type may come now. -EBADMSG: not what the
- * table says; -ENOMEM. */
+/* Scans and unpacks the body of a frame whose type may come now. -EBADMSG: not what the table says; -ENOMEM. */
 int message_unpack(enum message_type type, const void *body, size_t size, void *message);
 
 #endif

@@ -60,8 +60,7 @@ void settings_pack(const pool_client_job_t *job, pool_fields_t *fields);
 void settings_to_options(const pool_client_job_t *job, pool_job_options_t *options);
 void settings_from_options(const pool_job_options_t *options, pool_client_job_t *job);
 
-/* The limit in force of a job with a memory limit (bytes; 0 or POOL_NONE: none) and a memory_share of total bytes (0: none):
- * the lower of both. */
+/* The lower of a job's memory limit (bytes; 0 or POOL_NONE: none) and its memory_share of total bytes (0: none). */
 int64_t settings_memory(int64_t limit, double share, uint64_t total);
 
 #endif

@@ -82,8 +82,7 @@ struct metering {
     unsigned looked_at;  /* jobs that are looked at */
 };
 
-/* Chooses the mechanism: cgroups in place, if its path is not empty. Negative errno and why: there can be none there, and
- * jobs are sampled. */
+/* Chooses cgroups in place, if its path is not empty. Negative errno and why: none can be there; jobs are sampled. */
 int meter_open(struct metering *metering, const struct cgroup_place *place, char *why, size_t why_size);
 
 /* Before the first job. */
