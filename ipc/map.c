@@ -1,5 +1,4 @@
-/* map.c - reclaim/map.h. A map's fields are written behind room for the longest header; the header is put right before
- * them when their number is known. */
+/* map.c - reclaim/map.h. A map's fields are written behind room for the longest header, which is put in at the end. */
 #include <reclaim/map.h>
 
 #include <errno.h>
@@ -92,8 +91,7 @@ void pool_fields_packed(pool_fields_t *fields, const char *name, pool_bytes_t va
     write_checked(fields, value.data, value.size);
 }
 
-/* Writes the shortest header of a map (MessagePack's specification, "map format family") so that it ends at `end`; its
- * size. */
+/* Writes the shortest header of a map (MessagePack's "map format family") so that it ends at `end`; its size. */
 static size_t put_header(char *end, uint32_t count)
 {
     const size_t size = count < 16 ? 1 : count < 65536 ? 3 : HEADER_MOST;

@@ -174,11 +174,8 @@ struct message_task {
     struct message_slice data; /* an inline payload */
     uint64_t streams;          /* TASK_ bits */
     uint64_t fds;
-    uint64_t events;                        /* progress and partial results are wanted */
-    uint64_t early;                         /* pool_job_options_t.early */
-    int64_t cpu_ms, nofile, nice;           /* -1, -1, 0: unchanged */
-    int64_t memory_limit, pids, cpu_weight; /* for the worker's cgroup, if it has one; -1: none */
-    uint64_t backstop;                      /* memory_limit is RLIMIT_DATA as well */
+    int64_t memory_limit;         /* of this attempt, bytes; -1: none */
+    struct message_slice options; /* the job's pool_job_options_t as it is: host and worker are of one image */
 };
 
 /* argv and envp: strings, each with its NUL, one after the other. */
@@ -221,8 +218,7 @@ struct message_result {
 /* Packs a message into storage as a whole frame: the frame's size, or -EMSGSIZE: it does not fit. */
 ssize_t message_pack(void *storage, size_t capacity, enum message_type type, const void *message);
 
-/* Scans and unpacks a frame's body, after the caller has checked that the type may come now. -EBADMSG: not what the
- * table says; -ENOMEM. */
+/* Scans and unpacks the body of a frame whose type may come now. -EBADMSG: not what the table says; -ENOMEM. */
 int message_unpack(enum message_type type, const void *body, size_t size, void *message);
 
 #endif

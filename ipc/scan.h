@@ -26,8 +26,8 @@ struct scan {
 void scan_begin(struct scan *scan, uint64_t elements_max);
 
 /* Continues in the object's bytes, which start at data; they may have moved and grown. 1: it is whole, scan->at bytes
- * long. 0: more is to come. -EBADMSG: no MessagePack, or too deep. -E2BIG: it announces more than elements_max elements.
- * After an error: scan_begin. */
+ * long. 0: more is to come. -EBADMSG: no MessagePack, or too deep. -E2BIG: it announces more than elements_max. After
+ * an error: scan_begin. */
 int scan_step(struct scan *scan, const void *data, size_t size);
 
 /* How many bytes the object will have at least, by the headers that are whole. */

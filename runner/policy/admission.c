@@ -129,8 +129,7 @@ static bool is_unknown(const struct admission_ticket *ticket)
     return ticket->basis == ADMISSION_UNKNOWN;
 }
 
-/* Adds a ticket that runs to the sums, or takes it out: times is 1 or -1, and the sums are exact since unsigned numbers
- * wrap around. */
+/* Adds a ticket that runs to the sums, or takes it out: times is 1 or -1. They are exact: unsigned numbers wrap. */
 static void add(struct admission *admission, const struct admission_ticket *ticket, uint64_t times)
 {
     const uint64_t unused = times * amount_less(ticket->reserved, ticket->most);

@@ -23,8 +23,7 @@ struct births_view {
 size_t births_wanted(const struct births_view *view);
 
 /* Whether a worker that is born now is one too many. One more than is kept warm is not: under load the fork server
- * makes one without a request, before the host knows that it needs it; but that one and requested ones may come
- * together. */
+ * makes one unasked, before the host knows that it needs it; but that one and requested ones may come together. */
 bool births_surplus(const struct births_view *view);
 
 /* Failures in a row: a worker that could not be forked, or died before it took its job. */

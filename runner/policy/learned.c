@@ -25,8 +25,7 @@ static void sort_peaks(const struct learned_window *window, uint64_t *sorted)
     }
 }
 
-/* The highest of n is exceeded by the next with a chance of 1 in n + 1, and peaks that lie far apart may lie further
- * apart. */
+/* The highest of n is exceeded by the next with a chance of 1 in n + 1, and peaks far apart may lie further apart. */
 static struct learned_guess guess_next(const struct learned_window *window)
 {
     uint64_t sorted[LEARNED_WINDOW];
@@ -50,13 +49,6 @@ void learned_init(struct learned *learned, size_t names_max)
 {
     *learned = (struct learned){.most = names_max};
     TAILQ_INIT(&learned->recent);
-}
-
-static void forget(struct learned *learned, struct learned_name *entry)
-{
-    HASH_DEL(learned->names, entry);
-    TAILQ_REMOVE(&learned->recent, entry, recent);
-    free(entry);
 }
 
 void learned_deinit(struct learned *learned)
@@ -84,8 +76,12 @@ static struct learned_name *add(struct learned *learned, const char *name)
     if (entry == NULL)
         return NULL;
     memcpy(entry->name, name, length + 1);
-    if (HASH_COUNT(learned->names) >= learned->most)
-        forget(learned, TAILQ_LAST(&learned->recent, learned_names));
+    if (HASH_COUNT(learned->names) >= learned->most) {
+        struct learned_name *last = TAILQ_LAST(&learned->recent, learned_names);
+        HASH_DEL(learned->names, last);
+        TAILQ_REMOVE(&learned->recent, last, recent);
+        free(last);
+    }
     HASH_ADD_STR(learned->names, name, entry);
     if (entry->insert_failed) {
         free(entry);

@@ -28,8 +28,7 @@ struct learned_window {
 };
 
 /* Adds a peak. With high for the 95th percentile of the window (the highest of 20 or fewer), center becomes the median
- * and high / 4n for how little n peaks can tell; spread is what lies between median and high, and half as much again.
- */
+ * and high / 4n for how little n peaks can tell; spread is what lies between median and high, and half of it again. */
 void learned_window_note(struct learned_window *window, uint64_t peak);
 
 struct learned_name;
@@ -51,8 +50,7 @@ bool learned_note(struct learned *learned, const char *name, uint64_t peak);
 /* What a job of this name will need. False: no job of the name has ended. */
 bool learned_expect(const struct learned *learned, const char *name, struct learned_guess *guess);
 
-/* What a job of a name never seen before will hardly exceed, judging by the first jobs of other names; 0: there were
- * fewer than LEARNED_NEWCOMERS_MIN. */
+/* What a job of a new name will hardly exceed, by the first jobs of other names; 0: below LEARNED_NEWCOMERS_MIN. */
 uint64_t learned_expect_newcomer(const struct learned *learned);
 
 #endif

@@ -64,8 +64,7 @@ static void say_memory_limit(const struct verdict_ending *ending, struct verdict
         (double)ending->peak / MIB, ending->method);
 }
 
-/* A SIGKILL that reclaim has not sent, and an OOM killer's count that has grown. False: another process may have sent
- * it. */
+/* A SIGKILL that reclaim has not sent, and an OOM killer's count that has grown. False: another may have sent it. */
 static bool say_oom(const struct verdict_ending *ending, struct verdict *verdict)
 {
     if (ending->oom == OOM_LIMIT && ending->memory_limit >= 0)

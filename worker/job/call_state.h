@@ -42,8 +42,8 @@ struct pool_call {
     bool packing;
 };
 
-/* Sends the result, after its memfd if it has one. code: what the function returned. early: seal the memfd now, if that
- * is possible. Negative errno. */
+/* Sends the result, after its memfd if it has one. code: the function's. early: seal the memfd now, if that works.
+ * Negative errno. */
 int call_finish(struct pool_call *call, int code, bool early);
 
 #endif

@@ -1,7 +1,7 @@
 /* channel.h - the worker's own ends: the task socket down, the result pipe up.
  *
- * The job may close or reuse any descriptor number. So before each write the number is checked to be ours still: no frame
- * lands in a file of the job's. */
+ * The job may close or reuse any descriptor number. So before each write the number is checked to be ours still: no
+ * frame lands in a file of the job's. */
 #ifndef CHANNEL_H
 #define CHANNEL_H
 

@@ -123,8 +123,7 @@ _Noreturn static void fail_exec(const struct command *command, enum step step, i
     _exit(127);
 }
 
-/* Execs the program found in PATH. execvp(3) tries exec in each directory, which costs ten times as much as access(2); it
- * remains for the odd cases. */
+/* Execs the program found in PATH. execvp(3), for odd cases, tries exec in each directory: ten times an access(2). */
 static void exec_found(char **argv)
 {
     const char *at = getenv("PATH"), *end;
@@ -174,8 +173,8 @@ _Noreturn static void exec_child(const struct command *command, char **argv, pid
     fail_exec(command, STEP_EXEC, errno);
 }
 
-/* vfork(2): until exec the child runs in our memory while we wait, so that nothing is copied for it. It must change
- * nothing that we need. Its pid, or -1. */
+/* vfork(2): until exec the child runs in our memory while we wait, and nothing is copied. It must change nothing that
+ * we need. Its pid, or -1. */
 static pid_t start_child(const struct command *command, char **argv, char **envp)
 {
     char **own = environ;
@@ -291,8 +290,8 @@ static void forward(const struct watch *watch, int signal)
         kill(target, SIGCONT);
 }
 
-/* wait4's high-water mark starts from what the child inherited before exec. As long as the command is smaller only a look
- * at /proc tells its own; once it is larger, wait4 does. Returns the time until the next look, -1: none. */
+/* wait4's high-water mark starts from what the child inherited before exec. As long as the command is smaller only a
+ * look at /proc tells its own; once it is larger, wait4 does. Returns the time until the next look, -1: none. */
 static int look(struct watch *watch, int wait_ms)
 {
     watch->seen = amount_larger(watch->seen, proc_peak(watch->pid));

@@ -41,8 +41,8 @@ struct page {
 
 _Static_assert(sizeof(struct page) <= PAGE_SIZE_BYTES, "one page");
 
-/* In the worker: waits until the fork server watches the job. Else a job that gets the processor first, on a busy machine,
- * would be far past its limit before the first look. Source: futex(2). */
+/* In the worker: waits until the fork server watches the job. Else a job that gets the processor first, on a busy
+ * machine, would be far past its limit before the first look. Source: futex(2). */
 void page_guard_await(struct page *page);
 
 /* In the fork server: it watches the job. */

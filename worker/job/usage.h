@@ -27,11 +27,10 @@ struct usage_peak {
     uint64_t bound; /* it may have been higher by this */
 };
 
-/* A command's worker grows a little while it waits, and the kernel's counters lag: so much above the baseline is not the
- * command's. */
+/* A command's worker grows as it waits, and the kernel's counters lag: so much above the baseline is the worker's. */
 #define USAGE_SLACK ((uint64_t)2 << 20)
 
-/* A function's usage is its growth above the baseline; writes to inherited anonymous pages do not show, hence the bound.
+/* A function's usage is its growth above the baseline; writes to inherited anonymous pages do not show: hence a bound.
  * A command begins anew at exec, but the high-water mark does not: a usage below the baseline stays unknown. The
  * high-water mark of one process is exact, but counts file pages; the sum counts anonymous and shared memory, but only
  * at each look: the peak is the higher of the two. */

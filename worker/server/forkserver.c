@@ -29,7 +29,7 @@
 
 enum source { SOURCE_CONTROL, SOURCE_SIGNAL, SOURCE_LIFE, SOURCE_HOST };
 
-/* Workers are to die before the host; an inherited protection from the kernel's OOM killer would spare them: proc(5). */
+/* Workers are to die before the host; inherited protection from the kernel's OOM killer would spare them: proc(5). */
 static void offer_to_oom_killer(void)
 {
     char text[16] = "";
@@ -232,8 +232,7 @@ static int watch_all(struct server *server, int life, int host, pool_error_t *er
     return rc < 0 ? fail(error, rc, "watch its workers") : 0;
 }
 
-/* What can wait until the host has its hello. Crash handlers come after on_start, which may load code that installs its
- * own. */
+/* What can wait until the host has its hello. Crash handlers come after on_start, whose code may install its own. */
 static void get_ready(struct server *server, const struct forkserver_config *config)
 {
     uint64_t resident;

@@ -1,5 +1,5 @@
-/* keeper.h - the process that outlives fork servers. It keeps the host's image of the moment when the pool was opened and
- * starts a fork server from it. When that dies, it ends and reaps what is left, tells the host, and starts the next. */
+/* keeper.h - the process that outlives fork servers. It keeps the host's image of the moment when the pool was opened,
+ * and starts a fork server from it. When that dies, it ends and reaps what is left, tells the host, starts the next. */
 #ifndef KEEPER_H
 #define KEEPER_H
 

@@ -1,5 +1,6 @@
 /* ladder.h - when a job's processes get which signal: SIGTERM, a grace, SIGKILL. Pure: time goes in, an action comes
- * out. Times are milliseconds of one monotonic clock. The first reason stays: a later one can only make it sooner. */
+ * out. Times are milliseconds of one monotonic clock. The first reason is
+ * kept. A later one can only bring the SIGKILL forward. */
 #ifndef LADDER_H
 #define LADDER_H
 
@@ -29,7 +30,7 @@ void ladder_limit(struct ladder *ladder, int64_t deadline, uint64_t reason, int6
 /* Asks the job to end now. grace 0: SIGKILL at once. */
 void ladder_ask(struct ladder *ladder, uint64_t reason, int64_t grace, int64_t now);
 
-/* What to do now; TERM and KILL come once. paused: milliseconds for which the job was stopped, which move its deadline. */
+/* What to do now; TERM and KILL come once. paused: milliseconds that the job was stopped, which move its deadline. */
 enum ladder_action ladder_step(struct ladder *ladder, int64_t now, int64_t paused);
 
 /* When ladder_step has to be called again; LADDER_NEVER. */

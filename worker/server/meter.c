@@ -107,8 +107,7 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     meter->look_at = (now / pause + 1) * pause; /* those of one pause are looked at together */
 }
 
-/* Forgets OOM kills to which no job was matched: they hit others. Those since the last look may still be matched, when
- * their victim is reaped. */
+/* Forgets OOM kills to which no job was matched: they hit others. Those since the last look may be, at the reaping. */
 static void forget_oom_kills(struct metering *metering, int64_t now)
 {
     if (now - metering->oom_at < OOM_LOOK_MS)
@@ -175,8 +174,8 @@ static bool was_killed(const struct slot *slot)
     return slot->page->is_command != 0 && slot->page->command_signal == SIGKILL;
 }
 
-/* Without a cgroup there is only the machine's count of OOM kills: vmstat(5). If an OOM kill elsewhere and another SIGKILL
- * here fall into the same second, they count as one. */
+/* Without a cgroup there is only the machine's count of OOM kills: vmstat(5). If an OOM kill elsewhere and another
+ * SIGKILL here fall into the same second, they count as one. */
 static bool was_killed_by_oom(struct metering *metering)
 {
     const uint64_t kills = proc_oom_kills();

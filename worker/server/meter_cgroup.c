@@ -42,7 +42,7 @@ static void kill_all(struct server *server, struct slot *slot)
     cgroup_tree_kill(slot->meter.leaf);
 }
 
-/* The kernel counts hits of the leaf's own limit, and kills by any limit: a kill without a hit is the machine's, or that
+/* The kernel counts hits of the leaf's own limit, and kills by any limit: a kill without a hit is the machine's, or one
  * of a limit above. If a job hands the controller down, its victims are counted below its leaf. */
 static enum message_oom find_oom(const struct cgroup_usage *usage)
 {

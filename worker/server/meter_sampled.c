@@ -34,8 +34,7 @@ static bool is_over(const struct meter *meter, uint64_t bytes)
     return meter->limit >= 0 && bytes > (uint64_t)meter->limit;
 }
 
-/* Walks have credit like a leaky bucket: a spike is looked at as it comes, and a job that always deserves a walk costs
- * its share. */
+/* Credit like a leaky bucket: a spike is looked at as it comes; a job that always deserves a walk costs its share. */
 static bool has_walk_credit(struct meter *meter, bool near, int64_t now)
 {
     const int64_t share = near ? WALK_NEAR_SHARE : WALK_SHARE;

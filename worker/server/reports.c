@@ -62,8 +62,7 @@ static size_t count_idle(const struct server *server)
 }
 
 /* A slot for the worker that replaces one whose job is over, to be forked soon. NULL: none; the host asks if it wants
- * one. There is one more than `warm`: under load the host gives an idle worker its job when it learns that another
- * worker's is over. */
+ * one. There is one more than `warm`: under load the host gives an idle worker its job when another's is over. */
 static struct slot *prepare_replacement(struct server *server)
 {
     struct slot *slot = server->warm > 0 && count_idle(server) <= server->warm ? slot_take(server) : NULL;
@@ -73,8 +72,7 @@ static struct slot *prepare_replacement(struct server *server)
     return NULL;
 }
 
-/* One packet reports the end of a worker and brings the ends of its replacement, which is forked later: the host waits for
- * this report. */
+/* One packet reports a worker's end and brings the ends of its replacement, which is forked later: the host waits. */
 static bool report_gone(struct server *server, struct slot *slot)
 {
     struct message_gone gone;

@@ -3,8 +3,8 @@
 #include "amount.h"
 #include "moment.h"
 
-/* The time in which it cannot reach its limit: at the fastest growth if it grows, and less carefully if it rests, since a
- * job that passes the limit by a few looks is still caught within the bound. */
+/* The time in which it cannot reach its limit: at the fastest growth if it grows, and less carefully if it rests, since
+ * a job that passes the limit by a few looks is still caught within the bound. */
 static int64_t until_limit(const struct rhythm_view *view)
 {
     if (view->limit < 0)

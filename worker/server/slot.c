@@ -23,7 +23,7 @@ static size_t page_stride(void)
     return page > PAGE_SIZE_BYTES ? page : PAGE_SIZE_BYTES;
 }
 
-/* Serials tag processes, also those of pools inside jobs: no two fork servers may give the same. The low half counts. */
+/* Serials tag processes, also of pools inside jobs: no two fork servers may give the same. The low half counts. */
 static uint64_t first_serial(void)
 {
     uint32_t high;

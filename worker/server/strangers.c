@@ -152,8 +152,7 @@ static bool is_our_serial(const struct server *server, uint64_t tag)
 }
 
 /* The owner of a process without a tag: a job of root may set that limit anew, as su(1) does. It is the owner that the
- * last sweep found (old; NULL: none); or the job whose memory was measured with this process; or the only job that
- * there is. 0: unknown. */
+ * last sweep found (old; NULL: none); or the job whose memory was measured with it; or the only job. 0: unknown. */
 static uint64_t guess_serial(const struct server *server, const struct proc_entry *entry, const struct stranger *old)
 {
     uint64_t only = 0;

@@ -86,8 +86,7 @@ struct cgroup_usage {
  * (oom_group_kill) since Linux 5.17. Negative errno. */
 int cgroup_leaf_read(int leaf, struct cgroup_usage *usage);
 
-/* Closes the descriptor and removes the leaf and what the job made below it: now, or with one of the next when the
- * kernel refuses. */
+/* Closes the descriptor, and removes the leaf and what is below it; with a later one where the kernel refuses now. */
 void cgroup_leaf_remove(struct cgroup_pool *pool, uint64_t serial, int leaf);
 
 /* ---- a cgroup with all below it, down to a bounded depth: by a descriptor of the topmost directory ------------- */

@@ -1,11 +1,11 @@
 /* cgroup_find.c - in which cgroup ours may be made. Each part of a hierarchy has one writer, most often systemd, which
- * changes or removes cgroups that others make in its part (CGROUP_DELEGATION.md). Without a name, a directory is ours if
+ * changes or removes cgroups that others make in its part (CGROUP_DELEGATION.md). Without a name, one is ours if
  *   - systemd has marked it as delegated (Delegate=yes) with an extended attribute, or
  *   - it belongs to our user, who is not root, with the two files that delegation gives: the user's own systemd marks
  *     nothing. A slice is never delegated, and a pool's cgroup belongs to that pool, or
  *   - it is the topmost that we see, we are root, and there is no systemd: a container, an initramfs.
- * The candidates are the calling process's own cgroup and the one above it: DelegateSubgroup= starts programs in a child
- * of what it delegates, and so do we, see move_and_hand_down. */
+ * The candidates are the calling process's own cgroup and the one above it: DelegateSubgroup= starts programs in a
+ * child of what it delegates, and so do we, see move_and_hand_down. */
 #include "cgroup.h"
 
 #include "amount.h"

@@ -1,4 +1,4 @@
-/* proc.h - reading /proc: who is whose child, what a process is tagged with, how much memory it has. Sizes are in bytes.
+/* proc.h - reading /proc: who is whose child, how a process is tagged, how much memory it has. Sizes are in bytes.
  * Negative errnos: -ESRCH, the process is gone; -EBADMSG, not the text that was expected. Source: proc(5). */
 #ifndef PROC_H
 #define PROC_H
@@ -59,8 +59,7 @@ struct proc_status {
 int proc_status_read(pid_t pid, struct proc_status *status);
 int proc_status_parse(const char *text, struct proc_status *status);
 
-/* Memory with shared pages divided among the processes that map them. Walks page tables: some 10 ms a gibibyte of small
- * pages. */
+/* Memory with shared pages divided among those that map them. Walks page tables: some 10 ms a GiB of small pages. */
 struct proc_rollup {
     uint64_t anonymous, shared; /* divided so */
     uint64_t private;           /* anonymous pages that no other process maps */
@@ -73,19 +72,17 @@ int proc_rollup_parse(const char *text, struct proc_rollup *rollup);
 /* The KiB after a label at the start of a line ("VmHWM:"), in bytes. False: there is no such line. */
 bool proc_bytes(const char *text, const char *label, uint64_t *bytes);
 
-/* Pids of the children of one process, of all its threads, at most size. Returns how many there are, or a negative
- * errno. */
+/* Pids of the children of all threads of a process, at most size. Returns how many there are, or a negative errno. */
 ssize_t proc_children(pid_t pid, pid_t *children, size_t size);
 
 /* The same for one thread, from its children file, kept open. */
 ssize_t proc_children_at(int file, pid_t *children, size_t size);
 
-/* Reads such a file as text; one read(2) gives a page at most. If it is longer than size, the last pids are missing, but
- * none is cut. Its length or a negative errno. */
+/* Reads such a file as text; one read(2) gives a page at most. If it is longer than size, the last pids are missing,
+ * but none is cut. Its length or a negative errno. */
 ssize_t proc_children_text(int file, char *text, size_t size);
 
-/* A number that changes whenever a process or thread starts on this machine (the last pid of /proc/loadavg), from that
- * file kept open. 0: unknown. */
+/* A number that changes whenever a process or thread starts: the last pid of /proc/loadavg, kept open. 0: unknown. */
 uint64_t proc_births(int loadavg);
 
 /* Processes that any OOM killer has killed since boot: the machine's, or a cgroup's. */

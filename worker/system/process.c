@@ -144,8 +144,8 @@ static bool set_scheduling(int nice, uint64_t slice_ns)
     return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0;
 }
 
-/* Without the privilege for a lower nice value it still takes the short slice; but not if the origin's is negative, which
- * the reset would take from the children for good. */
+/* Without the privilege for a lower nice value it still takes the short slice; but not if the origin's is negative,
+ * which the reset would take from the children for good. */
 void process_be_prompt(const struct process_origin *origin)
 {
     const int prompt = origin->nice < PROMPT_NICE ? origin->nice : PROMPT_NICE;
@@ -192,8 +192,8 @@ int process_descriptor_lift(int *fd)
 /* glibc's list of all streams, a part of its ABI since GLIBC_2.2.5. In another libc its address is NULL. */
 extern FILE *_IO_list_all __attribute__((weak)); // NOLINT(bugprone-reserved-identifier,cert-dcl51-cpp): it is libc's
 
-/* Drops what stdio buffers for the host, or a later flush would write it to whatever has the number by then. Flushes and
- * locks no stream: one of fopencookie(3) would call the host's code, which may wait for a lock for ever. */
+/* Drops what stdio buffers for the host, or a later flush would write it to whatever has the number by then. Flushes
+ * and locks no stream: one of fopencookie(3) would call the host's code, which may wait for a lock for ever. */
 static void stdio_drop(void)
 {
     __fpurge(stdin);

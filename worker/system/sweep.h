@@ -1,7 +1,7 @@
 /* sweep.h - which job a process belongs to, and ending processes that no live job owns.
  *
- * A job's processes descend from its worker, or carry its serial as their tag: their soft RLIMIT_LOCKS, which the kernel
- * does not use and which survives fork, setsid and exec: getrlimit(2). */
+ * A job's processes descend from its worker, or carry its serial as their tag: their soft RLIMIT_LOCKS, which the
+ * kernel does not use and which survives fork, setsid and exec: getrlimit(2). */
 #ifndef SWEEP_H
 #define SWEEP_H
 

@@ -171,8 +171,8 @@ static void reread_stack(struct tree_process *process)
         see_stack(process, &entry);
 }
 
-/* Whether two processes share one memory. Where kcmp(2) is forbidden, as in many containers, the effects of vfork(2) show
- * it: the parent waits, uninterruptibly, and has as many pages of each kind as the child. */
+/* Whether two processes share one memory. Where kcmp(2) is forbidden, as in many containers, the effects of vfork(2)
+ * show it: the parent waits, uninterruptibly, and has as many pages of each kind as the child. */
 static bool have_one_memory(const struct tree_process *child, const struct tree_process *parent)
 {
     struct proc_entry entry;
@@ -329,8 +329,7 @@ struct footprint tree_footprint(const struct tree *tree)
     return footprint_of(processes, tree->count);
 }
 
-/* Its own memory where its page tables are hidden: what it did not inherit, and at most as much as it has written to
- * since. */
+/* Its own memory where its page tables are hidden: what it did not inherit, and what it may have written to since. */
 static uint64_t surely_own(const struct tree *tree, const struct tree_process *process, uint64_t faults)
 {
     const uint64_t all = own(tree, process), born = inheritable(process);
@@ -338,7 +337,7 @@ static uint64_t surely_own(const struct tree *tree, const struct tree_process *p
     return born == 0 ? all : amount_smaller(sure, all);
 }
 
-/* Walks the page tables of one process, or where they are hidden takes its resident memory. Negative errno: it is gone. */
+/* Walks a process's page tables, or where they are hidden takes its resident memory. Negative errno: it is gone. */
 static int walk_process(const struct tree *tree, struct tree_process *process, struct footprint_walked *walked)
 {
     struct proc_rollup rollup;

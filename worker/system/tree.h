@@ -42,7 +42,7 @@ struct tree {
 int tree_init(struct tree *tree, pid_t worker, uint64_t inherited, uint64_t argument);
 void tree_deinit(struct tree *tree);
 
-/* Finds the processes that there are now: those that descend from known ones, and from the count strangers of the job. */
+/* Finds the processes that there are now: those that descend from known ones, and from count strangers of the job. */
 void tree_walk(struct tree *tree, const pid_t *strangers, size_t count);
 
 /* Reads what each has resident; drops those that are gone. */
@@ -64,8 +64,7 @@ bool tree_has(const struct tree *tree, pid_t pid, uint64_t start);
 /* SIGKILL for all of them. */
 void tree_kill(const struct tree *tree);
 
-/* SIGTERM once for each, from the index first on (1: not the worker), and SIGCONT, so that a stopped one gets it.
- * Returns how many were new. */
+/* SIGTERM once for each, from the index first on (1: not the worker), SIGCONT for stopped ones. How many were new. */
 size_t tree_terminate(struct tree *tree, size_t first);
 
 #endif

@@ -51,8 +51,7 @@ static void choose_timeout(struct peer *peer)
     peer->timeout_is_deadline = false;
     if (job->deadline_at == MOMENT_NEVER)
         return;
-    const int64_t now = process_now_ms();
-    const int64_t left = job->deadline_at > now ? job->deadline_at - now : 0;
+    const int64_t left = moment_later(job->deadline_at - process_now_ms(), 0);
     if (peer->timeout_ms < 0 || left < peer->timeout_ms) {
         peer->timeout_ms = left;
         peer->timeout_is_deadline = true;
@@ -148,8 +147,7 @@ static void fill_times(const struct peer *peer, pool_usage_t *usage)
     usage->wall_seconds = (double)(uv_hrtime() - peer->started_ns) / 1e9;
 }
 
-/* The processes that the fork server saw, or whose ends it saw, whichever are more. A command's worker is none of its
- * processes. */
+/* The processes that the fork server saw, or whose ends it saw, whichever are more; not the worker of a command. */
 static uint32_t count_processes(const struct peer *peer, const struct message_gone *gone)
 {
     const uint64_t worker = peer->job->kind->is_command ? 1 : 0;
@@ -312,8 +310,7 @@ static bool is_lesson(const struct verdict *verdict)
             (verdict->cause == POOL_CAUSE_EXITED || verdict->cause == POOL_CAUSE_UNKILLABLE));
 }
 
-/* Whether the worker took the job: a kill that it died of before was not the job's, and a task that it did not read is
- * whole. */
+/* Whether the worker took the job: a kill that it died of before was not the job's, and an unread task is whole. */
 static bool has_begun(const struct peer *peer, const struct message_gone *gone)
 {
     if (peer->has_result || peer->protocol_error)

@@ -1,5 +1,4 @@
-/* attempt.h - one attempt at a job, from the hand-over to a worker until everything that the worker left is gone. On
- * the thread that owns the loop. */
+/* attempt.h - one attempt at a job, until all that its worker left is gone. On the thread that owns the loop. */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 

@@ -81,8 +81,7 @@ void dispatch_step(pool_t *pool, int64_t now)
             return;
         if (rc < 0 && rc != -EPIPE) { /* backs off as births do */
             spawn_failed(pool, strerror(-rc));
-            const int64_t not_before = pool->spawn.failures.not_before;
-            pool->retry_at = not_before > now + RETRY_MS ? not_before : now + RETRY_MS;
+            pool->retry_at = moment_later(pool->spawn.failures.not_before, now + RETRY_MS);
         }
     }
 }

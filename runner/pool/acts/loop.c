@@ -147,7 +147,7 @@ static void step_close(pool_t *pool, int64_t now)
 
 /* ---- when nothing is left ---------------------------------------------------------------------------------------- */
 
-/* Settles the jobs that cannot run any more because keeper and fork server are gone. When all is settled and reaped, the
+/* Settles the jobs that cannot run any more since keeper and fork server are gone. When all is settled and reaped, the
  * keeper may go, and after it the loop. */
 static void step_end(pool_t *pool)
 {

@@ -8,8 +8,7 @@
 /* Does all that is due now; pool is a pool_t. On the thread that owns the loop. */
 void loop_step(void *pool);
 
-/* Opens the loop and starts the pool thread; the keeper has been started. socket and pidfd of the keeper are *taken*, in
- * case of failure, too. Negative errno. */
+/* Opens the loop and starts the pool thread. The keeper's socket and pidfd are *taken*, always. Negative errno. */
 int loop_start(pool_t *pool, int socket, pid_t keeper, int pidfd);
 
 /* Waits until every process of the pool and its thread are gone. The first caller joins the thread, which saves a

@@ -1,5 +1,4 @@
-/* settle.h - the end of a job: its one outcome, and the threads and callbacks that get it. On the thread that owns the
- * loop. */
+/* settle.h - the end of a job: its one outcome, and who gets it. On the thread that owns the loop. */
 #ifndef SETTLE_H
 #define SETTLE_H
 
@@ -15,8 +14,7 @@ void settle_release(pool_job_t *job);
  * LOST, and releases it. why NULL: the outcome says it all; such a job needs no memory for its end. */
 void settle_unstarted(pool_job_t *job, pool_outcome_t outcome, const char *why);
 
-/* Takes a job that will not run out of wherever it waits, and gives back its reservation. The caller holds the lock;
- * settle_unstarted follows. */
+/* Takes a job out of wherever it waits, and gives back its reservation. Under the lock; settle_unstarted follows. */
 void settle_withdraw(pool_job_t *job);
 
 /* Settles every job that waits now as LOST. Jobs that callbacks submit meanwhile are not among them. */

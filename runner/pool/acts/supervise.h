@@ -1,5 +1,4 @@
-/* supervise.h - the host's side of keeper and fork server: their messages, their ends. On the thread that owns the
- * loop. */
+/* supervise.h - the host's side of keeper and fork server: messages and ends. On the thread that owns the loop. */
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
 
@@ -7,8 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Listens to the keeper, which has been started: socket and pidfd are *taken*. Before there is a pool thread. Negative
- * errno. */
+/* Listens to the keeper; socket and pidfd are *taken*. Before there is a pool thread. Negative errno. */
 int supervise_start(pool_t *pool, int socket, pid_t pid, int pidfd);
 
 /* Asks the keeper to end everything; its end follows. */

@@ -35,8 +35,7 @@ int pool_job_cancel(pool_job_t *job)
     return settled ? failure(-EALREADY, "job %s is settled already", job->kind->name) : 0;
 }
 
-/* Not SIGKILL and SIGSTOP, which have calls of their own; not SIGCHLD for a command, whose worker needs it; not the
- * signals that libc keeps for itself. */
+/* Not SIGKILL and SIGSTOP, which have their own calls; not a command's SIGCHLD, which its worker needs; not libc's. */
 static bool can_be_sent(const pool_job_t *job, int signal)
 {
     sigset_t all;

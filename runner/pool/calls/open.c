@@ -63,8 +63,7 @@ static void set_config(pool_t *pool)
     };
 }
 
-/* Finds where the pool makes its cgroups. That there is no such place is a failure only if the caller asked for
- * cgroups. */
+/* Finds where the pool makes its cgroups. To find no place is a failure only if the caller asked for cgroups. */
 static int choose_method(pool_t *pool, pool_error_t *error)
 {
     struct forkserver_config *config = &pool->supervision.config;
@@ -126,8 +125,7 @@ static int fill_standard_descriptors(void)
     return 0;
 }
 
-/* For its loop, its channels and a first worker. Asked ahead, since a loop of libuv's that runs short of them aborts.
- */
+/* For its loop, its channels and a first worker. Asked ahead: a loop of libuv's that runs short of them aborts. */
 static int check_descriptors(const pool_t *pool)
 {
     int fds[DESCRIPTORS_LEAST], rc = 0;

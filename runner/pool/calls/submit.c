@@ -52,9 +52,8 @@ static int wait_for_space(pool_t *pool, size_t count)
     return rc;
 }
 
-/* Whom to wake after queuing count jobs. Nobody if all workers are busy: the loop looks again when one of them ends. The
- * pool thread, not this one, if older jobs are queued: scanning them may take long. sooner: a deadline, or an admitted job,
- * is now the earliest. */
+/* Whom to wake after queuing count jobs. Nobody if all workers are busy: the loop looks again when one ends. The pool
+ * thread, not this one, if older jobs wait: a scan may take long. sooner: a deadline, or an admitted job, is first. */
 enum wake { WAKE_NOBODY, WAKE_THIS_THREAD, WAKE_POOL_THREAD };
 
 static enum wake whom_to_wake(const pool_t *pool, size_t count, bool sooner)
@@ -152,10 +151,7 @@ int submit_find_kind(pool_t *pool, const pool_job_options_t *given, struct kind 
     options->fds = NULL;
     options->fd_count = 0;
     *kind = kind_take(&pool->kinds, like);
-    if (*kind != NULL)
-        return 0;
-    failure(-ENOMEM, "no memory for a job's options");
-    return -ENOMEM;
+    return *kind != NULL ? 0 : failure(-ENOMEM, "no memory for a job's options");
 }
 
 /* Why fn cannot run: a pool that has ended says that first; else the workers do not have fn's code. */
@@ -166,11 +162,10 @@ static int refuse_function(pool_t *pool, pool_fn fn)
     pthread_mutex_unlock(&pool->lock);
     if (rc < 0)
         return rc;
-    failure(-EFAULT,
-            "the function at %p is not in code that was mapped when the pool was opened, so workers do not have "
-            "it: load its library before pool_open",
-            (void *)(uintptr_t)fn);
-    return -EFAULT;
+    return failure(-EFAULT,
+                   "the function at %p is not in code that was mapped when the pool was opened, so workers do not have "
+                   "it: load its library before pool_open",
+                   (void *)(uintptr_t)fn);
 }
 
 /* Checks that fn can run in a worker, and the rest. */
@@ -179,15 +174,11 @@ static int find_function_kind(pool_t *pool, pool_fn fn, const pool_job_options_t
     int rc = submit_check_caller(pool);
     if (rc < 0)
         return rc;
-    if (fn == NULL) {
-        failure(-EINVAL, "the function is NULL");
-        return -EINVAL;
-    }
+    if (fn == NULL)
+        return failure(-EINVAL, "the function is NULL");
     struct kind like = {.function = (uint64_t)(uintptr_t)fn, .name = symbol_name(pool->symbols, (void (*)(void))fn)};
-    if (like.name == NULL && errno == ENOMEM) {
-        failure(-ENOMEM, "no memory for the name of a function");
-        return -ENOMEM;
-    }
+    if (like.name == NULL && errno == ENOMEM)
+        return failure(-ENOMEM, "no memory for the name of a function");
     if (like.name == NULL)
         return refuse_function(pool, fn);
     return submit_find_kind(pool, given, &like, kind);

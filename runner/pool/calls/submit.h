@@ -1,5 +1,4 @@
-/* submit.h - the way of a new job into the queue, for functions and commands alike. Each call gives 0 or a negative
- * errno, with a message. */
+/* submit.h - the way of a new job into the queue. Each call gives 0 or a negative errno, with a message. */
 #ifndef SUBMIT_H
 #define SUBMIT_H
 

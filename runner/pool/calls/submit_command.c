@@ -47,8 +47,7 @@ static int strings_add_all(struct strings *strings, const char *const *vector)
 #define TUNABLES     "GLIBC_TUNABLES="
 #define TUNABLE_HUGE "glibc.malloc.hugetlb=1"
 
-/* The environment, with glibc's tunable for huge pages added to the other tunables; a value that the user has set
- * stays. */
+/* The environment, with glibc's tunable for huge pages added to the others; a value that the user has set stays. */
 static int add_environment(struct strings *strings, const char *const *envp, bool huge_pages)
 {
     int rc = 0;

@@ -26,8 +26,7 @@ int capture_open(struct capture *capture, int64_t limit, int *write_end);
 
 enum capture_state { CAPTURE_OPEN = 0, CAPTURE_ENDED, CAPTURE_OVER_LIMIT };
 
-/* Reads all there is now, however fast more comes. After the limit bytes are read and dropped; OVER_LIMIT says so each
- * time. */
+/* Reads what is there now, however fast more comes. Beyond the limit it is dropped; OVER_LIMIT says so each time. */
 enum capture_state capture_read(struct capture *capture);
 
 /* Closes the pipe; the bytes stay. */

@@ -137,8 +137,7 @@ static void lock_and_wake(struct drive *drive)
 
 /* ---- the pool thread --------------------------------------------------------------------------------------------- */
 
-/* Whether the pool thread wakes up for the loop's events, once. Changed in place, which needs no memory and cannot
- * fail. */
+/* Whether the pool thread wakes up for the loop's events, once. A change in place needs no memory and cannot fail. */
 static void set_watched(struct drive *drive, bool watched)
 {
     const int fd = uv_backend_fd(&drive->uv);
@@ -177,10 +176,8 @@ static void sleep_until(struct drive *drive, int64_t until)
 {
     struct epoll_event event;
     uint64_t value;
-    const int64_t now = process_now_ms();
-    const int64_t left = until > now ? until - now : 0;
-    const int timeout = until == MOMENT_NEVER ? -1 : left < INT32_MAX ? (int)left : INT32_MAX;
-    if (epoll_wait(drive->outer, &event, 1, timeout) != 1)
+    const int64_t left = moment_earlier(moment_later(until - process_now_ms(), 0), INT32_MAX);
+    if (epoll_wait(drive->outer, &event, 1, until == MOMENT_NEVER ? -1 : (int)left) != 1)
         return;
     if ((event.events & EPOLLPRI) != 0)
         handle_urgent(drive, &event);
@@ -190,17 +187,17 @@ static void sleep_until(struct drive *drive, int64_t until)
     (void)got;
 }
 
-/* While other threads run the loop the pool thread looks often, so that they need not wake it up for the time of each
- * job. */
+/* While other threads run the loop the pool thread looks often, so that they need not wake it for each job's time. */
 static int64_t choose_end(struct drive *drive, int *quiet)
 {
     *quiet = atomic_exchange(&drive->is_stirred, false) ? 0 : *quiet + (*quiet < TICKS_QUIET);
     const int64_t tick = *quiet < TICKS_QUIET ? process_now_ms() + TICK_MS : MOMENT_NEVER;
-    int64_t until = moment_earlier(tick, atomic_load(&drive->next_at));
-    do { /* a thread that changes next_at after this looks at sleeps_until */
+    int64_t until, next = moment_earlier(tick, atomic_load(&drive->next_at));
+    do { /* a thread that changes next_at after this looks at sleeps_until, which is therefore kept to */
+        until = next;
         atomic_store(&drive->sleeps_until, until);
-        until = moment_earlier(tick, atomic_load(&drive->next_at));
-    } while (until < atomic_load(&drive->sleeps_until));
+        next = moment_earlier(tick, atomic_load(&drive->next_at));
+    } while (next < until);
     return until;
 }
 
@@ -343,9 +340,9 @@ bool drive_enter(struct drive *drive, int64_t until, int *cancel_state)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
     drive->is_late = false;
     if (until != MOMENT_NEVER) {
-        const int64_t now = process_now_ms();
+        const int64_t left = moment_later(until - process_now_ms(), 0); /* before libuv looks: it must not end early */
         uv_update_time(&drive->uv);
-        uv_timer_start(&drive->limit, on_limit, until > now ? (uint64_t)(until - now) : 0, 0);
+        uv_timer_start(&drive->limit, on_limit, (uint64_t)left, 0);
     }
     return true;
 }

@@ -63,8 +63,7 @@ int drive_open(struct drive *drive);
 /* Closes a loop that never got a thread, and all handles in it. */
 void drive_abandon(struct drive *drive);
 
-/* The pool thread: runs the loop until all of its handles are closed, then closes the loop. drive_finish closes drive's
- * own handles. */
+/* The pool thread: runs the loop until its handles are closed, of which drive_finish closes drive's own; closes it. */
 void drive_main(struct drive *drive);
 void drive_finish(struct drive *drive);
 void drive_close(struct drive *drive);
@@ -96,8 +95,8 @@ void drive_unclaim(struct drive *drive);
 void drive_take(struct drive *drive);
 void drive_give(struct drive *drive);
 
-/* Owns the loop to wait in it, until a moment. False: another thread owns it, wait otherwise. Between the two the thread
- * cannot be cancelled (pthreads(7)). */
+/* Owns the loop to wait in it, until a moment. False: another thread owns it, wait otherwise. Between the two the
+ * thread cannot be cancelled (pthreads(7)). */
 bool drive_enter(struct drive *drive, int64_t until, int *cancel_state);
 void drive_leave(struct drive *drive, int cancel_state);
 

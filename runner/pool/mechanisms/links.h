@@ -1,8 +1,7 @@
 /* links.h - the host's end of the socket to its keeper, or to a fork server, and the process at the other end.
  *
  * A message that the socket does not take yet is kept, in order, until it does. A packet that comes is one message of
- * an allowed type, or the link is broken. The link knows no worker. All of it belongs to the thread that owns the
- * loop. */
+ * an allowed type, or the link is broken. Knows no worker. All of it belongs to the thread that owns the loop. */
 #ifndef LINKS_H
 #define LINKS_H
 
@@ -49,8 +48,7 @@ struct link_packet {
     uint8_t bytes[LINK_PACKET_MAX];
 };
 
-/* A closed link. is_child: the process will be a child of ours, so that its pid is not another's before we wait for it.
- */
+/* A closed link. is_child: the process will be a child of ours, whose pid is no other's before we wait for it. */
 void link_init(struct link *link, bool is_child, struct drive *drive, const struct log_hook *log);
 
 /* Watches a socket: on_ready runs when there is something to read, or the other end is closed. socket and pidfd are

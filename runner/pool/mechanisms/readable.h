@@ -33,8 +33,7 @@ int readable_set_open(struct readable_set *set, struct drive *drive);
 /* Closes the set; libuv closes its handle when the loop has run once more. Nothing, when it is closed. */
 void readable_set_close(struct readable_set *set);
 
-/* on_ready(owner) runs whenever there is something to read. Negative errno: -ENOMEM, -ENOSPC (epoll(7)'s
- * max_user_watches). */
+/* on_ready(owner) runs whenever there is something to read. -ENOMEM, -ENOSPC (epoll(7)'s max_user_watches). */
 int readable_add(struct readable_set *set, struct readable *readable, int fd, void (*on_ready)(void *owner),
                  void *owner);
 

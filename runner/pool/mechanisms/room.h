@@ -46,8 +46,7 @@ void room_look(struct room *room, int64_t now);
 /* A dispatch begins: forgets the jobs that might not start. */
 void room_begin_dispatch(struct room *room, int64_t now, bool can_start);
 
-/* Whether this ticket, the next in a scan's order, may start: admission_try. A ticket that may not is looked at again
- * in time. */
+/* Whether this ticket, the next in a scan's order, may start: admission_try. If not, it is looked at again in time. */
 enum admission_answer room_try(struct room *room, struct admission_scan *scan, struct admission_ticket *ticket);
 
 /* It did not start after all: admission_give_back. */
@@ -60,15 +59,13 @@ void room_used(struct room *room, struct admission_ticket *ticket, uint64_t most
  * needed, or a lower bound of it. */
 void room_ended(struct room *room, struct admission_ticket *ticket, uint64_t peak, bool learn);
 
-/* Whether the floor is to be looked at now: admission_victim follows. Asks the kernel to report pressure, once the pool
- * is a second old. */
+/* Whether the floor is to be looked at now: admission_victim follows. Asks for reports of pressure, after a second. */
 bool room_is_watch_due(struct room *room, int64_t now);
 
 /* The job of a ticket is ended to make room: admission_evict, and a line in the log. */
 void room_evict(struct room *room, struct admission_ticket *ticket, const char *name, int64_t now);
 
-/* A reservation was refused while nothing starts. True: the next step, which is to come soon, reports that to the
- * log. */
+/* A reservation was refused while nothing starts. True: the next step, which is to come soon, logs that. */
 bool room_ask(struct room *room);
 
 /* At the end of a step: writes to the log that jobs wait, or start again. When the next step is due, in ms. */

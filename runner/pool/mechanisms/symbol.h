@@ -13,9 +13,8 @@ struct symbol_table;
 struct symbol_table *symbol_table_new(pid_t witness);
 void symbol_table_free(struct symbol_table *table);
 
-/* The function's name: its symbol, else object+offset (*borrowed*, lives as long as the table). NULL and
- * errno: EFAULT, the code at function was not mapped when the table was made, or something else was; ENOMEM. Any
- * thread. */
+/* The function's name: its symbol, else object+offset (*borrowed*, lives as long as the table). NULL and errno: EFAULT,
+ * its code was not mapped when the table was made, or something else was; ENOMEM. Any thread. */
 const char *symbol_name(struct symbol_table *table, void (*function)(void));
 
 #endif

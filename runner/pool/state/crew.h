@@ -1,4 +1,4 @@
-/* crew.h - the workers that are not gone, as sets: by serial, idle ones, and those with a recent job. Belongs to the
+/* crew.h - the workers that are not gone, as sets: all by serial, idle ones, those with a recent job. Belongs to the
  * thread that owns the loop. */
 #ifndef CREW_H
 #define CREW_H

@@ -1,5 +1,5 @@
-/* futures.h - what threads wait for: settled jobs. A thread in pool_wait_any has a watch on each of its jobs; a job that
- * was submitted with .collect comes out of pool_next. */
+/* futures.h - what threads wait for: settled jobs. A thread in pool_wait_any watches each of its jobs; a job that was
+ * submitted with .collect comes out of pool_next. */
 #ifndef FUTURES_H
 #define FUTURES_H
 
@@ -22,7 +22,7 @@ struct futures {
 
 LIST_HEAD(futures_watches, futures_watch);
 
-/* The job is settled: wakes the threads that watch it, and puts it where pool_next finds it. The caller holds the lock. */
+/* The job is settled: wakes the threads that watch it, and gives it to pool_next. The caller holds the lock. */
 void futures_settle(pool_job_t *job);
 
 /* No thread waits any more: drops the collected jobs that pool_next has not returned. */

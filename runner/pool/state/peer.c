@@ -200,8 +200,7 @@ static int on_result(struct peer *peer, const void *message)
     return 0;
 }
 
-/* A worker that has a task, and has not sent its result, may send these; anything else is illegal, and so is any
- * message in every other state. */
+/* What a worker may send that has a task, and has not sent its result. All else, and in any other state, is illegal. */
 static int (*const handlers[MESSAGE_TYPE_COUNT_])(struct peer *, const void *) = {
     [MESSAGE_PROGRESS] = on_progress,
     [MESSAGE_PARTIAL] = on_partial,

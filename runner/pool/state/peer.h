@@ -78,8 +78,7 @@ void peer_distrust(struct peer *peer);
 /* Captures a stream of its job, 0 standard output, 1 error: *write_end is the caller's. Negative errno. */
 int peer_capture(struct peer *peer, int which, int *write_end);
 
-/* Moves its value to its job. -EBADMSG: the value is not what the worker announced; another negative errno: this process
- * has no room for it. */
+/* Moves its value to its job. -EBADMSG: it is not what was announced; another negative errno: no room for it here. */
 int peer_give_value(struct peer *peer);
 
 /* Moves captured output to its job: all writers are gone, or have flushed. */

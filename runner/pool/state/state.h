@@ -133,7 +133,7 @@ void state_set_pid(pool_t *pool, int32_t *field, int32_t pid);
 /* A job, or a reservation, is not among pool->running any more. The caller holds the lock. */
 void state_leave_place(pool_t *pool);
 
-/* A thread, of pool->callers, leaves the call that it was blocked in: pool_free waits for it. The caller holds the lock. */
+/* A thread of pool->callers leaves the call that blocked it: pool_free waits for that. The caller holds the lock. */
 void state_end_call(pool_t *pool);
 
 #endif
