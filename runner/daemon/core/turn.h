@@ -33,8 +33,8 @@ int turn_check(struct daemon *daemon, int code, struct rpc_error *error);
 bool turn_answer(struct daemon *daemon, struct client *client, uint32_t request);
 void turn_forget_client(struct daemon *daemon, const struct client *client);
 
-/* Records an effect on a job; not EFFECT_EVENT. */
-void turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id);
+/* Records an effect on a job, and returns it until the next one. NULL: no memory, after turn_check. Events: turn_event. */
+struct effect *turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id);
 /* Records an event, with the job as its row is now: job, or the row of id. */
 void turn_event(struct daemon *daemon, const char *event, const struct record *job);
 void turn_event_of(struct daemon *daemon, const char *event, uint64_t id);
