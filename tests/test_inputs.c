@@ -89,7 +89,7 @@ static void test_inputs_files(void **state)
     expect_all(&inputs, "a,1,;a,,;a,3,;b,1,;b,,;b,3,;");
     inputs_init(&inputs);
     file_write("a\nb\0\0c", 6);
-    inputs.separator = '\0';
+    inputs.nul = true;
     inputs_add_file(&inputs, file_path);
     expect_all(&inputs, "a\nb,;,;c,;");
     inputs_init(&inputs);

@@ -162,15 +162,13 @@ int pool_client_wait(pool_client_t *client, uint64_t id, int64_t timeout_ms, poo
     if (timeout_ms >= 0)
         pool_fields_double(&fields, "timeout", (double)timeout_ms / 1000);
     int rc = connection_ask(client, "wait", &fields, -1, &answer, error);
-    if (rc < 0) {
-        msgpack_unpacked_destroy(&answer);
-        return rc;
-    }
     const msgpack_object_array jobs = pool_field_array(&answer.data, "jobs");
-    const bool one = jobs.size == 1;
+    const bool one = rc == 0 && jobs.size == 1;
     if (one)
         read_status(&jobs.ptr[0], status);
     msgpack_unpacked_destroy(&answer);
+    if (rc < 0)
+        return rc;
     if (one)
         return status->id == id && status->ended ? 0 : fail_shape(client, "wait", error);
     rc = pool_client_status(client, id, status, error);

@@ -6,7 +6,6 @@
 #include "values.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,9 +93,7 @@ const struct table_option limits_table[] = {
 
 void limits_init(struct limits *limits)
 {
-    memset(limits, 0, sizeof *limits);
-    limits->runs = 1;
-    limits->output_limit = RELAY_NO_LIMIT;
+    *limits = (struct limits){.runs = 1, .output_limit = RELAY_NO_LIMIT};
 }
 
 int limits_finish(struct limits *limits)

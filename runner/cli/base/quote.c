@@ -2,29 +2,32 @@
 
 #include <string.h>
 
-static int is_safe(char byte)
+/* NAME=value as the first word would be an assignment. */
+static bool is_plain(const char *word, size_t size)
 {
-    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,+@%=";
-    return byte != '\0' && strchr(safe, byte) != NULL;
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,+@%";
+    size_t at = 0;
+    while (at < size && word[at] != '\0' && strchr(plain, word[at]) != NULL)
+        at++;
+    return size > 0 && at == size;
 }
 
-static int is_control(char byte)
+static bool is_control(char byte)
 {
     return (unsigned char)byte < 0x20 || byte == 0x7f;
 }
 
-static size_t count(const char *word, size_t size, int (*is)(char))
+bool quote_has_control(const char *word, size_t size)
 {
-    size_t found = 0;
-    for (size_t i = 0; i < size; i++)
-        found += is(word[i]) != 0;
-    return found;
+    size_t at = 0;
+    while (at < size && !is_control(word[at]))
+        at++;
+    return at < size;
 }
 
 void quote_shell(struct text *text, const char *word, size_t size)
 {
-    /* NAME=value as the first word would be an assignment */
-    if (size > 0 && count(word, size, is_safe) == size && memchr(word, '=', size) == NULL) {
+    if (is_plain(word, size)) {
         text_put(text, word, size);
         return;
     }
@@ -39,7 +42,7 @@ void quote_shell(struct text *text, const char *word, size_t size)
 
 void quote_line(struct text *text, const char *word, size_t size)
 {
-    if (count(word, size, is_control) == 0) {
+    if (!quote_has_control(word, size)) {
         quote_shell(text, word, size);
         return;
     }

@@ -4,6 +4,7 @@
 
 #include "text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* For sh: puts the word in '...' if it needs that. */
@@ -11,6 +12,8 @@ void quote_shell(struct text *text, const char *word, size_t size);
 
 /* For people and logs: the same on one line: a word with control characters becomes $'...', as bash reads it. */
 void quote_line(struct text *text, const char *word, size_t size);
+
+bool quote_has_control(const char *word, size_t size);
 
 /* A whole command, one space between words; argv ends in NULL. */
 void quote_command(struct text *text, const char *const *argv);

@@ -1,5 +1,4 @@
-/* text.h - a string of bytes that grows. An allocation that fails is remembered, so that one look at the end is enough.
- */
+/* text.h - a string of bytes that grows. An allocation that fails is remembered, so that one look at the end is enough. */
 #ifndef TEXT_H
 #define TEXT_H
 

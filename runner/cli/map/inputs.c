@@ -12,7 +12,7 @@
 
 void inputs_init(struct inputs *inputs)
 {
-    *inputs = (struct inputs){.separator = '\n', .fd = -1};
+    *inputs = (struct inputs){.fd = -1};
 }
 
 static int add(struct inputs *inputs, struct inputs_source source)
@@ -104,8 +104,9 @@ static int next_of_file(struct inputs *inputs, const char **value)
     inputs->first_reason = UNFIT_NOT;
     char *start = buffer->data + inputs->used;
     const size_t left = buffer->size - inputs->used;
-    char *end =
-        left == 0 ? NULL : memchr(buffer->data + inputs->looked, inputs->separator, buffer->size - inputs->looked);
+    char *end = left == 0
+                    ? NULL
+                    : memchr(buffer->data + inputs->looked, inputs->nul ? '\0' : '\n', buffer->size - inputs->looked);
     inputs->looked = buffer->size;
     if (end == NULL && !inputs->at_end) {
         if (left > UNFIT_SIZE_MOST) { /* unfit whatever follows */
@@ -199,7 +200,7 @@ static int open_path(const char *path)
 /* Reads a whole source into a list. */
 static int load(struct inputs *inputs, struct inputs_source *source)
 {
-    struct inputs one = {.separator = inputs->separator, .fd = open_path(source->path)};
+    struct inputs one = {.nul = inputs->nul, .fd = open_path(source->path)};
     const char *value;
     size_t count = 0;
     int rc = one.fd < 0 ? one.fd : 0;
@@ -249,7 +250,7 @@ static int open_first(struct inputs *inputs)
         inputs->fd = open_path(source->path);
         if (inputs->fd < 0)
             return inputs->fd;
-        inputs->total = count_values(inputs->fd, inputs->separator);
+        inputs->total = count_values(inputs->fd, inputs->nul ? '\0' : '\n');
     }
     for (size_t i = 1; i < inputs->count; i++)
         inputs->total *= inputs->sources[i].count;

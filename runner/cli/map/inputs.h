@@ -33,7 +33,7 @@ struct inputs_source {
 };
 
 struct inputs {
-    char separator; /* '\n', or '\0' */
+    bool nul; /* values end with a NUL, not with a newline */
     struct inputs_source *sources;
     size_t count;
     uint64_t total; /* jobs; 0: not known until the end */

@@ -13,19 +13,11 @@
 
 /* ---- as it is logged --------------------------------------------------------------------------------------------- */
 
-static bool has_control(const struct text *text)
-{
-    for (size_t i = 0; i < text->size; i++)
-        if ((unsigned char)text->data[i] < 0x20 || text->data[i] == 0x7f)
-            return true;
-    return false;
-}
-
 /* A command line for sh, unchanged if it has no control characters. */
 static void describe_line(const struct map_options *options, const struct replace_input *input, struct text *command)
 {
     replace_line(options->words, options->replaces, input, command);
-    if (command->failed || !has_control(command))
+    if (command->failed || !quote_has_control(command->data, command->size))
         return;
     struct text quoted = {0};
     text_puts(&quoted, "sh -c ");
@@ -47,24 +39,14 @@ static void describe_words(const struct map_options *options, const struct repla
     text_deinit(&words);
 }
 
-/* Adds the inputs, as a comment for a shell: a resume tells jobs apart by the logged command. */
-static void add_inputs(const struct map_job *job, struct text *command)
+void map_job_describe(struct map_job *job, const struct map_options *options)
 {
-    const char **values = text_list(&job->inputs, job->input_count);
-    text_puts(command, " # ");
-    if (values != NULL)
-        quote_command(command, values);
-    else
-        command->failed = true;
-    free(values);
-}
-
-void map_job_describe(struct map_job *job, const struct map_options *options, const char *const *values)
-{
-    const struct replace_input input = {.values = values, .count = job->input_count, .unnumbered = true};
+    const struct replace_input input = {.values = job->values, .count = job->input_count, .unnumbered = true};
     (options->shell ? describe_line : describe_words)(options, &input, &job->command);
-    if (!options->shows_inputs)
-        add_inputs(job, &job->command);
+    if (!options->shows_inputs) { /* then they follow as a comment: a resume tells jobs apart by the logged command */
+        text_puts(&job->command, " # ");
+        quote_command(&job->command, job->values);
+    }
 }
 
 /* ---- as it is executed ------------------------------------------------------------------------------------------- */
@@ -109,20 +91,16 @@ static void check_words(struct map_job *job)
 int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot)
 {
     static const char shell[] = "sh\0-c";
-    const char **values = text_list(&job->inputs, job->input_count);
+    const struct replace_input input = {
+        .values = job->values, .count = job->input_count, .seq = job->seq, .slot = slot};
     size_t count;
     job->slot = slot;
-    if (values == NULL)
-        return -ENOMEM;
-    const struct replace_input input = {
-        .values = values, .count = job->input_count, .seq = job->seq, .slot = job->slot};
     if (options->shell) {
         text_put(&job->words, shell, sizeof shell);
         replace_line(options->words, options->replaces, &input, &job->words);
         count = 3;
     } else
         count = replace_words(options->words, options->replaces, &input, &job->words);
-    free(values);
     job->argv = job->words.failed ? NULL : text_list(&job->words, count);
     if (job->argv == NULL)
         return -ENOMEM;

@@ -38,9 +38,10 @@ int map_job_new(struct map_job **made, const struct map_options *options, const 
             text_puts(&job->tag, " ");
         text_puts(&job->tag, values[i]);
     }
-    if (!job->inputs.failed)
-        map_job_describe(job, options, values);
-    if (job->inputs.failed || job->tag.failed || job->command.failed) {
+    job->values = job->inputs.failed ? NULL : text_list(&job->inputs, count);
+    if (job->values != NULL)
+        map_job_describe(job, options);
+    if (job->values == NULL || job->tag.failed || job->command.failed) {
         map_job_free(job);
         return -ENOMEM;
     }
@@ -105,11 +106,8 @@ static int open_streams(struct map_job *job, const struct map_options *options, 
     int kept[2] = {-1, -1}, rc = 0;
     if (options->results != NULL) {
         struct text path = {0};
-        const char **values = text_list(&job->inputs, job->input_count);
-        if (values != NULL)
-            results_path(&path, options->results, values, job->input_count);
-        rc = values == NULL || path.failed ? -ENOMEM : results_open(path.data, job->seq, kept);
-        free(values);
+        results_path(&path, options->results, job->values, job->input_count);
+        rc = path.failed ? -ENOMEM : results_open(path.data, job->seq, kept);
         text_deinit(&path);
     }
     for (int i = 0; i < 2; i++) {
@@ -277,6 +275,7 @@ void map_job_free(struct map_job *job)
     text_deinit(&job->tag);
     text_deinit(&job->command);
     text_deinit(&job->words);
+    free(job->values);
     free(job->argv);
     free(job);
 }

@@ -16,8 +16,9 @@ struct map_job {
     TAILQ_ENTRY(map_job) entry;
     uint64_t seq; /* 1 for the first input */
     uint32_t slot;
-    uint32_t earlier;   /* runs in earlier sessions, from the joblog */
-    struct text inputs; /* one after the other, a NUL after each */
+    uint32_t earlier;    /* runs in earlier sessions, from the joblog */
+    struct text inputs;  /* one after the other, a NUL after each */
+    const char **values; /* the same as a list, which NULL ends */
     size_t input_count;
     enum unfit_reason unfit; /* of its first unfit input */
     struct text tag;         /* its inputs, as --tag shows them */
@@ -39,9 +40,7 @@ struct map_job {
     char message[160]; /* of a result that is not the pool's */
 };
 
-/* A job of the inputs (*copied*) that inputs_next() gave last. *job is NULL on failure:
- * -ENOMEM.
- */
+/* A job of the inputs (*copied*) that inputs_next() gave last. *job is NULL on failure: -ENOMEM. */
 int map_job_new(struct map_job **job, const struct map_options *options, const char *const *values, uint64_t seq);
 
 /* Opens its streams (outlets: of standard output and error, *borrowed*) and submits it. timeout_ms replaces that of the
@@ -65,8 +64,7 @@ void map_job_cancel(struct map_job *job);
 /* Lets it finish its run if it runs, without a further run; else ends it. */
 void map_job_let_finish(struct map_job *job);
 
-/* Ends a job that was submitted without a timeout when it has run for so many seconds; it is not run
- * again. */
+/* Ends a job that was submitted without a timeout when it has run for so many seconds; it is not run again. */
 void map_job_check_time(struct map_job *job, double now, double seconds);
 
 /* For a job that the pool has settled: takes the rest of its output, and its result. timeout_seconds: as given to
@@ -80,11 +78,10 @@ double map_now(void);
 
 /* ---- map_command.c ----------------------------------------------------------------------------------------------- */
 
-/* Fills in its command for the log. values: its inputs. No memory: command.failed. */
-void map_job_describe(struct map_job *job, const struct map_options *options, const char *const *values);
+/* Fills in its command for the log. No memory: command.failed. */
+void map_job_describe(struct map_job *job, const struct map_options *options);
 
-/* Its argv, once the slot is known, and whether it is refused: since the kernel would not take it, or one of its
- * inputs. -ENOMEM. */
+/* Its argv, once the slot is known, and whether it is refused: the kernel would not take it, or an input. -ENOMEM. */
 int map_job_place(struct map_job *job, const struct map_options *options, uint32_t slot);
 
 #endif

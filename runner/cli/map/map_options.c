@@ -100,17 +100,10 @@ static int set_joblog(void *context, const char *text)
     return 0;
 }
 
-static int set_null(void *context, const char *text)
-{
-    (void)text;
-    ((struct map_options *)context)->inputs.separator = '\0';
-    return 0;
-}
-
 static const struct table_option own_table[] = {
     {"jobs", 'j', "N", "at once (default: processors), +N, -N, N%; 0: many", .set = set_jobs},
     {"arg-file", 'a', "FILE", "each line is an input (several: all combinations)", .set = set_arg_file},
-    {"null", '0', NULL, "inputs end with a NUL, not with a newline", .set = set_null},
+    {"null", '0', NULL, "inputs end with a NUL, not with a newline", TABLE_FLAG(struct map_options, inputs.nul)},
     {"keep-order", 'k', NULL, "output in the order of the inputs", TABLE_FLAG(struct map_options, keep_order)},
     {"tag", 0, NULL, "print the input and a TAB before each line", TABLE_FLAG(struct map_options, tag)},
     {"line-buffer", 0, NULL, "print lines as they come, not job by job", TABLE_FLAG(struct map_options, line_buffer)},

@@ -14,6 +14,7 @@
 void progress_format(const struct progress *progress, unsigned columns, struct text *line)
 {
     char memory[32], budget[32], left[32];
+    const size_t start = line->size;
     if (progress->total > 0)
         text_printf(line, "%llu/%llu done", (unsigned long long)progress->done, (unsigned long long)progress->total);
     else
@@ -33,9 +34,9 @@ void progress_format(const struct progress *progress, unsigned columns, struct t
                 text_printf(line, ", %s left", units_format_duration(seconds, left, sizeof left));
         }
     }
-    if (columns > 0 && line->size > columns) {
-        line->size = columns;
-        line->data[columns] = '\0';
+    if (columns > 0 && line->size - start > columns) {
+        line->size = start + columns;
+        line->data[line->size] = '\0';
     }
 }
 
@@ -76,19 +77,15 @@ void progress_view_draw(struct progress_view *view, const struct progress *progr
         view->next = now + LINE_SECONDS;
     } else {
         text_puts(&line, "\r");
-        struct text words = {0};
-        progress_format(progress, columns_of_terminal(), &words);
-        if (words.data != NULL)
-            text_puts(&line, words.data);
+        progress_format(progress, columns_of_terminal(), &line);
+        const size_t width = line.size > 0 ? line.size - 1 : 0;
         if (view->escapes)
             text_puts(&line, "\033[K");
-        else
-            for (size_t i = words.size; i < view->width; i++)
-                text_puts(&line, " ");
-        view->width = words.size;
+        else if (width < view->width)
+            text_printf(&line, "%*s", (int)(view->width - width), "");
+        view->width = width;
         view->shown = true;
         view->next = now + REDRAW_SECONDS;
-        text_deinit(&words);
     }
     const ssize_t wrote = line.failed ? 0 : write(STDERR_FILENO, line.data, line.size);
     (void)wrote; /* who cannot read it does without */

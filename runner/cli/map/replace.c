@@ -175,14 +175,6 @@ static bool shows_input(const char *const *words, size_t inputs, size_t index)
     return false;
 }
 
-static bool shows_all(const char *const *words, size_t inputs)
-{
-    for (size_t i = 0; i < inputs; i++)
-        if (!shows_input(words, inputs, i))
-            return false;
-    return true;
-}
-
 /* Whether {= stands in them and =} behind it. */
 static bool has_expression(const char *const *words)
 {
@@ -206,7 +198,9 @@ static enum replace_problem problem_of(const struct piece *piece, size_t inputs)
 void replace_inspect(const char *const *words, size_t inputs, struct replace_use *use)
 {
     struct piece piece;
-    *use = (struct replace_use){.shows_inputs = shows_all(words, inputs)};
+    *use = (struct replace_use){.shows_inputs = true};
+    for (size_t i = 0; use->shows_inputs && i < inputs; i++)
+        use->shows_inputs = shows_input(words, inputs, i);
     if (has_expression(words))
         use->problem = REPLACE_EXPRESSION;
     for (; *words != NULL; words++)

@@ -218,17 +218,14 @@ static int run_map(struct map *map)
     return exit_code(map);
 }
 
-static struct outlet outlet_of(int fd)
-{
-    return (struct outlet){.fd = fd, .wakes = -1, .error = program_lacks_stream(fd) ? -EBADF : 0};
-}
-
 int map_main(int argc, char **argv)
 {
     static struct map map = {.signals = -1, .code = -1, .joblog = {.fd = -1}};
     TAILQ_INIT(&map.jobs);
-    for (int i = 0; i < 2; i++)
-        map.outlets[i] = outlet_of(i == 0 ? STDOUT_FILENO : STDERR_FILENO);
+    for (int i = 0; i < 2; i++) {
+        const int fd = i == 0 ? STDOUT_FILENO : STDERR_FILENO;
+        map.outlets[i] = (struct outlet){.fd = fd, .wakes = -1, .error = program_lacks_stream(fd) ? -EBADF : 0};
+    }
     const int rc = map_options_read(&map.options, argc, argv);
     const int code = rc < 0 ? (rc == -2 ? 0 : MAP_OWN_FAILURE) : run_map(&map);
     deinit(&map);

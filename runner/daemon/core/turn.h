@@ -1,7 +1,7 @@
 /* turn.h - what one turn of the loop records: its answers, and the effects that follow its commit.
  *
- * Requests and ends write to the store and record here; commit.h commits the turn and carries out its effects, or undoes
- * it. */
+ * Requests and ends write to the store and record here; commit.c makes one transaction of that, and then carries out the
+ * effects, or undoes the turn. */
 #ifndef TURN_H
 #define TURN_H
 
@@ -45,5 +45,11 @@ void turn_refuse_answers(struct daemon *daemon);
 void turn_drop_effects(struct daemon *daemon);
 
 void turn_deinit(struct daemon *daemon);
+
+/* ---- commit.c: the end of a turn */
+
+/* Adds to the turn what the daemon brings by itself (ends of runs, jobs to forget, jobs to start), commits it, carries
+ * out its effects and sends its answers; or undoes all of it. Returns whether the next turn should come at once. */
+bool commit_turn(struct daemon *daemon);
 
 #endif

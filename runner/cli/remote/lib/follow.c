@@ -3,7 +3,6 @@
 #include "jobrefs.h"
 #include "program.h"
 #include "say.h"
-#include "value.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -77,10 +76,15 @@ static int find_lines(struct patience *patience, const struct follow *output, st
     return rc;
 }
 
+static msgpack_object text_of(const char *text)
+{
+    return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {.ptr = text, .size = (uint32_t)strlen(text)}};
+}
+
 /* Prints the answer with the stream's name as its first field. */
 static int print_json(const struct remote *remote, const struct follow *output, const msgpack_object *answer)
 {
-    msgpack_object_kv fields[8] = {{.key = value_text("stream"), .val = value_text(output->stream)}};
+    msgpack_object_kv fields[8] = {{.key = text_of("stream"), .val = text_of(output->stream)}};
     msgpack_object line = {.type = MSGPACK_OBJECT_MAP, .via.map = {.ptr = fields, .size = 1}};
     for (uint32_t i = 0; i < answer->via.map.size && line.via.map.size < 8; i++)
         fields[line.via.map.size++] = answer->via.map.ptr[i];
@@ -166,15 +170,14 @@ static void *copy_second(void *user)
 /* Whether the job exists: one question, before both streams ask for it. */
 static int check_job(struct patience *patience, const struct follow *output)
 {
-    int code = 0, rc;
-    do {
+    for (;;) {
         msgpack_unpacked answer;
-        rc = fetch(patience, output, &(struct place){0}, 1, false, &answer);
+        const int rc = fetch(patience, output, &(struct place){0}, 1, false, &answer);
         msgpack_unpacked_destroy(&answer);
-        if (rc < 0)
-            code = patience_renew(patience);
-    } while (rc < 0 && code == 0);
-    return code;
+        const int code = rc < 0 ? patience_renew(patience) : 0;
+        if (rc == 0 || code != 0)
+            return code;
+    }
 }
 
 static int follow_both(struct patience *patience, const struct follow *out, const struct follow *err)

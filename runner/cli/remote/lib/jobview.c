@@ -55,16 +55,14 @@ static void put_command(struct text *text, const msgpack_object *job)
 /* Whether the name is another than the default. */
 static bool is_named(const msgpack_object *job)
 {
-    const msgpack_object_str name = pool_field_str(job, "name"), task = pool_field_str(job, "task");
+    const msgpack_object_str name = pool_field_str(job, "name");
     const msgpack_object_array words = pool_field_array(job, "command");
-    msgpack_object_str usual = task;
+    msgpack_object_str usual = pool_field_str(job, "task");
     if (words.size > 0 && words.ptr[0].type == MSGPACK_OBJECT_STR) {
         usual = words.ptr[0].via.str;
-        for (uint32_t i = usual.size; i > 0; i--)
-            if (usual.ptr[i - 1] == '/') {
-                usual = (msgpack_object_str){.ptr = usual.ptr + i, .size = usual.size - i};
-                break;
-            }
+        const char *slash = memrchr(usual.ptr, '/', usual.size);
+        if (slash != NULL)
+            usual = (msgpack_object_str){.ptr = slash + 1, .size = usual.size - (uint32_t)(slash + 1 - usual.ptr)};
     }
     return name.size > 0 && (name.size != usual.size || memcmp(name.ptr, usual.ptr, name.size) != 0);
 }

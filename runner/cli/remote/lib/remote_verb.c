@@ -37,7 +37,7 @@ static int read_words(const struct remote_verb *verb, const char *name, int coun
         wrong = "give one job at a time";
     given->group = verb->words == REMOTE_GROUP_OR_NONE && count == 1 ? words[0] : NULL;
     if (wrong == NULL && verb->check != NULL)
-        wrong = verb->check(given, verb->context);
+        wrong = verb->check(given);
     return wrong != NULL ? say(name, "%s", wrong) : 0;
 }
 
@@ -58,7 +58,7 @@ int remote_verb_main(const struct remote_verb *verb, int argc, char **argv)
         return code;
     code = OUTCOME_OWN_FAILURE;
     if (read_words(verb, table.verb, argc, argv, &given) == 0 && remote_open(&remote, table.verb) == 0)
-        code = remote_finish(&remote, verb->run(&remote, &given, verb->context));
+        code = remote_finish(&remote, verb->run(&remote, &given));
     jobrefs_deinit(&given.jobs);
     return code;
 }

@@ -22,13 +22,13 @@ struct remote_verb {
     const char *usage, *intro, *more; /* as struct table has them */
     const struct table_option *rows;  /* its own options; NULL: none */
     enum remote_words words;
-    void *context; /* where the rows store */
+    void *context; /* where the rows store: a struct of the verb's file */
 
     /* Before the connection: returns a sentence if options and words contradict each other, else NULL. May be NULL. */
-    const char *(*check)(const struct remote_given *given, const void *context);
+    const char *(*check)(const struct remote_given *given);
 
     /* Returns the exit code, or a negative number after a message. */
-    int (*run)(struct remote *remote, const struct remote_given *given, void *context);
+    int (*run)(struct remote *remote, const struct remote_given *given);
 };
 
 /* Runs a verb; argv[0] is its name. Returns the exit code. */

@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,12 +122,6 @@ static json_t *large_of(uint64_t value)
     return json_pack_ex(NULL, 0, "{s:s}", "$uint", digits);
 }
 
-static json_t *real_of(double value)
-{
-    json_t *json = json_real(value);
-    return json != NULL ? json : json_null();
-}
-
 static json_t *json_of(const msgpack_object *object)
 {
     switch (object->type) {
@@ -138,7 +133,7 @@ static json_t *json_of(const msgpack_object *object)
         return json_integer(object->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64:
-        return real_of(object->via.f64);
+        return isfinite(object->via.f64) ? json_real(object->via.f64) : json_null();
     case MSGPACK_OBJECT_STR:
         return report_text(object->via.str.size > 0 ? object->via.str.ptr : "", object->via.str.size);
     case MSGPACK_OBJECT_ARRAY:
@@ -153,11 +148,6 @@ static json_t *json_of(const msgpack_object *object)
     default:
         return json_null();
     }
-}
-
-msgpack_object value_text(const char *text)
-{
-    return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {.ptr = text, .size = (uint32_t)strlen(text)}};
 }
 
 /* jansson escapes what JSON wants escaped. A terminal takes orders from the rest of the control characters, too: DEL,

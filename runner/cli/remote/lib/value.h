@@ -9,9 +9,6 @@
 #include <jansson.h>
 #include <msgpack.h>
 
-/* A MessagePack text that *borrows* `text`. */
-msgpack_object value_text(const char *text);
-
 /* JSON on one line, every control character escaped; the caller's for free(3). NULL: out of memory. */
 char *value_line(const msgpack_object *object);
 

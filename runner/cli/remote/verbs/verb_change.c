@@ -5,17 +5,19 @@
 
 #define JOBS_HELP "JOB: an id, a range 3-7, a list 1,2, or a key. Changes all of them, or none."
 
-/* Calls the method of the verb's name for the jobs, with the fields in params (*takes*). */
+/* Calls the method of the verb's name for the jobs or the group, with the fields in params (*takes*). */
 static int order(struct remote *remote, const struct remote_given *given, pool_fields_t *params)
 {
-    jobrefs_pack(params, &given->jobs);
+    if (given->jobs.count > 0)
+        jobrefs_pack(params, &given->jobs);
+    if (given->group != NULL)
+        pool_fields_text(params, "group", given->group);
     return remote_order(remote, remote->verb, params);
 }
 
-static int run_change(struct remote *remote, const struct remote_given *given, void *context)
+static int run_change(struct remote *remote, const struct remote_given *given)
 {
     pool_fields_t params;
-    (void)context;
     pool_fields_begin(&params);
     return order(remote, given, &params);
 }
@@ -72,17 +74,16 @@ static int remove_ended(struct remote *remote)
     return rc;
 }
 
-static const char *check_remove(const struct remote_given *given, const void *context)
+static const char *check_remove(const struct remote_given *given)
 {
-    const struct removal *options = context;
-    if (options->ended && given->jobs.count > 0)
+    if (removal.ended && given->jobs.count > 0)
         return "--ended removes all ended jobs: give no jobs with it";
-    return options->ended || given->jobs.count > 0 ? NULL : "which job? Give ids, or --ended";
+    return removal.ended || given->jobs.count > 0 ? NULL : "which job? Give ids, or --ended";
 }
 
-static int run_remove(struct remote *remote, const struct remote_given *given, void *context)
+static int run_remove(struct remote *remote, const struct remote_given *given)
 {
-    return removal.ended ? remove_ended(remote) : run_change(remote, given, context);
+    return removal.ended ? remove_ended(remote) : run_change(remote, given);
 }
 
 const struct remote_verb remove_verb = {
@@ -111,17 +112,15 @@ static const struct table_option set_rows[] = {
     {"group", 'g', "NAME", "group of the jobs", TABLE_TEXT(struct set, group)},
     {0}};
 
-static const char *check_set(const struct remote_given *given, const void *context)
+static const char *check_set(const struct remote_given *given)
 {
     (void)given;
-    (void)context;
     return set.group == NULL && set.priority == NOT_GIVEN ? "give --priority or --group" : NULL;
 }
 
-static int run_set(struct remote *remote, const struct remote_given *given, void *context)
+static int run_set(struct remote *remote, const struct remote_given *given)
 {
     pool_fields_t params;
-    (void)context;
     pool_fields_begin(&params);
     if (set.group != NULL)
         pool_fields_text(&params, "group", set.group);
@@ -143,26 +142,16 @@ const struct remote_verb set_verb = {
 
 /* ---- reclaim pause, reclaim resume ------------------------------------------------------------------------------- */
 
-static int run_hold(struct remote *remote, const struct remote_given *given, void *context)
-{
-    pool_fields_t params;
-    (void)context;
-    pool_fields_begin(&params);
-    if (given->group != NULL)
-        pool_fields_text(&params, "group", given->group);
-    return remote_order(remote, remote->verb, &params);
-}
-
 const struct remote_verb pause_verb = {
     .usage = "[OPTION...] [GROUP]",
     .intro = "Starts no more jobs of a group, or of any group. Running jobs go on.",
     .words = REMOTE_GROUP_OR_NONE,
-    .run = run_hold,
+    .run = run_change,
 };
 
 const struct remote_verb resume_verb = {
     .usage = "[OPTION...] [GROUP]",
     .intro = "Starts jobs again, of one group, or of all after a pause of all.",
     .words = REMOTE_GROUP_OR_NONE,
-    .run = run_hold,
+    .run = run_change,
 };

@@ -168,10 +168,10 @@ static const struct table_option shutdown_rows[] = {{"drain-timeout", 0, "DUR",
                                                      TABLE_DELAY(struct shutdown, timeout_ms)},
                                                     {0}};
 
-static int run_shutdown(struct remote *remote, const struct remote_given *given, void *context)
+static int run_shutdown(struct remote *remote, const struct remote_given *given)
 {
     (void)given;
-    return order_shutdown(remote, ((const struct shutdown *)context)->timeout_ms);
+    return order_shutdown(remote, shutdown_options.timeout_ms);
 }
 
 const struct remote_verb shutdown_verb = {

@@ -9,7 +9,7 @@
 
 static struct drain {
     bool off, wait;
-} drain_options;
+} drain;
 
 static const struct table_option rows[] = {
     {"wait", 'w', NULL, "wait for the end of every job", TABLE_FLAG(struct drain, wait)},
@@ -42,30 +42,28 @@ static int wait_until_empty(struct remote *remote)
     return rc < 0 ? -1 : 0;
 }
 
-static const char *check(const struct remote_given *given, const void *context)
+static const char *check(const struct remote_given *given)
 {
-    const struct drain *drain = context;
     (void)given;
-    return drain->off && drain->wait ? "give one of --off and --wait" : NULL;
+    return drain.off && drain.wait ? "give one of --off and --wait" : NULL;
 }
 
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
-    const struct drain *drain = context;
     pool_fields_t request;
     (void)given;
     pool_fields_begin(&request);
-    if (drain->off)
+    if (drain.off)
         pool_fields_bool(&request, "off", true);
     const int rc = remote_order(remote, "drain", &request);
-    return rc == 0 && drain->wait ? wait_until_empty(remote) : rc;
+    return rc == 0 && drain.wait ? wait_until_empty(remote) : rc;
 }
 
 const struct remote_verb drain_verb = {
     .usage = "[OPTION...]",
     .intro = "Makes reclaimd refuse new jobs. It still runs the jobs that it has.",
     .rows = rows,
-    .context = &drain_options,
+    .context = &drain,
     .check = check,
     .run = run,
 };

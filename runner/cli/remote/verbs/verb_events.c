@@ -9,7 +9,7 @@
 
 static struct events {
     const char *group; /* NULL: any */
-} events_options;
+} events;
 
 static const struct table_option rows[] = {
     {"group", 'g', "NAME", "only jobs of this group", TABLE_TEXT(struct events, group)},
@@ -30,13 +30,13 @@ static int print_event(const struct remote *remote, pool_bytes_t bytes)
     return rc < 0 || fflush(stdout) != 0 ? -1 : 0;
 }
 
-static int subscribe(struct patience *patience, const struct jobrefs *jobs, const struct events *events)
+static int subscribe(struct patience *patience, const struct jobrefs *jobs)
 {
     pool_fields_t request;
     msgpack_unpacked answer;
     pool_fields_begin(&request);
-    if (events->group != NULL)
-        pool_fields_text(&request, "group", events->group);
+    if (events.group != NULL)
+        pool_fields_text(&request, "group", events.group);
     if (jobs->count > 0)
         jobrefs_pack(&request, jobs);
     const int rc = patience_call(patience, "subscribe", &request, &answer);
@@ -56,11 +56,11 @@ static int print_events(struct patience *patience)
 }
 
 /* Never ends by itself. */
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
     struct patience patience = patience_begin(remote, NULL);
     for (;;) {
-        if (subscribe(&patience, &given->jobs, context) == 0) {
+        if (subscribe(&patience, &given->jobs) == 0) {
             if (patience.back_at > 0)
                 say(remote->verb, "reclaimd is back: events of the meantime are missing");
             if (print_events(&patience) < 0)
@@ -78,6 +78,6 @@ const struct remote_verb events_verb = {
     .more = "JOB: an id, a range 3-7, a list 1,2, or a key.",
     .rows = rows,
     .words = REMOTE_JOBS_OR_NONE,
-    .context = &events_options,
+    .context = &events,
     .run = run,
 };

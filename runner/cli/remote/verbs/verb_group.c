@@ -9,15 +9,15 @@
 static struct group {
     bool is_limited; /* --limit was given */
     int64_t limit;   /* 0: none */
-} group_options;
+} group;
 
 static int set_limit(void *context, const char *text)
 {
-    struct group *group = context;
-    group->is_limited = true;
+    (void)context;
+    group.is_limited = true;
     if (strcmp(text, "none") == 0)
         return 0;
-    return values_number("limit", text, 1, INT32_MAX, "must be at least 1, or none", &group->limit);
+    return values_number("limit", text, 1, INT32_MAX, "must be at least 1, or none", &group.limit);
 }
 
 static const struct table_option rows[] = {
@@ -37,29 +37,28 @@ static int show_groups(struct remote *remote)
     return rc;
 }
 
-static int limit_group(struct remote *remote, const struct group *group, const char *name)
+static int limit_group(struct remote *remote, const char *name)
 {
     pool_fields_t request;
     pool_fields_begin(&request);
     pool_fields_text(&request, "name", name);
-    if (group->limit > 0)
-        pool_fields_int(&request, "limit", group->limit);
+    if (group.limit > 0)
+        pool_fields_int(&request, "limit", group.limit);
     else
         pool_fields_nil(&request, "limit");
     return remote_order(remote, "group", &request);
 }
 
-static const char *check(const struct remote_given *given, const void *context)
+static const char *check(const struct remote_given *given)
 {
-    const struct group *group = context;
-    return (given->group != NULL) != group->is_limited
+    return (given->group != NULL) != group.is_limited
                ? "give a name and --limit, or neither: reclaim group NAME --limit N"
                : NULL;
 }
 
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
-    return given->group != NULL ? limit_group(remote, context, given->group) : show_groups(remote);
+    return given->group != NULL ? limit_group(remote, given->group) : show_groups(remote);
 }
 
 const struct remote_verb group_verb = {
@@ -67,7 +66,7 @@ const struct remote_verb group_verb = {
     .intro = "Lists the groups, or limits how many jobs of one group run at once.",
     .rows = rows,
     .words = REMOTE_GROUP_OR_NONE,
-    .context = &group_options,
+    .context = &group,
     .check = check,
     .run = run,
 };

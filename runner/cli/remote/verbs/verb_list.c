@@ -7,7 +7,7 @@
 static struct list {
     struct pages pages;
     int64_t newest;
-} list_options;
+} list;
 
 static const struct table_option rows[] = {
     {"state", 0, "STATES", "only running,queued,waiting,done,failed,cancelled", TABLE_TEXT(struct list, pages.states)},
@@ -16,14 +16,13 @@ static const struct table_option rows[] = {
     {"newest", 'n', "N", "only the N newest, newest first", TABLE_NUMBER(struct list, newest, 1, INT64_MAX)},
     {0}};
 
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
-    struct list *list = context;
     struct grid grid;
     (void)given;
-    list->pages.newest = (uint64_t)list->newest;
+    list.pages.newest = (uint64_t)list.newest;
     grid_begin(&grid, jobview_titles);
-    const int rc = pages_show(remote, &list->pages, &grid, true);
+    const int rc = pages_show(remote, &list.pages, &grid, true);
     grid_deinit(&grid);
     return rc;
 }
@@ -32,6 +31,6 @@ const struct remote_verb list_verb = {
     .usage = "[OPTION...]",
     .intro = "Lists jobs, the oldest first.",
     .rows = rows,
-    .context = &list_options,
+    .context = &list,
     .run = run,
 };

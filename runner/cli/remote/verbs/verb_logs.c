@@ -1,7 +1,7 @@
 /* verb_logs.c - `reclaim logs`: the output of a job. */
-#include "await.h"
 #include "follow.h"
 #include "remote_verb.h"
+#include "verb_wait.h"
 #include "verbs.h"
 
 #include <unistd.h>
@@ -9,7 +9,7 @@
 static struct logs {
     struct follow output;
     bool out, err;
-} logs_options = {.output.lines = -1};
+} logs = {.output.lines = -1};
 
 static const struct table_option rows[] = {
     {"follow", 'f', NULL, "go on until the job ends", TABLE_FLAG(struct logs, output.follow)},
@@ -18,23 +18,22 @@ static const struct table_option rows[] = {
     {"lines", 'n', "N", "only the last N lines so far", TABLE_NUMBER(struct logs, output.lines, 0, INT64_MAX)},
     {0}};
 
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
-    struct logs *logs = context;
     char left[160];
-    if (jobrefs_resolve(remote, &given->jobs.items[0], &logs->output.id) < 0)
+    if (jobrefs_resolve(remote, &given->jobs.items[0], &logs.output.id) < 0)
         return -1;
-    struct patience patience = patience_begin(remote, await_left(&given->jobs, left));
+    struct patience patience = patience_begin(remote, wait_left(&given->jobs, left));
     int code;
-    if (logs->out == logs->err)
-        code = follow_copy_both(&patience, &logs->output);
+    if (logs.out == logs.err)
+        code = follow_copy_both(&patience, &logs.output);
     else {
-        logs->output.stream = logs->out ? "stdout" : "stderr";
-        logs->output.fd = STDOUT_FILENO; /* the only one that was asked for */
-        code = follow_copy(&patience, &logs->output);
+        logs.output.stream = logs.out ? "stdout" : "stderr";
+        logs.output.fd = STDOUT_FILENO; /* the only one that was asked for */
+        code = follow_copy(&patience, &logs.output);
     }
     if (code == 0)
-        follow_say_dropped(remote, logs->output.id);
+        follow_say_dropped(remote, logs.output.id);
     return code;
 }
 
@@ -43,6 +42,6 @@ const struct remote_verb logs_verb = {
     .intro = "Prints the output of a job's last run, its standard error on standard error.",
     .rows = rows,
     .words = REMOTE_ONE_JOB,
-    .context = &logs_options,
+    .context = &logs,
     .run = run,
 };

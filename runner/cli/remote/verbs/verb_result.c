@@ -17,39 +17,33 @@ static struct result {
     const char *file; /* NULL: standard output */
     void *data;
     size_t size;
-} result_options;
+} result;
 
 static const struct table_option rows[] = {
     {"output", 'o', "FILE", "write the bytes to a file", TABLE_TEXT(struct result, file)},
     {"raw", 0, NULL, "print the bytes even on a terminal", TABLE_FLAG(struct result, raw)},
     {0}};
 
-static int write_file(const struct result *result)
+static int write_file(void)
 {
     FILE *file;
-    if (outfile_open("output", result->file, &file) < 0)
+    if (outfile_open("output", result.file, &file) < 0)
         return -1;
-    int rc = outfile_empty(result->file, file);
-    if (rc == 0 && result->size > 0 && fwrite(result->data, 1, result->size, file) != result->size)
+    int rc = outfile_empty(result.file, file);
+    if (rc == 0 && result.size > 0 && fwrite(result.data, 1, result.size, file) != result.size)
         rc = -errno;
-    return outfile_close("output", result->file, file, rc);
+    return outfile_close("output", result.file, file, rc);
 }
 
-static int write_bytes(const struct result *result)
+static int print_value(const struct remote *remote)
 {
-    const int rc = write_all(STDOUT_FILENO, result->data, result->size);
-    return rc < 0 ? say("result", "standard output: %s", strerror(-rc)) : 0;
-}
-
-static int print_value(const struct remote *remote, const struct result *result)
-{
-    const pool_result_t bytes = {.data = result->data, .size = result->size};
+    const pool_result_t bytes = {.data = result.data, .size = result.size};
     msgpack_unpacked value;
     msgpack_unpacked_init(&value);
     int rc = pool_result_unpack(&bytes, &value);
     if (rc == -EBADMSG)
         say("result", "its %zu bytes are not one MessagePack object: --raw shows them, -o FILE writes them",
-            result->size);
+            result.size);
     else if (rc < 0)
         say("result", "the value: %s", strerror(-rc));
     else
@@ -58,26 +52,26 @@ static int print_value(const struct remote *remote, const struct result *result)
     return rc;
 }
 
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
-    struct result *result = context;
     uint64_t id;
     pool_error_t error;
     pool_client_status_t status;
     if (jobrefs_resolve(remote, &given->jobs.items[0], &id) < 0)
         return -1;
-    if (pool_client_result(remote->client, id, 0, &result->data, &result->size, &error) < 0 ||
-        (result->data == NULL && pool_client_status(remote->client, id, &status, &error) < 0))
+    if (pool_client_result(remote->client, id, 0, &result.data, &result.size, &error) < 0 ||
+        (result.data == NULL && pool_client_status(remote->client, id, &status, &error) < 0))
         return say("result", "%s", error.message);
-    if (result->data == NULL) {
+    if (result.data == NULL) {
         say("result", "job %llu has no value: %s", (unsigned long long)id, status.message);
         return status.exit_code;
     }
-    if (result->file != NULL)
-        return write_file(result);
-    if (!result->raw && (remote_options.json || isatty(STDOUT_FILENO)))
-        return print_value(remote, result);
-    return write_bytes(result);
+    if (result.file != NULL)
+        return write_file();
+    if (!result.raw && (remote_options.json || isatty(STDOUT_FILENO)))
+        return print_value(remote);
+    const int rc = write_all(STDOUT_FILENO, result.data, result.size);
+    return rc < 0 ? say("result", "standard output: %s", strerror(-rc)) : 0;
 }
 
 const struct remote_verb result_verb = {
@@ -85,6 +79,6 @@ const struct remote_verb result_verb = {
     .intro = "Prints the value of an ended task: JSON on a terminal, else its bytes.",
     .rows = rows,
     .words = REMOTE_ONE_JOB,
-    .context = &result_options,
+    .context = &result,
     .run = run,
 };

@@ -109,10 +109,9 @@ int stats_show(struct remote *remote, bool in_short)
     return rc;
 }
 
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
     (void)given;
-    (void)context;
     return stats_show(remote, false);
 }
 

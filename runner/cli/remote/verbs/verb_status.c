@@ -23,14 +23,6 @@ static int show_job(struct remote *remote, const struct jobref *ref)
     return rc;
 }
 
-static int show_jobs(struct remote *remote, const struct jobrefs *refs)
-{
-    for (size_t i = 0; i < refs->count; i++)
-        if (show_job(remote, &refs->items[i]) < 0)
-            return -1;
-    return 0;
-}
-
 static int show_all(struct remote *remote)
 {
     static const struct pages running = {.states = "running", .newest = RUNNING_MOST},
@@ -50,10 +42,12 @@ static int show_all(struct remote *remote)
     return rc;
 }
 
-static int run(struct remote *remote, const struct remote_given *given, void *context)
+static int run(struct remote *remote, const struct remote_given *given)
 {
-    (void)context;
-    return given->jobs.count > 0 ? show_jobs(remote, &given->jobs) : show_all(remote);
+    int rc = given->jobs.count > 0 ? 0 : show_all(remote);
+    for (size_t i = 0; rc == 0 && i < given->jobs.count; i++)
+        rc = show_job(remote, &given->jobs.items[i]);
+    return rc;
 }
 
 const struct remote_verb status_verb = {

@@ -1,5 +1,4 @@
 /* verb_submit.c - `reclaim submit`: a job for reclaimd. */
-#include "await.h"
 #include "follow.h"
 #include "limit.h"
 #include "outcome.h"
@@ -9,9 +8,11 @@
 #include "units.h"
 #include "value.h"
 #include "values.h"
+#include "verb_wait.h"
 #include "verbs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,9 @@ struct submit {
     const char *stdin_file; /* "-": standard input; NULL: none */
     struct text stdin_bytes;
     const char **env; /* ended by NULL; NULL: the daemon's own */
-    size_t env_count, env_capacity;
+    size_t env_count;
     bool no_env; /* this environment is not sent */
-    char cwd[4096];
+    char cwd[PATH_MAX];
     bool wait, follow;
 };
 
@@ -59,16 +60,12 @@ static int set_arg(void *context, const char *text)
 
 static int add_env(struct submit *options, const char *entry)
 {
-    if (options->env_count + 1 >= options->env_capacity) {
-        const size_t capacity = options->env_capacity == 0 ? 64 : 2 * options->env_capacity;
-        const char **env = realloc(options->env, capacity * sizeof *env);
-        if (env == NULL)
-            return -ENOMEM;
-        options->env = env;
-        options->env_capacity = capacity;
-    }
-    options->env[options->env_count++] = entry;
-    options->env[options->env_count] = NULL;
+    const char **env = realloc(options->env, (options->env_count + 2) * sizeof *env);
+    if (env == NULL)
+        return -ENOMEM;
+    options->env = env;
+    env[options->env_count++] = entry;
+    env[options->env_count] = NULL;
     return 0;
 }
 
@@ -82,12 +79,7 @@ static int set_env(void *context, const char *text)
 static int set_cwd(void *context, const char *text)
 {
     struct submit *options = context;
-    char *path = realpath(text, NULL);
-    if (path == NULL)
-        return values_fail("cwd", text, strerror(errno));
-    snprintf(options->cwd, sizeof options->cwd, "%s", path); /* realpath(3) gives less than PATH_MAX */
-    free(path);
-    return 0;
+    return realpath(text, options->cwd) == NULL ? values_fail("cwd", text, strerror(errno)) : 0;
 }
 
 /* ---- time and order ---------------------------------------------------------------------------------------------- */
@@ -285,7 +277,7 @@ static int await_end(struct remote *remote, const struct submit *options, uint64
     struct jobref ref = {.id = id};
     const struct jobrefs refs = {.items = &ref, .count = 1};
     const struct follow output = {.id = id, .lines = -1, .follow = true};
-    struct patience patience = patience_begin(remote, await_left(&refs, left));
+    struct patience patience = patience_begin(remote, wait_left(&refs, left));
     patience.refused = PATIENCE_GONE;
     if (options->follow) {
         const int code = follow_copy_both(&patience, &output);
@@ -293,7 +285,7 @@ static int await_end(struct remote *remote, const struct submit *options, uint64
             return code;
         follow_say_dropped(remote, id);
     }
-    return await_jobs(&patience, &refs, false);
+    return wait_for_jobs(&patience, &refs, false);
 }
 
 /* The answer is lost, and the daemon may have the job. Sent again it would be a second job, unless it has a key. */
