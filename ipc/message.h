@@ -174,11 +174,8 @@ struct message_task {
     struct message_slice data; /* an inline payload */
     uint64_t streams;          /* TASK_ bits */
     uint64_t fds;
-    uint64_t events;                        /* progress and partial results are wanted */
-    uint64_t early;                         /* pool_job_options_t.early */
-    int64_t cpu_ms, nofile, nice;           /* -1, -1, 0: unchanged */
-    int64_t memory_limit, pids, cpu_weight; /* for the worker's cgroup, if it has one; -1: none */
-    uint64_t backstop;                      /* memory_limit is RLIMIT_DATA as well */
+    int64_t memory_limit;         /* of this attempt, bytes; -1: none */
+    struct message_slice options; /* the job's pool_job_options_t as it is: host and worker are of one image */
 };
 
 /* argv and envp: strings, each with its NUL, one after the other. */

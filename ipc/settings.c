@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#define IN_BOTH(client, options) offsetof(pool_client_job_t, client), offsetof(pool_job_options_t, options)
-#define MEMORY_LEAST             ((int64_t)1024 * 1024) /* a process needs as much to start */
+#define IN_BOTH(client, option) #option, offsetof(pool_client_job_t, client), offsetof(pool_job_options_t, option)
+#define MEMORY_LEAST            ((int64_t)1024 * 1024) /* a process needs as much to start */
 
 const struct setting settings[SETTING_ROW_COUNT_] = {
     [SETTING_TIMEOUT] = {"timeout", IN_BOTH(timeout, timeout_ms), 0, 0, SETTING_SECONDS, false},
@@ -27,6 +27,43 @@ static const size_t sizes[] = {[SETTING_NUMBER] = sizeof(int64_t),
                                [SETTING_COUNT] = sizeof(int32_t),
                                [SETTING_FACTOR] = sizeof(double),
                                [SETTING_FLAG] = sizeof(bool)};
+
+int64_t settings_get(const struct setting *setting, const pool_job_options_t *options)
+{
+    const void *at = (const char *)options + setting->in_options;
+    switch (setting->type) {
+    case SETTING_SECONDS:
+    case SETTING_NUMBER:
+        return *(const int64_t *)at;
+    case SETTING_COUNT:
+        return *(const int32_t *)at;
+    case SETTING_FLAG:
+        return *(const bool *)at;
+    case SETTING_FACTOR:
+        break;
+    }
+    return 0;
+}
+
+/* What may be negative is a number, and no limit. */
+static bool can_be_none(const struct setting *setting)
+{
+    return setting->type != SETTING_FLAG && setting->type != SETTING_FACTOR && !setting->has_zero &&
+           setting->least >= 0;
+}
+
+void settings_fill_none(pool_job_options_t *options)
+{
+    for (const struct setting *setting = settings; setting < settings + SETTING_ROW_COUNT_; setting++) {
+        void *at = (char *)options + setting->in_options;
+        if (!can_be_none(setting) || settings_get(setting, options) != 0)
+            continue;
+        if (setting->type == SETTING_COUNT)
+            *(int32_t *)at = POOL_NONE;
+        else
+            *(int64_t *)at = POOL_NONE;
+    }
+}
 
 /* ---- into a request -------------------------------------------------------------------------------------------- */
 

@@ -19,10 +19,11 @@ enum setting_type {
 
 struct setting {
     const char *name;             /* the field's */
+    const char *option;           /* the member's of pool_job_options_t */
     size_t in_client, in_options; /* offsets of the members */
-    int64_t least, most;          /* of numbers, counts and factors in the protocol; both 0: any */
+    int64_t least, most;          /* of numbers, counts and factors; both 0: any */
     enum setting_type type;
-    bool has_zero; /* 0 in the protocol has a meaning: POOL_NONE in the structs, where 0 is "not given" */
+    bool has_zero; /* 0 in the protocol has a meaning, which is POOL_NONE in the structs: there 0 is "not given" */
 };
 
 /* The rows, in the order in which a specification is kept. */
@@ -45,6 +46,12 @@ enum setting_row {
 };
 
 extern const struct setting settings[SETTING_ROW_COUNT_];
+
+/* The setting in options, as a whole number: of seconds and numbers, counts and flags; a factor is 0. */
+int64_t settings_get(const struct setting *setting, const pool_job_options_t *options);
+
+/* Makes all limits and times that are not given, and have no default, POOL_NONE. */
+void settings_fill_none(pool_job_options_t *options);
 
 /* Adds a field for each setting that is given. */
 void settings_pack(const pool_client_job_t *job, pool_fields_t *fields);

@@ -700,7 +700,7 @@ static void test_submit_refuses_bad_job_options(void **state)
         {"fds[0]", -EBADF, {.fds = &closed, .fd_count = 1}},
         {"retry_on", -EINVAL, {.retry_on = POOL_RETRY_ON(POOL_DONE)}},
         {"retry_on", -EINVAL, {.retry_on = UINT32_C(1) << 30}},
-        {"reserved", -EINVAL, {.reserved = {[6] = 1}}},
+        {"reserved", -EINVAL, {.reserved = {1}}},
     };
     pool_t *pool = support_open(1, 0);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

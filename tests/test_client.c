@@ -921,7 +921,7 @@ static void test_client_refuses_what_is_no_map(void **state)
 {
     static const struct step steps[] = {{.answer = answer_empty}};
     static const pool_bytes_t params[] = {{"\x01", 1}, {"\x90", 1}, {"\x81\x01", 2}, {"\x80\x80", 2}, {"\xde\x00", 2}};
-    pool_client_job_t job = {.task = "x", .reserved[6] = 1};
+    pool_client_job_t job = {.task = "x", .reserved[0] = 1};
     pool_bytes_t result;
     pool_error_t error;
     uint64_t id;

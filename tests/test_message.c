@@ -24,7 +24,7 @@ static const struct shape {
     {MESSAGE_BORN, "UUU", sizeof(struct message_born)},
     {MESSAGE_MEMORY, "UUU", sizeof(struct message_memory)},
     {MESSAGE_GONE, "USUUUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
-    {MESSAGE_TASK, "UUUUUBUUUUSSSSSSU", sizeof(struct message_task)},
+    {MESSAGE_TASK, "UUUUUBUUSB", sizeof(struct message_task)},
     {MESSAGE_COMMAND, "BBBSB", sizeof(struct message_command)},
     {MESSAGE_PROGRESS, "UU", sizeof(struct message_progress)},
     {MESSAGE_PARTIAL, "UUB", sizeof(struct message_partial)},

@@ -151,7 +151,7 @@ static void test_options_job_given(void **state)
                                  .cpu_ms = 4,
                                  .pids = 5,
                                  .cpu_weight = 9,
-                                 .memory_limit = OPTIONS_MEMORY_LIMIT_LEAST,
+                                 .memory_limit = (int64_t)1 << 20,
                                  .memory_backstop = true,
                                  .memory_every_ms = 10,
                                  .retry_oom = 1.1,
@@ -203,7 +203,7 @@ static const struct job_row {
     {{.retry_on = POOL_RETRY_ON(POOL_OUTCOME_COUNT_)}, false, -EINVAL, "retry_on is"},
     {{.retry_on = UINT32_C(1) << 31}, false, -EINVAL, "retry_on is"},
     {{.memory_limit = 1}, false, -EINVAL, "memory_limit is 1 bytes"},
-    {{.memory_limit = OPTIONS_MEMORY_LIMIT_LEAST - 1}, false, -EINVAL, "memory_limit is 1048575 bytes"},
+    {{.memory_limit = ((int64_t)1 << 20) - 1}, false, -EINVAL, "memory_limit is 1048575 bytes"},
     {{.memory_limit = -2}, false, -EINVAL, "memory_limit is -2"},
     {{.memory_limit = INT64_MAX}, false, -EINVAL, "memory_limit is"},
     {{.memory_share = -1}, false, -EINVAL, "memory_share is -1"},
@@ -306,7 +306,7 @@ static void test_options_command(void **state)
         {{.argv = argv, .fd_numbers = to_a_stream}, "fd_numbers[1] is 2"},
         {{.argv = argv, .fd_numbers = negative}, "fd_numbers[0] is -1"},
         {{.argv = argv, .fd_numbers = twice}, "fd_numbers[0] and [1] are both 9"},
-        {{.argv = argv, .reserved = {[7] = 1}}, "pool_command_t.reserved"},
+        {{.argv = argv, .reserved = {1}}, "pool_command_t.reserved"},
     };
     assert_refused(options_command(NULL, 0), -EINVAL, "argv[0]");
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

@@ -117,7 +117,7 @@ static void on_request(void *user, struct session *session, const struct rpc_req
         answer(session, request->id, 3);
     } else {
         if (is_method(request, "events"))
-            session_set_subscriber(session, true);
+            session_info(session)->is_subscriber = true;
         answer(session, request->id,
                is_method(request, "big")    ? 64 * 1024
                : is_method(request, "huge") ? 4 * 1024 * 1024

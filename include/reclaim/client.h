@@ -68,9 +68,8 @@ typedef struct pool_client_job {
     uint64_t reserved[7];
 } pool_client_job_t;
 
-/* Copies the limits and other settings of a job from the library's options: timeout, kill_after, cpu_time, memory,
- * memory_share, memory_backstop, expected, pids, cpu_weight, nofile, nice, output_limit, huge_pages, rerunnable. The other members of
- * job stay as they are. */
+/* Copies a job's limits and other settings, which both structs have, from the library's options (timeout_ms is timeout,
+ * memory_limit is memory, and so on). The other members of job stay as they are: what runs, its words, its retries. */
 POOL_API void pool_client_job_settings(pool_client_job_t *job, const pool_job_options_t *options);
 
 /* Submits a job (*borrows*), which is on disk when this returns 0. Errors: -EEXIST (key-taken), -EAGAIN (queue-full,

@@ -1,7 +1,6 @@
 #include "reclaimd.h"
 
 #include "clock.h"
-#include "commit.h"
 #include "daemon_client.h"
 #include "ends.h"
 #include "escape.h"

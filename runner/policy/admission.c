@@ -26,7 +26,7 @@ bool admission_is_on(const struct admission *admission)
 
 bool admission_is_held(const struct admission *admission)
 {
-    return admission->pressure || admission->available < admission->rules.floor;
+    return admission_is_on(admission) && (admission->pressure || admission->available < admission->rules.floor);
 }
 
 uint64_t admission_cap(const struct admission *admission)
@@ -257,7 +257,7 @@ enum admission_answer admission_try(struct admission_scan *scan, struct admissio
 {
     struct admission *admission = scan->admission;
     enum admission_basis basis;
-    if (admission_is_on(admission) && admission_is_held(admission))
+    if (admission_is_held(admission))
         return ADMISSION_STOP;
     const struct learned_guess guess = expect(admission, ticket, &basis);
     if (fits_budget(admission, &guess) &&

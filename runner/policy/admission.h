@@ -96,7 +96,7 @@ void admission_deinit(struct admission *admission);
 /* Whether there is a budget or a floor. */
 bool admission_is_on(const struct admission *admission);
 
-/* Under pressure or below the floor: nothing starts. */
+/* On, and under pressure or below the floor: nothing starts. */
 bool admission_is_held(const struct admission *admission);
 
 /* The most that one job may ever be expected to need, and its limit grow to: the budget, or all there is without one;

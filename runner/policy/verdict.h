@@ -15,7 +15,7 @@ struct verdict_ending {
     bool has_result;     /* a whole result frame came */
     bool protocol_error; /* something illegal came */
     bool value_bad;      /* the result's memfd was not what the frame said */
-    int host_error;      /* errno: the host had no memory or descriptor for something that it sent; 0: it had */
+    int host_error;      /* errno: the host lacked memory or a descriptor for what the worker sent; else 0 */
     bool lost;           /* the fork server died: status and verdict are unknown */
     bool unkillable;     /* a process of the job could not be killed */
     int status;          /* as wait(2) */
@@ -63,7 +63,7 @@ struct verdict_retry {
 enum verdict_next {
     VERDICT_SETTLE = 0,
     VERDICT_RETRY,
-    VERDICT_RESTART, /* was no attempt */
+    VERDICT_RESTART, /* does not count: the job had not begun */
     VERDICT_RERUN,   /* costs no attempt */
     VERDICT_LARGER   /* with verdict_larger_limit */
 };

@@ -123,7 +123,7 @@ _Noreturn static void fail_exec(const struct command *command, enum step step, i
     _exit(127);
 }
 
-/* Execs the program found in PATH. execvp(3), for odd cases, tries exec in each directory: ten times an access(2). */
+/* Execs the program found in PATH by access(2), a tenth of the cost of execvp(3)'s tries, which odd cases go to. */
 static void exec_found(char **argv)
 {
     const char *at = getenv("PATH"), *end;

@@ -26,6 +26,7 @@
 /* On the stack: a write to any other page costs a copy of that page. */
 struct task {
     struct message_task message;
+    pool_job_options_t options;
     struct descriptor_set descriptors;
     uint8_t *arg; /* inline: a copy aligned to 16; memfd: its mapping */
     uint8_t *frame, small[INBOX_SMALL];
@@ -96,7 +97,12 @@ static int receive_task(int socket, struct task *task)
     if (rc <= 0)
         return rc;
     rc = message_unpack(MESSAGE_TASK, task->frame + FRAME_HEADER_SIZE, header.length, &task->message);
-    return rc < 0 ? rc : 1;
+    if (rc < 0)
+        return rc;
+    if (task->message.options.size != sizeof task->options)
+        return -EBADMSG;
+    memcpy(&task->options, task->message.options.data, sizeof task->options);
+    return 1;
 }
 
 static int open_payload(struct task *task)
@@ -151,31 +157,32 @@ static void limit_data(int64_t more)
 }
 
 /* 0, or a negative errno. */
-static int apply_cgroup_limits(const struct message_task *task, bool has_pids, int leaf)
+static int apply_cgroup_limits(const struct task *task, bool has_pids, int leaf)
 {
+    const pool_job_options_t *o = &task->options;
     const struct cgroup_limits limits = {
-        .memory = task->memory_limit,
-        .pids = has_pids && task->pids >= 0 ? task->pids + 1 : -1, /* the worker counts, too */
-        .cpu_weight = task->cpu_weight,
+        .memory = task->message.memory_limit,
+        .pids = has_pids && o->pids >= 0 ? (int64_t)o->pids + 1 : -1, /* the worker counts, too */
+        .cpu_weight = o->cpu_weight,
     };
     return leaf < 0 ? 0 : cgroup_leaf_limit(leaf, &limits);
 }
 
-static void apply_limits(const struct message_task *task)
+static void apply_limits(const struct message_task *task, const pool_job_options_t *o)
 {
-    if (task->backstop != 0 && task->function != 0 && task->memory_limit >= 0)
+    if (o->memory_backstop && task->function != 0 && task->memory_limit >= 0)
         limit_data(task->memory_limit);
-    if (task->cpu_ms >= 0) {
-        const uint64_t seconds = ((uint64_t)task->cpu_ms + 999) / 1000;
+    if (o->cpu_ms >= 0) {
+        const uint64_t seconds = ((uint64_t)o->cpu_ms + 999) / 1000;
         limit(RLIMIT_CPU, seconds, seconds + 2);
     }
-    if (task->nofile >= 0 && task->function != 0)
-        limit(RLIMIT_NOFILE, (uint64_t)task->nofile, (uint64_t)task->nofile);
-    if (task->nice != 0) {
+    if (o->nofile >= 0 && task->function != 0)
+        limit(RLIMIT_NOFILE, (uint64_t)o->nofile, (uint64_t)o->nofile);
+    if (o->nice != 0) {
         errno = 0;
         const int now = getpriority(PRIO_PROCESS, 0);
         if (errno == 0)
-            setpriority(PRIO_PROCESS, 0, now + (int)task->nice);
+            setpriority(PRIO_PROCESS, 0, now + o->nice);
     }
 }
 
@@ -232,7 +239,7 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
         .pid = getpid(),
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .attempt = (uint32_t)task->message.attempt,
-        .events = task->message.events != 0,
+        .events = task->options.on_event != NULL,
         .arg = task->arg,
         .arg_size = (size_t)task->message.size,
         .fds = task->descriptors.fds,
@@ -251,8 +258,8 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     note_file_pages(channel->page);
     flush(stdout);
     flush(stderr);
-    int rc = call_finish(&call, code, task->message.early != 0);
-    if (task->message.early != 0)
+    int rc = call_finish(&call, code, task->options.early);
+    if (task->options.early)
         sched_yield(); /* the waiting thread may need this processor, and our exit takes longer than a short job */
     if (rc < 0 && rc != -EBADF) {
         const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", process_error(-rc));
@@ -274,9 +281,9 @@ static int run_command(struct task *task, struct channel *channel, const struct 
     command.fd_count = task->descriptors.count;
     if (command.spec.numbers.size != 0 && command.spec.numbers.size != command.fd_count * sizeof(int32_t))
         return -EBADMSG;
-    command.events = task->message.events != 0 ? channel : NULL;
-    command.nofile = task->message.nofile;
-    command.data_limit = task->message.backstop != 0 ? task->message.memory_limit : -1;
+    command.events = task->options.on_event != NULL ? channel : NULL;
+    command.nofile = task->options.nofile;
+    command.data_limit = task->options.memory_backstop ? task->message.memory_limit : -1;
     channel->page->is_command = 1;
     take_baseline(channel->page, leaf);
     atomic_store(&channel->page->phase, PAGE_BEGUN);
@@ -300,9 +307,9 @@ void worker_main(const struct worker_birth *birth)
         _exit(0);
     if (got > 0 && task.message.function != 0 && birth->seeds)
         process_seed();
-    if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task.message, birth->has_pids, leaf) < 0)
+    if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task, birth->has_pids, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
-    apply_limits(&task.message);
+    apply_limits(&task.message, &task.options);
     if (task.message.memory_limit >= 0 && leaf < 0)
         page_guard_await(birth->page);
     const int rc =

@@ -107,7 +107,8 @@ static void look(struct server *server, struct slot *slot, int64_t now)
     meter->look_at = (now / pause + 1) * pause; /* those of one pause are looked at together */
 }
 
-/* Forgets OOM kills to which no job was matched: they hit others. Those since the last look may be, at the reaping. */
+/* Forgets OOM kills to which no job was matched: they hit others. Those since the last look may still be matched, when
+ * their victim is reaped. */
 static void forget_oom_kills(struct metering *metering, int64_t now)
 {
     if (now - metering->oom_at < OOM_LOOK_MS)

@@ -51,11 +51,11 @@ struct meter {
 
 struct meter_mechanism {
     pool_memory_method_t method;
-    /* Makes what the worker joins when it is forked. Negative errno: it must not be forked. NULL: nothing to do. */
+    /* Makes the cgroup that the worker will join. Negative errno: do not fork the worker. NULL: nothing to do. */
     int (*prepare)(struct server *server, struct slot *slot);
     /* Its job runs, or is about to. Negative errno: it is not looked at. */
     int (*start)(struct server *server, struct slot *slot);
-    /* Searches its new processes: whether there are any. NULL: it need not know them. */
+    /* Looks for new processes of the job: whether there are any. NULL: the mechanism need not know them. */
     bool (*walk)(struct server *server, struct slot *slot);
     /* Brings used, most and sure up to date. */
     void (*look)(struct server *server, struct slot *slot, int64_t now);
@@ -63,7 +63,7 @@ struct meter_mechanism {
     void (*kill)(struct server *server, struct slot *slot);
     /* Its worker is reaped: takes the last numbers. NULL: there are none. */
     void (*end)(struct server *server, struct slot *slot);
-    /* Gives up what it has for a slot. */
+    /* Releases what the mechanism holds for a slot. */
     void (*release)(struct server *server, struct slot *slot);
 };
 
@@ -97,7 +97,7 @@ void meter_run(struct server *server, int64_t now);
 /* When meter_run has to be called at the latest; LADDER_NEVER. */
 int64_t meter_next(const struct server *server);
 
-/* Whether that is now: then everything that takes time waits. */
+/* Whether that is now: then the fork server puts off everything that takes time. */
 bool meter_is_due(const struct server *server);
 
 /* The worker is reaped or given up. Fills in oom if the kernel was short of memory. */

@@ -1,4 +1,4 @@
-/* reaper.h - deaths: deadlines, kills, reaping, and the end of what a job left behind. Nothing in here waits. */
+/* reaper.h - deaths: keeps deadlines, kills, reaps, and ends what a job left behind. No function here blocks. */
 #ifndef REAPER_H
 #define REAPER_H
 

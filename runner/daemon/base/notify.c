@@ -117,8 +117,13 @@ int notify_status(const struct notify *notify, const char *format, ...)
     return notify_tell(notify, text);
 }
 
-static int check_listeners(int64_t pid, int64_t count, char message[512])
+int notify_listeners(char message[512])
 {
+    const int64_t pid = number_of("LISTEN_PID", INT_MAX);
+    const int64_t count = number_of("LISTEN_FDS", INT_MAX - NOTIFY_LISTEN_FIRST);
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
     if (pid < 0 && count < 0)
         return 0;
     if (pid == -2 || count == -2)
@@ -129,14 +134,4 @@ static int check_listeners(int64_t pid, int64_t count, char message[512])
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
             return explain(message, -EBADF, "LISTEN_FDS says %d, but descriptor %d is not open", (int)count, fd);
     return (int)count;
-}
-
-int notify_listeners(char message[512])
-{
-    const int64_t pid = number_of("LISTEN_PID", INT_MAX);
-    const int64_t count = number_of("LISTEN_FDS", INT_MAX - NOTIFY_LISTEN_FIRST);
-    unsetenv("LISTEN_PID");
-    unsetenv("LISTEN_FDS");
-    unsetenv("LISTEN_FDNAMES");
-    return check_listeners(pid, count, message);
 }

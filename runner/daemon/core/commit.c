@@ -1,5 +1,5 @@
-#include "commit.h"
-
+/* commit.c - the end of a turn of the loop: its requests and its ends of runs become one transaction, and then have
+ * effects. */
 #include "clock.h"
 #include "daemon_client.h"
 #include "ends.h"

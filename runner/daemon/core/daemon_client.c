@@ -34,8 +34,7 @@ void client_unsubscribe(struct client *client)
     free(client->subscribed_group);
     client->subscribed_ids = NULL;
     client->subscribed_group = NULL;
-    client->subscribed = false;
-    session_set_subscriber(client->session, false);
+    session_info(client->session)->is_subscriber = false;
 }
 
 void client_free(struct daemon *daemon, struct client *client)
@@ -51,14 +50,13 @@ void client_subscribe(struct client *client, uint64_t *ids, size_t count, char *
     client->subscribed_ids = ids;
     client->subscribed_count = count;
     client->subscribed_group = group;
-    client->subscribed = true;
-    session_set_subscriber(client->session, true);
+    session_info(client->session)->is_subscriber = true;
 }
 
 bool client_has_subscribers(const struct daemon *daemon)
 {
     for (const struct client *client = daemon->clients; client != NULL; client = client->hh.next)
-        if (client->subscribed)
+        if (session_info(client->session)->is_subscriber)
             return true;
     return false;
 }
@@ -71,7 +69,7 @@ void client_mark_behind(struct daemon *daemon)
 
 static bool is_subscribed(const struct client *client, uint64_t id, const char *group)
 {
-    return client->subscribed &&
+    return session_info(client->session)->is_subscriber &&
            (client->subscribed_ids == NULL || ids_have(client->subscribed_ids, client->subscribed_count, id)) &&
            (client->subscribed_group == NULL || (group != NULL && strcmp(client->subscribed_group, group) == 0));
 }

@@ -9,11 +9,10 @@
 struct client {
     struct session *session;
     uint64_t serial;
-    size_t jobs;    /* that have not ended: live.c */
-    size_t watched; /* ids that its watches hold: watch.c */
-    bool subscribed;
+    size_t jobs;              /* that have not ended: live.c */
+    size_t watched;           /* ids that its watches hold: watch.c */
     bool behind;              /* it has not read all that was sent before this turn */
-    uint64_t *subscribed_ids; /* sorted; NULL: all */
+    uint64_t *subscribed_ids; /* of a subscriber: sorted; NULL: all */
     size_t subscribed_count;
     char *subscribed_group; /* NULL: all */
     UT_hash_handle hh;      /* by serial */

@@ -29,7 +29,7 @@ int turn_check(struct daemon *daemon, int code, struct rpc_error *error)
 /* ---- effects --------------------------------------------------------------------------------------------------- */
 
 /* An effect that cannot be recorded must not be lost silently: the turn is undone instead. */
-static struct effect *record(struct daemon *daemon, enum effect_kind kind, uint64_t id)
+struct effect *turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id)
 {
     void *grown = array_grow(daemon->effects, daemon->effect_count, &daemon->effect_capacity, sizeof *daemon->effects);
     if (grown == NULL) {
@@ -42,14 +42,9 @@ static struct effect *record(struct daemon *daemon, enum effect_kind kind, uint6
     return effect;
 }
 
-void turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id)
-{
-    record(daemon, kind, id);
-}
-
 void turn_event(struct daemon *daemon, const char *event, const struct record *job)
 {
-    struct effect *effect = client_has_subscribers(daemon) ? record(daemon, EFFECT_EVENT, job->id) : NULL;
+    struct effect *effect = client_has_subscribers(daemon) ? turn_effect(daemon, EFFECT_EVENT, job->id) : NULL;
     if (effect == NULL)
         return;
     msgpack_sbuffer buffer;

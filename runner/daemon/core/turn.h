@@ -1,7 +1,7 @@
 /* turn.h - what one turn of the loop records: its answers, and the effects that follow its commit.
  *
- * Requests and ends write to the store and record here; commit.h commits the turn and carries out its effects, or undoes
- * it. */
+ * Requests and ends write to the store and record here; commit.c makes one transaction of that, and then carries out the
+ * effects, or undoes the turn. */
 #ifndef TURN_H
 #define TURN_H
 
@@ -33,8 +33,8 @@ int turn_check(struct daemon *daemon, int code, struct rpc_error *error);
 bool turn_answer(struct daemon *daemon, struct client *client, uint32_t request);
 void turn_forget_client(struct daemon *daemon, const struct client *client);
 
-/* Records an effect on a job; not EFFECT_EVENT. */
-void turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id);
+/* Records an effect on a job, and returns it until the next one. NULL: no memory, after turn_check. Events: turn_event. */
+struct effect *turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id);
 /* Records an event, with the job as its row is now: job, or the row of id. */
 void turn_event(struct daemon *daemon, const char *event, const struct record *job);
 void turn_event_of(struct daemon *daemon, const char *event, uint64_t id);
@@ -45,5 +45,11 @@ void turn_refuse_answers(struct daemon *daemon);
 void turn_drop_effects(struct daemon *daemon);
 
 void turn_deinit(struct daemon *daemon);
+
+/* ---- commit.c: the end of a turn */
+
+/* Adds to the turn what the daemon brings by itself (ends of runs, jobs to forget, jobs to start), commits it, carries
+ * out its effects and sends its answers; or undoes all of it. Returns whether the next turn should come at once. */
+bool commit_turn(struct daemon *daemon);
 
 #endif

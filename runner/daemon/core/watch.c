@@ -78,45 +78,14 @@ static bool is_over(const struct watch *watch)
     return watch->any ? watch->ended > 0 : watch->ended >= watch->count;
 }
 
-/* NULL and *error: its ids are freed. */
-static struct watch *keep(struct daemon *daemon, const struct watch *wanted, int *error)
+/* Answers if it is over, or its time is, and drops the watch then: true. */
+static bool try_wait(struct daemon *daemon, struct watch *watch)
 {
-    struct watch *watch = malloc(sizeof *watch);
-    *error = watch == NULL ? -ENOMEM : wanted->client->watched + wanted->count > WATCH_IDS_MAX ? -E2BIG : 0;
-    if (*error < 0) {
-        free(watch);
-        free(wanted->ids);
-        return NULL;
-    }
-    *watch = *wanted;
-    wanted->client->watched += wanted->count;
-    TAILQ_INSERT_TAIL(&daemon->watches, watch, entry);
-    return watch;
-}
-
-/* 0, or -EUSERS, and it is dropped. */
-static int may_stay(struct daemon *daemon, struct watch *watch)
-{
-    if (session_may_stay(watch->client->session))
-        return 0;
-    drop(daemon, watch);
-    return -EUSERS;
-}
-
-int watch_wait(struct daemon *daemon, const struct watch *wanted)
-{
-    int error;
-    struct watch *watch = keep(daemon, wanted, &error);
-    if (watch == NULL)
-        return error;
-    count_ended(daemon, watch);
-    if (is_over(watch))
-        answer_wait(daemon, watch, false);
-    else if (watch->until >= 0 && watch->until <= (int64_t)uv_now(daemon->loop))
-        answer_wait(daemon, watch, true);
-    else
-        return may_stay(daemon, watch);
-    return 0;
+    const bool over = is_over(watch);
+    if (!over && (watch->until < 0 || watch->until > (int64_t)uv_now(daemon->loop)))
+        return false;
+    answer_wait(daemon, watch, !over);
+    return true;
 }
 
 /* ---- output ------------------------------------------------------------------------------------------------------ */
@@ -212,16 +181,27 @@ static bool try_output(struct daemon *daemon, struct watch *watch)
     return true;
 }
 
-int watch_follow(struct daemon *daemon, const struct watch *wanted)
-{
-    int error;
-    struct watch *watch = keep(daemon, wanted, &error);
-    if (watch == NULL)
-        return error;
-    return try_output(daemon, watch) ? 0 : may_stay(daemon, watch);
-}
+/* ---- what happens ------------------------------------------------------------------------------------------------ */
 
-/* ---- what happens ----------------------------------------------------------------------------------------------- */
+int watch_add(struct daemon *daemon, const struct watch *wanted)
+{
+    struct watch *watch = malloc(sizeof *watch);
+    const bool is_too_much = wanted->client->watched + wanted->count > WATCH_IDS_MAX;
+    if (watch == NULL || is_too_much) {
+        free(wanted->ids);
+        free(watch);
+        return is_too_much ? -E2BIG : -ENOMEM;
+    }
+    *watch = *wanted;
+    watch->client->watched += watch->count;
+    TAILQ_INSERT_TAIL(&daemon->watches, watch, entry);
+    count_ended(daemon, watch);
+    if ((watch->follow ? try_output(daemon, watch) : try_wait(daemon, watch)) ||
+        session_may_stay(watch->client->session))
+        return 0;
+    drop(daemon, watch);
+    return -EUSERS;
+}
 
 void watch_job_ended(struct daemon *daemon, uint64_t id)
 {

@@ -30,8 +30,7 @@ struct watch {
 
 /* Answers now or later. *Takes* wanted->ids (sorted, each once), also on failure. -ENOMEM, -E2BIG
  * (WATCH_IDS_MAX), -EUSERS (it would have to wait on a reserved connection): not answered. */
-int watch_wait(struct daemon *daemon, const struct watch *wanted);
-int watch_follow(struct daemon *daemon, const struct watch *wanted);
+int watch_add(struct daemon *daemon, const struct watch *wanted);
 /* Answers now with what output there is: what a job has printed, from an offset on. */
 void watch_answer_output(struct daemon *daemon, const struct watch *watch);
 

@@ -14,7 +14,7 @@ struct retry {
     bool more_memory;
 };
 
-/* record: without this run in failures and oom_retries. budget: the largest memory limit; 0: no bound. A job that
+/* record does not count this run in failures and oom_retries yet. budget: the largest memory limit; 0: no bound. A job that
  * succeeded or was cancelled, or is being cancelled, does not run again. */
 struct retry retry_decide(const struct spec *spec, const struct record *record, int32_t cause, bool success,
                           uint64_t budget);

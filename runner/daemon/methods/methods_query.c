@@ -124,7 +124,7 @@ static int read_list(struct call *call, const struct list *list, struct page *pa
                                   .name = {list->name.data, list->name.size},
                                   .after = (uint64_t)list->after,
                                   .newest = list->newest,
-                                  .limit = SIZE_MAX};
+                                  .limit = LOOKED_AT_MAX + 1};
     uint64_t *ids = NULL;
     if (read_states(list->states, &filter.states, &page->wanted, error) < 0 ||
         (list->ids != NULL && call_find_jobs(call, list->ids, &ids, &filter.id_count, error) < 0))
@@ -197,7 +197,7 @@ int methods_wait(struct call *call, struct rpc_error *error)
     watch.any = wanted.any;
     if (wanted.timeout >= 0)
         watch.until = (int64_t)uv_now(call->daemon->loop) + (int64_t)(wanted.timeout * 1000);
-    return later(watch_wait(call->daemon, &watch), error);
+    return later(watch_add(call->daemon, &watch), error);
 }
 
 struct piece {
@@ -242,7 +242,7 @@ int methods_output(struct call *call, struct rpc_error *error)
     if (watch.ids == NULL)
         return later(-ENOMEM, error);
     *watch.ids = record.id;
-    return later(watch_follow(call->daemon, &watch), error);
+    return later(watch_add(call->daemon, &watch), error);
 }
 
 /* ---- result */

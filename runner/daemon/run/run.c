@@ -160,23 +160,21 @@ static void hand_over_reservation(struct run *run, pool_job_options_t *options)
     run->reservation = NULL;
 }
 
-static void free_texts(char **texts)
-{
-    for (size_t i = 0; texts != NULL && texts[i] != NULL; i++)
-        free(texts[i]);
-    free(texts);
-}
-
-/* An array of str, each with a NUL, and NULL behind them; for free_texts. NULL: no memory. */
+/* An array of str, each with a NUL, and NULL behind them: one block, for free(3). NULL: no memory. */
 static char **copy_texts(const msgpack_object *array)
 {
     const msgpack_object_array *from = &array->via.array;
-    char **texts = calloc((size_t)from->size + 1, sizeof *texts);
-    for (uint32_t i = 0; texts != NULL && i < from->size; i++)
-        if ((texts[i] = strndup(from->ptr[i].via.str.ptr, from->ptr[i].via.str.size)) == NULL) {
-            free_texts(texts);
-            return NULL;
-        }
+    size_t size = ((size_t)from->size + 1) * sizeof(char *);
+    for (uint32_t i = 0; i < from->size; i++)
+        size += (size_t)from->ptr[i].via.str.size + 1;
+    char **texts = calloc(1, size);
+    if (texts == NULL)
+        return NULL;
+    char *at = (char *)(texts + from->size + 1);
+    for (uint32_t i = 0; i < from->size; i++) {
+        texts[i] = at;
+        at = (char *)mempcpy(at, from->ptr[i].via.str.ptr, from->ptr[i].via.str.size) + 1;
+    }
     return texts;
 }
 
@@ -221,9 +219,9 @@ static int submit_command(struct run *run, uint32_t attempt, const struct spec *
         hand_over_reservation(run, options);
         rc = pool_submit_command(run->runs->pool, &command, options, &run->job);
     }
-    free_texts(argv);
+    free(argv);
     if (spec->env != NULL)
-        free_texts(env);
+        free(env);
     free(cwd);
     free(envp);
     return rc;

@@ -288,18 +288,15 @@ const char *store_message(const struct store *store)
     return store->message;
 }
 
-static int add_size(const char *path, uint64_t *bytes)
-{
-    struct stat stat_buffer;
-    if (stat(path, &stat_buffer) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    *bytes += (uint64_t)stat_buffer.st_size;
-    return 0;
-}
-
 int store_bytes(struct store *store, uint64_t *bytes)
 {
+    const char *const paths[] = {store->path, store->log_path};
+    struct stat stat_buffer;
     *bytes = 0;
-    const int error = add_size(store->path, bytes);
-    return error < 0 ? error : add_size(store->log_path, bytes);
+    for (size_t i = 0; i < 2; i++)
+        if (stat(paths[i], &stat_buffer) == 0)
+            *bytes += (uint64_t)stat_buffer.st_size;
+        else if (errno != ENOENT)
+            return -errno;
+    return 0;
 }

@@ -48,24 +48,21 @@ struct ids {
     size_t count, capacity;
 };
 
-static int ids_add(struct ids *ids, uint64_t id)
-{
-    uint64_t *grown = array_grow(ids->data, ids->count, &ids->capacity, sizeof *ids->data);
-    if (grown == NULL)
-        return -ENOMEM;
-    ids->data = grown;
-    ids->data[ids->count++] = id;
-    return 0;
-}
-
 /* Adds the ids that a statement finds. */
 static int collect(struct store *store, sqlite3_stmt *statement, struct ids *ids)
 {
-    int r, added = 0;
-    while (added == 0 && (r = store_step(store, statement)) > 0)
-        added = ids_add(ids, (uint64_t)sqlite3_column_int64(statement, 0));
+    int r;
+    while ((r = store_step(store, statement)) > 0) {
+        uint64_t *grown = array_grow(ids->data, ids->count, &ids->capacity, sizeof *ids->data);
+        if (grown == NULL) {
+            r = -ENOMEM;
+            break;
+        }
+        ids->data = grown;
+        ids->data[ids->count++] = (uint64_t)sqlite3_column_int64(statement, 0);
+    }
     sqlite3_reset(statement);
-    return added < 0 ? added : r;
+    return r;
 }
 
 static int run_query(struct store *store, const char *sql, const struct store_filter *filter, struct ids *ids)

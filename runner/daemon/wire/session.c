@@ -35,7 +35,7 @@ struct session {
     uv_pipe_t pipe;
     uv_timer_t timer; /* watch() */
     unsigned handles; /* of these two that are not closed */
-    bool is_reading, is_resumed, is_subscriber, is_reserved;
+    bool is_reading, is_resumed, is_reserved;
     bool is_held;    /* whole requests may be in `in` that it must not take now: take_all() */
     bool has_eof;    /* the peer sends nothing more: closed when everything is answered */
     bool is_ending;  /* takes nothing more: closed when everything is sent */
@@ -150,7 +150,7 @@ static void flush(struct session *session)
     if (session->is_closed)
         return;
     /* one answer may be larger than unread_max, so that only what waits from before counts */
-    if (session->is_subscriber && out->packed.size > 0 && outbox_unsent(out) > session->set->options.unread_max)
+    if (session->info.is_subscriber && out->packed.size > 0 && outbox_unsent(out) > session->set->options.unread_max)
         session_close(session, "a subscriber that does not read its events");
     else
         on_sent(session, outbox_flush(&session->out));
@@ -424,11 +424,6 @@ void session_fail(struct session *session, uint32_t id, const struct rpc_error *
 {
     rpc_pack_error(&session->out.packer, &id, error);
     session_answered(session);
-}
-
-void session_set_subscriber(struct session *session, bool on)
-{
-    session->is_subscriber = on;
 }
 
 bool session_may_stay(struct session *session)

@@ -41,9 +41,6 @@ void session_rewind(struct session *session, size_t mark);
 /* Counts a request as answered; call after its response was packed. */
 void session_answered(struct session *session);
 void session_fail(struct session *session, uint32_t id, const struct rpc_error *error); /* packs it, and counts */
-/* Its own requests do not bound the bytes that a subscriber leaves unread, so a flush closes it where that would put more
- * behind unread_max. */
-void session_set_subscriber(struct session *session, bool on);
 
 /* Bytes that wait for the peer, packed ones included. Above unread_max large late answers should wait. */
 size_t session_unread(const struct session *session);
@@ -57,6 +54,9 @@ struct session_info {
     uid_t uid;       /* of the peer, as pid */
     pid_t pid;
     void *user; /* the caller's; NULL at first */
+    /* The caller's; false at first. Its own requests do not bound the bytes that a subscriber leaves unread, so a flush
+     * closes it where that would put more behind unread_max. */
+    bool is_subscriber;
 };
 struct session_info *session_info(struct session *session);
 /* Closes at once: bytes that were not sent are dropped. why (*borrowed* during the call) is logged. */

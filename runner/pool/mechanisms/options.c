@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define TIME_MAX_MS  (INT64_MAX / 4)
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* A number that has 0 as its default and POOL_NONE for none. */
@@ -99,26 +100,19 @@ static int check_job_numbers(const pool_job_options_t *o)
         const char *name;
         int64_t value, most;
     } numbers[] = {
-        {"timeout_ms", o->timeout_ms, INT64_MAX / 4},
-        {"kill_after_ms", o->kill_after_ms, INT64_MAX / 4},
-        {"deadline_ms", o->deadline_ms, INT64_MAX / 4},
-        {"cpu_ms", o->cpu_ms, INT64_MAX / 4},
-        {"memory_expected", o->memory_expected, INT64_MAX},
-        {"pids", o->pids, INT32_MAX},
-        {"nofile", o->nofile, INT32_MAX},
-        {"output_limit", o->output_limit, INT64_MAX},
-        {"memory_limit", o->memory_limit, INT64_MAX / 4},
-        {"cpu_weight", o->cpu_weight, OPTIONS_CPU_WEIGHT_MAX},
-        {"memory_every_ms", o->memory_every_ms, INT64_MAX / 4},
+        {"deadline_ms", o->deadline_ms, TIME_MAX_MS},
+        {"memory_every_ms", o->memory_every_ms, TIME_MAX_MS},
+        {"retry_delay_ms", o->retry_delay_ms, TIME_MAX_MS},
         {"retries", o->retries, INT32_MAX},
-        {"retry_delay_ms", o->retry_delay_ms, INT64_MAX / 4},
     };
-    for (size_t i = 0; i < COUNT(numbers); i++) {
-        const int rc = check_number(numbers[i].name, numbers[i].value, numbers[i].most);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < COUNT(numbers); i++)
+        rc = check_number(numbers[i].name, numbers[i].value, numbers[i].most);
+    for (const struct setting *setting = settings; rc == 0 && setting < settings + SETTING_ROW_COUNT_; setting++)
+        if (setting->least >= 0)
+            rc = check_number(setting->option, settings_get(setting, o),
+                              setting->most > 0 ? setting->most : TIME_MAX_MS);
+    return rc;
 }
 
 static int check_job_choices(const pool_job_options_t *o, bool is_command)
@@ -144,9 +138,9 @@ static int check_job_choices(const pool_job_options_t *o, bool is_command)
 
 static int check_job_memory(const pool_job_options_t *o)
 {
-    if (o->memory_limit > 0 && o->memory_limit < OPTIONS_MEMORY_LIMIT_LEAST)
+    if (o->memory_limit > 0 && o->memory_limit < settings[SETTING_MEMORY].least)
         return failure(-EINVAL, "memory_limit is %lld bytes: give at least %lld, which a process needs to start",
-                       (long long)o->memory_limit, (long long)OPTIONS_MEMORY_LIMIT_LEAST);
+                       (long long)o->memory_limit, (long long)settings[SETTING_MEMORY].least);
     if (o->memory_backstop && o->memory_limit <= 0)
         return failure(-EINVAL, "memory_backstop is set without a memory_limit: it makes allocations beyond that fail");
     if (!(o->retry_oom == 0 || (o->retry_oom >= 1.1 && o->retry_oom <= 100)))
@@ -203,14 +197,9 @@ int options_job(const pool_job_options_t *given, bool is_command, const struct o
         (rc = check_job_memory(full)) < 0 || (rc = check_job_choices(full, is_command)) < 0 ||
         (rc = check_means(full, means)) < 0)
         return rc;
-    full->timeout_ms = or_none(full->timeout_ms);
+    settings_fill_none(full);
     full->deadline_ms = or_none(full->deadline_ms);
-    full->cpu_ms = or_none(full->cpu_ms);
-    full->pids = (int32_t)or_none(full->pids);
-    full->memory_limit = or_none(full->memory_limit);
-    full->cpu_weight = (int32_t)or_none(full->cpu_weight);
     full->memory_every_ms = or_none(full->memory_every_ms);
-    full->nofile = (int32_t)or_none(full->nofile);
     full->retries = (int32_t)options_choose(full->retries, 0);
     full->retry_delay_ms = options_choose(full->retry_delay_ms, 0);
     full->kill_after_ms = options_choose(full->kill_after_ms, OPTIONS_KILL_AFTER_DEFAULT);

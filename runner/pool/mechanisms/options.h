@@ -6,11 +6,9 @@
 
 #define OPTIONS_WORKERS_MAX        4096
 #define OPTIONS_BUDGET_MIN         (INT64_C(1) << 20)
-#define OPTIONS_FDS_MAX            240 /* and streams and the like, in one message */
+#define OPTIONS_FDS_MAX            240 /* the streams and a payload travel in the same message */
 #define OPTIONS_OUTPUT_DEFAULT     (INT64_C(1) << 30)
 #define OPTIONS_KILL_AFTER_DEFAULT 2000
-#define OPTIONS_MEMORY_LIMIT_LEAST (INT64_C(1) << 20)
-#define OPTIONS_CPU_WEIGHT_MAX     10000
 
 /* A number that a caller gave: 0 is the default, and POOL_NONE is 0. */
 int64_t options_choose(int64_t given, int64_t by_default);

@@ -179,22 +179,18 @@ void room_evict(struct room *room, struct admission_ticket *ticket, const char *
 
 /* ---- reporting --------------------------------------------------------------------------------------------------- */
 
-static bool is_held(const struct room *room)
-{
-    return admission_is_on(&room->admission) && admission_is_held(&room->admission);
-}
-
 bool room_ask(struct room *room)
 {
-    if (room->is_reported || !is_held(room))
+    if (room->is_reported || !admission_is_held(&room->admission))
         return false;
     room->is_asked = true;
     return true;
 }
 
 /* One line when starting is held up while jobs wait, one when it is over. */
-static void report(struct room *room, bool held)
+static void report(struct room *room)
 {
+    const bool held = admission_is_held(&room->admission);
     if (held && !room->is_reported && (room->look_at != MOMENT_NEVER || room->is_asked)) {
         room->is_reported = true;
         log_hook_say(room->log, "jobs wait: %s",
@@ -209,7 +205,7 @@ static void report(struct room *room, bool held)
 
 int64_t room_next(struct room *room)
 {
-    report(room, is_held(room));
+    report(room);
     publish(room);
     return moment_earlier(moment_earlier(room->look_at, room->watch_at), room->listen_at);
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define SMALL_FRAME    ((size_t)8 * 1024)
-#define BESIDE_PAYLOAD ((size_t)256) /* header and fields */
+#define BESIDE_PAYLOAD (sizeof(pool_job_options_t) + 128) /* header and fields */
 
 /* The descriptors that go down with a task, and what says which they are. */
 struct freight {
@@ -84,7 +84,6 @@ static int load_freight(struct peer *peer, struct freight *freight)
 static int send_frame(struct peer *peer, const struct freight *freight, uint8_t *storage, size_t size)
 {
     const pool_job_t *job = peer->job;
-    const pool_job_options_t *o = job_options(job);
     const struct message_task task = {
         .serial = peer->serial,
         .function = job->kind->function,
@@ -94,15 +93,8 @@ static int send_frame(struct peer *peer, const struct freight *freight, uint8_t 
         .data = {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},
         .streams = freight->streams,
         .fds = job->files != NULL ? job->files->count : 0,
-        .events = o->on_event != NULL,
-        .early = o->early,
-        .cpu_ms = o->cpu_ms,
-        .nofile = o->nofile,
-        .nice = o->nice,
         .memory_limit = job->record->memory_limit,
-        .pids = o->pids,
-        .cpu_weight = o->cpu_weight,
-        .backstop = o->memory_backstop,
+        .options = {job_options(job), sizeof(pool_job_options_t)},
     };
     const ssize_t packed = message_pack(storage, size, MESSAGE_TASK, &task);
     if (packed < 0)
