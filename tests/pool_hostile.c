@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define MIB         ((uint64_t)1 << 20)
@@ -404,6 +405,28 @@ static void test_hostile_saying_and_staying_is_a_protocol_error(void **state)
     run_all(THEN_STAY);
 }
 
+/* Its large value cannot go up any more, but the words for that can. */
+static int shut_task_socket(pool_call_t *call)
+{
+    const size_t size = 1 << 20;
+    void *data = pool_call_alloc_result(call, size);
+    if (data == NULL || shutdown(thief_task_socket(), SHUT_RDWR) < 0)
+        return pool_call_fail(call, 1, "%s", strerror(errno));
+    return pool_call_return(call, data, size);
+}
+
+static void test_hostile_value_that_cannot_go_up_fails_its_job(void **state)
+{
+    (void)state;
+    pool_t *pool = support_open(1, POOL_NONE);
+    pool_job_t *job = support_submit(pool, shut_task_socket, NULL, 0, NULL);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_FAILED, POOL_CAUSE_EXITED);
+    assert_non_null(strstr(result->message, "the value could not be returned"));
+    pool_job_release(job);
+    pool_free(pool);
+}
+
 static void test_hostile_memory_of_the_host_stays_flat(void **state)
 {
     pool_t *pool = support_open(2, 0);
@@ -450,6 +473,7 @@ static void test_hostile_many_disturb_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SUPPORT_TEST(test_hostile_value_that_cannot_go_up_fails_its_job),
         SUPPORT_TEST(test_hostile_memory_of_the_host_stays_flat), /* first: a peak never falls */
         SUPPORT_TEST(test_hostile_saying_and_leaving_is_a_protocol_error),
         SUPPORT_TEST(test_hostile_saying_and_staying_is_a_protocol_error),

@@ -248,11 +248,25 @@ static int send_value(struct pool_call *call, int code, bool early, struct messa
     return channel_send_descriptor(call->channel, call->memfd);
 }
 
-int call_finish(struct pool_call *call, int code, bool early)
+/* The caller holds the lock. */
+static int send_result(struct pool_call *call, int code, bool early)
 {
     static uint8_t large[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
     uint8_t small[2 * CALL_TEXT_MAX]; /* on the stack, which costs no copy of another page */
     struct message_result result = {.code = code};
+    const int rc = send_value(call, code, early, &result);
+    if (rc < 0)
+        return rc;
+    if (code != 0)
+        result.text = (struct message_slice){call->text, strlen(call->text)};
+    const bool is_small = result.data.size < CALL_TEXT_MAX / 2;
+    uint8_t *frame = is_small ? small : large;
+    const ssize_t size = message_pack(frame, is_small ? sizeof small : sizeof large, MESSAGE_RESULT, &result);
+    return size < 0 ? (int)size : channel_send(call->channel, frame, (size_t)size, true);
+}
+
+int call_finish(struct pool_call *call, int code, bool early)
+{
     int rc = 0;
     if (code == 0 && !call->returned && call->mapped > 0) /* without pool_call_return() all of it is the value */
         rc = pool_call_return(call, call->data, call->mapped);
@@ -260,16 +274,11 @@ int call_finish(struct pool_call *call, int code, bool early)
         rc = pool_call_return(call, call->packed.data, call->packed.size);
     if (rc < 0)
         return rc;
-    pthread_mutex_lock(&call->lock); /* never unlocked: no frame may follow the result */
-    rc = send_value(call, code, early, &result);
-    if (code != 0)
-        result.text = (struct message_slice){call->text, strlen(call->text)};
-    if (rc < 0)
-        return rc;
-    const bool is_small = result.data.size < CALL_TEXT_MAX / 2;
-    uint8_t *frame = is_small ? small : large;
-    const ssize_t size = message_pack(frame, is_small ? sizeof small : sizeof large, MESSAGE_RESULT, &result);
-    return size < 0 ? (int)size : channel_send(call->channel, frame, (size_t)size, true);
+    pthread_mutex_lock(&call->lock);
+    rc = send_result(call, code, early);
+    if (rc < 0) /* else never: no frame may follow the result */
+        pthread_mutex_unlock(&call->lock);
+    return rc;
 }
 
 /* ---- reading MessagePack --------------------------------------------------------------------------------------- */
