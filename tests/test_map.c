@@ -1,4 +1,4 @@
-/* MessagePack maps: what is written is read again, in the shortest form; what is missing, or of another type, is none. */
+/* MessagePack maps: what is written is read again, in the shortest form; what is missing or of another type is none. */
 #include "support.h"
 
 #include <errno.h>

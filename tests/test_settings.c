@@ -1,4 +1,5 @@
-/* The settings of a job: each has a name and a range, and comes through from one struct to the other, and into a request. */
+/* The settings of a job: each has a name and a range, and comes through from one struct to the other, and into a
+ * request. */
 #include "settings.h"
 
 #include "support.h"

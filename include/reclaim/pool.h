@@ -290,8 +290,8 @@ typedef struct pool_job_options {
     pool_event_fn on_event;
     pool_release_fn on_release;
     void *user; /* for the three callbacks and pool_job_user() */
-    /* memory_limit as a share of the machine's memory, or of the smallest cgroup around the host: above 0, at most 1. If
-     * both are given the lower limit counts. -ENOTSUP if the machine does not say what it has. Default: none. */
+    /* memory_limit as a share of the machine's memory, or of the smallest cgroup around the host: above 0, at most 1.
+     * If both are given the lower limit counts. -ENOTSUP if the machine does not say what it has. Default: none. */
     double memory_share;
     uint64_t reserved[7];
 } pool_job_options_t;

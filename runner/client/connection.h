@@ -30,9 +30,9 @@ struct pool_client {
 /* Fills error (may be NULL), printf-style and cut to fit, and returns code. */
 int connection_fail(pool_error_t *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Calls a method with the fields (*takes*: they are freed), within timeout_ms (-1: no limit), after which the connection
- * is broken. answer is the caller's for msgpack_unpacked_destroy, also on failure, and borrows from the client until the
- * next call. -EBADMSG: the answer is no map; else what pool_client_call says. */
+/* Calls a method with the fields (*takes*: they are freed), within timeout_ms (-1: no limit), after which the
+ * connection is broken. answer is the caller's for msgpack_unpacked_destroy, also on failure, and borrows from the
+ * client until the next call. -EBADMSG: the answer is no map; else what pool_client_call says. */
 int connection_ask(pool_client_t *client, const char *method, pool_fields_t *params, int64_t timeout_ms,
                    msgpack_unpacked *answer, pool_error_t *error);
 

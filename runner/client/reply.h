@@ -1,4 +1,4 @@
-/* reply.h - the parts of a MessagePack-RPC message from a daemon. Pure. The message was scanned before, nothing more. */
+/* reply.h - the parts of a MessagePack-RPC message from a daemon. Pure. The message was scanned, nothing more. */
 #ifndef REPLY_H
 #define REPLY_H
 

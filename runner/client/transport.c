@@ -72,7 +72,8 @@ void transport_close(struct transport *transport)
     *transport = (struct transport){.fd = -1};
 }
 
-/* For more bytes behind those in a full buffer: drops the bytes that are used up if they fill half of it, else grows it. */
+/* For more bytes behind those in a full buffer: drops the bytes that are used up if they fill half of it, else grows
+ * it. */
 static int make_room(struct transport *transport)
 {
     if (transport->size < transport->capacity)

@@ -17,8 +17,8 @@ bool program_lacks_stream(int fd);
 /* write(2) until all is written. Negative errno: a part may have been written. */
 int write_all(int fd, const char *data, size_t size);
 
-/* The path of a file beside this program; name may have folders in front, an absolute one stays as it is. 0, or a negative
- * errno: it is not at path, or cannot be executed. */
+/* The path of a file beside this program; name may have folders in front, an absolute one stays as it is. 0, or a
+ * negative errno: it is not at path, or cannot be executed. */
 int program_beside(const char *name, char path[PATH_MAX]);
 
 /* Makes a directory, and those above it that are missing. Negative errno. */

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* "512K", "2G", "1.5G", "100": bytes; K M G T are binary, as KiB; KB MB GB TB decimal. -EINVAL: not a size; -ERANGE: too
- * large. */
+/* "512K", "2G", "1.5G", "100": bytes; K M G T are binary, as KiB; KB MB GB TB decimal. -EINVAL: not a size; -ERANGE:
+ * too large. */
 int units_parse_size(const char *text, int64_t *bytes);
 
 /* "1.5", "30s", "5m", "2h", "1d", "250ms": milliseconds; a number without a unit is seconds. -EINVAL, -ERANGE. */

@@ -21,8 +21,8 @@ int values_time(const char *option, const char *text, int64_t least, int64_t *ms
 /* Absolute, so that a later chdir(2) does not change the place. */
 int values_path(const char *option, const char *text, char path[PATH_MAX]);
 
-/* A size of at least 1 MiB, or a percentage of the machine's memory, as a share of 1; the other one becomes 0. `few` is the
- * message for a smaller size. */
+/* A size of at least 1 MiB, or a percentage of the machine's memory, as a share of 1; the other one becomes 0. `few` is
+ * the message for a smaller size. */
 int values_memory(const char *option, const char *text, const char *few, int64_t *bytes, double *share);
 
 /* The same in bytes, as pool_options_t wants them. */

@@ -14,8 +14,8 @@ int outfile_empty(const char *path, FILE *file);
 /* Whether two descriptors (-1: none) are of one regular file. */
 bool outfile_same(int a, int b);
 
-/* Closes the file (*takes*; NULL is fine). rc: the result of writing it; if that is negative, empties the file first. 0,
- * or -1 after values_fail. */
+/* Closes the file (*takes*; NULL is fine). rc: the result of writing it; if that is negative, empties the file first.
+ * 0, or -1 after values_fail. */
 int outfile_close(const char *option, const char *path, FILE *file, int rc);
 
 #endif

@@ -6,7 +6,8 @@
 #include <reclaim/pool.h>
 #include <stdio.h>
 
-/* Bytes as a string of JSON, which is Unicode: if they are not UTF-8, the bytes above 0x7f become \xNN. NULL: no memory. */
+/* Bytes as a string of JSON, which is Unicode: if they are not UTF-8, the bytes above 0x7f become \xNN. NULL: no
+ * memory. */
 json_t *report_text(const char *bytes, size_t size);
 
 /* The object on one line, and a newline. argv ends in NULL. 0, or a negative errno. */

@@ -12,8 +12,8 @@ void signals_all(sigset_t *set);
 void signals_ignored(sigset_t *set);
 
 /* Blocks these signals and returns a non-blocking signalfd for them. Ignores SIGPIPE and SIGXFSZ from now on: write(2)
- * fails instead. Call it after the pool is open, for commands get the mask and the dispositions of that moment. Negative
- * errno. */
+ * fails instead. Call it after the pool is open, for commands get the mask and the dispositions of that moment.
+ * Negative errno. */
 int signals_take(const sigset_t *set);
 
 /* Whether a signal comes from a failed write(2) of our own. */

@@ -1,4 +1,4 @@
-/* text.h - a string of bytes that grows. An allocation that fails is remembered, so that one look at the end is enough. */
+/* text.h - a string of bytes that grows. An allocation that fails is remembered, one look at the end is enough. */
 #ifndef TEXT_H
 #define TEXT_H
 
@@ -26,7 +26,7 @@ void text_drop(struct text *text, size_t size);
 void text_clear(struct text *text);
 void text_deinit(struct text *text);
 
-/* Adds a whole file; path "-": standard input. -EFBIG: the text would have more than `most` bytes; else negative errno. */
+/* Adds a whole file; path "-": standard input. -EFBIG: it would have more than `most` bytes; else negative errno. */
 int text_add_file(struct text *text, const char *path, size_t most);
 
 /* FNV-1a: the number with these bytes added, from TEXT_FNV_START. Tells apart texts that nobody forges. */

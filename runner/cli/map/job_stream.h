@@ -22,7 +22,7 @@ struct job_stream {
     int error; /* negative errno: output was lost */
 };
 
-/* limit: bytes, or RELAY_NO_LIMIT; results is *taken*. Negative errno. Output arrives by relay_pass and relay_finish. */
+/* limit: bytes, or RELAY_NO_LIMIT; results is *taken*. Negative errno. relay_pass and relay_finish bring output. */
 int job_stream_open(struct job_stream *stream, int64_t limit, struct outlet *outlet, const char *tag, int results);
 
 /* For a job that runs again: drops the held output of the earlier run. Not for a live stream. */

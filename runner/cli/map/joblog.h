@@ -42,8 +42,8 @@ struct joblog {
 typedef int (*joblog_row_fn)(const struct joblog_row *row, void *user);
 
 /* Opens the log for this process alone, and changes nothing in it. Calls on_row (NULL: none) for each row, until it
- * returns a negative errno. On failure `problem` is a sentence. Errors: of open(2); -EINVAL: not a joblog of reclaim map;
- * -EBUSY: another reclaim writes it. */
+ * returns a negative errno. On failure `problem` is a sentence. Errors: of open(2); -EINVAL: not a joblog of reclaim
+ * map; -EBUSY: another reclaim writes it. */
 int joblog_open(struct joblog *joblog, const char *path, joblog_row_fn on_row, void *user, char *problem, size_t size);
 
 /* Before the first row: cuts off a torn line, or (keep false) everything; writes a header if there is none.

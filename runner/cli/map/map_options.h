@@ -32,8 +32,8 @@ struct map_options {
     struct inherited inherited;
 };
 
-/* Reads the command line. *Borrows* argv, and replaces each ::: in it by NULL. 0; -1: an error, which it has printed; -2:
- * it has printed help or version. */
+/* Reads the command line. *Borrows* argv, and replaces each ::: in it by NULL. 0; -1: an error, which it has printed;
+ * -2: it has printed help or version. */
 int map_options_read(struct map_options *options, int argc, char **argv);
 
 void map_options_deinit(struct map_options *options);

@@ -20,8 +20,8 @@ struct outlet {
 int outlet_put(struct outlet *outlet, const char *data, size_t size);
 int outlet_flush(struct outlet *outlet);
 
-/* Puts a piece of a job's output, with the tag and a TAB before each line (tag NULL: unchanged). *in_line: the last piece
- * ended within a line. */
+/* Puts a piece of a job's output, with the tag and a TAB before each line (tag NULL: unchanged). *in_line: the last
+ * piece ended within a line. */
 int outlet_put_tagged(struct outlet *outlet, const char *tag, bool *in_line, const char *data, size_t size);
 
 void outlet_deinit(struct outlet *outlet);

@@ -1,5 +1,5 @@
 /* replace.h - GNU parallel's replacement strings: {} {.} {/} {//} {/.} {#} {%}, and {N} {N.} {N/} {N//} {N/.} for the
- * Nth input (-1: the last; 0: all, as {}). What parallel knows with --plus alone is text, as it is there without. Pure. */
+ * Nth input (-1: the last; 0: all, as {}). What parallel knows with --plus only is text, as there. Pure. */
 #ifndef REPLACE_H
 #define REPLACE_H
 
@@ -39,7 +39,7 @@ struct replace_use {
 void replace_inspect(const char *const *words, size_t inputs, struct replace_use *use);
 
 /* The words with their inputs, each ended by a NUL, appended to `text`; their number is returned. A word that is {} (or
- * {.} ...) and nothing else becomes a word for each input. Without any replacement string the inputs follow at the end. */
+ * {.} ...) and nothing else becomes a word for each input. Without any, the inputs follow at the end. */
 size_t replace_words(const char *const *words, bool any, const struct replace_input *input, struct text *text);
 
 /* One line for sh, made of the words as they are and of quoted inputs. */

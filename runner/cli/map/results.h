@@ -13,7 +13,7 @@
 const char *results_refuse(const char *directory);
 
 /* The directory of one job. In an input / becomes \_, a TAB \t, a backslash two; "", "." and ".." become \0, \. and
- * \.., since they are no names; one that is too long for a name is cut, and a number made of all of it follows. Pure. */
+ * \.., since they are no names; one too long for a name is cut, and a number made of all of it follows. Pure. */
 void results_path(struct text *path, const char *directory, const char *const *values, size_t count);
 
 /* Makes DIR, and tries whether jobs' directories can be made in it. Negative errno. */

@@ -1,4 +1,5 @@
-/* verb_map.c - `reclaim map`: one command for many inputs. The loop that waits for inputs, output, signals and the pool. */
+/* verb_map.c - `reclaim map`: one command for many inputs. The loop that waits for inputs, output, signals and the
+ * pool. */
 #include "map_state.h"
 #include "program.h"
 #include "verbs.h"

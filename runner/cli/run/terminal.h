@@ -15,8 +15,8 @@ struct terminal {
 /* Opens it, and saves its attributes. */
 void terminal_open(struct terminal *terminal);
 
-/* Restores the attributes if the terminal is still ours: for a command that was killed before it could do so. The caller
- * blocks SIGTTOU. */
+/* Restores the attributes if the terminal is still ours: for a command that was killed before it could do so. The
+ * caller blocks SIGTTOU. */
 void terminal_restore(const struct terminal *terminal);
 
 void terminal_close(struct terminal *terminal);

@@ -1,4 +1,4 @@
-/* verb_run.c - `reclaim run`: one command, as without reclaim, but limited, reported, and with no process left behind. */
+/* verb_run.c - `reclaim run`: one command, as without reclaim, but limited, reported, with no process left behind. */
 #include "curve.h"
 #include "inherited.h"
 #include "limit.h"
@@ -201,9 +201,9 @@ static int start(struct run *run)
     return submit(run);
 }
 
-/* Whether the command has not got the signal itself. The terminal signals its whole foreground group; only a hang-up goes
- * to the session's leader alone. An editor stops its whole group, and us with it. A shell continues the whole group: if
- * we passed its SIGCONT on late, it would undo the next Ctrl-Z. */
+/* Whether the command has not got the signal itself. The terminal signals its whole foreground group; only a hang-up
+ * goes to the session's leader alone. An editor stops its whole group, and us with it. A shell continues the whole
+ * group: if we passed its SIGCONT on late, it would undo the next Ctrl-Z. */
 static bool is_for_us_alone(const struct signalfd_siginfo *info)
 {
     switch ((int)info->ssi_signo) {

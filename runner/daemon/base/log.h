@@ -2,11 +2,11 @@
  *
  *     time=2026-01-31T12:00:00.123Z level=info event=denied uid=1000 name="two words\n"
  *
- * A value that is not plain is quoted, and its bytes outside printable ASCII become \n, \t, \r or \xNN: text of a client
- * stays one line, and gives no orders to a terminal. A line is one write(2) of at most LOG_LINE_MAX bytes; longer values
- * and lines are cut ("..."). A line that cannot be written (the disk is full, nobody reads the pipe) is dropped, and the
- * next line counts the dropped ones: nothing waits for the log, and nothing fails by it. The caller ignores SIGPIPE. Any
- * thread may log. */
+ * A value that is not plain is quoted, and its bytes outside printable ASCII become \n, \t, \r or \xNN: text of a
+ * client stays one line, and gives no orders to a terminal. A line is one write(2) of at most LOG_LINE_MAX bytes;
+ * longer values and lines are cut ("..."). A line that cannot be written (the disk is full, nobody reads the pipe) is
+ * dropped, and the next line counts the dropped ones: nothing waits for the log, and nothing fails by it. The caller
+ * ignores SIGPIPE. Any thread may log. */
 #ifndef LOG_H
 #define LOG_H
 

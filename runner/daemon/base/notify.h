@@ -26,8 +26,8 @@ struct notify {
 int notify_open(struct notify *notify, char message[512]);
 void notify_close(struct notify *notify);
 
-/* As sd_notify(3): "READY=1", "STOPPING=1", "WATCHDOG=1". 0, also where nobody listens; else negative errno, for the log:
- * nothing depends on it. So do the next two. */
+/* As sd_notify(3): "READY=1", "STOPPING=1", "WATCHDOG=1". 0, also where nobody listens; else negative errno, for the
+ * log: nothing depends on it. So do the next two. */
 int notify_tell(const struct notify *notify, const char *text);
 int notify_reloading(const struct notify *notify); /* then READY=1 */
 /* One line for `systemctl status`; control characters become ?, and at most 500 bytes are sent. */

@@ -30,7 +30,7 @@ void client_unsubscribe(struct client *client);
 bool client_has_subscribers(const struct daemon *daemon);
 /* Before the events of a turn are sent: which clients have not read what they were sent before. */
 void client_mark_behind(struct daemon *daemon);
-/* Sends an event of a job in this group (NULL: not known) to all that subscribed to it. event: its one value, packed. */
+/* Sends an event of a job in this group (NULL: not known) to its subscribers. event: its one value, packed. */
 void client_send_event(struct daemon *daemon, uint64_t id, const char *group, pool_bytes_t event);
 
 #endif

@@ -48,7 +48,7 @@ static void stop_without_pool(struct daemon *daemon)
     stop_failed(daemon);
 }
 
-/* ---- which jobs may start --------------------------------------------------------------------------------------------- */
+/* ---- which jobs may start ---------------------------------------------------------------------------------------- */
 
 static int make_reservation(struct daemon *daemon, struct job *job)
 {
@@ -65,8 +65,8 @@ static int make_reservation(struct daemon *daemon, struct job *job)
     return error;
 }
 
-/* Which of the next jobs may start; NULL: none, and look_at says when to look again. Its memory is then reserved, unless
- * the pool will refuse the job: the pool says so when the job is handed over. */
+/* Which of the next jobs may start; NULL: none, and look_at says when to look again. Its memory is then reserved,
+ * unless the pool will refuse the job: the pool says so when the job is handed over. */
 static struct job *look(struct daemon *daemon, struct schedule_job *const *jobs, size_t count)
 {
     pool_reservation_t *reservations[LOOK_AHEAD];

@@ -1,7 +1,7 @@
 /* turn.h - what one turn of the loop records: its answers, and the effects that follow its commit.
  *
- * Requests and ends write to the store and record here; commit.c makes one transaction of that, and then carries out the
- * effects, or undoes the turn. */
+ * Requests and ends write to the store and record here; commit.c makes one transaction of that, and then carries out
+ * the effects, or undoes the turn. */
 #ifndef TURN_H
 #define TURN_H
 
@@ -25,15 +25,15 @@ struct effect {
     char *group; /* EVENT: for subscribers of a group */
 };
 
-/* 0, if code is not negative. Else the store has failed, or memory, and the turn will be undone: -1, with error filled in
- * (may be NULL). */
+/* 0, if code is not negative. Else the store has failed, or memory, and the turn will be undone: -1, with error filled
+ * in (may be NULL). */
 int turn_check(struct daemon *daemon, int code, struct rpc_error *error);
 
 /* Records that a request is answered: call before its answer is packed. false: no memory, the session was closed. */
 bool turn_answer(struct daemon *daemon, struct client *client, uint32_t request);
 void turn_forget_client(struct daemon *daemon, const struct client *client);
 
-/* Records an effect on a job, and returns it until the next one. NULL: no memory, after turn_check. Events: turn_event. */
+/* Records an effect on a job; returns it until the next one. NULL: no memory, after turn_check. Events: turn_event. */
 struct effect *turn_effect(struct daemon *daemon, enum effect_kind kind, uint64_t id);
 /* Records an event, with the job as its row is now: job, or the row of id. */
 void turn_event(struct daemon *daemon, const char *event, const struct record *job);

@@ -48,8 +48,8 @@ struct record_end {
     bool unkillable; /* processes of it may still live */
 };
 
-/* Without the specification (spec.h). A record that was read borrows key, name and group from its own texts, so a copy of
- * it would borrow from the original. */
+/* Without the specification (spec.h). A record that was read borrows key, name and group from its own texts, so a copy
+ * of it would borrow from the original. */
 struct record {
     uint64_t id;
     struct record_bytes key;  /* size 0: none */

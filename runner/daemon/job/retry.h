@@ -14,13 +14,13 @@ struct retry {
     bool more_memory;
 };
 
-/* record does not count this run in failures and oom_retries yet. budget: the largest memory limit; 0: no bound. A job that
- * succeeded or was cancelled, or is being cancelled, does not run again. */
+/* record does not count this run in failures and oom_retries yet. budget: the largest memory limit; 0: no bound. A job
+ * that succeeded or was cancelled, or is being cancelled, does not run again. */
 struct retry retry_decide(const struct spec *spec, const struct record *record, int32_t cause, bool success,
                           uint64_t budget);
 
-/* The memory limit of the next run: the spec's, multiplied by retry_oom oom_retries times, at most budget (0: no bound).
- * 0: no limit. */
+/* The memory limit of the next run: the spec's, multiplied by retry_oom oom_retries times, at most budget (0: no
+ * bound). 0: no limit. */
 uint64_t retry_memory(const struct spec *spec, uint32_t oom_retries, uint64_t budget);
 
 #endif

@@ -205,7 +205,7 @@ static bool is_open(const struct schedule_group *group)
     return !group->paused && group->heap != NULL && (group->limit == 0 || group->running < (uint64_t)group->limit);
 }
 
-/* The next jobs in their order. A job that follows the ones in it is one of those directly below them in their heaps. */
+/* The next jobs in their order. A job that follows those in it is directly below one of them in their heaps. */
 struct front {
     struct schedule_job **jobs;
     size_t count, most;

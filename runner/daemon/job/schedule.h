@@ -58,15 +58,15 @@ struct schedule_group *schedule_group(struct schedule *schedule, const char *nam
 struct schedule_group *schedule_group_find(const struct schedule *schedule, const char *name, size_t size);
 
 /* Before schedule_add of job: it needs `needed`, which is in the schedule. That it does already is noticed only if the
- * needs of one job are added before those of the next; else there are two edges, which are released one after the other.
- * -ENOMEM. */
+ * needs of one job are added before those of the next; else there are two edges, which are released one after the
+ * other. -ENOMEM. */
 int schedule_need(struct schedule_job *job, struct schedule_job *needed);
 
 void schedule_job_init(struct schedule_job *job);
 /* Adds a job that is OUT and has id, priority, start_at and group. */
 void schedule_add(struct schedule *schedule, struct schedule_job *job, double now);
-/* Removes a job in any state, with its needs. Jobs that need it go on needing it: call schedule_release until it returns
- * NULL before the job is freed. */
+/* Removes a job in any state, with its needs. Jobs that need it go on needing it: call schedule_release until it
+ * returns NULL before the job is freed. */
 void schedule_remove(struct schedule *schedule, struct schedule_job *job);
 /* Changes priority, group or start_at of a job that does not run. */
 void schedule_change(struct schedule *schedule, struct schedule_job *job, int32_t priority,
@@ -84,8 +84,8 @@ double schedule_wake_at(const struct schedule *schedule);
  * schedule; NULL: no more. A job without further needs becomes READY or LATER. */
 struct schedule_job *schedule_release(struct schedule *schedule, struct schedule_job *ended, double now);
 
-/* Whether jobs that are not in the schedule yet need each other in a circle. edges: pairs of indices, job and the one it
- * needs. 1 and *which: a job of a circle; 0: there is none; -ENOMEM. */
+/* Whether jobs that are not in the schedule yet need each other in a circle. edges: pairs of indices, job and the one
+ * it needs. 1 and *which: a job of a circle; 0: there is none; -ENOMEM. */
 int schedule_cycle(size_t jobs, const size_t (*edges)[2], size_t edge_count, size_t *which);
 
 #endif

@@ -1,5 +1,5 @@
-/* schedule_cycle.c - takes out the jobs that need no other, again and again. The rest are in a circle, or need a job that
- * is in one. */
+/* schedule_cycle.c - takes out the jobs that need no other, again and again. The rest are in a circle, or need a job
+ * that is in one. */
 #include "schedule.h"
 
 #include <errno.h>

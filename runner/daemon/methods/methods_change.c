@@ -22,8 +22,8 @@ static int for_each(struct call *call, const uint64_t *ids, size_t count, step_f
     return 0;
 }
 
-/* Each step is done for all jobs before the next one (NULL: no more); the first that fails ends it. needs_room: behind the
- * first step there has to be room for the jobs. */
+/* Each step is done for all jobs before the next one (NULL: no more); the first that fails ends it. needs_room: behind
+ * the first step there has to be room for the jobs. */
 static int change_jobs(struct call *call, const char *method, const step_fn *steps, bool needs_room,
                        struct rpc_error *error)
 {

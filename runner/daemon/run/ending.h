@@ -1,8 +1,8 @@
 /* ending.h - a run that has ended and is not yet on disk.
  *
- * A value above STORE_INLINE_MAX becomes a file, which a thread writes before the end itself is written: a gibibyte takes
- * seconds. A value that finds no room fails the job that made it, and no other: value_dropped. Where not even that
- * failure can be written the disk is full without the value, and the value waits for room as everything else does. */
+ * A value above STORE_INLINE_MAX becomes a file, which a thread writes before the end itself is written: a gibibyte
+ * takes seconds. A value that finds no room fails the job that made it, and no other: value_dropped. Where not even
+ * that failure can be written the disk is full without the value, and the value waits for room as all else does. */
 #ifndef ENDING_H
 #define ENDING_H
 
@@ -34,16 +34,16 @@ struct ending {
     uv_work_t work;
 };
 
-/* 1: as far as the value goes the ending can be applied (perhaps with value_dropped); 0: not yet, a later turn will find
- * it ready; negative errno: the disk fails, and the next call tries again. outputs is *borrowed* until 1. */
+/* 1: as far as the value goes the ending can be applied (perhaps with value_dropped); 0: not yet, a later turn will
+ * find it ready; negative errno: the disk fails, and the next call tries again. outputs is *borrowed* until 1. */
 int ending_write_value(struct ending *ending, uv_loop_t *loop, struct outputs *outputs);
 
 /* The turn that applied it could not be written. is_too_large: for want of room, and the turn held nothing else, while
  * the store can be written. The next turn then tries the ending without its value. */
 void ending_undone(struct ending *ending, bool is_too_large);
 
-/* Another turn found no room on the disk. If this one's value finds none either, it is not known to be at fault, and has a
- * second try, but no third. */
+/* Another turn found no room on the disk. If this one's value finds none either, it is not known to be at fault, and
+ * has a second try, but no third. */
 void ending_doubt(struct ending *ending);
 
 /* Whether a thread writes its value. */

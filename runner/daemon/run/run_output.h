@@ -1,7 +1,7 @@
 /* run_output.h - one stream of a run's output: from a pipe into a file of output_files.h, up to a limit.
  *
- * The file is made with the first byte. Output beyond the limit is read and dropped: a job never waits for its output to
- * be read. No locks and no loop: both are the caller's. */
+ * The file is made with the first byte. Output beyond the limit is read and dropped: a job never waits for its output
+ * to be read. No locks and no loop: both are the caller's. */
 #ifndef RUN_OUTPUT_H
 #define RUN_OUTPUT_H
 

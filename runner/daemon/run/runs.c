@@ -134,7 +134,7 @@ void runs_close(struct runs *runs, void (*done)(void *user), void *user)
         close_pool(runs);
 }
 
-/* ---- opening: a pool whose fork server has the modules, and what tasks these have --------------------------------- */
+/* ---- opening: a pool whose fork server has the modules, and what tasks these have -------------------------------- */
 
 /* The names as they came, and pointers to each. */
 static int keep_names(struct runs *runs, const char *data, size_t size)

@@ -49,8 +49,8 @@ int runs_reservation_new(struct runs *runs, const struct spec *spec, uint64_t me
                          pool_reservation_t **reservation);
 
 /* Starts a job, which must not run already: removes the files of an earlier run, and hands the job to the pool. Its
- * standard output and error go into files as they come. Beyond output_limit the job is ended; without that limit, output
- * beyond output_max is dropped. Both set `truncated`, as does output that cannot be written, which is logged.
+ * standard output and error go into files as they come. Beyond output_limit the job is ended; without that limit,
+ * output beyond output_max is dropped. Both set `truncated`, as does output that cannot be written, which is logged.
  * memory_limit: of this run, 0: none; attempt: 1 for the first. spec is *borrowed* during the call. reservation is
  * *taken*: from pool_reserve, or NULL, and then the job may wait in the pool for memory. Negative errno and message: no
  * on_end comes. -E2BIG: the job is expected to need more than the budget; -EMFILE; -ESHUTDOWN. */

@@ -15,7 +15,7 @@
 
 #define IDS_A_DIRECTORY 1000
 #define TEMPORARY       "value.new"
-#define PIECE           ((size_t)256 * 1024) /* written between two looks at the disk; libuv has four threads: OUTPUTS_ROOM */
+#define PIECE           ((size_t)256 * 1024) /* between two looks at the disk; libuv has four threads: OUTPUTS_ROOM */
 
 static const char *const suffixes[OUTPUT_KIND_COUNT] = {"out", "err", "value"};
 

@@ -25,7 +25,7 @@ void outputs_close(struct outputs *outputs);
 /* Opens a new, empty file for writing; the descriptor is the caller's. */
 int outputs_create(struct outputs *outputs, uint64_t id, enum output_kind kind);
 /* Writes a whole value: to a temporary name, fsync, rename, fsync of the directory. On failure nothing stays. -ENOSPC
- * also if less than OUTPUTS_ROOM of the disk would be free, before the disk is full. Any thread, several jobs at once. */
+ * also if less than OUTPUTS_ROOM of the disk would be free, before it is full. Any thread, several jobs at once. */
 int outputs_value_write(struct outputs *outputs, uint64_t id, const void *data, size_t size);
 /* Reads at most *size bytes from offset on. *size: the bytes read; *total: the file's size, 0 if there is no file. */
 int outputs_read(struct outputs *outputs, uint64_t id, enum output_kind kind, uint64_t offset, void *buffer,

@@ -1,4 +1,4 @@
-/* store.c - opens a store: looks at an existing one before it changes anything; makes a new one whole, or not at all. */
+/* store.c - opens a store: looks at an existing one before it changes anything, makes a new one whole or not at all. */
 #include "explain.h"
 #include "store_db.h"
 #include "store_log.h"
@@ -15,8 +15,8 @@
 #define NAME     "reclaimd.db"
 #define NAME_NEW NAME ".new"
 
-/* EXCLUSIVE keeps other processes out: then SQLite needs no shared memory, and a checkpoint is always whole. Cache and log
- * stay small. */
+/* EXCLUSIVE keeps other processes out: then SQLite needs no shared memory, and a checkpoint is always whole. Cache and
+ * log stay small. */
 static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
                               "PRAGMA synchronous = FULL;"
                               "PRAGMA foreign_keys = ON;"
@@ -124,8 +124,8 @@ static int newer(const char *path, int version, char message[512])
                    STORE_VERSION);
 }
 
-/* Before SQLite sees the file: whether it is ours, and of a known version. If the first page is torn, the log may have a
- * good copy. https://sqlite.org/fileformat2.html#the_database_header. -ENOENT: there is no file. */
+/* Before SQLite sees the file: whether it is ours, and of a known version. If the first page is torn, the log may have
+ * a good copy. https://sqlite.org/fileformat2.html#the_database_header. -ENOENT: there is no file. */
 static int look_at_file(const struct store *store, char message[512])
 {
     uint8_t page[STORE_PAGE_SIZE] = {0};

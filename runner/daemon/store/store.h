@@ -1,9 +1,9 @@
 /* store.h - jobs on disk: SQLite (WAL, synchronous=FULL), one writer, one transaction a turn. One thread.
  *
  * Every writing call joins the open transaction or begins one; store_commit makes all of it durable, or nothing. Reads
- * see what the open transaction wrote. Calls return 0 or a negative errno: -ENOENT (no such row), -ENOSPC, -EIO, -EROFS,
- * -ENOMEM, -EUCLEAN (the database is damaged), in words by store_message. After any of them but -ENOENT and -EEXIST only
- * store_rollback helps. https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_synchronous
+ * see what the open transaction wrote. Calls return 0 or a negative errno: -ENOENT (no such row), -ENOSPC, -EIO,
+ * -EROFS, -ENOMEM, -EUCLEAN (the database is damaged), in words by store_message. After any of them but -ENOENT and
+ * -EEXIST only store_rollback helps. https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_synchronous
  *
  * An open database is locked for other programs, readers included (locking_mode=EXCLUSIVE): there is no second writer,
  * and a checkpoint is always whole. To look at it beside a daemon, copy reclaimd.db and reclaimd.db-wal. If the daemon
@@ -21,11 +21,11 @@
 
 struct store;
 
-/* Opens the store in directory (statedir_open's; *borrows*), makes or migrates it, and checks it: the header, the version,
- * every page's checksum (store_pages.h), PRAGMA quick_check and foreign keys. SQLite leaves out a torn end of the
- * write-ahead log, which was never acknowledged; damage before the end is found (store_log.h). A database that is damaged
- * or another program's: -EUCLEAN, with file and advice in message; it is not touched. A newer version: -EPROTONOSUPPORT.
- * Open elsewhere: -EBUSY. A process forked later must not call anything here. */
+/* Opens the store in directory (statedir_open's; *borrows*), makes or migrates it, and checks it: the header, the
+ * version, every page's checksum (store_pages.h), PRAGMA quick_check and foreign keys. SQLite leaves out a torn end of
+ * the write-ahead log, which was never acknowledged; damage before the end is found (store_log.h). A database that is
+ * damaged or another program's: -EUCLEAN, with file and advice in message; it is not touched. A newer version:
+ * -EPROTONOSUPPORT. Open elsewhere: -EBUSY. A process forked later must not call anything here. */
 int store_open(struct store **store, const char *directory, char message[512]);
 void store_close(struct store *store); /* rolls back; NULL is fine */
 const char *store_message(const struct store *store);
@@ -39,8 +39,8 @@ int store_bytes(struct store *store, uint64_t *bytes); /* database and log on di
 
 /* ---- jobs */
 
-/* Inserts record, its specification and the jobs that it waits for; fills in its id: ids count up for ever. -EEXIST: the
- * key is taken. -EINVAL: key, name and group are larger than record->texts. */
+/* Inserts record, its specification and the jobs that it waits for; fills in its id: ids count up for ever. -EEXIST:
+ * the key is taken. -EINVAL: key, name and group are larger than record->texts. */
 int store_job_insert(struct store *store, struct record *record, struct record_bytes spec, const uint64_t *after,
                      size_t after_count);
 /* Adds a job that an inserted job waits for and that was inserted later. */

@@ -1,4 +1,4 @@
-/* store_db.h - shared by the files of the store: the handle, its statements and transaction, errors in words, tables. */
+/* store_db.h - shared by the store's files: the handle, its statements and transaction, errors in words, tables. */
 #ifndef STORE_DB_H
 #define STORE_DB_H
 

@@ -181,8 +181,8 @@ int store_job_needs(struct store *store, uint64_t id, uint64_t needs)
     return store_run(store, statement);
 }
 
-/* Finds the one row that sql names by a job's id; the caller resets the statement. NULL: *error says why, -ENOENT: there
- * is none. */
+/* Finds the one row that sql names by a job's id; the caller resets the statement. NULL: *error says why, -ENOENT:
+ * there is none. */
 static sqlite3_stmt *find_row(struct store *store, const char *sql, uint64_t id, int *error)
 {
     sqlite3_stmt *statement = store_statement(store, sql, error);

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-/* Names are BLOBs: clients choose their bytes. Large values have tables of their own, since SQLite rewrites a whole row.
- * AUTOINCREMENT: an id is never used again. A needed job may be removed before the job that needs it. */
+/* Names are BLOBs: clients choose their bytes. Large values have tables of their own, since SQLite rewrites a whole
+ * row. AUTOINCREMENT: an id is never used again. A needed job may be removed before the job that needs it. */
 static const char version_1[] =
     "CREATE TABLE job ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"

@@ -1,5 +1,5 @@
-/* fields.h - the named fields of a map, read by a table. Unknown, missing, doubled fields, wrong types and values out of
- * range are errors. */
+/* fields.h - the named fields of a map, read by a table. Unknown, missing, doubled fields, wrong types and values out
+ * of range are errors. */
 #ifndef FIELDS_H
 #define FIELDS_H
 
@@ -37,8 +37,8 @@ struct field {
     const char *const *words; /* FIELD_WORD's two */
 };
 
-/* Reads map (NULL: no fields) into out by a table of at most 64 rows. *given gets a bit for each row whose field the map
- * has; members of the others stay as they are. what: the method, or "job", for error. 0, or -1 and error. */
+/* Reads map (NULL: no fields) into out by a table of at most 64 rows. *given gets a bit for each row whose field the
+ * map has; members of the others stay as they are. what: the method, or "job", for error. 0, or -1 and error. */
 int fields_read(const msgpack_object *map, const char *what, const struct field *table, size_t count, void *out,
                 uint64_t *given, struct rpc_error *error);
 

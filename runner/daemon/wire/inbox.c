@@ -15,8 +15,8 @@ void inbox_deinit(struct inbox *inbox)
     free(inbox->data);
 }
 
-/* It is asked for only while the message is not above message_max, and doubles: so it never has more than twice that and
- * a piece. */
+/* It is asked for only while the message is not above message_max, and doubles: so it never has more than twice that
+ * and a piece. */
 char *inbox_room(struct inbox *inbox)
 {
     if (inbox->capacity - inbox->size < INBOX_PIECE) {

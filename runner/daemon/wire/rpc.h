@@ -53,8 +53,8 @@ struct rpc_error {
 int rpc_fail(struct rpc_error *error, enum rpc_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Makes a text from outside fit for a message or a log: bytes that are not printable become \xNN, and a text longer than
- * 60 bytes is cut ("..."). Writes at most 256 bytes to out, returns it. */
+/* Makes a text from outside fit for a message or a log: bytes that are not printable become \xNN, and a text longer
+ * than 60 bytes is cut ("..."). Writes at most 256 bytes to out, returns it. */
 const char *rpc_quote(const char *text, size_t size, char out[256]);
 
 struct rpc_text {

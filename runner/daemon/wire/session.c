@@ -345,8 +345,8 @@ bool session_set_has_place(const struct session_set *set)
     return set->open_count - set->reserved_count < set->options.clients_max;
 }
 
-/* In the two loops below a session that is closed meanwhile, by itself or by on_close, keeps its place until its handles
- * are closed. */
+/* In the two loops below a session that is closed meanwhile, by itself or by on_close, keeps its place until its
+ * handles are closed. */
 void session_set_flush(struct session_set *set)
 {
     for (struct session *session = LIST_FIRST(&set->open); session != NULL; session = LIST_NEXT(session, entry))

@@ -30,8 +30,8 @@ struct kind_cache {
 void kind_cache_init(struct kind_cache *cache);
 void kind_cache_deinit(struct kind_cache *cache);
 
-/* A reference, which the caller drops with kind_release, to a kind like this one: a recent one, or a copy of `like` and its
- * name. The comparison ignores references and text. NULL: no memory. */
+/* A reference, which the caller drops with kind_release, to a kind like this one: a recent one, or a copy of `like` and
+ * its name. The comparison ignores references and text. NULL: no memory. */
 struct kind *kind_take(struct kind_cache *cache, const struct kind *like);
 
 struct kind *kind_retain(struct kind *kind);

@@ -16,8 +16,8 @@ struct pages {
 int pages_each(struct remote *remote, const struct pages *pages, int (*each)(void *user, msgpack_object_array jobs),
                void *user);
 
-/* Adds the jobs to the grid, and prints it after every page (in_pages), or not at all; with --json prints them instead. 0,
- * or -1 after a message. */
+/* Adds the jobs to the grid, and prints it after every page (in_pages), or not at all; with --json prints them instead.
+ * 0, or -1 after a message. */
 int pages_show(struct remote *remote, const struct pages *pages, struct grid *grid, bool in_pages);
 
 #endif

@@ -7,8 +7,8 @@
 #include <reclaim/map.h>
 #include <stddef.h>
 
-/* Adds the printable UTF-8 characters, and other bytes as \xNN. Text wider than `most` columns is cut, and ends in "...".
- * Returns the columns added. */
+/* Adds the printable UTF-8 characters, and other bytes as \xNN. Text wider than `most` columns is cut, and ends in
+ * "...". Returns the columns added. */
 size_t plain_put(struct text *text, const char *data, size_t size, size_t most);
 
 /* The same of a field that is a text. */

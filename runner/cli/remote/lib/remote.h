@@ -21,8 +21,8 @@ extern struct remote_options {
     bool json;
 } remote_options;
 
-/* Reads a verb's options, and advances *argc and *argv to its words. 0; -1 after a message, or --help: *code is the exit
- * code. */
+/* Reads a verb's options, and advances *argc and *argv to its words. 0; -1 after a message, or --help: *code is the
+ * exit code. */
 int remote_read(const struct table *table, int *argc, char ***argv, void *context, int *code);
 
 /* 0, or -1 after a message. */

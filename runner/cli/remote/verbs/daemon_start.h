@@ -1,4 +1,4 @@
-/* daemon_start.h - starts a reclaimd in the background: in a session of its own, with its log in its state directory. */
+/* daemon_start.h - starts reclaimd in the background, in a session of its own, with its log in its state directory. */
 #ifndef DAEMON_START_H
 #define DAEMON_START_H
 

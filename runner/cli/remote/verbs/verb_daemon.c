@@ -1,4 +1,5 @@
-/* verb_daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it; `reclaim shutdown`. */
+/* verb_daemon.c - `reclaim daemon`: starts, stops and looks for a reclaimd, where no systemd does it; `reclaim
+ * shutdown`. */
 #include "daemon_start.h"
 #include "outcome.h"
 #include "remote_verb.h"

@@ -8,9 +8,9 @@
 /* "job 7 is", "the 3 jobs are": for patience_begin. Returns text. */
 const char *wait_left(const struct jobrefs *refs, char text[160]);
 
-/* Waits until all jobs have ended (any: one of them), but not longer than patience->until_ms. Prints a line for each job
- * that failed (JSON: for each that ended). Returns the exit code of the job that failed first, 0 if none failed, the
- * code of patience_renew, or -1 after a message. */
+/* Waits until all jobs have ended (any: one of them), but not longer than patience->until_ms. Prints a line for each
+ * job that failed (JSON: for each that ended). Returns the exit code of the job that failed first, 0 if none failed,
+ * the code of patience_renew, or -1 after a message. */
 int wait_for_jobs(struct patience *patience, const struct jobrefs *refs, bool any);
 
 #endif
