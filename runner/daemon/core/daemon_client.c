@@ -1,6 +1,6 @@
 #include "daemon_client.h"
 
-#include "arrays.h"
+#include "ids.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "methods.h"
 
-#include "arrays.h"
 #include "daemon_client.h"
+#include "ids.h"
 #include "live.h"
 #include "turn.h"
 

@@ -1,5 +1,5 @@
 /* store_list.c - many jobs: pages of a list, jobs that wait for others, expired jobs, counts. */
-#include "arrays.h"
+#include "ids.h"
 #include "store_db.h"
 
 #include <errno.h>

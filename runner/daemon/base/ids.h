@@ -1,6 +1,6 @@
-/* arrays.h - arrays that grow, and sets of job ids as sorted arrays. */
-#ifndef ARRAYS_H
-#define ARRAYS_H
+/* ids.h - sets of job ids, as sorted arrays. */
+#ifndef IDS_H
+#define IDS_H
 
 #include "array.h"
 

@@ -1,4 +1,4 @@
-#include "arrays.h"
+#include "ids.h"
 
 #include <stdlib.h>
 
