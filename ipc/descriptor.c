@@ -1,5 +1,7 @@
 #include "descriptor.h"
 
+#include "raw.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +16,12 @@
 ssize_t descriptor_send(int socket, const void *data, size_t size, const int *fds, size_t count)
 {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    return descriptor_send_parts(socket, &iov, 1, fds, count);
+}
+
+ssize_t descriptor_send_parts(int socket, struct iovec *parts, size_t part_count, const int *fds, size_t count)
+{
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = part_count};
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTOR_MAX)];
@@ -64,20 +71,25 @@ static void collect(struct cmsghdr *header, struct descriptor_set *set)
 ssize_t descriptor_receive(int socket, void *data, size_t size, int flags, struct descriptor_set *set)
 {
     struct iovec iov = {.iov_base = data, .iov_len = size};
+    return descriptor_receive_parts(socket, &iov, 1, flags, set);
+}
+
+ssize_t descriptor_receive_parts(int socket, struct iovec *parts, size_t count, int flags, struct descriptor_set *set)
+{
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTOR_MAX)];
     } control;
     struct msghdr message = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        .msg_iov = parts, .msg_iovlen = count, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t got;
     set->count = 0;
     set->truncated = false;
     do {
-        got = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+        got = raw_call(SYS_recvmsg, socket, raw_pointer(&message), flags | MSG_CMSG_CLOEXEC, 0);
+    } while (got == -EINTR);
     if (got < 0)
-        return -errno;
+        return got;
     for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h != NULL; h = CMSG_NXTHDR(&message, h))
         collect(h, set);
     set->truncated = (message.msg_flags & MSG_CTRUNC) != 0;
@@ -141,7 +153,7 @@ void descriptor_close_range(unsigned first, unsigned last)
 {
     if (first > last)
         return;
-    if (syscall(SYS_close_range, first, last, 0) < 0)
+    if (raw_call(SYS_close_range, first, last, 0, 0) < 0)
         close_listed(first, last);
 }
 
@@ -168,8 +180,9 @@ ssize_t descriptor_read_file(int dir, const char *name, char *text, size_t size)
 int descriptor_identify(int fd, struct descriptor_identity *identity)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
+    const int rc = raw_fstat(fd, &st);
+    if (rc < 0)
+        return rc;
     *identity = (struct descriptor_identity){.device = st.st_dev, .inode = st.st_ino};
     return 0;
 }

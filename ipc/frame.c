@@ -23,13 +23,18 @@ int frame_buffer_write(void *buffer, const char *data, size_t size)
 
 void frame_buffer_finish(struct frame_buffer *buffer, uint16_t type)
 {
+    frame_header_write(buffer->data, type, (uint32_t)(buffer->size - FRAME_HEADER_SIZE));
+}
+
+void frame_header_write(void *data, uint16_t type, uint32_t length)
+{
     const uint32_t magic = FRAME_MAGIC;
-    const uint32_t length = (uint32_t)(buffer->size - FRAME_HEADER_SIZE);
     const uint16_t flags = 0;
-    memcpy(buffer->data, &magic, 4);
-    memcpy(buffer->data + 4, &type, 2);
-    memcpy(buffer->data + 6, &flags, 2);
-    memcpy(buffer->data + 8, &length, 4);
+    uint8_t *at = data;
+    memcpy(at, &magic, 4);
+    memcpy(at + 4, &type, 2);
+    memcpy(at + 6, &flags, 2);
+    memcpy(at + 8, &length, 4);
 }
 
 int frame_header_read(const void *data, struct frame_header *header)

@@ -1,4 +1,4 @@
-/* frame.h - what travels on every channel: a fixed header and one MessagePack object.
+/* frame.h - what travels on every channel: a fixed header and a body, which is one MessagePack object but for a task.
  *
  * Knows no process and no message: message.h gives the objects a meaning. Both ends are of one build on one machine, so
  * the header is in host order; the magic catches foreign bytes on a channel. */
@@ -34,6 +34,9 @@ int frame_buffer_write(void *buffer, const char *data, size_t size);
 
 /* Fills in the header: the frame is then buffer->data, buffer->size. */
 void frame_buffer_finish(struct frame_buffer *buffer, uint16_t type);
+
+/* Writes a header, FRAME_HEADER_SIZE bytes. */
+void frame_header_write(void *data, uint16_t type, uint32_t length);
 
 /* -EBADMSG: no magic, or a body above FRAME_BODY_MAX. */
 int frame_header_read(const void *data, struct frame_header *header);

@@ -38,8 +38,6 @@ static const struct field layouts[MESSAGE_TYPE_COUNT_][FIELDS_MAX + 1] = {
                       U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
                       U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, seen), B(gone, crash),
                       B(gone, frame)},
-    [MESSAGE_TASK] = {U(task, serial), U(task, function), U(task, attempt), U(task, payload), U(task, size),
-                      B(task, data), U(task, streams), U(task, fds), S(task, memory_limit), B(task, options)},
     [MESSAGE_COMMAND] = {B(command, argv), B(command, envp), B(command, cwd), S(command, group), B(command, numbers)},
     [MESSAGE_PROGRESS] = {U(progress, done), U(progress, total)},
     [MESSAGE_PARTIAL] = {U(partial, payload), U(partial, size), B(partial, data)},

@@ -1,7 +1,8 @@
 /* message.h - the messages: plain structs, and the two functions that pack and unpack all of them.
  *
- * A message is a MessagePack array of its fields in the order of the table in message.c, which serves writer and reader
- * alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when unpacked.
+ * A message, but for a task, is a MessagePack array of its fields in the order of the table in message.c, which serves
+ * writer and reader alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when
+ * unpacked.
  *
  *     keeper  → host          server, server_lost                 SOCK_SEQPACKET
  *     host    → fork server   fork, kill, signal, watch           SOCK_SEQPACKET, the control socket
@@ -14,6 +15,7 @@
 
 #include "frame.h"
 
+#include <reclaim/pool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -165,17 +167,18 @@ enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4, TASK_CWD = 64 };
 /* A stream's bit shifted by this: the command gets no such stream, and no descriptor travels. */
 enum { TASK_CLOSED_SHIFT = 3 };
 
+/* The one message that is no MessagePack: the body is this struct as it is, then an inline payload. Host and worker are of
+ * one image, and the worker trusts its host; to unpack a task would cost each worker five page faults. */
 struct message_task {
     uint64_t serial;
     uint64_t function; /* 0: the payload is a command message */
     uint64_t attempt;
-    uint64_t payload;          /* enum message_payload */
-    uint64_t size;             /* of the payload */
-    struct message_slice data; /* an inline payload */
-    uint64_t streams;          /* TASK_ bits */
+    uint64_t payload; /* enum message_payload */
+    uint64_t size;    /* of the payload */
+    uint64_t streams; /* TASK_ bits */
     uint64_t fds;
-    int64_t memory_limit;         /* of this attempt, bytes; -1: none */
-    struct message_slice options; /* the job's pool_job_options_t as it is: host and worker are of one image */
+    int64_t memory_limit;       /* of this attempt, bytes; -1: none */
+    pool_job_options_t options; /* full ones */
 };
 
 /* argv and envp: strings, each with its NUL, one after the other. */

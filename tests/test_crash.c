@@ -169,7 +169,7 @@ static int crash_by(void (*crash)(const struct scene *), const struct scene *sce
         setrlimit(RLIMIT_CORE, &no_core);
         crash_install();
         if (note)
-            crash_note_in(scene->page);
+            crash_note_in(scene->page, getpid());
         crash(scene);
         _exit(0);
     }

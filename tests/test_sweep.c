@@ -61,7 +61,7 @@ _Noreturn static void linger(int go)
 _Noreturn static void tagged_child(int say, int go, int held)
 {
     close(held);
-    if (sweep_tag(SERIAL) < 0)
+    if (sweep_tag(SERIAL, sweep_tag_most()) < 0)
         _exit(1);
     const pid_t pid = fork();
     if (pid == 0) {
@@ -136,7 +136,7 @@ static void test_sweep_tag_survives_exec(void **state)
     const pid_t pid = fork();
     if (pid == 0) {
         dup2(out[1], STDOUT_FILENO);
-        if (sweep_tag(SERIAL) == 0)
+        if (sweep_tag(SERIAL, sweep_tag_most()) == 0)
             execlp("cat", "cat", "/proc/self/limits", (char *)NULL);
         _exit(127);
     }

@@ -1,8 +1,10 @@
 #include "channel.h"
 
 #include "payload.h"
+#include "raw.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
@@ -24,11 +26,21 @@ static int leave_in_page(struct channel *channel, const void *frame, size_t size
     return 0;
 }
 
+/* A pipe takes up to PIPE_BUF bytes at once or, if a signal comes first, none: pipe(7). */
+static int write_small(int pipe, const void *frame, size_t size)
+{
+    long wrote;
+    do {
+        wrote = raw_call(SYS_write, pipe, raw_pointer(frame), (long)size, 0);
+    } while (wrote == -EINTR);
+    return wrote < 0 ? (int)wrote : 0;
+}
+
 int channel_send(struct channel *channel, const void *frame, size_t size, bool last)
 {
     if (descriptor_verify(channel->result, &channel->result_identity) < 0)
         return last ? leave_in_page(channel, frame, size) : -EBADF;
-    return payload_write(channel->result, frame, size);
+    return size <= PIPE_BUF ? write_small(channel->result, frame, size) : payload_write(channel->result, frame, size);
 }
 
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last)

@@ -111,10 +111,10 @@ void crash_install(void)
         sigaction(crash_signals[i], &action, NULL);
 }
 
-void crash_note_in(struct page *page)
+void crash_note_in(struct page *page, pid_t pid)
 {
     crash_page = page;
-    crash_pid = getpid();
+    crash_pid = pid;
 }
 
 struct text {

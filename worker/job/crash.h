@@ -5,6 +5,7 @@
 #include "page.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Lets the unwinder fill its caches, which workers inherit. It may take locks: a host with threads calls this before it
  * forks, else the fork server does. */
@@ -14,8 +15,8 @@ void crash_prepare(void);
  * their own, which workers inherit. Without crash_note_in() they only raise the signal again. */
 void crash_install(void);
 
-/* In a worker: notes crashes of this process in page from now on. */
-void crash_note_in(struct page *page);
+/* In a worker: notes crashes of the process pid, itself, in page from now on. */
+void crash_note_in(struct page *page, pid_t pid);
 
 /* Puts the note into text, NUL-terminated: signal, address, backtrace with symbols, a line each. Returns its length; 0:
  * there is none. Does not trust the page: it looks addresses up and never follows them. */

@@ -7,9 +7,11 @@
 #include "crash.h"
 #include "payload.h"
 #include "proc.h"
+#include "raw.h"
 #include "sweep.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -20,103 +22,105 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define INBOX_SMALL      ((size_t)1024)
+#define INBOX_SMALL      ((size_t)512)
 #define FILE_PAGES_LEAST ((uint64_t)1 << 20) /* of less growth the kind does not matter */
 
 /* On the stack: a write to any other page costs a copy of that page. */
 struct task {
     struct message_task message;
-    pool_job_options_t options;
     struct descriptor_set descriptors;
     uint8_t *arg; /* inline: a copy aligned to 16; memfd: its mapping */
-    uint8_t *frame, small[INBOX_SMALL];
+    uint8_t small[INBOX_SMALL];
+    size_t have; /* bytes of an inline payload that came into small */
 };
+
+static pid_t own_pid(void)
+{
+    return (pid_t)raw_call(SYS_getpid, 0, 0, 0, 0);
+}
+
+/* Moves the channels to numbers out of a job's way, and closes all else. */
+static int take_descriptors(const struct worker_birth *birth, int *task, int *result, int *leaf)
+{
+    const int at = birth->numbers; /* no channel has one of these numbers yet */
+    const bool has_leaf = birth->leaf >= 0;
+    *task = (int)raw_call(SYS_dup3, birth->task, at, O_CLOEXEC, 0);
+    *result = (int)raw_call(SYS_dup3, birth->result, at + 1, O_CLOEXEC, 0);
+    *leaf = has_leaf ? (int)raw_call(SYS_dup3, birth->leaf, at + 2, O_CLOEXEC, 0) : -1;
+    if (*task < 0 || *result < 0 || (has_leaf && *leaf < 0))
+        return -EBADF;
+    descriptor_close_range(birth->gap_end, (unsigned)at - 1);
+    descriptor_close_range((unsigned)at + 2 + has_leaf, ~0U);
+    process_gap_fill(birth->gap_end);
+    return 0;
+}
 
 /* From a copy of the fork server to a process of its own. */
 static int settle_in(const struct worker_birth *birth, struct channel *channel, int *leaf)
 {
-    int task = birth->task, result = birth->result;
-    *leaf = birth->leaf;
+    char name[] = {"reclaim-worker"};
+    int task = -1, result = -1;
     int rc = process_die_with(birth->parent);
     if (rc == 0)
-        rc = process_descriptor_lift(&task);
-    if (rc == 0)
-        rc = process_descriptor_lift(&result);
-    if (rc == 0 && *leaf >= 0)
-        rc = process_descriptor_lift(leaf);
+        rc = take_descriptors(birth, &task, &result, leaf);
     if (rc == 0 && *leaf >= 0)
         rc = cgroup_leaf_join(*leaf);
     if (rc < 0)
         return rc;
-    setpgid(0, 0);
+    raw_call(SYS_setpgid, 0, 0, 0, 0);
     process_be_ordinary(birth->origin);
-    prctl(PR_SET_NAME, "reclaim-worker");
-    process_gap_fill(birth->gap_end);
-    process_descriptors_close_but(birth->gap_end, (int *[]){&task, &result, leaf}, 3);
-    sweep_tag(birth->serial);
-    crash_note_in(birth->page);
+    raw_call(SYS_prctl, PR_SET_NAME, raw_pointer(name), 0, 0);
+    sweep_tag(birth->serial, birth->tag_most);
+    crash_note_in(birth->page, own_pid());
     return channel_init(channel, task, result, birth->page);
 }
 
-/* Reads until *have is at least want. 1; 0: the host hung up; negative errno. */
-static int receive_more(int socket, struct task *task, size_t *have, size_t want)
-{
-    while (*have < want) {
-        const ssize_t got = recv(socket, task->frame + *have, want - *have, 0);
-        if (got <= 0)
-            return got == 0 ? 0 : -errno;
-        *have += (size_t)got;
-    }
-    return 1;
-}
-
-/* Reads the task frame; the descriptors come with its first byte. 1; 0: the host hung up; negative errno. */
+/* Receives the task; the descriptors come with its first byte. 1; 0: the host hung up; negative errno. */
 static int receive_task(int socket, struct task *task)
 {
-    struct frame_header header;
-    task->frame = task->small;
-    const ssize_t got = descriptor_receive(socket, task->small, sizeof task->small, 0, &task->descriptors);
+    uint8_t header[FRAME_HEADER_SIZE];
+    struct frame_header read;
+    struct iovec parts[] = {
+        {header, sizeof header},
+        {&task->message, sizeof task->message},
+        {task->small, sizeof task->small},
+    };
+    const size_t least = sizeof header + sizeof task->message;
+    const ssize_t got = descriptor_receive_parts(socket, parts, 3, 0, &task->descriptors);
     if (got <= 0)
         return (int)got;
     if (task->descriptors.truncated)
         return -EMFILE;
-    size_t have = (size_t)got;
-    int rc = receive_more(socket, task, &have, FRAME_HEADER_SIZE);
-    if (rc <= 0)
-        return rc;
-    if (frame_header_read(task->frame, &header) < 0 || header.type != MESSAGE_TASK)
+    if ((size_t)got < least || frame_header_read(header, &read) < 0 || read.type != MESSAGE_TASK)
         return -EBADMSG;
-    const size_t size = FRAME_HEADER_SIZE + header.length;
-    if (size > sizeof task->small) {
-        task->frame = malloc(size);
-        if (task->frame == NULL)
-            return -ENOMEM;
-        memcpy(task->frame, task->small, have);
-    }
-    rc = receive_more(socket, task, &have, size);
-    if (rc <= 0)
-        return rc;
-    rc = message_unpack(MESSAGE_TASK, task->frame + FRAME_HEADER_SIZE, header.length, &task->message);
-    if (rc < 0)
-        return rc;
-    if (task->message.options.size != sizeof task->options)
-        return -EBADMSG;
-    memcpy(&task->options, task->message.options.data, sizeof task->options);
+    task->have = (size_t)got - least;
     return 1;
 }
 
-static int open_payload(struct task *task)
+/* An inline payload: what has come already, then the rest. */
+static int receive_payload(int socket, struct task *task, size_t size)
+{
+    task->arg = malloc(size);
+    if (task->arg == NULL || task->have > size)
+        return task->arg == NULL ? -ENOMEM : -EBADMSG;
+    memcpy(task->arg, task->small, task->have);
+    for (size_t have = task->have; have < size;) {
+        const ssize_t got = recv(socket, task->arg + have, size - have, 0);
+        if (got <= 0)
+            return got == 0 ? -EPIPE : -errno;
+        have += (size_t)got;
+    }
+    return 0;
+}
+
+static int open_payload(int socket, struct task *task)
 {
     const size_t size = (size_t)task->message.size;
     switch (task->message.payload) {
     case PAYLOAD_NONE:
         return 0;
     case PAYLOAD_INLINE:
-        task->arg = malloc(size);
-        if (task->arg == NULL)
-            return -ENOMEM;
-        memcpy(task->arg, task->message.data.data, size);
-        return 0;
+        return receive_payload(socket, task, size);
     case PAYLOAD_MEMFD: {
         int fd = descriptor_set_take(&task->descriptors);
         if (fd < 0)
@@ -159,7 +163,7 @@ static void limit_data(int64_t more)
 /* 0, or a negative errno. */
 static int apply_cgroup_limits(const struct task *task, bool has_pids, int leaf)
 {
-    const pool_job_options_t *o = &task->options;
+    const pool_job_options_t *o = &task->message.options;
     const struct cgroup_limits limits = {
         .memory = task->message.memory_limit,
         .pids = has_pids && o->pids >= 0 ? (int64_t)o->pids + 1 : -1, /* the worker counts, too */
@@ -168,8 +172,9 @@ static int apply_cgroup_limits(const struct task *task, bool has_pids, int leaf)
     return leaf < 0 ? 0 : cgroup_leaf_limit(leaf, &limits);
 }
 
-static void apply_limits(const struct message_task *task, const pool_job_options_t *o)
+static void apply_limits(const struct message_task *task)
 {
+    const pool_job_options_t *o = &task->options;
     if (o->memory_backstop && task->function != 0 && task->memory_limit >= 0)
         limit_data(task->memory_limit);
     if (o->cpu_ms >= 0) {
@@ -210,18 +215,24 @@ static void note_file_pages(struct page *page)
 /* Takes the descriptors for 0, 1 and 2 out of the set, as struct command has them. */
 static void take_streams(struct task *task, int streams[3])
 {
-    static const uint64_t bits[] = {TASK_STDIN, TASK_STDOUT, TASK_STDERR};
-    for (int i = 0; i < 3; i++)
-        if ((task->message.streams & bits[i] << TASK_CLOSED_SHIFT) != 0)
+    for (int i = 0; i < 3; i++) {
+        const uint64_t bit = (uint64_t)TASK_STDIN << i;
+        if ((task->message.streams & bit << TASK_CLOSED_SHIFT) != 0)
             streams[i] = COMMAND_CLOSED;
         else
-            streams[i] = (task->message.streams & bits[i]) != 0 ? descriptor_set_take(&task->descriptors) : -1;
+            streams[i] = (task->message.streams & bit) != 0 ? descriptor_set_take(&task->descriptors) : -1;
+    }
 }
 
-/* fflush alone would write to the stream's page, which costs a copy. */
+/* fflush alone would write to the stream's page, which costs a copy; and __fpending is one more page of libc's code. */
 static void flush(FILE *stream)
 {
-    if (__fpending(stream) > 0)
+#ifdef __GLIBC__
+    const bool is_pending = stream->_IO_write_ptr > stream->_IO_write_base || stream->_mode > 0;
+#else
+    const bool is_pending = __fpending(stream) > 0;
+#endif
+    if (is_pending)
         fflush(stream);
 }
 
@@ -236,10 +247,10 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     }
     struct pool_call call = {
         .channel = channel,
-        .pid = getpid(),
+        .pid = own_pid(),
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .attempt = (uint32_t)task->message.attempt,
-        .events = task->options.on_event != NULL,
+        .events = task->message.options.on_event != NULL,
         .arg = task->arg,
         .arg_size = (size_t)task->message.size,
         .fds = task->descriptors.fds,
@@ -253,13 +264,13 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     const pool_fn function = (pool_fn)(uintptr_t)task->message.function;
     const int code = function(&call);
 
-    if (getpid() != call.pid) /* a child that the job forked, and that returned from the function as well */
+    if (own_pid() != call.pid) /* a child that the job forked, and that returned from the function as well */
         _exit(code == 0 ? 0 : 1);
     note_file_pages(channel->page);
     flush(stdout);
     flush(stderr);
-    int rc = call_finish(&call, code, task->options.early);
-    if (task->options.early)
+    int rc = call_finish(&call, code, task->message.options.early);
+    if (task->message.options.early)
         sched_yield(); /* the waiting thread may need this processor, and our exit takes longer than a short job */
     if (rc < 0 && rc != -EBADF) {
         const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", process_error(-rc));
@@ -281,9 +292,9 @@ static int run_command(struct task *task, struct channel *channel, const struct 
     command.fd_count = task->descriptors.count;
     if (command.spec.numbers.size != 0 && command.spec.numbers.size != command.fd_count * sizeof(int32_t))
         return -EBADMSG;
-    command.events = task->options.on_event != NULL ? channel : NULL;
-    command.nofile = task->options.nofile;
-    command.data_limit = task->options.memory_backstop ? task->message.memory_limit : -1;
+    command.events = task->message.options.on_event != NULL ? channel : NULL;
+    command.nofile = task->message.options.nofile;
+    command.data_limit = task->message.options.memory_backstop ? task->message.memory_limit : -1;
     channel->page->is_command = 1;
     take_baseline(channel->page, leaf);
     atomic_store(&channel->page->phase, PAGE_BEGUN);
@@ -297,19 +308,17 @@ void worker_main(const struct worker_birth *birth)
     task.arg = NULL;
     struct channel channel;
     const sigset_t none = {0}; /* as sigemptyset makes it, without a page fault for that */
-    int leaf;
+    int leaf = -1;
     if (settle_in(birth, &channel, &leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
     atomic_store(&birth->page->phase, PAGE_READY);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    raw_call(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&none), 0, _NSIG / 8);
     const int got = receive_task(channel.task, &task);
     if (got == 0)
         _exit(0);
-    if (got > 0 && task.message.function != 0 && birth->seeds)
-        process_seed();
-    if (got < 0 || open_payload(&task) < 0 || apply_cgroup_limits(&task, birth->has_pids, leaf) < 0)
+    if (got < 0 || open_payload(channel.task, &task) < 0 || apply_cgroup_limits(&task, birth->has_pids, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
-    apply_limits(&task.message, &task.options);
+    apply_limits(&task.message);
     if (task.message.memory_limit >= 0 && leaf < 0)
         page_guard_await(birth->page);
     const int rc =

@@ -8,13 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define WORKER_CHANNELS 3
+
 struct worker_birth {
     uint64_t serial;
-    int task, result; /* its own ends; it closes all other descriptors */
-    int leaf;         /* directory of its cgroup; -1: none */
-    unsigned gap_end; /* see process_gap_end */
-    bool seeds;       /* the lock of random(3) is free */
-    bool has_pids;    /* the cgroup limits processes; else the fork server counts them */
+    int task, result;  /* its own ends; it closes all other descriptors */
+    int leaf;          /* directory of its cgroup; -1: none */
+    int numbers;       /* the number that its first channel gets; two more follow */
+    uint64_t tag_most; /* see sweep_tag */
+    unsigned gap_end;  /* see process_gap_end */
+    bool has_pids;     /* the cgroup limits processes; else the fork server counts them */
     struct page *page;
     const struct process_origin *origin;
     pid_t parent;

@@ -43,17 +43,40 @@ bool birth_prepare(struct server *server, struct slot *slot)
     return true;
 }
 
+/* The first of three numbers to which a worker moves its channels: none of them is there. */
+static int choose_numbers(const int *channels)
+{
+    int at = process_descriptor_floor();
+    bool is_free = false;
+    while (!is_free) {
+        is_free = true;
+        for (int i = 0; i < WORKER_CHANNELS; i++)
+            is_free = is_free && (channels[i] < at || channels[i] >= at + WORKER_CHANNELS);
+        at += is_free ? 0 : WORKER_CHANNELS;
+    }
+    return at;
+}
+
 void birth_fork(struct server *server, struct slot *slot)
 {
+    const int channels[WORKER_CHANNELS] = {slot->ends.worker[0], slot->ends.worker[1], slot->meter.leaf};
     const struct worker_birth birth = {
         /* by value: the child has neither server nor slot */
-        .serial = slot->serial,         .task = slot->ends.worker[0],
-        .result = slot->ends.worker[1], .page = slot->page,
-        .origin = server->origin,       .parent = server->pid,
-        .leaf = slot->meter.leaf,       .gap_end = server->gap_end,
-        .seeds = server->seeds,         .has_pids = server->metering.cgroup.pids,
+        .serial = slot->serial,
+        .task = channels[0],
+        .result = channels[1],
+        .leaf = channels[2],
+        .numbers = choose_numbers(channels),
+        .gap_end = server->gap_end,
+        .tag_most = server->tag_most,
+        .has_pids = server->metering.cgroup.pids,
+        .page = slot->page,
+        .origin = server->origin,
+        .parent = server->pid,
     };
     slot->page->inherited = server->inherited;
+    if (server->seeds)
+        process_seed(); /* here, or each worker would have to find the code of that, and to copy three pages */
     slot_page_share(slot, true);
     const pid_t pid = process_fork();
     if (pid == 0)

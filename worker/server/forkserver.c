@@ -241,6 +241,7 @@ static void get_ready(struct server *server, const struct forkserver_config *con
         crash_prepare();
     crash_install();
     meter_begin(&server->metering);
+    server->tag_most = sweep_tag_most();
     birth_stock(server);
     if (proc_resident(server->pid, &resident, &server->inherited) < 0)
         server->inherited = 0;

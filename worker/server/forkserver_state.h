@@ -20,9 +20,10 @@ struct reaper {
 /* Mapped with MADV_DONTFORK: workers need none of it, and a write after a fork then copies no page. */
 struct server {
     int control, signals, epoll;
-    unsigned gap_end; /* see process_gap_end */
-    bool seeds;       /* workers may seed random(3) */
-    uint64_t notes;   /* enum message_note, for hello */
+    unsigned gap_end;  /* see process_gap_end */
+    bool seeds;        /* random(3) may be seeded */
+    uint64_t tag_most; /* see sweep_tag */
+    uint64_t notes;    /* enum message_note, for hello */
     pid_t pid;
     bool closing;
     size_t warm;     /* idle workers to keep without a request of the host */

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include "descriptor.h"
+#include "raw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +110,7 @@ unsigned process_gap_end(void)
 void process_gap_fill(unsigned end)
 {
     for (int fd = GAP_FIRST; fd < (int)end; fd++)
-        dup3(STDIN_FILENO, fd, O_CLOEXEC);
+        raw_call(SYS_dup3, STDIN_FILENO, fd, O_CLOEXEC, 0);
 }
 
 int64_t process_cpu_us(void)
@@ -129,7 +130,7 @@ int64_t process_now_ms(void)
 uint64_t process_peak(void)
 {
     struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+    return raw_call(SYS_getrusage, RUSAGE_SELF, raw_pointer(&usage), 0, 0) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
 
 static bool set_scheduling(int nice, uint64_t slice_ns)
@@ -161,9 +162,10 @@ void process_be_ordinary(const struct process_origin *origin)
 
 int process_die_with(pid_t parent)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-        return -errno;
-    return getppid() == parent ? 0 : -ESRCH;
+    const long rc = raw_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+    if (rc < 0)
+        return (int)rc;
+    return raw_call(SYS_getppid, 0, 0, 0, 0) == parent ? 0 : -ESRCH;
 }
 
 int process_descriptor_floor(void)
@@ -246,7 +248,7 @@ void process_descriptors_keep(unsigned first, int **keep, unsigned count)
 
 int process_random(void *bytes, size_t size)
 {
-    return syscall(SYS_getrandom, bytes, size, 0) == (long)size ? 0 : -EAGAIN;
+    return raw_call(SYS_getrandom, raw_pointer(bytes), (long)size, 0, 0) == (long)size ? 0 : -EAGAIN;
 }
 
 void process_seed(void)

@@ -84,7 +84,8 @@ int process_descriptor_lift(int *fd);
 /* Lowest number that process_descriptor_lift uses. */
 int process_descriptor_floor(void);
 
-/* Fresh seeds for libc's random generators: no two workers draw the same. Takes the lock of random(3): see image.h. */
+/* Fresh seeds for libc's random generators, in the fork server before each fork: no two workers draw the same. Takes
+ * the lock of random(3): see image.h. */
 void process_seed(void);
 
 /* Random bytes by the system call itself: later versions of getrandom(3) lock. -EAGAIN: there are none yet. */

@@ -1,6 +1,7 @@
 #include "sweep.h"
 
 #include "process.h"
+#include "raw.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,13 +15,18 @@
 #define GIVE_UP_MS 5000
 #define PAUSE_NS   2000000
 
-int sweep_tag(uint64_t serial)
+uint64_t sweep_tag_most(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_LOCKS, &limit) < 0)
-        return -errno;
-    limit.rlim_cur = serial;
-    return setrlimit(RLIMIT_LOCKS, &limit) < 0 ? -errno : 0;
+    return getrlimit(RLIMIT_LOCKS, &limit) == 0 ? limit.rlim_max : RLIM_INFINITY;
+}
+
+int sweep_tag(uint64_t serial, uint64_t most)
+{
+    const struct {
+        uint64_t soft, hard;
+    } limit = {serial, most}; /* the kernel's struct rlimit64 */
+    return (int)raw_call(SYS_prlimit64, 0, RLIMIT_LOCKS, raw_pointer(&limit), 0);
 }
 
 uint64_t sweep_belongs(const struct sweep_process *process, bool (*is_known)(uint64_t serial, void *context),

@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Tags the calling process and what it starts. */
-int sweep_tag(uint64_t serial);
+/* Tags the calling process and what it starts. most: what sweep_tag_most said in the fork server. */
+int sweep_tag(uint64_t serial, uint64_t most);
+uint64_t sweep_tag_most(void);
 
 /* A process below the caller. */
 struct sweep_process {

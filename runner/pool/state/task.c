@@ -7,9 +7,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define SMALL_FRAME    ((size_t)8 * 1024)
-#define BESIDE_PAYLOAD (sizeof(pool_job_options_t) + 128) /* header and fields */
-
 /* The descriptors that go down with a task, and what says which they are. */
 struct freight {
     int fds[DESCRIPTOR_MAX];
@@ -81,7 +78,7 @@ static int load_freight(struct peer *peer, struct freight *freight)
     return rc;
 }
 
-static int send_frame(struct peer *peer, const struct freight *freight, uint8_t *storage, size_t size)
+static int send_task(struct peer *peer, const struct freight *freight)
 {
     const pool_job_t *job = peer->job;
     const struct message_task task = {
@@ -90,45 +87,35 @@ static int send_frame(struct peer *peer, const struct freight *freight, uint8_t 
         .attempt = job_attempt(job) + 1,
         .payload = job->payload.kind,
         .size = job->payload.size,
-        .data = {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},
         .streams = freight->streams,
         .fds = job->files != NULL ? job->files->count : 0,
         .memory_limit = job->record->memory_limit,
-        .options = {job_options(job), sizeof(pool_job_options_t)},
+        .options = *job_options(job),
     };
-    const ssize_t packed = message_pack(storage, size, MESSAGE_TASK, &task);
-    if (packed < 0)
-        return (int)packed;
-    const ssize_t sent = descriptor_send(peer->task, storage, (size_t)packed, freight->fds, freight->count);
+    uint8_t header[FRAME_HEADER_SIZE];
+    struct iovec parts[] = {
+        {header, sizeof header},
+        {(void *)(uintptr_t)&task, sizeof task},
+        {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},
+    };
+    const size_t length = parts[1].iov_len + parts[2].iov_len;
+    frame_header_write(header, MESSAGE_TASK, (uint32_t)length);
+    const ssize_t sent = descriptor_send_parts(peer->task, parts, 3, freight->fds, freight->count);
     if (sent < 0)
         return sent == -ECONNRESET ? -EPIPE : (int)sent;
-    return sent == packed ? 0 : -EPIPE; /* an empty socket takes a whole task, or this worker is no good */
-}
-
-/* The stack is touched for as much as a frame may need, page by page: so most have a small one. */
-__attribute__((noinline)) static int send_small(struct peer *peer, const struct freight *freight)
-{
-    uint8_t storage[SMALL_FRAME];
-    return send_frame(peer, freight, storage, sizeof storage);
-}
-
-__attribute__((noinline)) static int send_large(struct peer *peer, const struct freight *freight)
-{
-    uint8_t storage[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
-    return send_frame(peer, freight, storage, sizeof storage);
+    /* an empty socket takes a whole task, or this worker is no good */
+    return (size_t)sent == sizeof header + length ? 0 : -EPIPE;
 }
 
 int task_send(struct peer *peer)
 {
-    const struct job_payload *payload = &peer->job->payload;
-    const bool is_small = payload->kind != PAYLOAD_INLINE || payload->size <= SMALL_FRAME - BESIDE_PAYLOAD;
     struct freight freight;
     freight.count = 0;
     freight.streams = 0;
     freight.ours[0] = freight.ours[1] = -1;
     int rc = load_freight(peer, &freight);
     if (rc == 0)
-        rc = is_small ? send_small(peer, &freight) : send_large(peer, &freight);
+        rc = send_task(peer, &freight);
     descriptor_close(&freight.ours[0]);
     descriptor_close(&freight.ours[1]);
     return rc;
