@@ -167,8 +167,8 @@ enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4, TASK_CWD = 64 };
 /* A stream's bit shifted by this: the command gets no such stream, and no descriptor travels. */
 enum { TASK_CLOSED_SHIFT = 3 };
 
-/* The one message that is no MessagePack: the body is this struct as it is, then an inline payload. Host and worker are of
- * one image, and the worker trusts its host; to unpack a task would cost each worker five page faults. */
+/* The one message that is no MessagePack: the body is this struct as it is, then an inline payload. Host and worker are
+ * of one image, and the worker trusts its host. To unpack a task would cost each worker five page faults. */
 struct message_task {
     uint64_t serial;
     uint64_t function; /* 0: the payload is a command message */

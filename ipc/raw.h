@@ -1,8 +1,8 @@
 /* raw.h - system calls without libc's functions for them, for a worker's first and last steps.
  *
- * A page of libc that the fork server has not mapped costs each worker a page fault, and libc's functions lie far apart:
- * these calls lie in the code around them. They do not touch errno. Sources: syscall(2), the section "Architecture
- * calling conventions". */
+ * Each page of libc's code that a worker uses costs it a page fault, and libc's functions lie far apart. These calls
+ * are in the code around them. They do not touch errno. Source: syscall(2), the section "Architecture calling
+ * conventions". */
 #ifndef RAW_H
 #define RAW_H
 
