@@ -21,11 +21,11 @@ struct descriptor_set {
  * a negative errno: -EAGAIN, -EPIPE (no SIGPIPE), -ETOOMANYREFS (too many in flight), ... */
 ssize_t descriptor_send(int socket, const void *data, size_t size, const int *fds, size_t count);
 
-/* Whether what it returned means: not now, but later. */
-bool descriptor_is_refused_now(ssize_t sent);
-
 /* The same of several parts: not all of them may be taken. */
 ssize_t descriptor_send_parts(int socket, struct iovec *parts, size_t part_count, const int *fds, size_t count);
+
+/* Whether what these two returned means: not now, but later. */
+bool descriptor_is_refused_now(ssize_t sent);
 
 /* Receives at most size bytes and the descriptors with them, close-on-exec. flags as recvmsg(2). Returns the bytes, 0
  * at end-of-file, or a negative errno; -EMSGSIZE: bytes were truncated. */

@@ -1,6 +1,6 @@
 /* ladder.h - when a job's processes get which signal: SIGTERM, a grace, SIGKILL. Pure: time goes in, an action comes
- * out. Times are milliseconds of one monotonic clock. The first reason is
- * kept. A later one can only bring the SIGKILL forward. */
+ * out. Times are milliseconds of one monotonic clock. The first reason is kept. A later one can only bring the SIGKILL
+ * forward. */
 #ifndef LADDER_H
 #define LADDER_H
 

@@ -2,9 +2,11 @@
  *
  *     STATE/lock            the daemon holds it: flock(2), exclusive; in it is the daemon's pid
  *     STATE/workers.lock    the daemon's pool holds it (pool_options_t.held): flock(2), shared. A new daemon waits
- * until the pool of a killed one is gone, so that no job ever runs twice at once. In it are the tags (pool_stats_t.tag)
- * of the jobs' processes, 4 bytes each: if the pool was killed, too, the next daemon finds the processes by them and
- * ends them STATE/reclaimd.db     store.h STATE/jobs/NNN/ID.*   output_files.h
+ *                           until the pool of a killed one is gone, so that no job ever runs twice at once. In it are
+ *                           the tags (pool_stats_t.tag) of the jobs' processes, 4 bytes each: if the pool was killed,
+ *                           too, the next daemon finds the processes by them and ends them
+ *     STATE/reclaimd.db     store.h
+ *     STATE/jobs/NNN/ID.*   output_files.h
  */
 #ifndef STATEDIR_H
 #define STATEDIR_H

@@ -150,7 +150,7 @@ struct record_bytes store_column_bytes(sqlite3_stmt *statement, int at)
  *   which stays until the database was synced. Only beside a second reader does SQLite mark a part without a sync, and
  *   exclusive locking lets none in.
  * - If the daemon dies in between, the kernel's cache has more of the log than the disk. store_open writes the log
- * again before SQLite reads it, and the first checkpoint writes all of it into the database.
+ *   again before SQLite reads it, and the first checkpoint writes all of it into the database.
  *
  * We make the checkpoints ourselves: SQLite's automatic ones do not report a failure, and the log would grow. */
 
