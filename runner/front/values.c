@@ -23,12 +23,23 @@ static const char *explain(int rc, const char *what, const char *range)
     return rc == -ERANGE ? range : what;
 }
 
+/* Of a number out of its range, which has words of its own, or NULL. */
+static int fail_range(const char *option, const char *text, int64_t least, int64_t most, const char *range)
+{
+    char limits[64];
+    if (most >= INT32_MAX)
+        snprintf(limits, sizeof limits, "must be at least %" PRId64, least);
+    else
+        snprintf(limits, sizeof limits, "must lie between %" PRId64 " and %" PRId64, least, most);
+    return values_fail(option, text, range != NULL ? range : limits);
+}
+
 int values_size(const char *option, const char *text, int64_t least, int64_t most, const char *range, int64_t *bytes)
 {
     const int rc = units_parse_size(text, bytes);
     if (rc < 0)
         return values_fail(option, text, explain(rc, "not a size: give bytes, or 512K, 2G, 1.5G", "too large"));
-    return *bytes >= least && *bytes <= most ? 0 : values_fail(option, text, range);
+    return *bytes >= least && *bytes <= most ? 0 : fail_range(option, text, least, most, range);
 }
 
 int values_time(const char *option, const char *text, int64_t least, int64_t *ms)
@@ -41,15 +52,10 @@ int values_time(const char *option, const char *text, int64_t least, int64_t *ms
 
 int values_number(const char *option, const char *text, int64_t least, int64_t most, const char *range, int64_t *value)
 {
-    char limits[64];
     const int rc = units_parse_number(text, least, most, value);
-    if (rc >= 0)
-        return 0;
-    if (most >= INT32_MAX)
-        snprintf(limits, sizeof limits, "must be at least %" PRId64, least);
-    else
-        snprintf(limits, sizeof limits, "must lie between %" PRId64 " and %" PRId64, least, most);
-    return values_fail(option, text, explain(rc, "not a whole number", range != NULL ? range : limits));
+    if (rc == -ERANGE)
+        return fail_range(option, text, least, most, range);
+    return rc < 0 ? values_fail(option, text, "not a whole number") : 0;
 }
 
 int values_path(const char *option, const char *text, char path[PATH_MAX])
