@@ -170,13 +170,11 @@ enum { TASK_CLOSED_SHIFT = 3 };
 /* The one message that is no MessagePack: the body is this struct as it is, then an inline payload. Host and worker are
  * of one image, and the worker trusts its host. To unpack a task would cost each worker five page faults. */
 struct message_task {
-    uint64_t serial;
     uint64_t function; /* 0: the payload is a command message */
     uint64_t attempt;
-    uint64_t payload; /* enum message_payload */
-    uint64_t size;    /* of the payload */
-    uint64_t streams; /* TASK_ bits */
-    uint64_t fds;
+    uint64_t payload;           /* enum message_payload */
+    uint64_t size;              /* of the payload */
+    uint64_t streams;           /* TASK_ bits */
     int64_t memory_limit;       /* of this attempt, bytes; -1: none */
     pool_job_options_t options; /* full ones */
 };

@@ -473,8 +473,8 @@ static void test_hostile_many_disturb_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_hostile_value_that_cannot_go_up_fails_its_job),
         SUPPORT_TEST(test_hostile_memory_of_the_host_stays_flat), /* first: a peak never falls */
+        SUPPORT_TEST(test_hostile_value_that_cannot_go_up_fails_its_job),
         SUPPORT_TEST(test_hostile_saying_and_leaving_is_a_protocol_error),
         SUPPORT_TEST(test_hostile_saying_and_staying_is_a_protocol_error),
         SUPPORT_TEST(test_hostile_many_disturb_nobody),

@@ -14,7 +14,6 @@ union message {
     struct message_partial partial;
     struct message_result result;
     struct message_gone gone;
-    struct message_task task;
 };
 
 /* A slice is bytes of the body, or nothing. */

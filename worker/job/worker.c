@@ -100,9 +100,11 @@ static int receive_task(int socket, struct task *task)
 /* An inline payload: what has come already, then the rest. */
 static int receive_payload(int socket, struct task *task, size_t size)
 {
+    if (task->have > size)
+        return -EBADMSG;
     task->arg = malloc(size);
-    if (task->arg == NULL || task->have > size)
-        return task->arg == NULL ? -ENOMEM : -EBADMSG;
+    if (task->arg == NULL)
+        return -ENOMEM;
     memcpy(task->arg, task->small, task->have);
     for (size_t have = task->have; have < size;) {
         const ssize_t got = recv(socket, task->arg + have, size - have, 0);

@@ -43,35 +43,28 @@ bool birth_prepare(struct server *server, struct slot *slot)
     return true;
 }
 
-/* The first of three numbers to which a worker moves its channels: none of them is there. */
-static int choose_numbers(const int *channels)
+/* Whether a channel has one of the numbers to which a worker would move its channels. */
+static bool is_in_the_way(const int *channels, int numbers)
 {
-    int at = process_descriptor_floor();
-    bool is_free = false;
-    while (!is_free) {
-        is_free = true;
-        for (int i = 0; i < WORKER_CHANNELS; i++)
-            is_free = is_free && (channels[i] < at || channels[i] >= at + WORKER_CHANNELS);
-        at += is_free ? 0 : WORKER_CHANNELS;
-    }
-    return at;
+    bool found = false;
+    for (int i = 0; i < WORKER_CHANNELS; i++)
+        found = found || (channels[i] >= numbers && channels[i] < numbers + WORKER_CHANNELS);
+    return found;
 }
 
 void birth_fork(struct server *server, struct slot *slot)
 {
     const int channels[WORKER_CHANNELS] = {slot->ends.worker[0], slot->ends.worker[1], slot->meter.leaf};
+    int numbers = process_descriptor_floor();
+    while (is_in_the_way(channels, numbers))
+        numbers += WORKER_CHANNELS;
     const struct worker_birth birth = {
         /* by value: the child has neither server nor slot */
-        .serial = slot->serial,
-        .task = channels[0],
-        .result = channels[1],
-        .leaf = channels[2],
-        .numbers = choose_numbers(channels),
-        .gap_end = server->gap_end,
-        .tag_most = server->tag_most,
-        .has_pids = server->metering.cgroup.pids,
-        .page = slot->page,
-        .origin = server->origin,
+        .serial = slot->serial,       .task = channels[0],
+        .result = channels[1],        .leaf = channels[2],
+        .numbers = numbers,           .gap_end = server->gap_end,
+        .tag_most = server->tag_most, .has_pids = server->metering.cgroup.pids,
+        .page = slot->page,           .origin = server->origin,
         .parent = server->pid,
     };
     slot->page->inherited = server->inherited;

@@ -2,8 +2,6 @@
 #ifndef IDS_H
 #define IDS_H
 
-#include "array.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

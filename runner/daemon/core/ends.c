@@ -1,7 +1,7 @@
 #include "ends.h"
 
+#include "array.h"
 #include "clock.h"
-#include "ids.h"
 #include "live.h"
 #include "retry.h"
 #include "turn.h"

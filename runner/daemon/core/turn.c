@@ -1,7 +1,7 @@
 #include "turn.h"
 
+#include "array.h"
 #include "daemon_client.h"
-#include "ids.h"
 #include "view.h"
 
 #include <errno.h>

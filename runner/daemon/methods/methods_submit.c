@@ -1,8 +1,8 @@
 /* methods_submit.c - new jobs: all checks come before the first write, so that a submit is whole or absent. */
+#include "array.h"
 #include "clock.h"
 #include "daemon_client.h"
 #include "ends.h"
-#include "ids.h"
 #include "live.h"
 #include "methods.h"
 #include "turn.h"

@@ -1,4 +1,5 @@
 /* store_list.c - many jobs: pages of a list, jobs that wait for others, expired jobs, counts. */
+#include "array.h"
 #include "ids.h"
 #include "store_db.h"
 

@@ -82,13 +82,11 @@ static int send_task(struct peer *peer, const struct freight *freight)
 {
     const pool_job_t *job = peer->job;
     const struct message_task task = {
-        .serial = peer->serial,
         .function = job->kind->function,
         .attempt = job_attempt(job) + 1,
         .payload = job->payload.kind,
         .size = job->payload.size,
         .streams = freight->streams,
-        .fds = job->files != NULL ? job->files->count : 0,
         .memory_limit = job->record->memory_limit,
         .options = *job_options(job),
     };
