@@ -16,8 +16,8 @@
 /* Why an input cannot be an argument. */
 enum unfit_reason { UNFIT_NOT = 0, UNFIT_LONG, UNFIT_NUL };
 
-/* An input that cannot be one. However long it is, only a text that stands for it is kept: its first bytes, its size and
- * a hash, "abc...(200000 bytes, 0123456789abcdef)". Starts as zero. */
+/* An input that cannot be one. However long it is, only a text that stands for it is kept: its first bytes, its size
+ * and a hash, "abc...(200000 bytes, 0123456789abcdef)". Starts as zero. */
 struct unfit {
     struct text text;
     uint64_t size, number;
