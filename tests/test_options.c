@@ -83,7 +83,7 @@ static void test_options_pool_refusals(void **state)
         {{.memory_budget = -2}, -EINVAL, "memory_budget is -2"},
         {{.memory_floor = -2}, -EINVAL, "memory_floor is -2"},
         {{.reserved = {1}}, -EINVAL, "pool_options_t.reserved"},
-        {{.reserved = {0, 0, 0, 0, 0, 0, 0, 1}}, -EINVAL, "pool_options_t.reserved"},
+        {{.reserved = {0, 0, 0, 0, 0, 0, 1}}, -EINVAL, "pool_options_t.reserved"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         pool_options_t full;

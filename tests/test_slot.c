@@ -1,4 +1,5 @@
 /* The table of workers: slots taken, found and freed, and a page that its job may have written over. */
+#include "descriptor.h"
 #include "forkserver_state.h"
 
 #include "support.h"
@@ -22,8 +23,9 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    munmap(server.pages, SLOTS * (page > PAGE_SIZE_BYTES ? page : PAGE_SIZE_BYTES));
+    munmap(server.window, AREA_TASK_SIZE + area_page_size());
+    area_unmap(&server.area);
+    descriptor_close_pair(server.areas);
     munmap(server.slots, SLOTS * sizeof *server.slots);
     return support_end(state);
 }

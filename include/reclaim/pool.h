@@ -191,7 +191,10 @@ typedef struct pool_options {
      * with a lock (flock(2)), by which others see, also after the host has died, that such a process is still there. */
     const int *held;
     size_t held_count; /* at most 4 */
-    uint64_t reserved[8];
+    /* Most jobs will be commands, or will get or return megabytes or descriptors: the workers are made for that from the
+     * start, not only after the first such job. */
+    bool commands;
+    uint64_t reserved[7];
 } pool_options_t;
 
 /* Opens a pool: forks the keeper and the fork server from the calling process, runs on_start in the fork server, starts

@@ -13,12 +13,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define EMIT_PIPE_SIZE (1 << 20)
-
 /* False in processes that the job forked, which have a copy of the call. */
 static bool is_worker(const pool_call_t *call)
 {
     return call->pid == getpid();
+}
+
+/* A plain worker sends a large value in pieces, from its own memory. */
+static bool is_plain(const pool_call_t *call)
+{
+    return call->channel->socket < 0;
 }
 
 const void *pool_call_arg(const pool_call_t *call, size_t *size)
@@ -77,9 +81,9 @@ static int return_built(pool_call_t *call, size_t size)
 {
     if (size > call->mapped)
         return -EINVAL;
-    if (size > 0 && size < call->mapped && ftruncate(call->memfd, (off_t)size) < 0)
+    if (call->memfd >= 0 && size > 0 && size < call->mapped && ftruncate(call->memfd, (off_t)size) < 0)
         return -errno;
-    call->payload = size > 0 ? PAYLOAD_MEMFD : PAYLOAD_NONE;
+    call->payload = size == 0 ? PAYLOAD_NONE : call->memfd >= 0 ? PAYLOAD_MEMFD : PAYLOAD_INLINE;
     return 0;
 }
 
@@ -96,7 +100,7 @@ int pool_call_return(pool_call_t *call, const void *data, size_t size)
             rc = return_built(call, size);
         else if (call->mapped > 0)
             rc = -EINVAL; /* it has to be the one that was allocated */
-        else if (size <= FRAME_INLINE_MAX)
+        else if (size <= FRAME_INLINE_MAX || is_plain(call))
             rc = return_inline(call, data, size);
         else
             rc = return_copy(call, data, size);
@@ -115,13 +119,15 @@ static void *alloc_result(pool_call_t *call, size_t size)
         errno = EALREADY;
         return NULL;
     }
-    int fd = payload_create("reclaim-result");
-    if (fd < 0) {
+    int fd = is_plain(call) ? -1 : payload_create("reclaim-result");
+    if (fd < 0 && !is_plain(call)) {
         errno = -fd;
         return NULL;
     }
     void *data = MAP_FAILED;
-    if (ftruncate(fd, (off_t)size) == 0)
+    if (fd < 0)
+        data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    else if (ftruncate(fd, (off_t)size) == 0)
         data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED) {
         descriptor_close(&fd);
@@ -170,6 +176,16 @@ int pool_call_progress(pool_call_t *call, uint64_t done, uint64_t total)
     return rc;
 }
 
+static int send_copy(struct channel *channel, const void *data, size_t size)
+{
+    int fd = payload_copy("reclaim-partial", data, size);
+    if (fd < 0)
+        return fd;
+    const int rc = channel_send_descriptor(channel, fd);
+    close(fd);
+    return rc;
+}
+
 /* The caller holds the lock: a descriptor and its frame go in pairs. */
 static int send_partial(pool_call_t *call, const void *data, size_t size)
 {
@@ -177,12 +193,8 @@ static int send_partial(pool_call_t *call, const void *data, size_t size)
     struct message_partial partial = {.payload = PAYLOAD_INLINE, .size = size, .data = {data, size}};
     int rc = 0;
     if (size > FRAME_INLINE_MAX) {
-        int fd = payload_copy("reclaim-partial", data, size);
-        if (fd < 0)
-            return fd;
-        rc = channel_send_descriptor(call->channel, fd);
-        close(fd);
-        partial.payload = PAYLOAD_MEMFD;
+        rc = is_plain(call) ? channel_send_pieces(call->channel, data, size) : send_copy(call->channel, data, size);
+        partial.payload = is_plain(call) ? PAYLOAD_PIECES : PAYLOAD_MEMFD;
         partial.data.size = 0;
     }
     if (rc < 0)
@@ -200,10 +212,7 @@ int pool_call_emit(pool_call_t *call, const void *data, size_t size)
     if (!call->events)
         return 0;
     pthread_mutex_lock(&call->lock);
-    if (!call->widened) { /* refused beyond the user's pipe pages: then writing blocks sooner */
-        fcntl(call->channel->result, F_SETPIPE_SZ, EMIT_PIPE_SIZE);
-        call->widened = true;
-    }
+    channel_widen(call->channel);
     const int rc = send_partial(call, data, size);
     pthread_mutex_unlock(&call->lock);
     return rc;
@@ -236,6 +245,10 @@ static int send_value(struct pool_call *call, int code, bool early, struct messa
         return 0;
     result->payload = call->payload;
     result->size = call->size;
+    if (is_plain(call) && call->size > FRAME_INLINE_MAX) {
+        result->payload = PAYLOAD_PIECES;
+        return channel_send_pieces(call->channel, call->data, call->size);
+    }
     if (call->payload == PAYLOAD_INLINE) {
         result->data = (struct message_slice){call->data, call->size};
         return 0;

@@ -4,16 +4,19 @@
 #include "raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
 
-int channel_init(struct channel *channel, int task, int result, struct page *page)
+#define PIPE_SIZE (1 << 20)
+
+int channel_init(struct channel *channel, int pipe, int socket, struct page *page)
 {
-    *channel = (struct channel){.task = task, .result = result, .page = page};
-    int rc = descriptor_identify(task, &channel->task_identity);
-    if (rc == 0)
-        rc = descriptor_identify(result, &channel->result_identity);
+    *channel = (struct channel){.pipe = pipe, .socket = socket, .page = page};
+    int rc = descriptor_identify(pipe, &channel->pipe_identity);
+    if (rc == 0 && socket >= 0)
+        rc = descriptor_identify(socket, &channel->socket_identity);
     return rc;
 }
 
@@ -38,9 +41,9 @@ static int write_small(int pipe, const void *frame, size_t size)
 
 int channel_send(struct channel *channel, const void *frame, size_t size, bool last)
 {
-    if (descriptor_verify(channel->result, &channel->result_identity) < 0)
+    if (descriptor_verify(channel->pipe, &channel->pipe_identity) < 0)
         return last ? leave_in_page(channel, frame, size) : -EBADF;
-    return size <= PIPE_BUF ? write_small(channel->result, frame, size) : payload_write(channel->result, frame, size);
+    return size <= PIPE_BUF ? write_small(channel->pipe, frame, size) : payload_write(channel->pipe, frame, size);
 }
 
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last)
@@ -50,12 +53,37 @@ int channel_send_small(struct channel *channel, enum message_type type, const vo
     return size < 0 ? (int)size : channel_send(channel, frame, (size_t)size, last);
 }
 
+void channel_widen(struct channel *channel)
+{
+    if (!channel->widened && descriptor_verify(channel->pipe, &channel->pipe_identity) == 0)
+        fcntl(channel->pipe, F_SETPIPE_SZ, PIPE_SIZE); /* beyond the user's pipe pages it is refused */
+    channel->widened = true;
+}
+
+int channel_send_pieces(struct channel *channel, const void *data, size_t size)
+{
+    static uint8_t frame[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
+    const uint8_t *at = data;
+    channel_widen(channel);
+    while (size > 0) {
+        const size_t part = size < FRAME_INLINE_MAX ? size : FRAME_INLINE_MAX;
+        const struct message_piece piece = {.data = {at, part}};
+        const ssize_t packed = message_pack(frame, sizeof frame, MESSAGE_PIECE, &piece);
+        const int rc = packed < 0 ? (int)packed : channel_send(channel, frame, (size_t)packed, false);
+        if (rc < 0)
+            return rc;
+        at += part;
+        size -= part;
+    }
+    return 0;
+}
+
 int channel_send_descriptor(struct channel *channel, int fd)
 {
     for (;;) {
-        if (descriptor_verify(channel->task, &channel->task_identity) < 0)
+        if (descriptor_verify(channel->socket, &channel->socket_identity) < 0)
             return -EBADF;
-        const ssize_t sent = descriptor_send(channel->task, "d", 1, &fd, 1);
+        const ssize_t sent = descriptor_send(channel->socket, "d", 1, &fd, 1);
         if (sent == 1)
             return 0;
         if (sent == -ETOOMANYREFS) { /* of the user, in all his processes: no event reports the end of that */
@@ -64,7 +92,7 @@ int channel_send_descriptor(struct channel *channel, int fd)
         }
         if (sent != -EAGAIN)
             return (int)sent;
-        struct pollfd room = {.fd = channel->task, .events = POLLOUT};
+        struct pollfd room = {.fd = channel->socket, .events = POLLOUT};
         poll(&room, 1, -1);
     }
 }

@@ -1,4 +1,4 @@
-/* channel.h - the worker's own ends: the task socket down, the result pipe up.
+/* channel.h - the worker's own ends: its pipe up and, of a full worker, its socket, for descriptors both ways.
  *
  * The job may close or reuse any descriptor number. So before each write the number is checked to be ours still: no
  * frame lands in a file of the job's. */
@@ -12,22 +12,29 @@
 #include <stdbool.h>
 
 struct channel {
-    int task, result;
-    struct descriptor_identity task_identity, result_identity;
+    int pipe, socket; /* -1: a plain worker */
+    struct descriptor_identity pipe_identity, socket_identity;
+    bool widened;
     struct page *page;
 };
 
 /* *borrows* page. Negative errno: a number is no open descriptor. */
-int channel_init(struct channel *channel, int task, int result, struct page *page);
+int channel_init(struct channel *channel, int pipe, int socket, struct page *page);
 
-/* Sends a whole frame up the result pipe, blocking. -EBADF: the job closed or reused the number; a last frame (the
+/* Sends a whole frame up the pipe, blocking. -EBADF: the job closed or reused the number; a last frame (the
  * result) is then left in the page if it fits. */
 int channel_send(struct channel *channel, const void *frame, size_t size, bool last);
 
 /* The same for a message of at most some hundred bytes. */
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last);
 
-/* Hands a descriptor (*borrowed*) to the host on the task socket, blocking. */
+/* Lets the pipe hold 1 MiB, where that is allowed. */
+void channel_widen(struct channel *channel);
+
+/* Sends a value or a partial result in pieces, up the pipe: a plain worker has no other way for a large one. */
+int channel_send_pieces(struct channel *channel, const void *data, size_t size);
+
+/* Hands a descriptor (*borrowed*) to the host on the socket of a full worker, blocking. */
 int channel_send_descriptor(struct channel *channel, int fd);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef FORKSERVER_STATE_H
 #define FORKSERVER_STATE_H
 
+#include "area.h"
 #include "meter.h"
 #include "process.h"
 #include "slot.h"
@@ -27,14 +28,15 @@ struct server {
     pid_t pid;
     bool closing;
     size_t warm;     /* idle workers to keep without a request of the host */
-    uint64_t births; /* workers that the host has asked for, still to be forked */
+    uint64_t births[2]; /* workers that the host has asked for, still to be forked: plain ones, full ones */
     size_t unforked; /* replacements still to be forked: slot.unforked */
-    bool has_spare;
-    struct slot_ends spare; /* channels of the next worker, if has_spare */
+    struct slot_ends spare; /* of the next worker; SLOT_NO_ENDS: not made yet */
     const struct process_origin *origin;
     uint64_t inherited; /* anonymous bytes that every worker starts with */
     struct slot *slots, *slots_end;
-    struct page *pages; /* a page for each slot, which its worker shares */
+    int areas[2];       /* memfds of tasks and pages */
+    struct area area;   /* its pages alone */
+    uint8_t *window;    /* where the next worker finds its own task and page: birth.c */
     uint64_t next_serial;
     struct reaper reaper;
     struct strangers strangers;

@@ -87,6 +87,7 @@ int attempt_begin(struct peer *peer, pool_job_t *job)
         peer_kill(peer, KILL_BIRTH, 0);
         return rc;
     }
+    spawn_learn(peer->pool, job_needs_full(job));
     job->peer = peer;
     job->record->attempt++;
     listen_in_time(peer);
@@ -316,8 +317,8 @@ static bool has_begun(const struct peer *peer, const struct message_gone *gone)
     if (peer->has_result || peer->protocol_error)
         return true;
     if (gone == NULL)
-        return peer_has_read_task(peer);
-    return gone->begun != 0 || (gone->reason != KILL_NONE && gone->reason != KILL_BIRTH);
+        return peer_has_begun(peer);
+    return peer_has_begun(peer) || (gone->reason != KILL_NONE && gone->reason != KILL_BIRTH);
 }
 
 static void describe_retry(const struct peer *peer, const struct message_gone *gone, const struct verdict *verdict,
@@ -380,7 +381,7 @@ static void conclude(struct peer *peer, const struct message_gone *gone)
 static void count_birth(struct peer *peer, const struct message_gone *gone)
 {
     struct births_failures *failures = &peer->pool->spawn.failures;
-    if (gone->begun != 0 || peer->has_result)
+    if (peer_has_begun(peer) || peer->has_result)
         births_succeeded(failures);
     else if (gone->ready != 0 && WIFSIGNALED((int)gone->status))
         births_died_idle(failures, process_now_ms());
@@ -397,6 +398,7 @@ void attempt_end(struct peer *peer, const struct message_gone *gone)
         settle_early(peer);
     if (gone != NULL)
         count_birth(peer, gone);
+    peer->pool->spawn.leaving -= peer->is_leaving;
     if (job != NULL) {
         job->peer = NULL;
         pthread_mutex_lock(&peer->pool->lock);

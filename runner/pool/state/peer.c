@@ -1,5 +1,6 @@
 #include "peer.h"
 
+#include "amount.h"
 #include "descriptor.h"
 #include "payload.h"
 #include "state.h"
@@ -9,29 +10,31 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_AT_ONCE  ((size_t)1 << 20)  /* then other workers get their turn */
+#define LARGE_VALUE   ((size_t)1 << 20)  /* jobs with larger ones get full workers */
 #define DRAIN_AT_MOST ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
 
 /* ---- from birth to death ----------------------------------------------------------------------------------------- */
 
-struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task, int pipe)
+struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, size_t slot, int pipe, int socket)
 {
     struct peer *peer = calloc(1, sizeof *peer);
-    if (peer != NULL)
+    if (peer != NULL) {
         peer->serial = serial;
+        peer->slot = slot;
+        peer->pipe = pipe;
+        peer->socket = socket;
+    }
     if (peer == NULL || !crew_add(&pool->crew, peer)) {
         free(peer);
-        close(task);
-        close(pipe);
+        descriptor_close(&pipe);
+        descriptor_close(&socket);
         return NULL;
     }
     peer->pool = pool;
     peer->link = link;
-    peer->task = task;
-    peer->pipe = pipe;
     peer->value_fd = peer->readable.fd = -1;
     frame_reader_init(&peer->reader);
     for (int i = 0; i < 2; i++) {
@@ -46,6 +49,7 @@ static void drop_value(struct peer *peer)
 {
     free(peer->value);
     peer->value = NULL;
+    peer->value_size = peer->value_room = 0;
     descriptor_close(&peer->value_fd);
 }
 
@@ -61,11 +65,19 @@ static void stop_stream(struct peer_stream *stream)
     capture_close(&stream->capture);
 }
 
+/* The next worker of the slot sees this one's area. */
+static void wipe_task(const struct peer *peer)
+{
+    if (peer->task_size > 0 && peer->pool->area.tasks != NULL)
+        memset(area_task(&peer->pool->area, peer->slot), 0, peer->task_size);
+}
+
 void peer_free(struct peer *peer)
 {
     crew_remove(&peer->pool->crew, peer);
     stop_reading(peer);
-    descriptor_close(&peer->task);
+    descriptor_close(&peer->socket);
+    wipe_task(peer);
     for (int i = 0; i < 2; i++) {
         stop_stream(&peer->streams[i]);
         capture_bytes_free(&peer->streams[i].capture.bytes);
@@ -104,7 +116,7 @@ static int receive_descriptor(struct peer *peer)
 {
     struct descriptor_set set;
     char byte;
-    const ssize_t got = descriptor_receive(peer->task, &byte, 1, MSG_DONTWAIT, &set);
+    const ssize_t got = peer->socket < 0 ? -1 : descriptor_receive(peer->socket, &byte, 1, MSG_DONTWAIT, &set);
     if (got != 1)
         return -EBADMSG;
     if (set.truncated)
@@ -122,11 +134,36 @@ static int on_progress(struct peer *peer, const void *message)
     return 0;
 }
 
+/* The next part of what is too large for a frame, of a plain worker. What the pieces add up to is copied twice on its
+ * way; so the worker of a job whose values are that large is better a full one. */
+static int on_piece(struct peer *peer, const void *message)
+{
+    const struct message_piece *piece = message;
+    const size_t size = peer->value_size + (size_t)piece->data.size;
+    if (piece->data.size == 0 || peer->socket >= 0)
+        return -EBADMSG;
+    if (size > LARGE_VALUE)
+        atomic_store(&peer->job->kind->has_large_values, true);
+    if (size > peer->value_room) {
+        const size_t room = amount_larger(size, 2 * peer->value_room);
+        void *grown = realloc(peer->value, room);
+        if (grown == NULL)
+            return -ENOMEM;
+        peer->value = grown;
+        peer->value_room = room;
+    }
+    memcpy((uint8_t *)peer->value + peer->value_size, piece->data.data, piece->data.size);
+    peer->value_size = size;
+    return 0;
+}
+
 static int on_partial(struct peer *peer, const void *message)
 {
     const struct message_partial *partial = message;
     pool_event_t event = {.kind = POOL_EVENT_PARTIAL, .data = partial->data.data, .size = partial->data.size};
     void *mapped = NULL;
+    if (partial->payload != PAYLOAD_PIECES && peer->value_size > 0)
+        return -EBADMSG;
     if (partial->payload == PAYLOAD_MEMFD) {
         int fd = receive_descriptor(peer);
         if (fd < 0)
@@ -138,11 +175,17 @@ static int on_partial(struct peer *peer, const void *message)
             return -EBADMSG;
         event.data = mapped;
         event.size = partial->size;
+    } else if (partial->payload == PAYLOAD_PIECES) {
+        if (partial->size == 0 || partial->size != peer->value_size)
+            return -EBADMSG;
+        event.data = peer->value;
+        event.size = peer->value_size;
     } else if (partial->payload != PAYLOAD_INLINE || partial->size != partial->data.size) {
         return -EBADMSG;
     }
     job_event(peer->job, &event);
     payload_unmap(mapped, event.size);
+    drop_value(peer);
     return 0;
 }
 
@@ -160,6 +203,11 @@ static int on_halted(struct peer *peer, const void *message)
 /* Takes the value out of a result frame. */
 static int keep_value(struct peer *peer, const struct message_result *result)
 {
+    if (peer->value_size > 0 && result->payload != PAYLOAD_PIECES) {
+        if (result->payload != PAYLOAD_NONE || result->code == 0)
+            return -EBADMSG;
+        drop_value(peer); /* the worker could not send all of it, and says so */
+    }
     switch (result->payload) {
     case PAYLOAD_NONE:
         return result->size == 0 ? 0 : -EBADMSG;
@@ -178,6 +226,8 @@ static int keep_value(struct peer *peer, const struct message_result *result)
         if (result->size == 0)
             return -EBADMSG;
         return payload_check(peer->value_fd, (size_t)result->size, false); /* and again when it can change no more */
+    case PAYLOAD_PIECES:
+        return result->size > 0 && result->size == peer->value_size ? 0 : -EBADMSG;
     default:
         return -EBADMSG;
     }
@@ -203,6 +253,7 @@ static int on_result(struct peer *peer, const void *message)
 /* What a worker may send that has a task, and has not sent its result. All else, and in any other state, is illegal. */
 static int (*const handlers[MESSAGE_TYPE_COUNT_])(struct peer *, const void *) = {
     [MESSAGE_PROGRESS] = on_progress,
+    [MESSAGE_PIECE] = on_piece,
     [MESSAGE_PARTIAL] = on_partial,
     [MESSAGE_HALTED] = on_halted,
     [MESSAGE_RESULT] = on_result,
@@ -212,6 +263,7 @@ static int handle_frame(struct peer *peer, uint16_t type, const uint8_t *body, s
 {
     union {
         struct message_progress progress;
+        struct message_piece piece;
         struct message_partial partial;
         struct message_halted halted;
         struct message_result result;
@@ -339,11 +391,10 @@ void peer_read_rest(struct peer *peer, const struct message_slice *left)
         handle_left_frame(peer, left);
 }
 
-/* unix(7): a socket that is closed with something unread in it resets its peer. */
-bool peer_has_read_task(const struct peer *peer)
+bool peer_has_begun(const struct peer *peer)
 {
-    char byte;
-    return recv(peer->task, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || errno != ECONNRESET;
+    const struct area_page *page = area_page(&peer->pool->area, peer->slot);
+    return atomic_load(&page->untaken) != peer->untaken;
 }
 
 /* ---- its value and output ---------------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* peer.h - the host's side of one worker: its two channels, the job that it runs, its result.
+/* peer.h - the host's side of one worker: its channels, the job that it runs, its result.
  *
  * Everything that comes from a worker is hostile: frames are bounded and checked against the state; the first illegal
  * frame ends the worker, and its channel is not read again. A peer belongs to the thread that owns the loop. */
@@ -31,9 +31,13 @@ struct peer {
     pool_t *pool;
     struct link *link; /* to the fork server that it is from */
     uint64_t serial;
-    int task, pipe;
+    size_t slot;        /* of pool->area */
+    int pipe, socket;   /* socket -1: a plain worker */
+    uint64_t untaken;   /* what the area says as long as its task has not begun */
+    size_t task_size;   /* bytes of the area that the task takes; 0: none was given */
     bool watch_sent;          /* the fork server watches its job's limits */
     bool birth_counted;       /* its failure has been counted */
+    bool is_leaving;          /* it was idle and told to leave: spawn.c */
     struct readable readable; /* its pipe; fd -1: that is not listened to */
 
     struct frame_reader reader;
@@ -43,7 +47,9 @@ struct peer {
     bool has_result, protocol_error, value_bad, settled_early, timeout_is_deadline;
     int host_error;               /* errno: this process had no memory or descriptor for something legal */
     struct message_result result; /* its slices are not used */
-    void *value;                  /* inline value, ours */
+    void *value;                  /* inline value, or its pieces, ours */
+    size_t value_size;            /* bytes of the pieces so far */
+    size_t value_room;            /* bytes allocated for them */
     char *text;                   /* the job's own words, ours */
     int value_fd;                 /* memfd of the value, -1 */
     int64_t timeout_ms;           /* in force for this attempt; -1 */
@@ -51,8 +57,8 @@ struct peer {
     uint64_t started_ns;          /* as uv_hrtime */
 };
 
-/* An idle worker. task and pipe are *taken*, in case of failure, too. NULL: no memory. */
-struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task, int pipe);
+/* An idle worker. pipe and socket are *taken*, in case of failure, too. NULL: no memory. */
+struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, size_t slot, int pipe, int socket);
 void peer_free(struct peer *peer);
 
 /* The end of a read. */
@@ -90,7 +96,7 @@ void peer_kill(struct peer *peer, enum message_kill_reason reason, int64_t grace
 /* Has the fork server send its job a signal. */
 void peer_signal(struct peer *peer, int signal);
 
-/* Whether a dead worker had read its task. */
-bool peer_has_read_task(const struct peer *peer);
+/* Whether its job has begun, or may have: what the worker cannot deny afterwards. */
+bool peer_has_begun(const struct peer *peer);
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef STATE_H
 #define STATE_H
 
+#include "area.h"
 #include "backlog.h"
 #include "births.h"
 #include "cgroup.h"
@@ -24,6 +25,8 @@
 #include <reclaim/pool.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
+
+#define SECRETS_DRAWN 64
 
 TAILQ_HEAD(pool_reservations, pool_reservation);
 
@@ -47,8 +50,16 @@ struct supervision {
 
 /* Of workers that are to come: acts/spawn.c. */
 struct spawn {
-    size_t asked; /* births that the fork server was asked for and has not answered */
+    size_t asked;   /* births that the fork server was asked for and has not answered */
+    size_t leaving; /* idle workers that were told to leave, and are not gone yet */
+    unsigned full;  /* so many plain jobs more get full workers */
     struct births_failures failures;
+};
+
+/* Random numbers for task.c, drawn many at a time. */
+struct secrets {
+    uint64_t drawn[SECRETS_DRAWN];
+    size_t left;
 };
 
 struct pool {
@@ -86,6 +97,8 @@ struct pool {
     struct readable_set readables;
     struct link keeper, server;
     struct supervision supervision;
+    struct area area;       /* of the present fork server; supervise.c */
+    struct secrets secrets; /* task.c */
     struct crew crew;
     struct spawn spawn;
     struct room room;
