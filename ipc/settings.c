@@ -21,6 +21,7 @@ const struct setting settings[SETTING_ROW_COUNT_] = {
     [SETTING_OUTPUT_LIMIT] = {"output_limit", IN_BOTH(output_limit, output_limit), 0, INT64_MAX, SETTING_NUMBER, true},
     [SETTING_HUGE_PAGES] = {"huge_pages", IN_BOTH(huge_pages, huge_pages), 0, 0, SETTING_FLAG, false},
     [SETTING_RERUNNABLE] = {"rerunnable", IN_BOTH(rerunnable, rerunnable), 0, 0, SETTING_FLAG, false},
+    [SETTING_RESULT_LIMIT] = {"result_limit", IN_BOTH(result_limit, result_limit), 0, INT64_MAX, SETTING_NUMBER, true},
 };
 
 static const size_t sizes[] = {[SETTING_NUMBER] = sizeof(int64_t),
@@ -139,6 +140,11 @@ void settings_from_options(const pool_job_options_t *options, pool_client_job_t 
     pool_job_options_t from = *options;
     for (size_t i = 0; i < SETTING_ROW_COUNT_; i++)
         copy(&settings[i], job, &from, false);
+}
+
+int64_t settings_result_limit(const pool_job_options_t *options, int64_t memory_limit)
+{
+    return options->result_limit != 0 ? options->result_limit : memory_limit;
 }
 
 int64_t settings_memory(int64_t limit, double share, uint64_t total)
