@@ -142,11 +142,6 @@ void settings_from_options(const pool_job_options_t *options, pool_client_job_t 
         copy(&settings[i], job, &from, false);
 }
 
-int64_t settings_result_limit(const pool_job_options_t *options, int64_t memory_limit)
-{
-    return options->result_limit != 0 ? options->result_limit : memory_limit;
-}
-
 int64_t settings_memory(int64_t limit, double share, uint64_t total)
 {
     if (share <= 0)

@@ -61,9 +61,6 @@ void settings_pack(const pool_client_job_t *job, pool_fields_t *fields);
 void settings_to_options(const pool_client_job_t *job, pool_job_options_t *options);
 void settings_from_options(const pool_job_options_t *options, pool_client_job_t *job);
 
-/* Bytes that a value may have, by full options and the memory limit (-1: none) of this attempt; -1: any. */
-int64_t settings_result_limit(const pool_job_options_t *options, int64_t memory_limit);
-
 /* The lower of a job's memory limit (bytes; 0 or POOL_NONE: none) and its memory_share of total bytes (0: none). */
 int64_t settings_memory(int64_t limit, double share, uint64_t total);
 

@@ -69,7 +69,7 @@ struct cut_order {
 };
 
 static const struct cut_order cuts[] = {
-    {0, 1},     {0, 300},   {1, 2},         {100, 1},  {61440, 2},  {61440, 300}, {61441, 2},
+    {0, 1},     {0, 300},   {1, 2},         {100, 1},   {61440, 2},  {61440, 300}, {61441, 2},
     {61441, 3}, {MIB, 300}, {3 * MIB, 129}, {LARGE, 1}, {LARGE, 64}, {LARGE, 65},
 };
 
@@ -356,8 +356,7 @@ static void test_failed_jobs_keep_their_value(void **state)
     pool_t *pool = support_open(1, 0);
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
         const size_t size = sizes[i / 2];
-        const pool_job_options_t options = {
-            .early = i % 2 != 0, .retries = 1, .retry_on = POOL_RETRY_ON(POOL_FAILED)};
+        const pool_job_options_t options = {.early = i % 2 != 0, .retries = 1, .retry_on = POOL_RETRY_ON(POOL_FAILED)};
         pool_job_t *job = support_submit(pool, fail_with_bytes, &size, sizeof size, &options);
         const pool_result_t *result = support_wait(job);
         support_expect(result, POOL_FAILED, POOL_CAUSE_EXITED);
@@ -407,8 +406,7 @@ static void test_timed_out_jobs_that_end_by_themselves_say_so(void **state)
     pool_job_t *job = support_submit(pool, end_when_asked, &badly, sizeof badly, &options);
     const pool_result_t *result = support_wait(job);
     support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
-    assert_string_equal(result->message,
-                        "over its timeout of 0.05 s; asked to end, it ended by itself: interrupted");
+    assert_string_equal(result->message, "over its timeout of 0.05 s; asked to end, it ended by itself: interrupted");
     assert_int_equal(result->code, 3);
     assert_int_equal(result->size, 10);
     assert_memory_equal(result->data, "last words", 10);
@@ -476,7 +474,7 @@ static int return_hole(pool_call_t *call)
     return rc < 0 ? pool_call_fail(call, -rc, "%s", strerror(-rc)) : 0;
 }
 
-/* Without a limit of its own the memory limit counts, by size: a hole has no memory. */
+/* Without a limit of its own the memory limit counts, by size: a hole has no memory. And retry_oom raises it. */
 static void test_result_limit_defaults_to_the_memory_limit(void **state)
 {
     (void)state;
@@ -485,21 +483,30 @@ static void test_result_limit_defaults_to_the_memory_limit(void **state)
         int64_t memory, limit;
         bool fits;
     } cases[] = {
-        {64 * MIB, 0, false}, {64 * MIB, POOL_NONE, true}, {64 * MIB, 65 * MIB, true}, {65 * MIB, 0, true},
-        {0, 64 * MIB, false}, {0, 0, true},                {0, POOL_NONE, true},
+        {64 * MIB, 0, false}, {64 * MIB, POOL_NONE, true}, {64 * MIB, 65 * MIB, true},
+        {65 * MIB, 0, true},  {0, 64 * MIB, false},        {64 * MIB, 63 * MIB, false},
+        {0, 0, true},         {0, POOL_NONE, true},
     };
     pool_t *pool = support_open(1, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const pool_job_options_t options = {.memory_limit = cases[i].memory, .result_limit = cases[i].limit};
         pool_job_t *job = support_submit(pool, return_hole, &size, sizeof size, &options);
         const pool_result_t *result = support_wait(job);
-        assert_int_equal(result->outcome, cases[i].fits ? POOL_DONE : POOL_FAILED);
+        const bool is_by_memory = cases[i].limit == 0;
+        assert_int_equal(result->outcome, cases[i].fits ? POOL_DONE : is_by_memory ? POOL_OUT_OF_MEMORY : POOL_FAILED);
+        assert_int_equal(result->cause, cases[i].fits  ? POOL_CAUSE_EXITED
+                                        : is_by_memory ? POOL_CAUSE_MEMORY_LIMIT
+                                                       : POOL_CAUSE_EXITED);
         assert_int_equal(result->size, cases[i].fits ? size : 0);
-        assert_int_equal(result->code, cases[i].fits ? 0 : EFBIG);
         pool_job_release(job);
     }
+    const pool_job_options_t raised = {.memory_limit = 40 * MIB, .retry_oom = 2};
+    pool_job_t *larger = support_submit(pool, return_hole, &size, sizeof size, &raised);
+    support_expect(support_wait(larger), POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(pool_job_result(larger)->usage.memory_limit, 80 * MIB);
+    pool_job_release(larger);
     pool_job_t *job = support_submit(pool, return_and_hope, NULL, 0, &(pool_job_options_t){.result_limit = 100});
-    expect_failed(support_wait(job), POOL_CAUSE_EXITED, "its 101 bytes are over the limit of 100");
+    expect_failed(support_wait(job), POOL_CAUSE_EXITED, "its 101 bytes are over its result_limit of 100");
     pool_job_release(job);
     pool_free(pool);
 }
@@ -533,7 +540,7 @@ static void test_result_limit_is_kept_in_the_host(void **state)
         pool_job_t *job = support_submit(pool, say_too_much, &sizes[i / 2], sizeof *sizes, &options);
         const pool_result_t *result = support_wait(job);
         char words[80];
-        snprintf(words, sizeof words, "its value of %zu bytes is over its limit of 100 bytes", sizes[i / 2]);
+        snprintf(words, sizeof words, "its value of %zu bytes is over its result_limit of 100", sizes[i / 2]);
         expect_failed(result, POOL_CAUSE_OUTPUT_LIMIT, words);
         assert_null(result->data);
         assert_int_equal(result->size, 0);

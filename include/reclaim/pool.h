@@ -294,7 +294,8 @@ typedef struct pool_job_options {
      * If both are given the lower limit counts. -ENOTSUP if the machine does not say what it has. Default: none. */
     double memory_share;
     /* Function jobs: bytes that the value, and each partial result, may have. A larger one is refused in the job
-     * (-EFBIG), and never mapped or read here. Default: memory_limit, if there is one; POOL_NONE: any size. */
+     * (-EFBIG), and never mapped or read here. Default: a value counts against memory_limit, by its size where that is
+     * more than what the job has written (MEMORY_LIMIT); POOL_NONE: any size. */
     int64_t result_limit;
     uint64_t reserved[6];
 } pool_job_options_t;

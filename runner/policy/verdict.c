@@ -57,10 +57,12 @@ static void say_command(const struct verdict_ending *ending, struct verdict *ver
 static void say_unkept(const struct verdict_ending *ending, struct verdict *verdict)
 {
     const unsigned long long size = ending->value_size;
-    if (ending->unkept == EFBIG)
-        say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT,
-            "its value of %llu bytes is over its limit of %lld bytes (result_limit, or else memory_limit)", size,
-            (long long)ending->result_limit);
+    if (ending->unkept == EFBIG && ending->result_limit > 0)
+        say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "its value of %llu bytes is over its result_limit of %lld",
+            size, (long long)ending->result_limit);
+    else if (ending->unkept == EFBIG)
+        say(verdict, POOL_OUT_OF_MEMORY, POOL_CAUSE_MEMORY_LIMIT,
+            "its value of %llu bytes is over its memory limit of %.1f MiB", size, (double)ending->memory_limit / MIB);
     else
         say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "its value of %llu bytes cannot be kept: %s%s", size,
             strerror(ending->unkept), advice(ending->unkept));
@@ -201,8 +203,7 @@ static void say_returned(const struct verdict_ending *ending, struct verdict *ve
             timeout_of(ending), seconds, own.message);
     else if (ending->code == 0 && ending->reason == KILL_TIMEOUT)
         add(verdict, " when it was asked to end, over its %s %.3g s", timeout_of(ending), seconds);
-    verdict->keeps_value =
-        ending->unkept == 0 && verdict->outcome != POOL_CANCELLED && verdict->outcome != POOL_LOST;
+    verdict->keeps_value = ending->unkept == 0 && verdict->outcome != POOL_CANCELLED && verdict->outcome != POOL_LOST;
 }
 
 static void decide(const struct verdict_ending *ending, struct verdict *verdict)

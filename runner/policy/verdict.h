@@ -12,17 +12,17 @@
 #define VERDICT_TEXT_MAX 1280
 
 struct verdict_ending {
-    bool has_result;     /* a whole result frame came */
-    bool protocol_error; /* something illegal came */
-    bool value_bad;      /* the result's memfd was not what the frame said */
-    int host_error;      /* errno: the host lacked memory or a descriptor for what the worker sent; else 0 */
-    int unkept;          /* errno: the same for the value; EFBIG: it is over its limit */
-    uint64_t value_size; /* bytes, of an unkept value */
-    int64_t result_limit; /* bytes; -1: none */
-    bool lost;           /* the fork server died: status and verdict are unknown */
-    bool unkillable;     /* a process of the job could not be killed */
-    int status;          /* as wait(2) */
-    uint64_t reason;     /* enum message_kill_reason */
+    bool has_result;      /* a whole result frame came */
+    bool protocol_error;  /* something illegal came */
+    bool value_bad;       /* the result's memfd was not what the frame said */
+    int host_error;       /* errno: the host lacked memory or a descriptor for what the worker sent; else 0 */
+    int unkept;           /* errno: the same for the value; EFBIG: it is over its limit */
+    uint64_t value_size;  /* bytes, of an unkept value */
+    int64_t result_limit; /* bytes; 0: the memory limit is the value's, too */
+    bool lost;            /* the fork server died: status and verdict are unknown */
+    bool unkillable;      /* a process of the job could not be killed */
+    int status;           /* as wait(2) */
+    uint64_t reason;      /* enum message_kill_reason */
     bool is_command;
     int64_t code;                                   /* of the result */
     uint64_t start, signal;                         /* of a command's result */

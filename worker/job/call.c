@@ -90,7 +90,7 @@ int pool_call_emit(pool_call_t *call, const void *data, size_t size)
         return -EPERM;
     if (data == NULL && size > 0)
         return -EINVAL;
-    if (call->value_limit >= 0 && size > (uint64_t)call->value_limit)
+    if (call_is_too_large(call, size))
         return -EFBIG;
     if (!call->events)
         return 0;
@@ -157,11 +157,10 @@ int call_finish(struct pool_call *call, int code, bool early)
 static int fail_by_value(struct pool_call *call, int error)
 {
     const size_t size = call->returned ? call->size : call->refused_size;
-    if (error == -EFBIG && call->value_limit >= 0)
+    if (call_is_too_large(call, size))
         return pool_call_fail(call, EFBIG,
-                              "the value could not be returned: its %zu bytes are over the limit of %" PRId64
-                              " (result_limit, or else memory_limit)",
-                              size, call->value_limit);
+                              "the value could not be returned: its %zu bytes are over its result_limit of %" PRId64,
+                              size, call->result_limit);
     return pool_call_fail(call, -error, "the value could not be returned: %s",
                           error == -ESTALE ? "the job has closed or reused its descriptor" : process_error(-error));
 }

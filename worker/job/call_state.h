@@ -29,7 +29,7 @@ struct pool_call {
     struct arena arena;
 
     /* the value */
-    int64_t value_limit; /* bytes of it, and of each partial result; -1: any */
+    int64_t result_limit; /* bytes of it, and of each partial result; 0: the memory limit is enough; -1: any */
     bool returned;
     enum message_payload payload;
     void *data; /* inline: little, or on the heap; built in place: the mapping */
@@ -51,6 +51,12 @@ struct pool_call {
 static inline bool call_is_worker(const struct pool_call *call)
 {
     return call->pid == getpid();
+}
+
+/* Whether a value, or a partial result, of this size is over the limit of its own. */
+static inline bool call_is_too_large(const struct pool_call *call, size_t size)
+{
+    return call->result_limit > 0 && size > (uint64_t)call->result_limit;
 }
 
 /* Sends the result, after its memfd if it has one. code: the function's. early: seal the memfd now, if that works.

@@ -71,11 +71,7 @@ static int return_built(struct pool_call *call, size_t size)
 /* Whether a value of this size may be set now. */
 static int check_value(const struct pool_call *call, size_t size)
 {
-    if (call->returned)
-        return -EALREADY;
-    if (call->value_limit >= 0 && size > (uint64_t)call->value_limit)
-        return -EFBIG;
-    return 0;
+    return call->returned ? -EALREADY : call_is_too_large(call, size) ? -EFBIG : 0;
 }
 
 /* A function may not look at the error: then its job must not end well without its value. */

@@ -8,7 +8,6 @@
 #include "payload.h"
 #include "proc.h"
 #include "raw.h"
-#include "settings.h"
 #include "sweep.h"
 
 #include <errno.h>
@@ -259,7 +258,7 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
         .fds = task->descriptors.fds,
         .fd_count = task->descriptors.count,
         .arena_lock = PTHREAD_MUTEX_INITIALIZER,
-        .value_limit = settings_result_limit(&task->message.options, task->message.memory_limit),
+        .result_limit = task->message.options.result_limit,
         .memfd = -1,
     };
     take_baseline(channel->page, leaf);

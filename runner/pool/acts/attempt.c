@@ -2,7 +2,6 @@
 
 #include "payload.h"
 #include "process.h"
-#include "settings.h"
 #include "settle.h"
 #include "spawn.h"
 #include "state.h"
@@ -121,7 +120,7 @@ static void describe(const struct peer *peer, const struct message_gone *gone, s
         .host_error = peer->host_error,
         .unkept = peer->unkept,
         .value_size = peer->result.size,
-        .result_limit = settings_result_limit(o, record->memory_limit),
+        .result_limit = o->result_limit,
         .lost = gone == NULL,
         .unkillable = gone != NULL && gone->unkillable != 0,
         .status = gone == NULL ? 0 : (int)gone->status,

@@ -62,7 +62,8 @@ int pool_job_value_map(pool_job_t *job, void **data, size_t *size)
     if (rc < 0)
         return rc;
     const int fd = job->record->value.fd;
-    const int kind = MAP_PRIVATE | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0); /* most often little of it is written */
+    const int kind =
+        MAP_PRIVATE | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0); /* most often little of it is written */
     void *map = mmap(NULL, result->size, PROT_READ | PROT_WRITE, kind, fd, 0);
     if (map == MAP_FAILED)
         return failure(-errno, "the value of %zu bytes cannot be mapped: %s", result->size, strerror(errno));

@@ -9,7 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define KEPT_SHARE 4 /* of this process's descriptors a quarter at most: the pool's workers and the host need the rest */
+#define KEPT_SHARE \
+    4 /* of this process's descriptors a quarter at most: the pool's workers and the host need the rest */
 
 /* Descriptors are the process's, whichever pool they are for. */
 static atomic_ulong kept;

@@ -2,7 +2,6 @@
 
 #include "descriptor.h"
 #include "payload.h"
-#include "settings.h"
 #include "state.h"
 
 #include <errno.h>
@@ -123,20 +122,14 @@ static int on_progress(struct peer *peer, const void *message)
     return 0;
 }
 
-/* Whether a value or a partial result of this size is over the limit of both. */
-static bool is_too_large(const struct peer *peer, uint64_t size)
-{
-    const int64_t limit = settings_result_limit(job_options(peer->job), peer->job->record->memory_limit);
-    return limit >= 0 && size > (uint64_t)limit;
-}
-
 static int on_partial(struct peer *peer, const void *message)
 {
     const struct message_partial *partial = message;
     pool_event_t event = {.kind = POOL_EVENT_PARTIAL, .data = partial->data.data, .size = partial->data.size};
     void *mapped = NULL;
-    if (is_too_large(peer, partial->size))
-        return -EBADMSG; /* its worker has the same limit */
+    const int64_t limit = job_options(peer->job)->result_limit;
+    if (limit > 0 && partial->size > (uint64_t)limit)
+        return -EBADMSG; /* pool_call_emit refuses it */
     if (partial->payload == PAYLOAD_MEMFD) {
         int fd = receive_descriptor(peer);
         if (fd < 0)
@@ -172,6 +165,14 @@ static int on_halted(struct peer *peer, const void *message)
 static bool is_lack(int rc)
 {
     return rc == -EMFILE || rc == -ENOMEM || rc == -EFBIG;
+}
+
+/* By its size: a hole has none of the job's memory, and would have this process's. */
+static bool is_too_large(const struct peer *peer, uint64_t size)
+{
+    const int64_t own = job_options(peer->job)->result_limit, memory = peer->job->record->memory_limit;
+    const int64_t limit = own != 0 ? own : memory;
+    return limit >= 0 && size > (uint64_t)limit;
 }
 
 /* Takes the value out of a result frame. -EFBIG: it is over its limit. */
