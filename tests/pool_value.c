@@ -464,14 +464,24 @@ static int return_and_hope(pool_call_t *call)
     return 0;
 }
 
-static int return_hole(pool_call_t *call)
+static int return_hole_of(pool_call_t *call, unsigned flags)
 {
     const size_t *size = pool_call_arg(call, NULL);
-    const int fd = memfd_create("hole", MFD_ALLOW_SEALING);
+    const int fd = memfd_create("hole", flags);
     if (fd < 0 || ftruncate(fd, (off_t)*size) < 0)
         return 1;
     const int rc = pool_call_return_fd(call, fd, *size);
     return rc < 0 ? pool_call_fail(call, -rc, "%s", strerror(-rc)) : 0;
+}
+
+static int return_hole(pool_call_t *call)
+{
+    return return_hole_of(call, MFD_ALLOW_SEALING);
+}
+
+static int return_unsealable_hole(pool_call_t *call)
+{
+    return return_hole_of(call, 0);
 }
 
 /* Without a limit of its own the memory limit counts, by size: a hole has no memory. And retry_oom raises it. */
@@ -549,16 +559,18 @@ static void test_result_limit_is_kept_in_the_host(void **state)
     pool_free(pool);
 }
 
-/* More than any process can map, and no limit: the job fails by it, is not run again, and nobody else notices. */
+/* More than the machine has, or than any process can map, and no limit: the job fails by it, is not run again, and
+ * nobody else notices. */
 static void test_values_that_cannot_be_kept_fail_their_jobs(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {(size_t)1 << 48, (size_t)1 << 62, ((size_t)1 << 63) - 4096};
+    static const size_t sizes[] = {(size_t)1 << 42, (size_t)1 << 48, (size_t)1 << 62, ((size_t)1 << 63) - 4096};
     fill_pattern();
     pool_t *pool = support_open(1, 0);
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
-        const pool_job_options_t options = {.rerunnable = true, .retries = 3, .early = i % 2 != 0};
-        pool_job_t *job = support_submit(pool, return_hole, &sizes[i / 2], sizeof *sizes, &options);
+        const pool_job_options_t options = {.rerunnable = true, .retries = 3, .early = i % 4 < 2};
+        pool_job_t *job = support_submit(pool, i % 2 != 0 ? return_hole : return_unsealable_hole, &sizes[i / 2],
+                                         sizeof *sizes, &options);
         const pool_result_t *result = support_wait(job);
         char words[80];
         snprintf(words, sizeof words, "its value of %zu bytes cannot be kept: Cannot allocate memory", sizes[i / 2]);

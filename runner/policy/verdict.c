@@ -131,8 +131,12 @@ static bool say_enforced(const struct verdict_ending *ending, struct verdict *ve
             (double)ending->cpu_ms / 1000);
         return true;
     case KILL_OUTPUT_LIMIT:
-        say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "killed: over its output limit of %lld bytes",
-            (long long)ending->output_limit);
+        if (ending->output_unkept)
+            say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT,
+                "killed: there is no memory to capture more of its output");
+        else
+            say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "killed: over its output limit of %lld bytes",
+                (long long)ending->output_limit);
         return true;
     case KILL_PROCESS_LIMIT:
         say(verdict, POOL_FAILED, POOL_CAUSE_PROCESS_LIMIT, "killed: over its limit of %lld processes",

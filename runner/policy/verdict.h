@@ -18,6 +18,7 @@ struct verdict_ending {
     int host_error;       /* errno: the host lacked memory or a descriptor for what the worker sent; else 0 */
     int unkept;           /* errno: the same for the value; EFBIG: it is over its limit */
     uint64_t value_size;  /* bytes, of an unkept value */
+    bool output_unkept;   /* the host has no memory for more captured output */
     int64_t result_limit; /* bytes; 0: the memory limit is the value's, too */
     bool lost;            /* the fork server died: status and verdict are unknown */
     bool unkillable;      /* a process of the job could not be killed */

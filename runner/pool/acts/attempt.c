@@ -138,6 +138,7 @@ static void describe(const struct peer *peer, const struct message_gone *gone, s
         .method = pool_memory_method_name(record->result.usage.memory_method),
         .oom = gone == NULL ? OOM_NONE : gone->oom,
         .output_limit = o->output_limit,
+        .output_unkept = peer->streams[0].capture.no_memory || peer->streams[1].capture.no_memory,
         .pids = o->pids,
         .deadline = peer->timeout_is_deadline,
     };
@@ -220,7 +221,7 @@ static void take_value(struct peer *peer)
 }
 
 /* Settles an `early` job on its result, if its value is whole and cannot change. Otherwise the job waits for the
- * worker's end: a failure has no value, and only the end says why a command died, and whether it runs again. */
+ * worker's end: only that says whether a job that failed runs again, and why a command died. */
 static void settle_early(struct peer *peer)
 {
     pool_job_t *job = peer->job;

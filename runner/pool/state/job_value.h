@@ -5,6 +5,8 @@
 #ifndef JOB_VALUE_H
 #define JOB_VALUE_H
 
+#include "machine.h"
+
 #include <stddef.h>
 
 struct job_value {
@@ -16,8 +18,9 @@ struct job_value {
 void job_value_init(struct job_value *value);
 
 /* Maps the value in a worker's memfd (*taken*, also on failure) if no process can change it any more, else copies it.
- * -EBADMSG: it is no memfd of this size; -ENOMEM and others: there is no room for it here. */
-int job_value_receive(struct job_value *value, int fd, size_t size);
+ * What that takes of this process's own memory, for a copy or for holes when they are read, has to be available on the
+ * machine. -EBADMSG: it is no memfd of this size; -ENOMEM and others: there is no room for it here. */
+int job_value_receive(struct job_value *value, int fd, size_t size, const struct machine *machine);
 
 /* Frees it, and what it holds. */
 void job_value_drop(struct job_value *value);

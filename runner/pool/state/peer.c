@@ -384,7 +384,7 @@ int peer_give_value(struct peer *peer)
     if (peer->value == NULL && peer->value_fd < 0)
         return 0;
     if (peer->value_fd >= 0) {
-        rc = job_value_receive(&record->value, peer->value_fd, size);
+        rc = job_value_receive(&record->value, peer->value_fd, size, &peer->pool->room.machine);
         peer->value_fd = -1;
     } else {
         record->value.data = peer->value;
