@@ -1,5 +1,5 @@
-/* Everything that goes through a pipe comes and goes a byte at a time: this program's own read and write stand before
- * those of the C library, in the host and, for that is its copy, in every worker. */
+/* Everything that goes through a pipe comes and goes a byte at a time: this program's own read, write and writev stand
+ * before those of the C library, in the host and, for that is its copy, in every worker. */
 #undef _FORTIFY_SOURCE /* its read would be an inline one */
 #include "support.h"
 
@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define INLINE_SIZE 20000 /* in one frame */
@@ -19,6 +20,7 @@
 
 static ssize_t (*real_read)(int, void *, size_t);
 static ssize_t (*real_write)(int, const void *, size_t);
+static ssize_t (*real_writev)(int, const struct iovec *, int);
 static atomic_bool trickling;
 static atomic_ulong bytes_read, bytes_written;
 
@@ -32,6 +34,7 @@ __attribute__((constructor)) static void find_real(void)
 {
     find("read", &real_read);
     find("write", &real_write);
+    find("writev", &real_writev);
 }
 
 static bool is_pipe(int fd)
@@ -50,10 +53,20 @@ ssize_t read(int fd, void *data, size_t size)
 
 ssize_t write(int fd, const void *data, size_t size)
 {
-    if (size <= 1 || !is_pipe(fd))
+    if (size == 0 || !is_pipe(fd))
         return real_write(fd, data, size);
     atomic_fetch_add(&bytes_written, 1);
     return real_write(fd, data, 1);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    if (!is_pipe(fd))
+        return real_writev(fd, parts, count);
+    for (int i = 0; i < count; i++)
+        if (parts[i].iov_len > 0)
+            return write(fd, parts[i].iov_base, 1);
+    return 0;
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */

@@ -3,13 +3,16 @@
 #include "payload.h"
 #include "raw.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
 
-#define PIPE_SIZE (1 << 20)
+#define PIPE_WIDTH   ((size_t)64 * 1024) /* of a new pipe: pipe(7) */
+#define PIECE_HEAD   (FRAME_HEADER_SIZE + 6)
+#define CHANNEL_REST ((size_t)8 * 1024) /* for the result; a page of the pipe holds what one write has left in it */
 
 int channel_init(struct channel *channel, int pipe, int socket, struct page *page)
 {
@@ -53,23 +56,40 @@ int channel_send_small(struct channel *channel, enum message_type type, const vo
     return size < 0 ? (int)size : channel_send(channel, frame, (size_t)size, last);
 }
 
-void channel_widen(struct channel *channel)
+void channel_widen(struct channel *channel, size_t size)
 {
-    if (!channel->widened && descriptor_verify(channel->pipe, &channel->pipe_identity) == 0)
-        fcntl(channel->pipe, F_SETPIPE_SZ, PIPE_SIZE); /* beyond the user's pipe pages it is refused */
-    channel->widened = true;
+    size_t width = PIPE_WIDTH;
+    while (width < size && width < CHANNEL_WIDEST)
+        width *= 2;
+    if (width <= PIPE_WIDTH || width <= channel->width)
+        return;
+    channel->width = width;
+    if (descriptor_verify(channel->pipe, &channel->pipe_identity) == 0)
+        fcntl(channel->pipe, F_SETPIPE_SZ, (int)width); /* beyond the user's pipe pages it is refused */
+}
+
+/* The head of a piece's frame: as message_pack would make it, but the data need not be copied behind it. */
+static size_t pack_piece(uint8_t head[PIECE_HEAD], size_t size)
+{
+    const uint32_t length = htobe32((uint32_t)size);
+    frame_header_write(head, MESSAGE_PIECE, (uint32_t)(PIECE_HEAD - FRAME_HEADER_SIZE + size));
+    head[FRAME_HEADER_SIZE] = 0x91;     /* an array of one */
+    head[FRAME_HEADER_SIZE + 1] = 0xc6; /* bin 32 */
+    memcpy(head + FRAME_HEADER_SIZE + 2, &length, sizeof length);
+    return PIECE_HEAD;
 }
 
 int channel_send_pieces(struct channel *channel, const void *data, size_t size)
 {
-    static uint8_t frame[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
     const uint8_t *at = data;
-    channel_widen(channel);
+    channel_widen(channel, size + size / FRAME_INLINE_MAX * PIECE_HEAD + CHANNEL_REST);
     while (size > 0) {
+        uint8_t head[PIECE_HEAD];
         const size_t part = size < FRAME_INLINE_MAX ? size : FRAME_INLINE_MAX;
-        const struct message_piece piece = {.data = {at, part}};
-        const ssize_t packed = message_pack(frame, sizeof frame, MESSAGE_PIECE, &piece);
-        const int rc = packed < 0 ? (int)packed : channel_send(channel, frame, (size_t)packed, false);
+        const pool_bytes_t parts[] = {{head, pack_piece(head, part)}, {at, part}};
+        if (descriptor_verify(channel->pipe, &channel->pipe_identity) < 0)
+            return -EBADF;
+        const int rc = payload_write_parts(channel->pipe, parts, 2);
         if (rc < 0)
             return rc;
         at += part;

@@ -11,10 +11,12 @@
 
 #include <stdbool.h>
 
+#define CHANNEL_WIDEST ((size_t)1 << 20)
+
 struct channel {
     int pipe, socket; /* -1: a plain worker */
     struct descriptor_identity pipe_identity, socket_identity;
-    bool widened;
+    size_t width; /* bytes that the pipe was made to hold; 0: as it came */
     struct page *page;
 };
 
@@ -28,8 +30,13 @@ int channel_send(struct channel *channel, const void *frame, size_t size, bool l
 /* The same for a message of at most some hundred bytes. */
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last);
 
-/* Lets the pipe hold 1 MiB, where that is allowed. */
-void channel_widen(struct channel *channel);
+/* Lets the pipe hold as many bytes at once, at most CHANNEL_WIDEST, where that is allowed. */
+void channel_widen(struct channel *channel, size_t size);
+
+static inline bool channel_is_plain(const struct channel *channel)
+{
+    return channel->socket < 0;
+}
 
 /* Sends a value or a partial result in pieces, up the pipe: a plain worker has no other way for a large one. */
 int channel_send_pieces(struct channel *channel, const void *data, size_t size);
