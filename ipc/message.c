@@ -13,7 +13,7 @@ struct field {
     size_t offset;
 };
 
-#define FIELDS_MAX 21
+#define FIELDS_MAX 22
 
 /* clang-format off */
 #define U(message, field) {FIELD_UNSIGNED, offsetof(struct message_##message, field)}
@@ -34,7 +34,7 @@ static const struct field layouts[MESSAGE_TYPE_COUNT_][FIELDS_MAX + 1] = {
     [MESSAGE_BORN] = {U(born, serial), U(born, slot), U(born, pid), U(born, error)},
     [MESSAGE_MEMORY] = {U(memory, serial), U(memory, bytes), U(memory, most)},
     [MESSAGE_GONE] = {U(gone, serial), S(gone, status), U(gone, reason), U(gone, ready), U(gone, begun),
-                      U(gone, replacement), U(gone, replacement_slot), U(gone, user_us), U(gone, system_us),
+                      U(gone, untaken), U(gone, replacement), U(gone, replacement_slot), U(gone, user_us), U(gone, system_us),
                       U(gone, minor_faults), U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
                       U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, seen), B(gone, crash),
                       B(gone, frame)},

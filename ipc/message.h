@@ -151,7 +151,8 @@ struct message_gone {
     int64_t status; /* as wait(2) */
     uint64_t reason;
     uint64_t ready;       /* it had begun to wait for a task */
-    uint64_t begun;       /* it had read its task */
+    uint64_t begun;       /* its job had begun, as its page says */
+    uint64_t untaken;     /* the word of its page, which the job cannot have put back: area.h */
     uint64_t replacement; /* serial of the next worker, whose ends come with this; 0: none */
     uint64_t replacement_slot;
     uint64_t user_us, system_us, minor_faults, major_faults;

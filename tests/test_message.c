@@ -23,7 +23,7 @@ static const struct shape {
     {MESSAGE_WATCH, "USSSSUSSU", sizeof(struct message_watch)},
     {MESSAGE_BORN, "UUUU", sizeof(struct message_born)},
     {MESSAGE_MEMORY, "UUU", sizeof(struct message_memory)},
-    {MESSAGE_GONE, "USUUUUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
+    {MESSAGE_GONE, "USUUUUUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
     {MESSAGE_COMMAND, "BBBSB", sizeof(struct message_command)},
     {MESSAGE_PROGRESS, "UU", sizeof(struct message_progress)},
     {MESSAGE_PIECE, "B", sizeof(struct message_piece)},
@@ -115,7 +115,7 @@ static int unpack_exactly(enum message_type type, const void *body, size_t size)
 static void test_message_round_trip(void **state)
 {
     (void)state;
-    assert_int_equal(SHAPES, MESSAGE_TYPE_COUNT_ - 2);
+    assert_int_equal(SHAPES, MESSAGE_TYPE_COUNT_ - 1);
     for (size_t i = 0; i < SHAPES; i++)
         for (size_t n = 0; n < 24; n++) {
             union message sent, got;

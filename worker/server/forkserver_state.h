@@ -27,16 +27,16 @@ struct server {
     uint64_t notes;    /* enum message_note, for hello */
     pid_t pid;
     bool closing;
-    size_t warm;     /* idle workers to keep without a request of the host */
-    uint64_t births[2]; /* workers that the host has asked for, still to be forked: plain ones, full ones */
-    size_t unforked; /* replacements still to be forked: slot.unforked */
+    size_t warm;            /* idle workers to keep without a request of the host */
+    uint64_t births[2];     /* workers that the host has asked for, still to be forked: plain ones, full ones */
+    size_t unforked;        /* replacements still to be forked: slot.unforked */
     struct slot_ends spare; /* of the next worker; SLOT_NO_ENDS: not made yet */
     const struct process_origin *origin;
     uint64_t inherited; /* anonymous bytes that every worker starts with */
     struct slot *slots, *slots_end;
-    int areas[2];       /* memfds of tasks and pages */
-    struct area area;   /* its pages alone */
-    uint8_t *window;    /* where the next worker finds its own task and page: birth.c */
+    int areas[2];     /* memfds of tasks and pages */
+    struct area area; /* its pages alone */
+    uint8_t *window;  /* where the next worker finds its own task and page: birth.c */
     uint64_t next_serial;
     struct reaper reaper;
     struct strangers strangers;

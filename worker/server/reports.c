@@ -37,10 +37,8 @@ static size_t count_ends(const struct slot *slot)
 /* True when it is sent, or never can be. */
 static bool report_born(struct server *server, struct slot *slot)
 {
-    const struct message_born born = {.serial = slot->serial,
-                                      .slot = slot_index(server, slot),
-                                      .pid = (uint64_t)slot->pid,
-                                      .error = slot->error};
+    const struct message_born born = {
+        .serial = slot->serial, .slot = slot_index(server, slot), .pid = (uint64_t)slot->pid, .error = slot->error};
     if (descriptor_is_refused_now(
             send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? count_ends(slot) : 0)))
         return false;

@@ -170,6 +170,7 @@ void slot_report(struct server *server, const struct slot *slot, struct message_
         .reason = slot->ladder.reason,
         .ready = atomic_load(&page->phase) != PAGE_BORN,
         .begun = atomic_load(&page->phase) == PAGE_BEGUN,
+        .untaken = atomic_load(&page->head.untaken),
         .user_us = microseconds(&slot->usage.ru_utime) + slot->left_user_us,
         .system_us = microseconds(&slot->usage.ru_stime) + slot->left_system_us,
         .minor_faults = (uint64_t)slot->usage.ru_minflt,

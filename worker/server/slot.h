@@ -29,7 +29,13 @@ struct slot_ends {
     int worker[2]; /* until the worker is forked */
 };
 
-#define SLOT_NO_ENDS {{-1, -1}, {-1, -1}}
+#define SLOT_NO_ENDS \
+    {                \
+        {-1, -1},    \
+        {            \
+            -1, -1   \
+        }            \
+    }
 
 struct slot {
     enum slot_state state;

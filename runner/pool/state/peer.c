@@ -296,11 +296,8 @@ static int on_result(struct peer *peer, const void *message)
 
 /* What a worker may send that has a task, and has not sent its result. All else, and in any other state, is illegal. */
 static int (*const handlers[MESSAGE_TYPE_COUNT_])(struct peer *, const void *) = {
-    [MESSAGE_PROGRESS] = on_progress,
-    [MESSAGE_PIECE] = on_piece,
-    [MESSAGE_PARTIAL] = on_partial,
-    [MESSAGE_HALTED] = on_halted,
-    [MESSAGE_RESULT] = on_result,
+    [MESSAGE_PROGRESS] = on_progress, [MESSAGE_PIECE] = on_piece,   [MESSAGE_PARTIAL] = on_partial,
+    [MESSAGE_HALTED] = on_halted,     [MESSAGE_RESULT] = on_result,
 };
 
 static int handle_frame(struct peer *peer, uint16_t type, const uint8_t *body, size_t size)
@@ -437,10 +434,11 @@ void peer_read_rest(struct peer *peer, const struct message_slice *left)
         handle_left_frame(peer, left);
 }
 
-bool peer_has_begun(const struct peer *peer)
+bool peer_has_begun(const struct peer *peer, const struct message_gone *gone)
 {
     const struct area_page *page = area_page(&peer->pool->area, peer->slot);
-    return atomic_load(&page->untaken) != peer->untaken;
+    /* a living fork server may have given the slot to another worker by now */
+    return (gone != NULL ? gone->untaken : atomic_load(&page->untaken)) != peer->untaken;
 }
 
 /* ---- its value and output ---------------------------------------------------------------------------------------- */

@@ -31,10 +31,10 @@ struct peer {
     pool_t *pool;
     struct link *link; /* to the fork server that it is from */
     uint64_t serial;
-    size_t slot;        /* of pool->area */
-    int pipe, socket;   /* socket -1: a plain worker */
-    uint64_t untaken;   /* what the area says as long as its task has not begun */
-    size_t task_size;   /* bytes of the area that the task takes; 0: none was given */
+    size_t slot;              /* of pool->area */
+    int pipe, socket;         /* socket -1: a plain worker */
+    uint64_t untaken;         /* what the area says as long as its task has not begun */
+    size_t task_size;         /* bytes of the area that the task takes; 0: none was given */
     bool watch_sent;          /* the fork server watches its job's limits */
     bool birth_counted;       /* its failure has been counted */
     bool is_leaving;          /* it was idle and told to leave: spawn.c */
@@ -97,7 +97,7 @@ void peer_kill(struct peer *peer, enum message_kill_reason reason, int64_t grace
 /* Has the fork server send its job a signal. */
 void peer_signal(struct peer *peer, int signal);
 
-/* Whether its job has begun, or may have: what the worker cannot deny afterwards. */
-bool peer_has_begun(const struct peer *peer);
+/* Whether its job has begun, or may have: what the worker cannot deny afterwards. gone NULL: the fork server died. */
+bool peer_has_begun(const struct peer *peer, const struct message_gone *gone);
 
 #endif
