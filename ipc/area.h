@@ -32,8 +32,8 @@ enum area_call { AREA_TAKE = 2, AREA_LEAVE }; /* what a worker's bell is rung wi
 
 /* The head of a worker's page. */
 struct area_page {
-    /* A random number of the host's while the task has not begun. The worker overwrites it, and never looks at it: no
-     * job can put it back. */
+    /* A random number of the fork server's until the job begins. The worker overwrites it, and never looks at it: no
+     * job can put it back, and claim that it has not begun. */
     _Atomic uint64_t untaken;
     _Atomic uint32_t bell; /* enum area_call */
 };

@@ -125,7 +125,8 @@ struct message_watch {
  * errno. */
 struct message_born {
     uint64_t serial;
-    uint64_t slot; /* of the area */
+    uint64_t slot;   /* of the area */
+    uint64_t secret; /* what the area says until its job begins */
     uint64_t pid;
     uint64_t error;
 };
@@ -151,10 +152,9 @@ struct message_gone {
     int64_t status; /* as wait(2) */
     uint64_t reason;
     uint64_t ready;       /* it had begun to wait for a task */
-    uint64_t begun;       /* its job had begun, as its page says */
-    uint64_t untaken;     /* the word of its page, which the job cannot have put back: area.h */
+    uint64_t begun;       /* its job had begun */
     uint64_t replacement; /* serial of the next worker, whose ends come with this; 0: none */
-    uint64_t replacement_slot;
+    uint64_t replacement_slot, replacement_secret;
     uint64_t user_us, system_us, minor_faults, major_faults;
     uint64_t method;      /* pool_memory_method_t: how peak was measured */
     uint64_t peak, bound; /* bytes */

@@ -21,7 +21,7 @@ static const struct shape {
     {MESSAGE_KILL, "UUS", sizeof(struct message_kill)},
     {MESSAGE_SIGNAL, "UU", sizeof(struct message_signal)},
     {MESSAGE_WATCH, "USSSSUSSU", sizeof(struct message_watch)},
-    {MESSAGE_BORN, "UUUU", sizeof(struct message_born)},
+    {MESSAGE_BORN, "UUUUU", sizeof(struct message_born)},
     {MESSAGE_MEMORY, "UUU", sizeof(struct message_memory)},
     {MESSAGE_GONE, "USUUUUUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
     {MESSAGE_COMMAND, "BBBSB", sizeof(struct message_command)},

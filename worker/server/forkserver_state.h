@@ -18,6 +18,14 @@ struct reaper {
     int64_t count_at;    /* next count of processes, for `pids` limits */
 };
 
+#define SECRETS_DRAWN 32
+
+/* Random numbers, drawn many at a time. */
+struct secrets {
+    uint64_t drawn[SECRETS_DRAWN];
+    size_t left;
+};
+
 /* Mapped with MADV_DONTFORK: workers need none of it, and a write after a fork then copies no page. */
 struct server {
     int control, signals, epoll;
@@ -38,6 +46,7 @@ struct server {
     struct area area; /* its pages alone */
     uint8_t *window;  /* where the next worker finds its own task and page: birth.c */
     uint64_t next_serial;
+    struct secrets secrets;
     struct reaper reaper;
     struct strangers strangers;
     struct metering metering;

@@ -37,8 +37,11 @@ static size_t count_ends(const struct slot *slot)
 /* True when it is sent, or never can be. */
 static bool report_born(struct server *server, struct slot *slot)
 {
-    const struct message_born born = {
-        .serial = slot->serial, .slot = slot_index(server, slot), .pid = (uint64_t)slot->pid, .error = slot->error};
+    const struct message_born born = {.serial = slot->serial,
+                                      .slot = slot_index(server, slot),
+                                      .secret = slot->secret,
+                                      .pid = (uint64_t)slot->pid,
+                                      .error = slot->error};
     if (descriptor_is_refused_now(
             send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? count_ends(slot) : 0)))
         return false;
@@ -89,6 +92,7 @@ static bool report_gone(struct server *server, struct slot *slot)
     if (next != NULL) {
         gone.replacement = next->serial;
         gone.replacement_slot = slot_index(server, next);
+        gone.replacement_secret = next->secret;
     }
     const ssize_t sent = send_message(server, MESSAGE_GONE, &gone, next != NULL ? next->ends.host : NULL,
                                       next != NULL ? count_ends(next) : 0);

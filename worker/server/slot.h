@@ -43,6 +43,7 @@ struct slot {
     bool unforked;    /* the host has its ends, and the worker is not forked yet */
     bool unreaped;    /* given up before the worker was reaped */
     uint64_t serial;  /* tags the processes of its job: see sweep.h */
+    uint64_t secret;  /* what its page says until its job begins */
     pid_t pid;
     uint64_t error; /* errno of the fork; then there is no worker */
     struct slot_ends ends;

@@ -331,7 +331,9 @@ static bool has_begun(const struct peer *peer, const struct message_gone *gone)
 {
     if (peer->has_result || peer->protocol_error)
         return true;
-    return peer_has_begun(peer, gone) || (gone != NULL && gone->reason != KILL_NONE && gone->reason != KILL_BIRTH);
+    if (gone == NULL)
+        return peer_has_begun(peer);
+    return gone->begun != 0 || (gone->reason != KILL_NONE && gone->reason != KILL_BIRTH);
 }
 
 static void describe_retry(const struct peer *peer, const struct message_gone *gone, const struct verdict *verdict,
@@ -386,7 +388,7 @@ static void conclude(struct peer *peer, const struct message_gone *gone)
 static void count_birth(struct peer *peer, const struct message_gone *gone)
 {
     struct births_failures *failures = &peer->pool->spawn.failures;
-    if (peer_has_begun(peer, gone) || peer->has_result)
+    if (gone->begun != 0 || peer->has_result)
         births_succeeded(failures);
     else if (gone->ready != 0 && WIFSIGNALED((int)gone->status))
         births_died_idle(failures, process_now_ms());

@@ -77,17 +77,17 @@ void spawn_need_full(pool_t *pool)
         dismiss(pool, plain);
 }
 
-void spawn_born(pool_t *pool, uint64_t serial, uint64_t slot, struct descriptor_set *set)
+void spawn_born(pool_t *pool, const struct message_born *born, struct descriptor_set *set)
 {
     const struct births_view view = view_now(pool);
     pthread_mutex_lock(&pool->lock);
     pool->stats.workers_started++;
-    pool->stats.tag = (uint32_t)(serial >> 32); /* the low half counts: worker/server/slot.c */
+    pool->stats.tag = (uint32_t)(born->serial >> 32); /* the low half counts: worker/server/slot.c */
     pthread_mutex_unlock(&pool->lock);
-    if (slot >= pool->area.slots)
+    if (born->slot >= pool->area.slots)
         return;
     if (births_surplus(&view)) {
-        struct area_page *page = area_page(&pool->area, slot);
+        struct area_page *page = area_page(&pool->area, born->slot);
         bell_ring(&page->bell, AREA_LEAVE);
         return;
     }
@@ -96,11 +96,11 @@ void spawn_born(pool_t *pool, uint64_t serial, uint64_t slot, struct descriptor_
     const char *why = NULL;
     if (pipe < 0) {
         why = "its descriptors did not arrive: raise the limit on open files (ulimit -n)";
-    } else if (peer_new(pool, &pool->server, serial, slot, pipe, socket) == NULL) {
+    } else if (peer_new(pool, &pool->server, born, pipe, socket) == NULL) {
         why = strerror(ENOMEM);
     }
     if (why != NULL) { /* it is of no use */
-        const struct message_kill kill = {.serial = serial, .reason = KILL_BIRTH};
+        const struct message_kill kill = {.serial = born->serial, .reason = KILL_BIRTH};
         link_send(&pool->server, MESSAGE_KILL, &kill);
         spawn_failed(pool, why);
     }
@@ -113,7 +113,7 @@ void spawn_answered(pool_t *pool, const struct message_born *born, struct descri
     if (born->error != 0)
         spawn_failed(pool, strerror((int)born->error));
     else
-        spawn_born(pool, born->serial, born->slot, set);
+        spawn_born(pool, born, set);
 }
 
 void spawn_failed(pool_t *pool, const char *why)

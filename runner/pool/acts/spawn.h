@@ -13,8 +13,8 @@ void spawn_step(pool_t *pool, int64_t now);
 /* The fork server answers one request: a worker, or an error. Takes the worker's ends out of the set. */
 void spawn_answered(pool_t *pool, const struct message_born *born, struct descriptor_set *set);
 
-/* A worker was born in a slot of the area. Takes its ends out of the set. */
-void spawn_born(pool_t *pool, uint64_t serial, uint64_t slot, struct descriptor_set *set);
+/* A worker was born, or is about to be. Takes its ends out of the set. */
+void spawn_born(pool_t *pool, const struct message_born *born, struct descriptor_set *set);
 
 /* A job was given to a worker: what jobs need says what workers are made. */
 void spawn_learn(pool_t *pool, bool needs_full);

@@ -187,8 +187,10 @@ static void on_hello(pool_t *pool, struct message_hello *hello, struct descripto
 static void on_gone(pool_t *pool, const struct message_gone *gone, struct descriptor_set *set)
 {
     struct peer *peer = crew_find(&pool->crew, gone->serial);
-    if (gone->replacement != 0)
-        spawn_born(pool, gone->replacement, gone->replacement_slot, set);
+    const struct message_born next = {
+        .serial = gone->replacement, .slot = gone->replacement_slot, .secret = gone->replacement_secret};
+    if (next.serial != 0)
+        spawn_born(pool, &next, set);
     if (peer != NULL)
         attempt_end(peer, gone);
 }

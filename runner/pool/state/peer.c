@@ -18,12 +18,13 @@
 
 /* ---- from birth to death ----------------------------------------------------------------------------------------- */
 
-struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, size_t slot, int pipe, int socket)
+struct peer *peer_new(pool_t *pool, struct link *link, const struct message_born *born, int pipe, int socket)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     if (peer != NULL) {
-        peer->serial = serial;
-        peer->slot = slot;
+        peer->serial = born->serial;
+        peer->slot = (size_t)born->slot;
+        peer->secret = born->secret;
         peer->pipe = pipe;
         peer->socket = socket;
     }
@@ -434,11 +435,10 @@ void peer_read_rest(struct peer *peer, const struct message_slice *left)
         handle_left_frame(peer, left);
 }
 
-bool peer_has_begun(const struct peer *peer, const struct message_gone *gone)
+bool peer_has_begun(const struct peer *peer)
 {
     const struct area_page *page = area_page(&peer->pool->area, peer->slot);
-    /* a living fork server may have given the slot to another worker by now */
-    return (gone != NULL ? gone->untaken : atomic_load(&page->untaken)) != peer->untaken;
+    return atomic_load(&page->untaken) != peer->secret;
 }
 
 /* ---- its value and output ---------------------------------------------------------------------------------------- */

@@ -33,7 +33,7 @@ struct peer {
     uint64_t serial;
     size_t slot;              /* of pool->area */
     int pipe, socket;         /* socket -1: a plain worker */
-    uint64_t untaken;         /* what the area says as long as its task has not begun */
+    uint64_t secret;          /* what the area says until its job begins */
     size_t task_size;         /* bytes of the area that the task takes; 0: none was given */
     bool watch_sent;          /* the fork server watches its job's limits */
     bool birth_counted;       /* its failure has been counted */
@@ -59,7 +59,7 @@ struct peer {
 };
 
 /* An idle worker. pipe and socket are *taken*, in case of failure, too. NULL: no memory. */
-struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, size_t slot, int pipe, int socket);
+struct peer *peer_new(pool_t *pool, struct link *link, const struct message_born *born, int pipe, int socket);
 void peer_free(struct peer *peer);
 
 /* The end of a read. */
@@ -97,7 +97,7 @@ void peer_kill(struct peer *peer, enum message_kill_reason reason, int64_t grace
 /* Has the fork server send its job a signal. */
 void peer_signal(struct peer *peer, int signal);
 
-/* Whether its job has begun, or may have: what the worker cannot deny afterwards. gone NULL: the fork server died. */
-bool peer_has_begun(const struct peer *peer, const struct message_gone *gone);
+/* When its fork server is dead: whether its job had begun, which the job cannot deny. */
+bool peer_has_begun(const struct peer *peer);
 
 #endif

@@ -26,8 +26,6 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
-#define SECRETS_DRAWN 64
-
 TAILQ_HEAD(pool_reservations, pool_reservation);
 
 enum state_phase {
@@ -54,12 +52,6 @@ struct spawn {
     size_t leaving; /* idle workers that were told to leave, and are not gone yet */
     unsigned full;  /* so many plain jobs more get full workers */
     struct births_failures failures;
-};
-
-/* Random numbers for task.c, drawn many at a time. */
-struct secrets {
-    uint64_t drawn[SECRETS_DRAWN];
-    size_t left;
 };
 
 struct pool {
@@ -97,8 +89,7 @@ struct pool {
     struct readable_set readables;
     struct link keeper, server;
     struct supervision supervision;
-    struct area area;       /* of the present fork server; supervise.c */
-    struct secrets secrets; /* task.c */
+    struct area area; /* of the present fork server; supervise.c */
     struct crew crew;
     struct spawn spawn;
     struct room room;

@@ -3,7 +3,6 @@
 #include "area.h"
 #include "bell.h"
 #include "descriptor.h"
-#include "process.h"
 #include "state.h"
 
 #include <errno.h>
@@ -92,20 +91,6 @@ static int send_freight(const struct peer *peer, const struct freight *freight)
     return sent == 1 ? 0 : sent == -ECONNRESET ? -EPIPE : (int)sent;
 }
 
-/* A number that no job can guess: see area.h. */
-static uint64_t draw_secret(pool_t *pool)
-{
-    struct secrets *secrets = &pool->secrets;
-    if (secrets->left == 0) {
-        secrets->left = SECRETS_DRAWN;
-        if (process_random(secrets->drawn, sizeof secrets->drawn) < 0)
-            for (size_t i = 0; i < SECRETS_DRAWN; i++)
-                secrets->drawn[i] = (uint64_t)uv_hrtime() * UINT64_C(0x9e3779b97f4a7c15) + i;
-    }
-    const uint64_t secret = secrets->drawn[--secrets->left];
-    return secret != 0 ? secret : 1;
-}
-
 /* Leaves the task in the worker's area, and rings. */
 static void give(struct peer *peer, const struct freight *freight)
 {
@@ -127,8 +112,6 @@ static void give(struct peer *peer, const struct freight *freight)
     if (inside > 0)
         memcpy(task->payload, job->payload.data, inside);
     peer->task_size = offsetof(struct area_task, payload) + inside;
-    peer->untaken = draw_secret(peer->pool);
-    atomic_store(&page->untaken, peer->untaken);
     bell_ring(&page->bell, AREA_TAKE);
 }
 
