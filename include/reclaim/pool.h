@@ -191,7 +191,28 @@ typedef struct pool_options {
      * with a lock (flock(2)), by which others see, also after the host has died, that such a process is still there. */
     const int *held;
     size_t held_count; /* at most 4 */
-    uint64_t reserved[8];
+    /* Hooks, for a language's run-time. before_fork and on_forked run on the thread that calls pool_open, around each
+     * try to fork the keeper, on_forked also when that has failed; the library holds no lock. They may lock and unlock
+     * what the forked image must have at rest, and take no locks of their own for longer: other hooks and jobs may run
+     * before pool_open has returned. They must not call the library. */
+    void (*before_fork)(void *user);
+    void (*on_forked)(void *user); /* the keeper is forked; on_start may still run */
+    /* Runs in every worker, also those for commands, before it takes a task: mostly ahead, while the worker waits. All
+     * signals are blocked; what it changes is there for the job, and memory that it touches may count as the job's. A
+     * worker in which it does not return within 10 s is killed, and if it ends twelve workers in a row the jobs that
+     * wait are LOST. Once the pool is open it may run at any time. */
+    void (*on_birth)(void *user);
+    void *hook_user; /* for these three; *borrowed*, on_birth's as it was at pool_open */
+    /* Memory that no process of the pool keeps: private mappings, not executable (*copied* by the fork). Its whole
+     * pages are unmapped in the keeper, so what the host frees later is free. on_start, hooks and jobs that touch it
+     * get SIGSEGV, or other data. Leave it as it is until pool_open has returned. Never give stacks of other threads
+     * or the insides of an allocator; a large block of malloc(3) is fine, if nothing in the pool frees it. */
+    const pool_bytes_t *exclude;
+    size_t exclude_count; /* at most 1,024 */
+    /* Workers are made by fork(3), so that handlers of pthread_atfork(3) run in fork server and worker; default:
+     * _Fork(3), and none does. */
+    bool fork_handlers;
+    uint64_t reserved[1];
 } pool_options_t;
 
 /* Opens a pool: forks the keeper and the fork server from the calling process, runs on_start in the fork server, starts
