@@ -218,14 +218,15 @@ static int check_result(pool_job_t *job, bool handed_over, bool has_gap)
 }
 
 /* Several at once and one after the other, as siblings leave and come. */
-static int check_lists(int (*on_start)(void *, pool_error_t *), bool has_gap)
+static int check_lists(int (*on_start)(void *, pool_error_t *), bool fork_handlers, bool has_gap)
 {
     enum { COUNT = 30 };
     pool_job_t *jobs[COUNT];
     pool_t *pool;
     const int file = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     const pool_job_options_t handed = {.fds = &file, .fd_count = 1};
-    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 3, .on_start = on_start}, NULL) == 0);
+    const pool_options_t options = {.workers = 3, .on_start = on_start, .fork_handlers = fork_handlers};
+    CHILD_CHECK(pool_open(&pool, &options, NULL) == 0);
     for (int i = 0; i < COUNT; i++)
         CHILD_CHECK(pool_submit(pool, list_descriptors, NULL, 0, i % 2 == 0 ? &handed : NULL, &jobs[i]) == 0);
     for (int i = 0; i < COUNT; i++)
@@ -258,15 +259,15 @@ static int take_numbers(int count)
 static int check_plain_host(void *arg)
 {
     CHILD_CHECK(take_numbers(*(const int *)arg) == 0);
-    CHILD_CHECK(check_lists(NULL, false) == 0);
-    CHILD_CHECK(check_lists(start_opens, true) == 0);
+    CHILD_CHECK(check_lists(NULL, false, false) == 0);
+    CHILD_CHECK(check_lists(start_opens, false, true) == 0);
     return 0;
 }
 
 static int check_plain_host_with_on_start(void *arg)
 {
     CHILD_CHECK(take_numbers(*(const int *)arg) == 0);
-    CHILD_CHECK(check_lists(start_opens, false) == 0);
+    CHILD_CHECK(check_lists(start_opens, false, false) == 0);
     return 0;
 }
 
@@ -287,8 +288,9 @@ static int check_libuv_host(void *arg)
     uv_signal_t handle;
     CHILD_CHECK(take_numbers(*(const int *)arg) == 0);
     CHILD_CHECK(uv_loop_init(&loop) == 0 && uv_signal_init(&loop, &handle) == 0);
-    CHILD_CHECK(check_lists(NULL, true) == 0);
-    CHILD_CHECK(check_lists(start_opens, true) == 0);
+    CHILD_CHECK(check_lists(NULL, false, true) == 0);
+    CHILD_CHECK(check_lists(start_opens, false, true) == 0);
+    CHILD_CHECK(check_lists(start_opens, true, true) == 0);
     return 0;
 }
 
