@@ -9,10 +9,10 @@
 #include <reclaim/pool.h>
 #include <signal.h>
 
-/* Has a child take libc's common locks, as jobs will. NULL: it could; else where it waits for ever, or dies: "malloc()".
- * For a process of one thread that has no child and blocks SIGCHLD, the one signal in child. with_handlers: the child is
- * made by fork(3). Some 0.5 ms. A child that is slow, or waits for a directory service, holds nothing, and is given up
- * after a second: only one that sleeps in futex(2), or uses up its CPU time, counts. */
+/* Has a child take libc's common locks, as jobs will. NULL: it could; else where it waits for ever, or dies:
+ * "malloc()". For a process of one thread that has no child and blocks SIGCHLD, the one signal in child. with_handlers:
+ * the child is made by fork(3). Some 0.5 ms. A child that is slow, or waits for a directory service, holds nothing, and
+ * is given up after a second: only one that sleeps in futex(2), or uses up its CPU time, counts. */
 const char *image_lock_held(const sigset_t *child, bool with_handlers);
 
 /* From now on exit(3) and quick_exit(3), in this process and its children, run only handlers that come after this call,
