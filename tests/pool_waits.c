@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS  100
@@ -682,28 +683,101 @@ static void test_waits_cancel_queued_before_a_retry(void **state)
     sem_destroy(&retried);
 }
 
-/* A reservation that it came with is given back. Its worker is forked only now. */
+struct held_loop {
+    sem_t entered, leave;
+};
+
+static void hold_loop(pool_job_t *job, const pool_result_t *result, void *user)
+{
+    struct held_loop *held = user;
+    (void)job;
+    (void)result;
+    sem_post(&held->entered);
+    while (sem_wait(&held->leave) != 0)
+        ;
+}
+
+static pool_reservation_t *reserve(pool_t *pool)
+{
+    pool_reservation_t *reservation;
+    int rc;
+    assert_int_equal(pool_reservation_new(pool, &(pool_job_options_t){.name = "reserved"}, &reservation), 0);
+    while ((rc = pool_reserve(pool, &reservation, 1, NULL, NULL)) == -EAGAIN)
+        sched_yield(); /* until the worker of the job before is reaped */
+    assert_int_equal(rc, 0);
+    return reservation;
+}
+
+/* A reservation that it came with is given back. */
 static void test_waits_cancel_queued_with_a_reservation(void **state)
 {
     (void)state;
-    pool_t *pool = support_open(1, POOL_NONE);
-    int cancelled = 0;
-    for (int i = 0; i < ROUNDS; i++) {
-        pool_job_options_t options = {.name = "reserved"};
-        assert_int_equal(pool_reservation_new(pool, &options, &options.reservation), 0);
-        int rc;
-        while ((rc = pool_reserve(pool, &options.reservation, 1, NULL, NULL)) == -EAGAIN)
-            sched_yield();
-        assert_int_equal(rc, 0);
-        pool_job_t *job = support_submit(pool, nothing, NULL, 0, &options);
-        rc = pool_job_cancel_queued(job);
-        const pool_result_t *result = support_wait(job);
-        cancelled += rc == 0;
-        assert_int_equal(result->outcome, rc == 0 ? POOL_CANCELLED : POOL_DONE);
-        pool_job_release(job);
-    }
-    assert_true(cancelled > 0);
+    struct held_loop held;
+    sem_init(&held.entered, 0, 0);
+    sem_init(&held.leave, 0, 0);
+    pool_t *pool = support_open(2, 0);
+    pool_job_options_t options = {.name = "reserved", .reservation = reserve(pool)};
+    pool_job_t *holder =
+        support_submit(pool, nothing, NULL, 0, &(pool_job_options_t){.on_settled = hold_loop, .user = &held});
+    while (sem_wait(&held.entered) != 0)
+        ;
+    pool_job_t *job = support_submit(pool, nothing, NULL, 0, &options); /* nobody starts it now */
+    assert_int_equal(pool_job_cancel_queued(job), 0);
+    sem_post(&held.leave);
+    support_expect(support_wait(job), POOL_CANCELLED, POOL_CAUSE_CANCELLED);
+    pool_reservation_t *both[] = {reserve(pool), reserve(pool)};
+    pool_reservation_free(both[0]);
+    pool_reservation_free(both[1]);
+    pool_job_release(job);
+    pool_job_release(holder);
     pool_free(pool);
+    sem_destroy(&held.entered);
+    sem_destroy(&held.leave);
+}
+
+static void cancel_other(pool_job_t *job, const pool_result_t *result, void *user)
+{
+    pool_job_t **other = user;
+    (void)job;
+    (void)result;
+    if (pool_job_cancel_queued(*other) != 0)
+        *other = NULL;
+}
+
+/* Within one step of the loop, after it has looked for cancelled jobs and before it looks for one to start. */
+static void test_waits_cancel_queued_within_a_step(void **state)
+{
+    (void)state;
+    const struct timespec deadline = {.tv_nsec = 200000000};
+    struct gate gate;
+    struct held_loop held;
+    pool_job_t *job = NULL, *other = NULL;
+    gate_open(&gate);
+    sem_init(&held.entered, 0, 0);
+    sem_init(&held.leave, 0, 0);
+    pool_t *pool = support_open(1, 0);
+    pool_job_t *holder = gate_submit(pool, &gate, (pool_job_options_t){.on_settled = hold_loop, .user = &held});
+    gate_await(&gate);
+    const pool_job_options_t options = {.deadline_ms = 200, .on_settled = cancel_other, .user = &other};
+    pool_job_t *late = support_submit(pool, nothing, NULL, 0, &options);
+    job = other = support_submit(pool, nothing, NULL, 0, NULL);
+    gate_release(&gate, 1);
+    while (sem_wait(&held.entered) != 0)
+        ;
+    nanosleep(&deadline, NULL); /* the step that comes settles `late`, and has a worker for the job */
+    sem_post(&held.leave);
+    support_expect(support_wait(late), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_CANCELLED, POOL_CAUSE_CANCELLED);
+    assert_int_equal(result->usage.attempt, 0);
+    assert_ptr_equal(other, job);
+    pool_job_release(job);
+    pool_job_release(late);
+    pool_job_release(holder);
+    pool_free(pool);
+    sem_destroy(&held.entered);
+    sem_destroy(&held.leave);
+    gate_close(&gate);
 }
 
 static int say_byte(pool_call_t *call)
@@ -776,6 +850,7 @@ int main(void)
         SUPPORT_TEST(test_waits_cancel_queued),
         SUPPORT_TEST(test_waits_cancel_queued_before_a_retry),
         SUPPORT_TEST(test_waits_cancel_queued_with_a_reservation),
+        SUPPORT_TEST(test_waits_cancel_queued_within_a_step),
         SUPPORT_TEST(test_waits_cancel_queued_races_with_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

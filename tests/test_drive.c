@@ -303,8 +303,8 @@ static void test_drive_signal_ends_a_wait(void **state)
     fixture_close(&f);
 }
 
-/* What there is to do is done first, and the signal waits. */
-static void test_drive_events_come_before_signals(void **state)
+/* Events that never cease keep no signal out. */
+static void test_drive_signals_come_before_events(void **state)
 {
     (void)state;
     struct fixture f;
@@ -316,11 +316,11 @@ static void test_drive_events_come_before_signals(void **state)
     const int before = steps(&f);
     wake(&f);
     pthread_kill(pthread_self(), SIGUSR1);
-    assert_int_equal(drive_wait(&f.drive, &wait), DRIVE_AGAIN);
-    assert_int_equal(steps(&f), before + 1);
-    assert_int_equal(signals, 0);
     assert_int_equal(drive_wait(&f.drive, &wait), DRIVE_INTERRUPTED);
     assert_int_equal(signals, 1);
+    assert_int_equal(steps(&f), before);
+    while (steps(&f) == before)
+        assert_int_equal(drive_wait(&f.drive, &wait), DRIVE_AGAIN);
     drive_leave(&f.drive, cancel_state);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     fixture_close(&f);
@@ -455,7 +455,7 @@ int main(void)
         SUPPORT_TEST(test_drive_wait_ends_in_time),
         SUPPORT_TEST(test_drive_claim_ends_a_wait),
         SUPPORT_TEST(test_drive_signal_ends_a_wait),
-        SUPPORT_TEST(test_drive_events_come_before_signals),
+        SUPPORT_TEST(test_drive_signals_come_before_events),
         SUPPORT_TEST(test_drive_wait_ends_with_the_loop),
         SUPPORT_TEST(test_drive_time_is_kept_by_the_pool_thread),
         SUPPORT_TEST(test_drive_time_is_kept_while_another_thread_waits),

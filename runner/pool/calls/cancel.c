@@ -43,18 +43,17 @@ int pool_job_cancel_queued(pool_job_t *job)
         return rc;
     pool_t *pool = job->pool;
     pthread_mutex_lock(&pool->lock);
-    const pool_state_t job_state = pool_job_state(job);
-    if (job_state == POOL_STATE_QUEUED) {
+    const bool settled = pool_job_state(job) == POOL_STATE_SETTLED;
+    const bool waits = pool_job_state(job) == POOL_STATE_QUEUED || job->is_admitted;
+    if (waits) {
         backlog_take(job); /* now: the loop may be about to look for a job */
         job->cancel_asked = true;
         list_for_loop(job);
     }
     pthread_mutex_unlock(&pool->lock);
-    if (job_state == POOL_STATE_SETTLED)
+    if (settled)
         return failure(-EALREADY, "job %s is settled already", job->kind->name);
-    return job_state == POOL_STATE_QUEUED
-               ? 0
-               : failure(-EBUSY, "job %s has a worker; pool_job_cancel ends it", job->kind->name);
+    return waits ? 0 : failure(-EBUSY, "job %s has a worker; pool_job_cancel ends it", job->kind->name);
 }
 
 /* Not SIGKILL and SIGSTOP, which have their own calls; not a command's SIGCHLD, which its worker needs; not libc's. */

@@ -362,7 +362,7 @@ void drive_leave(struct drive *drive, int cancel_state)
 static int sleep_with_signals(struct drive *drive, const struct moment_wait *wait)
 {
     if (uv_backend_timeout(&drive->uv) == 0) /* there is something to do without an event, or no handle is left */
-        return 0;
+        return moment_let_in(wait);
     return moment_poll(uv_backend_fd(&drive->uv), wait);
 }
 
