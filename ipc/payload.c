@@ -3,13 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+
+#define AT_ONCE 64 /* parts of one writev(2) */
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -22,12 +26,12 @@ int payload_create(const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-int payload_copy(const char *name, const void *data, size_t size)
+int payload_copy_parts(const char *name, const pool_bytes_t *parts, size_t count)
 {
     const int fd = payload_create(name);
     if (fd < 0)
         return fd;
-    int rc = payload_write(fd, data, size);
+    int rc = payload_write_parts(fd, parts, count);
     if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
         rc = -errno;
     if (rc == 0)
@@ -39,19 +43,62 @@ int payload_copy(const char *name, const void *data, size_t size)
     return fd;
 }
 
+int payload_copy(const char *name, const void *data, size_t size)
+{
+    return payload_copy_parts(name, &(pool_bytes_t){data, size}, 1);
+}
+
 int payload_write(int fd, const void *data, size_t size)
 {
-    const uint8_t *at = data;
-    while (size > 0) {
-        const ssize_t wrote = write(fd, at, size);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
+    return payload_write_parts(fd, &(pool_bytes_t){data, size}, 1);
+}
+
+/* The next parts as writev(2) takes them; of the first, begun bytes are written. Returns how many. */
+static int next_parts(const pool_bytes_t *parts, size_t count, size_t begun, struct iovec next[AT_ONCE])
+{
+    int used = 0;
+    for (; (size_t)used < count && used < AT_ONCE; used++) {
+        next[used].iov_base = (void *)((uintptr_t)parts[used].data + begun);
+        next[used].iov_len = parts[used].size - begun;
+        begun = 0;
+    }
+    return used;
+}
+
+int payload_write_parts(int fd, const pool_bytes_t *parts, size_t count)
+{
+    struct iovec next[AT_ONCE];
+    size_t begun = 0;
+    for (;;) {
+        for (; count > 0 && begun >= parts->size; parts++, count--)
+            begun -= parts->size;
+        if (count == 0)
+            return 0;
+        const ssize_t wrote = writev(fd, next, next_parts(parts, count, begun, next));
+        if (wrote < 0 && errno != EINTR)
             return -errno;
-        at += wrote;
-        size -= (size_t)wrote;
+        if (wrote > 0)
+            begun += (size_t)wrote;
+    }
+}
+
+int payload_measure(const pool_bytes_t *parts, size_t count, size_t *size)
+{
+    *size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].data == NULL && parts[i].size > 0)
+            return -EINVAL;
+        if (__builtin_add_overflow(*size, parts[i].size, size) || *size > INT64_MAX)
+            return -EINVAL;
     }
     return 0;
+}
+
+void payload_gather(void *to, const pool_bytes_t *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].size > 0)
+            to = mempcpy(to, parts[i].data, parts[i].size);
 }
 
 int payload_seal(int fd)

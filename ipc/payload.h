@@ -1,7 +1,8 @@
-/* payload.h - large payloads in memfds. Source: memfd_create(2), fcntl(2). */
+/* payload.h - large payloads in memfds, and payloads in parts. Source: memfd_create(2), fcntl(2), writev(2). */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
 
+#include <reclaim/pool.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,8 +12,18 @@ int payload_create(const char *name);
 /* A sealed memfd that holds a copy of data: a descriptor or a negative errno (-ENOMEM, -ENOSPC, -EMFILE, ...). */
 int payload_copy(const char *name, const void *data, size_t size);
 
+/* The same of the parts one after the other. */
+int payload_copy_parts(const char *name, const pool_bytes_t *parts, size_t count);
+
 /* Appends all of data at the descriptor's offset. */
 int payload_write(int fd, const void *data, size_t size);
+int payload_write_parts(int fd, const pool_bytes_t *parts, size_t count);
+
+/* The bytes of all parts together. -EINVAL: a part has a size and no data, or a file cannot be that large. */
+int payload_measure(const pool_bytes_t *parts, size_t count, size_t *size);
+
+/* Copies the parts one after the other. */
+void payload_gather(void *to, const pool_bytes_t *parts, size_t count);
 
 /* Sets every seal: size and contents are final. -EBUSY: a process has it mapped for writing. */
 int payload_seal(int fd);

@@ -21,6 +21,7 @@ const struct setting settings[SETTING_ROW_COUNT_] = {
     [SETTING_OUTPUT_LIMIT] = {"output_limit", IN_BOTH(output_limit, output_limit), 0, INT64_MAX, SETTING_NUMBER, true},
     [SETTING_HUGE_PAGES] = {"huge_pages", IN_BOTH(huge_pages, huge_pages), 0, 0, SETTING_FLAG, false},
     [SETTING_RERUNNABLE] = {"rerunnable", IN_BOTH(rerunnable, rerunnable), 0, 0, SETTING_FLAG, false},
+    [SETTING_RESULT_LIMIT] = {"result_limit", IN_BOTH(result_limit, result_limit), 0, INT64_MAX, SETTING_NUMBER, true},
 };
 
 static const size_t sizes[] = {[SETTING_NUMBER] = sizeof(int64_t),

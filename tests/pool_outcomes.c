@@ -536,7 +536,7 @@ static void test_outcomes_retry_waits_for_its_delay(void **state)
 
 static int return_five(pool_call_t *call)
 {
-    pool_call_return(call, "a value that does not count", 5);
+    pool_call_return(call, "bytes", 5);
     return 5;
 }
 
@@ -552,14 +552,18 @@ static int fail_at_length(pool_call_t *call)
     return pool_call_fail(call, -3, "%s", text);
 }
 
-static void expect_failure(pool_t *pool, pool_fn fn, int code, const char *message)
+/* value NULL: none. */
+static void expect_failure(pool_t *pool, pool_fn fn, int code, const char *message, const char *value)
 {
     pool_job_t *job = support_submit(pool, fn, NULL, 0, NULL);
     const pool_result_t *result = support_wait(job);
     support_expect(result, POOL_FAILED, POOL_CAUSE_EXITED);
     assert_int_equal(result->code, code);
-    assert_null(result->data);
-    assert_int_equal(result->size, 0);
+    assert_int_equal(result->size, value == NULL ? 0 : strlen(value));
+    if (value == NULL)
+        assert_null(result->data);
+    else
+        assert_memory_equal(result->data, value, result->size);
     if (message != NULL)
         assert_string_equal(result->message, message);
     else
@@ -571,10 +575,10 @@ static void test_outcomes_failures_keep_code_and_text(void **state)
 {
     (void)state;
     pool_t *pool = support_open(1, 0);
-    expect_failure(pool, fail_seven, 7, "no luck at attempt 1");
-    expect_failure(pool, fail_zero, 1, "nothing special");
-    expect_failure(pool, fail_at_length, -3, NULL);
-    expect_failure(pool, return_five, 5, "returned 5");
+    expect_failure(pool, fail_seven, 7, "no luck at attempt 1", NULL);
+    expect_failure(pool, fail_zero, 1, "nothing special", NULL);
+    expect_failure(pool, fail_at_length, -3, NULL, NULL);
+    expect_failure(pool, return_five, 5, "returned 5", "bytes");
     pool_free(pool);
 }
 

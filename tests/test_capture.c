@@ -1,6 +1,7 @@
 /* A captured stream: what came, up to a limit, with a NUL behind it. */
 #include "capture.h"
 
+#include "child.h"
 #include "support.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,6 +136,29 @@ static void test_capture_beyond_the_limit(void **state)
     close_capture(&capture);
 }
 
+static int capture_without_memory(void *arg)
+{
+    const struct rlimit none = {0, 0};
+    struct capture capture;
+    int end;
+    char byte = 'x';
+    (void)arg;
+    capture_init(&capture);
+    CHILD_CHECK(capture_open(&capture, INT64_MAX, &end) == 0);
+    CHILD_CHECK(setrlimit(RLIMIT_AS, &none) == 0);
+    CHILD_CHECK(write(end, &byte, 1) == 1);
+    CHILD_CHECK(capture_read(&capture) == CAPTURE_OVER_LIMIT);
+    CHILD_CHECK(capture.truncated && capture.no_memory && capture.bytes.size == 0);
+    return 0;
+}
+
+/* That is not said to be the limit. */
+static void test_capture_without_memory(void **state)
+{
+    (void)state;
+    child_run(false, capture_without_memory, NULL);
+}
+
 /* Much more than the first buffer, with sizes around where it grows. */
 static void test_capture_large(void **state)
 {
@@ -212,6 +237,7 @@ int main(void)
         SUPPORT_TEST(test_capture_in_pieces),
         SUPPORT_TEST(test_capture_limit),
         SUPPORT_TEST(test_capture_beyond_the_limit),
+        SUPPORT_TEST(test_capture_without_memory),
         SUPPORT_TEST(test_capture_large),
         SUPPORT_TEST(test_capture_reads_all_there_is),
         SUPPORT_TEST(test_capture_returns_from_endless_writers),

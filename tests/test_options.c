@@ -194,6 +194,9 @@ static const struct job_row {
     {{.output = (pool_output_t)-1}, false, -EINVAL, "output is"},
     {{.output = POOL_OUTPUT_CAPTURE}, true, -EINVAL, "output is for function jobs"},
     {{.huge_pages = true}, false, -EINVAL, "huge_pages"},
+    {{.result_limit = -2}, false, -EINVAL, "result_limit is -2"},
+    {{.result_limit = 1}, true, -EINVAL, "result_limit is for function jobs"},
+    {{.result_limit = POOL_NONE}, true, -EINVAL, "result_limit is for function jobs"},
     {{.fd_count = OPTIONS_FDS_MAX + 1}, false, -EINVAL, "fd_count is 241"},
     {{.fd_count = SIZE_MAX}, false, -EINVAL, "fd_count is"},
     {{.fd_count = 1}, false, -EINVAL, "fds is NULL"},
@@ -279,6 +282,7 @@ static void test_options_job_of_commands_and_functions(void **state)
     (void)state;
     pool_job_options_t full;
     assert_int_equal(options_job(&(pool_job_options_t){.huge_pages = true}, true, &means, &full), 0);
+    assert_int_equal(options_job(&(pool_job_options_t){.result_limit = 1}, false, &means, &full), 0);
     assert_int_equal(options_job(&(pool_job_options_t){.output = POOL_OUTPUT_DISCARD}, false, &means, &full), 0);
     assert_int_equal(options_job(&(pool_job_options_t){.retry_on = POOL_RETRY_ON(POOL_LOST)}, false, &means, &full), 0);
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SIZE ((size_t)100000)
@@ -46,6 +47,67 @@ static void test_payload_copy_is_whole_and_sealed(void **state)
         payload_unmap(data, SIZE);
     }
     close(fd);
+}
+
+static void test_payload_parts_are_joined(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    pool_bytes_t parts[COUNT];
+    char joined[SIZE];
+    size_t size;
+    close(copied(SIZE)); /* fills the pattern */
+    for (size_t i = 0; i < COUNT; i++)
+        parts[i] =
+            i % 2 == 0 ? (pool_bytes_t){NULL, 0} : (pool_bytes_t){pattern + SIZE / COUNT * (i - 1), SIZE / COUNT * 2};
+    assert_int_equal(payload_measure(parts, COUNT, &size), 0);
+    assert_int_equal(size, SIZE);
+    payload_gather(joined, parts, COUNT);
+    assert_memory_equal(joined, pattern, SIZE);
+    const int fd = payload_copy_parts("test", parts, COUNT);
+    assert_true(fd >= 0);
+    assert_int_equal(payload_check(fd, SIZE, true), 0);
+    assert_int_equal(pread(fd, joined, SIZE, 0), SIZE);
+    assert_memory_equal(joined, pattern, SIZE);
+    close(fd);
+}
+
+static void test_payload_measure_refuses(void **state)
+{
+    (void)state;
+    const pool_bytes_t no_data[] = {{pattern, 1}, {NULL, 1}}, overflow[] = {{pattern, SIZE_MAX}, {pattern, 1}},
+                       too_large[] = {{pattern, (size_t)INT64_MAX}, {pattern, 1}};
+    size_t size;
+    assert_int_equal(payload_measure(no_data, 2, &size), -EINVAL);
+    assert_int_equal(payload_measure(overflow, 2, &size), -EINVAL);
+    assert_int_equal(payload_measure(too_large, 2, &size), -EINVAL);
+    assert_int_equal(payload_measure(too_large, 1, &size), 0);
+    assert_int_equal(payload_measure(NULL, 0, &size), 0);
+    assert_int_equal(size, 0);
+}
+
+/* A pipe takes less than it is given: what is left follows. */
+static void test_payload_parts_written_in_pieces(void **state)
+{
+    (void)state;
+    int ends[2];
+    static char got[3 * SIZE];
+    close(copied(SIZE));
+    const pool_bytes_t parts[] = {{pattern, 1}, {pattern, SIZE}, {NULL, 0}, {pattern, SIZE}};
+    support_pipe(ends);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(payload_write_parts(ends[1], parts, 4) == 0 ? 0 : 1);
+    close(ends[1]);
+    size_t have = 0;
+    for (ssize_t n; (n = read(ends[0], got + have, sizeof got - have)) > 0;)
+        have += (size_t)n;
+    close(ends[0]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(have, 1 + 2 * SIZE);
+    assert_memory_equal(got, pattern, 1);
+    assert_memory_equal(got + 1, pattern, SIZE);
+    assert_memory_equal(got + 1 + SIZE, pattern, SIZE);
 }
 
 /* Nobody can change it any more. */
@@ -189,6 +251,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_payload_copy_is_whole_and_sealed),
+        SUPPORT_TEST(test_payload_parts_are_joined),
+        SUPPORT_TEST(test_payload_measure_refuses),
+        SUPPORT_TEST(test_payload_parts_written_in_pieces),
         SUPPORT_TEST(test_payload_seals_hold),
         SUPPORT_TEST(test_payload_check_refuses_other_sizes),
         SUPPORT_TEST(test_payload_check_refuses_missing_seals),

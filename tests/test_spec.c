@@ -159,7 +159,8 @@ static void test_spec_every_field(void **state)
     const struct spec spec = read_well(form);
     expect_all(&spec);
     assert_true(is_text(spec.key, "k1"));
-    const uint64_t not_there = UINT64_C(1) << SPEC_TASK | UINT64_C(1) << SPEC_ARGUMENT | UINT64_C(1) << SPEC_DELAY;
+    const uint64_t not_there = UINT64_C(1) << (SPEC_SETTINGS + SETTING_RESULT_LIMIT) | UINT64_C(1) << SPEC_TASK |
+                               UINT64_C(1) << SPEC_ARGUMENT | UINT64_C(1) << SPEC_DELAY;
     assert_true(spec.given == (((UINT64_C(1) << SPEC_FIELD_COUNT_) - 1) & ~not_there));
 }
 
@@ -189,8 +190,10 @@ static void test_spec_task(void **state)
     form_name(form, "argument");
     msgpack_pack_nil(&form->packer);
     form_double(form, "delay", 2.5);
+    form_int(form, "result_limit", 4096);
     const struct spec spec = read_well(form);
     assert_true(is_text(spec.task, "square") && spec.command == NULL && spec.delay == 2.5);
+    assert_int_equal(spec.settings.result_limit, 4096);
     assert_int_equal(spec.argument->type, MSGPACK_OBJECT_NIL);
 }
 
@@ -219,6 +222,9 @@ static void test_spec_contradictions(void **state)
     form_text(form, "task", "t");
     form_bool(form, "huge_pages", 1);
     refuse(form, RPC_INVALID_VALUE, "huge_pages is given beside task");
+    form_texts(form, "command", "c", NULL);
+    form_int(form, "result_limit", 4096);
+    refuse(form, RPC_INVALID_VALUE, "result_limit is given beside command");
     form_text(form, "task", "t");
     form_double(form, "retry_oom", 2);
     refuse(form, RPC_INVALID_VALUE, "retry_oom is given without memory");

@@ -3,6 +3,7 @@
 
 #include "support.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -28,7 +29,52 @@ static const struct row {
     {{.has_result = true, .code = 3, .text = "100%s%n"}, POOL_FAILED, POOL_CAUSE_EXITED, 3, 0, "100%s%n"},
     /* ... whatever kill was under way */
     {{.has_result = true, .reason = KILL_CANCELLED}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, "returned 0"},
-    {{.has_result = true, .reason = KILL_TIMEOUT}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, "returned 0"},
+    {{.has_result = true, .reason = KILL_TIMEOUT, .timeout_ms = 1500},
+     POOL_DONE,
+     POOL_CAUSE_EXITED,
+     0,
+     0,
+     "returned 0 when it was asked to end, over its timeout of 1.5 s"},
+    /* ... unless it failed when it was asked to end */
+    {{.has_result = true, .code = 3, .text = "stopped", .reason = KILL_TIMEOUT, .timeout_ms = 1500},
+     POOL_TIMED_OUT,
+     POOL_CAUSE_TIMEOUT,
+     3,
+     0,
+     "over its timeout of 1.5 s; asked to end, it ended by itself: stopped"},
+    {{.has_result = true, .code = 3, .reason = KILL_CANCELLED}, POOL_CANCELLED, POOL_CAUSE_CANCELLED, 3, 0, ""},
+    /* a value that this process cannot keep */
+    {{.has_result = true, .unkept = EFBIG, .value_size = 101, .result_limit = 100},
+     POOL_FAILED,
+     POOL_CAUSE_OUTPUT_LIMIT,
+     0,
+     0,
+     "its value of 101 bytes is over its result_limit of 100"},
+    {{.has_result = true, .unkept = EFBIG, .value_size = 4 << 20, .memory_limit = 3 << 20},
+     POOL_OUT_OF_MEMORY,
+     POOL_CAUSE_MEMORY_LIMIT,
+     0,
+     0,
+     "its value of 4194304 bytes is over its memory limit of 3.0 MiB"},
+    {{.has_result = true, .unkept = ENOMEM, .value_size = 101},
+     POOL_FAILED,
+     POOL_CAUSE_OUTPUT_LIMIT,
+     0,
+     0,
+     "its value of 101 bytes cannot be kept: Cannot allocate memory"},
+    {{.has_result = true, .unkept = EMFILE, .value_size = 101},
+     POOL_FAILED,
+     POOL_CAUSE_OUTPUT_LIMIT,
+     0,
+     0,
+     "raise this process's limit on open files"},
+    {{.has_result = true, .unkept = EFBIG, .code = 3, .text = "words"}, POOL_FAILED, POOL_CAUSE_EXITED, 3, 0, "words"},
+    {{.has_result = true, .unkept = EFBIG, .status = KILLED(SIGSEGV)},
+     POOL_CRASHED,
+     POOL_CAUSE_SIGNALLED,
+     0,
+     SIGSEGV,
+     ""},
     /* a command's own word */
     {{.has_result = true, .is_command = true}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, "exited 0"},
     {{.has_result = true, .is_command = true, .reason = KILL_TIMEOUT}, POOL_DONE, POOL_CAUSE_EXITED, 0, 0, ""},
@@ -89,6 +135,12 @@ static const struct row {
      0,
      SIGTERM,
      "1.5 s"},
+    {{.has_result = true, .is_command = true, .code = 143, .reason = KILL_TIMEOUT, .timeout_ms = 1500},
+     POOL_TIMED_OUT,
+     POOL_CAUSE_TIMEOUT,
+     143,
+     0,
+     "over its timeout of 1.5 s; asked to end, it ended by itself: exited 143"},
     {{.has_result = true, .is_command = true, .code = 143, .reason = KILL_CANCELLED},
      POOL_CANCELLED,
      POOL_CAUSE_CANCELLED,
@@ -121,6 +173,12 @@ static const struct row {
      0,
      SIGKILL,
      "77 bytes"},
+    {{.status = KILLED(SIGKILL), .reason = KILL_OUTPUT_LIMIT, .output_limit = 77, .output_unkept = true},
+     POOL_FAILED,
+     POOL_CAUSE_OUTPUT_LIMIT,
+     0,
+     SIGKILL,
+     "no memory to capture more"},
     {{.status = KILLED(SIGKILL), .reason = KILL_PROCESS_LIMIT, .pids = 5},
      POOL_FAILED,
      POOL_CAUSE_PROCESS_LIMIT,
@@ -320,6 +378,36 @@ static void test_verdict_every_combination(void **state)
     assert_int_equal(seen, 16 * 8 * (KILL_COUNT_ + 1) * 2 * 3 * 3 * 4 * 3 * 3 * 3);
 }
 
+/* Whose value is the job's: of one that ended by itself, and not because it was to be thrown away. */
+static void test_verdict_keeps_values(void **state)
+{
+    (void)state;
+    static const struct {
+        struct verdict_ending ending;
+        bool keeps;
+    } table[] = {
+        {{.has_result = true}, true},
+        {{.has_result = true, .code = 3}, true},
+        {{.has_result = true, .code = 3, .reason = KILL_TIMEOUT}, true},
+        {{.has_result = true, .code = 3, .reason = KILL_CANCELLED}, false},
+        {{.has_result = true, .unkept = EFBIG}, false},
+        {{.has_result = true, .code = 3, .unkept = ENOMEM}, false},
+        {{.has_result = true, .status = KILLED(SIGSEGV)}, false},
+        {{.has_result = true, .status = EXITED(3)}, false},
+        {{.has_result = true, .value_bad = true}, false},
+        {{.has_result = true, .protocol_error = true}, false},
+        {{.has_result = true, .lost = true}, false},
+        {{.status = KILLED(SIGKILL), .reason = KILL_TIMEOUT}, false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct verdict verdict;
+        memset(&verdict, 0xee, sizeof verdict);
+        verdict_decide(&table[i].ending, &verdict);
+        if (verdict.keeps_value != table[i].keeps)
+            fail_msg("row %zu", i);
+    }
+}
+
 static void test_verdict_long_text_is_cut(void **state)
 {
     (void)state;
@@ -423,11 +511,9 @@ static void test_verdict_larger_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SUPPORT_TEST(test_verdict_rows),
-        SUPPORT_TEST(test_verdict_every_combination),
-        SUPPORT_TEST(test_verdict_long_text_is_cut),
-        SUPPORT_TEST(test_verdict_next_table),
-        SUPPORT_TEST(test_verdict_larger_limit),
+        SUPPORT_TEST(test_verdict_rows),         SUPPORT_TEST(test_verdict_every_combination),
+        SUPPORT_TEST(test_verdict_keeps_values), SUPPORT_TEST(test_verdict_long_text_is_cut),
+        SUPPORT_TEST(test_verdict_next_table),   SUPPORT_TEST(test_verdict_larger_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,18 +31,31 @@ POOL_API const void *pool_call_arg(const pool_call_t *call, size_t *size);
  * stay as it is until the job ends, and should be aligned to 16. */
 POOL_API void pool_call_set_arg(pool_call_t *call, const void *data, size_t size);
 
-/* Sets the job's value (*copies*), which is delivered when the function returns 0. No copy is made of the pointer from
- * pool_call_alloc_result; size may be less than was allocated. Errors: -EALREADY (a value was set before), -EINVAL
- * (beyond the allocated result), -ENOMEM, -ENOSPC. */
+/* Sets the job's value (*copies*), which is delivered when the function returns, also with a code other than 0: a job
+ * may fail with bytes. No copy is made of the pointer from pool_call_alloc_result; size may be less than was allocated.
+ * If no value can be set, and the function returns 0 all the same, the job fails and says why. Errors: -EALREADY (a
+ * value was set before), -EINVAL (beyond the allocated result), -EFBIG (over the job's result_limit), -ENOMEM, -ENOSPC.
+ */
 POOL_API int pool_call_return(pool_call_t *call, const void *data, size_t size);
 
-/* Memory in which to build a large value in place: zero-filled, page-aligned, handed to the host without a copy
- * (memfd_create(2)). Once a job. A function that returns 0 without pool_call_return returns all of it. NULL and errno
- * on failure (EALREADY, EINVAL for size 0, ENOMEM). */
+/* The same for a value in parts (*copies*), one after the other: gathered with writev(2), which costs less than to build
+ * a large value in the memory of pool_call_alloc_result from bytes that are elsewhere already. */
+POOL_API int pool_call_return_parts(pool_call_t *call, const pool_bytes_t *parts, size_t count);
+
+/* The same for the first size bytes of a memfd (memfd_create(2), with MFD_ALLOW_SEALING, open for reading and writing;
+ * *borrows*: the descriptor may be closed at once). It is handed to the host without a copy, cut to size, and sealed when
+ * the job has ended; if it cannot be sealed, the host makes a copy. Errors: as above, and -EBADF, -EINVAL (no memfd, or
+ * less than size bytes), -EMFILE. */
+POOL_API int pool_call_return_fd(pool_call_t *call, int fd, size_t size);
+
+/* Memory in which to build a large value in place: zero-filled, page-aligned, on huge pages where shared memory may have
+ * them, handed to the host without a copy (memfd_create(2)). Once a job. A function that returns 0 without
+ * pool_call_return returns all of it. NULL and errno on failure (EALREADY, EINVAL for size 0, EFBIG, ENOMEM). */
 POOL_API void *pool_call_alloc_result(pool_call_t *call, size_t size);
 
 /* Sets the message of a job that fails, printf-style (at most 1,023 bytes are kept), and returns code (0: 1), so that
- * `return pool_call_fail(call, 3, "no such key: %s", key);` ends the job as FAILED. */
+ * `return pool_call_fail(call, 3, "no such key: %s", key);` ends the job as FAILED. A value that was set before is kept.
+ */
 POOL_API int pool_call_fail(pool_call_t *call, int code, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))
@@ -53,7 +66,7 @@ POOL_API int pool_call_fail(pool_call_t *call, int code, const char *format, ...
 POOL_API int pool_call_progress(pool_call_t *call, uint64_t done, uint64_t total);
 
 /* Sends a partial result (*copies*): a POOL_EVENT_PARTIAL, in order, before the job settles. Blocks while about 1 MiB
- * is undelivered. */
+ * is undelivered. -EFBIG: over the job's result_limit. */
 POOL_API int pool_call_emit(pool_call_t *call, const void *data, size_t size);
 
 /* Memory from an arena, on huge pages if the system has them (madvise(2), MADV_HUGEPAGE): zero-filled, aligned to 16,

@@ -65,7 +65,8 @@ typedef struct pool_client_job {
     bool requeue_on_crash;  /* on_crash: "requeue" */
     double keep;            /* seconds; POOL_NONE: not at all */
     double memory_share;    /* memory as a share of the machine's, above 0, at most 1; the lower of both counts */
-    uint64_t reserved[7];
+    int64_t result_limit;   /* bytes, of a task's value; POOL_NONE: any size */
+    uint64_t reserved[6];
 } pool_client_job_t;
 
 /* Copies a job's limits and other settings, which both structs have, from the library's options (timeout_ms is timeout,

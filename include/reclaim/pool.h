@@ -88,7 +88,7 @@ typedef enum pool_cause {
     POOL_CAUSE_CPU_LIMIT,      /* cpu_ms */
     POOL_CAUSE_MEMORY_LIMIT,   /* memory_limit */
     POOL_CAUSE_MACHINE_OOM,    /* the kernel's OOM killer: the machine or an enclosing cgroup was short of memory */
-    POOL_CAUSE_OUTPUT_LIMIT,   /* output_limit */
+    POOL_CAUSE_OUTPUT_LIMIT,   /* output_limit, result_limit, or no room for the value in this process */
     POOL_CAUSE_PROCESS_LIMIT,  /* pids, without a cgroup in which the kernel refuses the fork */
     POOL_CAUSE_CANCELLED,      /* pool_job_cancel or pool_close */
     POOL_CAUSE_NOT_FOUND,      /* the command does not exist */
@@ -142,7 +142,7 @@ typedef struct pool_result {
     pool_cause_t cause;
     int32_t code;        /* DONE: 0; FAILED: the function's return value or the command's exit code */
     int32_t signal;      /* the signal that ended the job; 0: none */
-    const void *data;    /* the value, aligned to 16; NULL: none */
+    const void *data;    /* the value, aligned to 16, read-only; also of a job that failed by itself. NULL: none */
     size_t size;         /* bytes in data */
     const char *message; /* one sentence about what happened; never NULL */
     const char *crash;   /* the crash note: signal, address and backtrace, in lines; NULL: none */
@@ -295,7 +295,11 @@ typedef struct pool_job_options {
     /* memory_limit as a share of the machine's memory, or of the smallest cgroup around the host: above 0, at most 1.
      * If both are given the lower limit counts. -ENOTSUP if the machine does not say what it has. Default: none. */
     double memory_share;
-    uint64_t reserved[7];
+    /* Function jobs: bytes that the value, and each partial result, may have. A larger one is refused in the job
+     * (-EFBIG), and never mapped or read here. Default: a value counts against memory_limit, by its size where that is
+     * more than what the job has written (MEMORY_LIMIT); POOL_NONE: any size. */
+    int64_t result_limit;
+    uint64_t reserved[6];
 } pool_job_options_t;
 
 /* Submits fn(arg) to run once in a fresh worker process. arg and options (may be NULL) are *copied*. *job is a
@@ -305,6 +309,11 @@ typedef struct pool_job_options {
  * host's credentials changed), -ENOTSUP (cpu_weight), -EMFILE, -EIO (the pool failed: its keeper is gone). */
 POOL_API int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
                          pool_job_t **job);
+
+/* The same with an argument in parts (*copies*), one after the other: gathered with writev(2), without a copy between.
+ */
+POOL_API int pool_submit_parts(pool_t *pool, pool_fn fn, const pool_bytes_t *parts, size_t count,
+                               const pool_job_options_t *options, pool_job_t **job);
 
 typedef enum pool_stdin {
     POOL_STDIN_NULL = 0,
@@ -417,6 +426,19 @@ POOL_API int pool_next_masked(pool_t *pool, int64_t timeout_ms, const sigset_t *
 /* NULL until settled. *Borrowed*: valid until the job's last reference is dropped, also after pool_free. */
 POOL_API const pool_result_t *pool_job_result(const pool_job_t *job);
 POOL_API pool_state_t pool_job_state(const pool_job_t *job);
+
+/* A settled job's value as a new descriptor for the caller to close: of a memfd, sealed (it cannot be changed), at its
+ * beginning, read-only. It stays good after pool_job_release and pool_free. A value above 60 KiB is not copied for it;
+ * but of all values that are not released, at most as many stay descriptors as a quarter of RLIMIT_NOFILE, others are
+ * copied now. Errors: -EAGAIN (not settled), -ENODATA (no value), -EMFILE, -ENOMEM. */
+POOL_API int pool_job_value_fd(pool_job_t *job);
+
+/* A settled job's value as a private map that may be written to: the caller's alone, who frees it with munmap(*data,
+ * *size). Pages are copied when they are first written (on small pages: huge ones gain nothing here); pool_job_result
+ * and other maps stay as they are. It stays good after pool_job_release and pool_free. Copies at once what
+ * pool_job_value_fd would copy. Errors: as there; then *data is NULL. */
+POOL_API int pool_job_value_map(pool_job_t *job, void **data, size_t *size);
+
 POOL_API void *pool_job_user(const pool_job_t *job);       /* options.user */
 POOL_API const char *pool_job_name(const pool_job_t *job); /* *borrowed*, as the result */
 

@@ -22,6 +22,21 @@ __attribute__((format(printf, 4, 5))) static void say(struct verdict *verdict, p
     va_end(args);
 }
 
+__attribute__((format(printf, 2, 3))) static void add(struct verdict *verdict, const char *format, ...)
+{
+    const size_t length = strlen(verdict->message);
+    va_list args;
+    va_start(args, format);
+    if (vsnprintf(verdict->message + length, sizeof verdict->message - length, format, args) < 0)
+        verdict->message[length] = '\0';
+    va_end(args);
+}
+
+static const char *advice(int error)
+{
+    return error == EMFILE ? "; raise this process's limit on open files (ulimit -n)" : "";
+}
+
 static void say_command(const struct verdict_ending *ending, struct verdict *verdict)
 {
     const char *text =
@@ -38,10 +53,27 @@ static void say_command(const struct verdict_ending *ending, struct verdict *ver
         say(verdict, POOL_FAILED, POOL_CAUSE_EXITED, "exited %d", verdict->code);
 }
 
+/* A value that this process cannot keep fails its job. */
+static void say_unkept(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    const unsigned long long size = ending->value_size;
+    if (ending->unkept == EFBIG && ending->result_limit > 0)
+        say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "its value of %llu bytes is over its result_limit of %lld",
+            size, (long long)ending->result_limit);
+    else if (ending->unkept == EFBIG)
+        say(verdict, POOL_OUT_OF_MEMORY, POOL_CAUSE_MEMORY_LIMIT,
+            "its value of %llu bytes is over its memory limit of %.1f MiB", size, (double)ending->memory_limit / MIB);
+    else
+        say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "its value of %llu bytes cannot be kept: %s%s", size,
+            strerror(ending->unkept), advice(ending->unkept));
+}
+
 static void say_function(const struct verdict_ending *ending, struct verdict *verdict)
 {
     verdict->code = (int32_t)ending->code;
-    if (ending->code == 0)
+    if (ending->code == 0 && ending->unkept != 0)
+        say_unkept(ending, verdict);
+    else if (ending->code == 0)
         say(verdict, POOL_DONE, POOL_CAUSE_EXITED, "returned 0");
     else if (ending->text != NULL && ending->text[0] != '\0')
         say(verdict, POOL_FAILED, POOL_CAUSE_EXITED, "%s", ending->text);
@@ -77,6 +109,11 @@ static bool say_oom(const struct verdict_ending *ending, struct verdict *verdict
     return ending->oom == OOM_LIMIT || ending->oom == OOM_MACHINE;
 }
 
+static const char *timeout_of(const struct verdict_ending *ending)
+{
+    return ending->deadline ? "deadline, which left this attempt" : "timeout of";
+}
+
 /* The fork server ended it, for a reason, or the kernel at a limit of ours. False: neither did. */
 static bool say_enforced(const struct verdict_ending *ending, struct verdict *verdict)
 {
@@ -86,16 +123,20 @@ static bool say_enforced(const struct verdict_ending *ending, struct verdict *ve
         say(verdict, POOL_CANCELLED, POOL_CAUSE_CANCELLED, "cancelled while it ran");
         return true;
     case KILL_TIMEOUT:
-        say(verdict, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "killed: over its %s %.3g s",
-            ending->deadline ? "deadline, which left this attempt" : "timeout of", (double)ending->timeout_ms / 1000);
+        say(verdict, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "killed: over its %s %.3g s", timeout_of(ending),
+            (double)ending->timeout_ms / 1000);
         return true;
     case KILL_CPU_LIMIT:
         say(verdict, POOL_TIMED_OUT, POOL_CAUSE_CPU_LIMIT, "killed: over its CPU time of %.3g s",
             (double)ending->cpu_ms / 1000);
         return true;
     case KILL_OUTPUT_LIMIT:
-        say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "killed: over its output limit of %lld bytes",
-            (long long)ending->output_limit);
+        if (ending->output_unkept)
+            say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT,
+                "killed: there is no memory to capture more of its output");
+        else
+            say(verdict, POOL_FAILED, POOL_CAUSE_OUTPUT_LIMIT, "killed: over its output limit of %lld bytes",
+                (long long)ending->output_limit);
         return true;
     case KILL_PROCESS_LIMIT:
         say(verdict, POOL_FAILED, POOL_CAUSE_PROCESS_LIMIT, "killed: over its limit of %lld processes",
@@ -149,11 +190,24 @@ static void say_exit(const struct verdict_ending *ending, struct verdict *verdic
 /* Added to any outcome: a job may be done while a process of it lives on. */
 static void add_unkillable(struct verdict *verdict)
 {
-    const size_t length = strlen(verdict->message);
-    snprintf(verdict->message + length, sizeof verdict->message - length,
-             "; a process that it left cannot be killed, and may still be there");
+    add(verdict, "; a process that it left cannot be killed, and may still be there");
     if (verdict->cause == POOL_CAUSE_EXITED)
         verdict->cause = POOL_CAUSE_UNKILLABLE;
+}
+
+/* It ended by itself, perhaps when it was asked to: unless it ended well, the reason for that counts. */
+static void say_returned(const struct verdict_ending *ending, struct verdict *verdict)
+{
+    struct verdict own = *verdict;
+    const double seconds = (double)ending->timeout_ms / 1000;
+    (ending->is_command ? say_command : say_function)(ending, &own);
+    *verdict = own;
+    if (ending->code != 0 && say_enforced(ending, verdict) && verdict->cause == POOL_CAUSE_TIMEOUT)
+        say(verdict, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "over its %s %.3g s; asked to end, it ended by itself: %s",
+            timeout_of(ending), seconds, own.message);
+    else if (ending->code == 0 && ending->reason == KILL_TIMEOUT)
+        add(verdict, " when it was asked to end, over its %s %.3g s", timeout_of(ending), seconds);
+    verdict->keeps_value = ending->unkept == 0 && verdict->outcome != POOL_CANCELLED && verdict->outcome != POOL_LOST;
 }
 
 static void decide(const struct verdict_ending *ending, struct verdict *verdict)
@@ -164,12 +218,11 @@ static void decide(const struct verdict_ending *ending, struct verdict *verdict)
         verdict->signal = WTERMSIG(ending->status);
     if (ending->host_error != 0)
         say(verdict, POOL_LOST, POOL_CAUSE_LOST, "its messages could not be received: %s%s",
-            strerror(ending->host_error),
-            ending->host_error == EMFILE ? "; raise this process's limit on open files (ulimit -n)" : "");
+            strerror(ending->host_error), advice(ending->host_error));
     else if (ending->protocol_error)
         say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "killed: it sent an invalid message");
     else if (ending->value_bad)
-        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "its value did not have the announced size");
+        say(verdict, POOL_CRASHED, POOL_CAUSE_PROTOCOL, "its value was no memfd of the announced size");
     else if (ending->lost)
         say(verdict, POOL_LOST, POOL_CAUSE_LOST, "the fork server died while it ran");
     else if (ending->has_result && left_well && ending->is_command && ending->signal != 0) {
@@ -177,11 +230,8 @@ static void decide(const struct verdict_ending *ending, struct verdict *verdict)
         if (!say_enforced(ending, verdict))
             say_signal(ending, verdict, (int)ending->signal);
         verdict->signal = (int32_t)ending->signal;
-    } else if (ending->has_result && left_well && ending->is_command && ending->code != 0 &&
-               say_enforced(ending, verdict))
-        verdict->code = (int32_t)ending->code; /* it caught the SIGTERM and exited in its own way */
-    else if (ending->has_result && left_well)
-        (ending->is_command ? say_command : say_function)(ending, verdict);
+    } else if (ending->has_result && left_well)
+        say_returned(ending, verdict);
     else if (say_enforced(ending, verdict))
         ;
     else if (WIFSIGNALED(ending->status))

@@ -1,7 +1,7 @@
 /* verdict.h - from the facts of an ended attempt to exactly one outcome and one cause. Pure.
  *
- * A whole result and exit 0 count first, whatever kill was under way; then the fork server's reason for a kill; then
- * how the process died. */
+ * A whole result, code 0 and exit 0 count first, whatever kill was under way; then the fork server's reason for a kill;
+ * then how the process died. */
 #ifndef VERDICT_H
 #define VERDICT_H
 
@@ -12,14 +12,18 @@
 #define VERDICT_TEXT_MAX 1280
 
 struct verdict_ending {
-    bool has_result;     /* a whole result frame came */
-    bool protocol_error; /* something illegal came */
-    bool value_bad;      /* the result's memfd was not what the frame said */
-    int host_error;      /* errno: the host lacked memory or a descriptor for what the worker sent; else 0 */
-    bool lost;           /* the fork server died: status and verdict are unknown */
-    bool unkillable;     /* a process of the job could not be killed */
-    int status;          /* as wait(2) */
-    uint64_t reason;     /* enum message_kill_reason */
+    bool has_result;      /* a whole result frame came */
+    bool protocol_error;  /* something illegal came */
+    bool value_bad;       /* the result's memfd was not what the frame said */
+    int host_error;       /* errno: the host lacked memory or a descriptor for what the worker sent; else 0 */
+    int unkept;           /* errno: the same for the value; EFBIG: it is over its limit */
+    uint64_t value_size;  /* bytes, of an unkept value */
+    bool output_unkept;   /* the host has no memory for more captured output */
+    int64_t result_limit; /* bytes; 0: the memory limit is the value's, too */
+    bool lost;            /* the fork server died: status and verdict are unknown */
+    bool unkillable;      /* a process of the job could not be killed */
+    int status;           /* as wait(2) */
+    uint64_t reason;      /* enum message_kill_reason */
     bool is_command;
     int64_t code;                                   /* of the result */
     uint64_t start, signal;                         /* of a command's result */
@@ -37,6 +41,7 @@ struct verdict {
     pool_outcome_t outcome;
     pool_cause_t cause;
     int32_t code, signal;
+    bool keeps_value; /* the value of this attempt, if it has one, is the job's */
     char message[VERDICT_TEXT_MAX];
 };
 

@@ -1,9 +1,12 @@
 /* A large result: built in place, from submit to settled; and by copy, from the call of pool_call_return on a buffer
- * that is there to the value in hand (early) and to settled, where the worker with its buffer is gone. Each is done
- * twice and the second told, as in floor/memfd.c. That every byte is there is looked at afterwards.
+ * that is there to the value in hand (early) and to settled, where the worker with its buffer is gone; and gathered from
+ * parts of such a buffer. Each is done twice and the second told, as in floor/memfd.c. That every byte is there is
+ * looked at afterwards.
  *
  *     result BYTES */
 #include "pool_round.h"
+
+#define PARTS 64
 
 struct stamp {
     double begin; /* CLOCK_MONOTONIC is the same in every process */
@@ -19,17 +22,44 @@ static int in_place(pool_call_t *call)
     return pool_call_return(call, data, size);
 }
 
+/* NULL: no memory. Its process is the free. */
+static char *make_buffer(size_t size)
+{
+    static char *data;
+    data = malloc(size);
+    if (data != NULL)
+        memset(data, 1, size);
+    return data;
+}
+
+static void set_stamp(char *data)
+{
+    const struct stamp stamp = {round_now()};
+    memcpy(data, &stamp, sizeof stamp);
+}
+
 static int by_copy(pool_call_t *call)
 {
     const size_t size = *(const size_t *)pool_call_arg(call, NULL);
-    static char *data; /* its process is the free */
-    data = malloc(size);
+    char *data = make_buffer(size);
     if (data == NULL)
         return pool_call_fail(call, 1, "no memory for a buffer of %zu bytes", size);
-    memset(data, 1, size);
-    const struct stamp stamp = {round_now()};
-    memcpy(data, &stamp, sizeof stamp);
+    set_stamp(data);
     return pool_call_return(call, data, size);
+}
+
+/* The last one takes the rest. */
+static int by_parts(pool_call_t *call)
+{
+    const size_t size = *(const size_t *)pool_call_arg(call, NULL), each = size / PARTS;
+    pool_bytes_t parts[PARTS];
+    char *data = make_buffer(size);
+    if (data == NULL)
+        return pool_call_fail(call, 1, "no memory for a buffer of %zu bytes", size);
+    for (size_t i = 0; i < PARTS; i++)
+        parts[i] = (pool_bytes_t){data + i * each, i + 1 < PARTS ? each : size - i * each};
+    set_stamp(data);
+    return pool_call_return_parts(call, parts, PARTS);
 }
 
 static void check(const pool_result_t *result, size_t size, size_t from)
@@ -53,11 +83,11 @@ static double run_in_place(pool_t *pool, size_t size)
     return seconds;
 }
 
-static double run_by_copy(pool_t *pool, size_t size, bool early)
+static double run_by_copy(pool_t *pool, pool_fn fn, size_t size, bool early)
 {
     struct stamp stamp;
     const pool_job_options_t options = {.early = early};
-    pool_job_t *job = round_submit(pool, by_copy, &size, sizeof size, early ? &options : NULL);
+    pool_job_t *job = round_submit(pool, fn, &size, sizeof size, early ? &options : NULL);
     const pool_result_t *result = round_wait(job);
     const double end = round_now();
     check(result, size, sizeof stamp);
@@ -69,16 +99,18 @@ static double run_by_copy(pool_t *pool, size_t size, bool early)
 int main(int argc, char **argv)
 {
     const size_t size = round_number(argc, argv, 1, 1024 * MIB);
-    if (size < sizeof(struct stamp)) {
-        fprintf(stderr, "result: at least %zu bytes\n", sizeof(struct stamp));
+    if (size < sizeof(struct stamp) * PARTS) {
+        fprintf(stderr, "result: at least %zu bytes\n", sizeof(struct stamp) * PARTS);
         return 2;
     }
     pool_t *pool = round_open(0);
     run_in_place(pool, size);
     round_tell("in_place", run_in_place(pool, size));
-    run_by_copy(pool, size, true);
-    round_tell("copy_early", run_by_copy(pool, size, true));
-    round_tell("copy_settled", run_by_copy(pool, size, false));
+    run_by_copy(pool, by_copy, size, true);
+    round_tell("copy_early", run_by_copy(pool, by_copy, size, true));
+    round_tell("copy_settled", run_by_copy(pool, by_copy, size, false));
+    run_by_copy(pool, by_parts, size, true);
+    round_tell("parts_early", run_by_copy(pool, by_parts, size, true));
     pool_free(pool);
     return 0;
 }

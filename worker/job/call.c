@@ -1,25 +1,19 @@
 /* call.c - the pool_call_ functions: a job talking to its pool from inside its worker. */
-#include "call_state.h"
+#include "call_value.h"
 
 #include "payload.h"
+#include "process.h"
 #include "scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define EMIT_PIPE_SIZE (1 << 20)
-
-/* False in processes that the job forked, which have a copy of the call. */
-static bool is_worker(const pool_call_t *call)
-{
-    return call->pid == getpid();
-}
 
 const void *pool_call_arg(const pool_call_t *call, size_t *size)
 {
@@ -44,107 +38,6 @@ int pool_call_fd(const pool_call_t *call, size_t index)
     return index < call->fd_count ? call->fds[index] : -EBADF;
 }
 
-static int return_inline(pool_call_t *call, const void *data, size_t size)
-{
-    if (size > 0) {
-        call->data = size <= sizeof call->little ? call->little : malloc(size);
-        if (call->data == NULL)
-            return -ENOMEM;
-        memcpy(call->data, data, size);
-        call->payload = PAYLOAD_INLINE;
-    }
-    return 0;
-}
-
-static int return_copy(pool_call_t *call, const void *data, size_t size)
-{
-    const int fd = payload_create("reclaim-result");
-    if (fd < 0)
-        return fd;
-    atomic_store(&call->channel->page->written, size); /* counts from now on: limits are checked meanwhile */
-    const int rc = payload_write(fd, data, size);
-    if (rc < 0) {
-        close(fd);
-        return rc;
-    }
-    call->memfd = fd;
-    call->payload = PAYLOAD_MEMFD;
-    return 0;
-}
-
-/* The value was built in place: its memfd takes the size that is used. */
-static int return_built(pool_call_t *call, size_t size)
-{
-    if (size > call->mapped)
-        return -EINVAL;
-    if (size > 0 && size < call->mapped && ftruncate(call->memfd, (off_t)size) < 0)
-        return -errno;
-    call->payload = size > 0 ? PAYLOAD_MEMFD : PAYLOAD_NONE;
-    return 0;
-}
-
-int pool_call_return(pool_call_t *call, const void *data, size_t size)
-{
-    if (!is_worker(call))
-        return -EPERM;
-    if (data == NULL && size > 0)
-        return -EINVAL;
-    pthread_mutex_lock(&call->lock);
-    int rc = -EALREADY;
-    if (!call->returned) {
-        if (call->mapped > 0 && data == call->data)
-            rc = return_built(call, size);
-        else if (call->mapped > 0)
-            rc = -EINVAL; /* it has to be the one that was allocated */
-        else if (size <= FRAME_INLINE_MAX)
-            rc = return_inline(call, data, size);
-        else
-            rc = return_copy(call, data, size);
-        if (rc == 0) {
-            call->size = size;
-            call->returned = true;
-        }
-    }
-    pthread_mutex_unlock(&call->lock);
-    return rc;
-}
-
-static void *alloc_result(pool_call_t *call, size_t size)
-{
-    if (call->returned || call->mapped > 0) {
-        errno = EALREADY;
-        return NULL;
-    }
-    int fd = payload_create("reclaim-result");
-    if (fd < 0) {
-        errno = -fd;
-        return NULL;
-    }
-    void *data = MAP_FAILED;
-    if (ftruncate(fd, (off_t)size) == 0)
-        data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (data == MAP_FAILED) {
-        descriptor_close(&fd);
-        return NULL;
-    }
-    call->memfd = fd;
-    call->data = data;
-    call->mapped = size;
-    return data;
-}
-
-void *pool_call_alloc_result(pool_call_t *call, size_t size)
-{
-    if (!is_worker(call) || size == 0 || size > INT64_MAX) {
-        errno = is_worker(call) ? EINVAL : EPERM;
-        return NULL;
-    }
-    pthread_mutex_lock(&call->lock);
-    void *data = alloc_result(call, size);
-    pthread_mutex_unlock(&call->lock);
-    return data;
-}
-
 int pool_call_fail(pool_call_t *call, int code, const char *format, ...)
 {
     va_list args;
@@ -159,7 +52,7 @@ int pool_call_fail(pool_call_t *call, int code, const char *format, ...)
 
 int pool_call_progress(pool_call_t *call, uint64_t done, uint64_t total)
 {
-    if (!is_worker(call))
+    if (!call_is_worker(call))
         return -EPERM;
     if (!call->events)
         return 0;
@@ -193,10 +86,12 @@ static int send_partial(pool_call_t *call, const void *data, size_t size)
 
 int pool_call_emit(pool_call_t *call, const void *data, size_t size)
 {
-    if (!is_worker(call))
+    if (!call_is_worker(call))
         return -EPERM;
     if (data == NULL && size > 0)
         return -EINVAL;
+    if (call_is_too_large(call, size))
+        return -EFBIG;
     if (!call->events)
         return 0;
     pthread_mutex_lock(&call->lock);
@@ -229,32 +124,13 @@ msgpack_packer *pool_call_packer(pool_call_t *call)
     return &call->packer;
 }
 
-/* The value's descriptor goes before the frame. A failed job has no value. */
-static int send_value(struct pool_call *call, int code, bool early, struct message_result *result)
-{
-    if (code != 0 || call->payload == PAYLOAD_NONE)
-        return 0;
-    result->payload = call->payload;
-    result->size = call->size;
-    if (call->payload == PAYLOAD_INLINE) {
-        result->data = (struct message_slice){call->data, call->size};
-        return 0;
-    }
-    if (early) { /* sealing fails while it is mapped for writing; then the host seals it at the end */
-        if (call->mapped > 0)
-            munmap(call->data, call->mapped);
-        result->sealed = payload_seal(call->memfd) == 0;
-    }
-    return channel_send_descriptor(call->channel, call->memfd);
-}
-
 /* The caller holds the lock. */
 static int send_result(struct pool_call *call, int code, bool early)
 {
     static uint8_t large[FRAME_HEADER_SIZE + FRAME_BODY_MAX];
     uint8_t small[2 * CALL_TEXT_MAX]; /* on the stack, which costs no copy of another page */
     struct message_result result = {.code = code};
-    const int rc = send_value(call, code, early, &result);
+    const int rc = call_value_send(call, early, &result);
     if (rc < 0)
         return rc;
     if (code != 0)
@@ -267,11 +143,7 @@ static int send_result(struct pool_call *call, int code, bool early)
 
 int call_finish(struct pool_call *call, int code, bool early)
 {
-    int rc = 0;
-    if (code == 0 && !call->returned && call->mapped > 0) /* without pool_call_return() all of it is the value */
-        rc = pool_call_return(call, call->data, call->mapped);
-    else if (code == 0 && !call->returned && call->packing)
-        rc = pool_call_return(call, call->packed.data, call->packed.size);
+    int rc = code == 0 ? call_value_settle(call) : 0;
     if (rc < 0)
         return rc;
     pthread_mutex_lock(&call->lock);
@@ -279,6 +151,24 @@ int call_finish(struct pool_call *call, int code, bool early)
     if (rc < 0) /* else never: no frame may follow the result */
         pthread_mutex_unlock(&call->lock);
     return rc;
+}
+
+/* Returns the code of the failure. */
+static int fail_by_value(struct pool_call *call, int error)
+{
+    const size_t size = call->returned ? call->size : call->refused_size;
+    if (call_is_too_large(call, size))
+        return pool_call_fail(call, EFBIG,
+                              "the value could not be returned: its %zu bytes are over its result_limit of %" PRId64,
+                              size, call->result_limit);
+    return pool_call_fail(call, -error, "the value could not be returned: %s",
+                          error == -ESTALE ? "the job has closed or reused its descriptor" : process_error(-error));
+}
+
+int call_finish_without_value(struct pool_call *call, int code, int error)
+{
+    call->payload = PAYLOAD_NONE;
+    return call_finish(call, code != 0 ? code : fail_by_value(call, error), false);
 }
 
 /* ---- reading MessagePack --------------------------------------------------------------------------------------- */

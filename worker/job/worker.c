@@ -258,6 +258,7 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
         .fds = task->descriptors.fds,
         .fd_count = task->descriptors.count,
         .arena_lock = PTHREAD_MUTEX_INITIALIZER,
+        .result_limit = task->message.options.result_limit,
         .memfd = -1,
     };
     take_baseline(channel->page, leaf);
@@ -274,10 +275,8 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     int rc = call_finish(&call, code, task->message.options.early);
     if (task->message.options.early)
         sched_yield(); /* the waiting thread may need this processor, and our exit takes longer than a short job */
-    if (rc < 0 && rc != -EBADF) {
-        const int failed = pool_call_fail(&call, -rc, "the value could not be returned: %s", process_error(-rc));
-        rc = call_finish(&call, failed, false);
-    }
+    if (rc < 0 && (rc != -EBADF || code != 0)) /* what the job says of its failure can go up alone */
+        rc = call_finish_without_value(&call, code, rc);
     return rc;
 }
 

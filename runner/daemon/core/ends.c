@@ -174,13 +174,14 @@ static int write_value(struct daemon *daemon, const struct ending *ending)
                               is_inline ? ending->end.result_size : 0);
 }
 
-/* A value that finds no room fails its job. */
+/* A value that finds no room fails its job, unless that has failed already. */
 static void fail_dropped(struct daemon *daemon, const struct ending *ending, struct record_end *end)
 {
     char message[RECORD_MESSAGE_MAX];
     snprintf(message, sizeof message, "its value of %llu bytes cannot be kept: %s",
              (unsigned long long)end->result_size, strerror(-ending->value_dropped));
-    ends_say(end, POOL_CAUSE_OUTPUT_LIMIT, message);
+    if (has_succeeded(end))
+        ends_say(end, POOL_CAUSE_OUTPUT_LIMIT, message);
     end->ended_at = ending->end.ended_at;
     end->result_size = 0;
     log_event(daemon->log, LOG_LEVEL_WARNING, "unkept", log_number("job", (int64_t)ending->id),

@@ -93,6 +93,7 @@ static int check_pairs(const struct spec *spec, const struct field *table, struc
         {SPEC_ENV, SPEC_TASK, true, "a task runs in the daemon's environment"},
         {SPEC_CWD, SPEC_TASK, true, "a task runs in the daemon's directory"},
         {SPEC_SETTINGS + SETTING_HUGE_PAGES, SPEC_TASK, true, "a task takes memory on huge pages from pool_call_alloc"},
+        {SPEC_SETTINGS + SETTING_RESULT_LIMIT, SPEC_COMMAND, true, "a command's output has an output_limit"},
         {SPEC_RETRY_OOM, SPEC_SETTINGS + SETTING_MEMORY, false, "there is no limit to raise"},
         {SPEC_SETTINGS + SETTING_MEMORY_BACKSTOP, SPEC_SETTINGS + SETTING_MEMORY, false, "there is no limit to back"},
         {SPEC_DELAY, SPEC_START_AT, true, "give one of them"},

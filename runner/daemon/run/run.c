@@ -327,7 +327,7 @@ void run_describe(const struct run *run, struct record_end *end)
     if (run->is_limited && is_over) {
         const pool_result_t over = outcome_over_output(result, run->output_limit, message, sizeof message);
         fill_end(&over, end);
-        end->result_size = 0; /* a failed run has no value */
+        end->result_size = 0; /* a run that was ended has no value */
     } else
         fill_end(result, end);
     end->stdout_size = out->size;

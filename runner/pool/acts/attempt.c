@@ -118,6 +118,9 @@ static void describe(const struct peer *peer, const struct message_gone *gone, s
         .protocol_error = peer->protocol_error,
         .value_bad = peer->value_bad,
         .host_error = peer->host_error,
+        .unkept = peer->unkept,
+        .value_size = peer->result.size,
+        .result_limit = o->result_limit,
         .lost = gone == NULL,
         .unkillable = gone != NULL && gone->unkillable != 0,
         .status = gone == NULL ? 0 : (int)gone->status,
@@ -135,6 +138,7 @@ static void describe(const struct peer *peer, const struct message_gone *gone, s
         .method = pool_memory_method_name(record->result.usage.memory_method),
         .oom = gone == NULL ? OOM_NONE : gone->oom,
         .output_limit = o->output_limit,
+        .output_unkept = peer->streams[0].capture.no_memory || peer->streams[1].capture.no_memory,
         .pids = o->pids,
         .deadline = peer->timeout_is_deadline,
     };
@@ -206,8 +210,18 @@ bool attempt_can_be_ended(const pool_job_t *job)
     return job->peer != NULL && !job->peer->settled_early && !job->peer->has_result && !job->cancel_asked;
 }
 
+/* Moves the value to the job, or notes why that cannot be. */
+static void take_value(struct peer *peer)
+{
+    const int rc = peer->has_result && !peer->protocol_error ? peer_give_value(peer) : 0;
+    if (rc == -EBADMSG)
+        peer->value_bad = true;
+    else if (rc < 0)
+        peer->unkept = -rc;
+}
+
 /* Settles an `early` job on its result, if its value is whole and cannot change. Otherwise the job waits for the
- * worker's end: a failure has no value, and only the end says why a command died, and whether it runs again. */
+ * worker's end: only that says whether a job that failed runs again, and why a command died. */
 static void settle_early(struct peer *peer)
 {
     pool_job_t *job = peer->job;
@@ -219,7 +233,8 @@ static void settle_early(struct peer *peer)
     if (peer->value_fd >= 0 &&
         (peer->result.sealed == 0 || payload_check(peer->value_fd, (size_t)peer->result.size, true) < 0))
         return;
-    if (peer_give_value(peer) < 0)
+    take_value(peer);
+    if (peer->value_bad || peer->unkept != 0)
         return;
     describe(peer, &left_well, &ending);
     verdict_decide(&ending, &verdict);
@@ -293,7 +308,7 @@ static void restart(pool_job_t *job)
 static void settle(struct peer *peer, const struct message_gone *gone, const struct verdict *verdict)
 {
     pool_job_t *job = peer->job;
-    if (verdict->outcome != POOL_DONE) /* only a job that is DONE has a value */
+    if (!verdict->keeps_value)
         job_drop_value(job);
     peer_give_output(peer);
     if (gone != NULL && gone->crash.size > 0)
@@ -330,7 +345,7 @@ static void describe_retry(const struct peer *peer, const struct message_gone *g
         .unbegun = !has_begun(peer, gone),
         .cancelled = job->cancel_asked,
         .out_of_time = verdict->cause == POOL_CAUSE_TIMEOUT && peer->timeout_is_deadline,
-        .rerunnable = o->rerunnable,
+        .rerunnable = o->rerunnable && peer->host_error == 0, /* that would come again at once */
         .evicted = gone != NULL && gone->reason == KILL_EVICTED,
         .attempt = job_attempt(job) - job->record->oom_retries,
         .retries = o->retries,
@@ -340,14 +355,6 @@ static void describe_retry(const struct peer *peer, const struct message_gone *g
         .memory_limit = job->record->memory_limit,
         .memory_most = admission_cap(&peer->pool->room.admission),
     };
-}
-
-static void take_value(struct peer *peer)
-{
-    const int rc = peer->has_result && !peer->protocol_error ? peer_give_value(peer) : 0;
-    peer->value_bad = rc == -EBADMSG;
-    if (rc < 0 && rc != -EBADMSG)
-        peer->host_error = -rc;
 }
 
 /* The attempt is over: settles the job, or queues it once more. */

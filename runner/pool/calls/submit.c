@@ -1,9 +1,10 @@
-/* submit.c - pool_submit and pool_map: from what a caller asks to a job in the queue. */
+/* submit.c - pool_submit, pool_submit_parts and pool_map: from what a caller asks to a job in the queue. */
 #include "submit.h"
 
 #include "amount.h"
 #include "failure.h"
 #include "options.h"
+#include "payload.h"
 #include "reservation.h"
 #include "state.h"
 
@@ -122,14 +123,18 @@ static pool_stream_t stream_of(pool_output_t output)
 }
 
 /* One for a function. kind is *taken*. */
-static int make_function_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given, const pool_bytes_t *arg,
-                             pool_job_t **job)
+static int make_function_job(pool_t *pool, struct kind *kind, const pool_job_options_t *given,
+                             const pool_bytes_t *parts, size_t count, pool_job_t **job)
 {
-    int rc = job_new(pool, kind, given, arg->size, job);
+    size_t size;
+    if (payload_measure(parts, count, &size) < 0) {
+        kind_release(kind);
+        return failure(-EINVAL, "the argument is NULL and has a size, or its %zu parts are too large together", count);
+    }
+    int rc = job_new(pool, kind, given, size, job);
     if (rc < 0)
         return rc;
-    rc = arg->size > 0 && arg->data == NULL ? failure(-EINVAL, "the argument is NULL and its size is %zu", arg->size)
-                                            : job_set_payload(*job, arg->data, arg->size);
+    rc = job_set_payload(*job, parts, count, size);
     if (rc < 0)
         job_discard(*job);
     return rc;
@@ -194,7 +199,7 @@ static int map_kind(pool_t *pool, struct kind *kind, const pool_job_options_t *g
     int rc = 0;
     size_t done = 0;
     for (; rc == 0 && done < count; done += rc == 0)
-        rc = make_function_job(pool, kind_retain(kind), given, &args[done], &made[done]);
+        rc = make_function_job(pool, kind_retain(kind), given, &args[done], 1, &made[done]);
     if (rc == 0)
         rc = enqueue(pool, made, count, NULL, jobs != NULL);
     while (rc < 0 && done > 0)
@@ -236,19 +241,28 @@ int submit_queue(pool_t *pool, pool_job_t *made, const pool_job_options_t *optio
     return rc;
 }
 
-int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
-                pool_job_t **job)
+int pool_submit_parts(pool_t *pool, pool_fn fn, const pool_bytes_t *parts, size_t count,
+                      const pool_job_options_t *options, pool_job_t **job)
 {
-    const pool_bytes_t bytes = {arg, arg_size};
     struct kind *kind = NULL;
     pool_job_t *made = NULL;
     if (job != NULL)
         *job = NULL;
     int rc = find_function_kind(pool, fn, options, &kind);
+    if (rc == 0 && parts == NULL && count > 0) {
+        kind_release(kind);
+        rc = failure(-EINVAL, "parts is NULL and count is %zu", count);
+    }
     if (rc == 0)
-        rc = make_function_job(pool, kind, options, &bytes, &made);
+        rc = make_function_job(pool, kind, options, parts, count, &made);
     if (rc == 0)
         rc = submit_queue(pool, made, options, job);
     pool_reservation_free(reservation_of(options)); /* the job has its record now, or it is given back */
     return rc;
+}
+
+int pool_submit(pool_t *pool, pool_fn fn, const void *arg, size_t arg_size, const pool_job_options_t *options,
+                pool_job_t **job)
+{
+    return pool_submit_parts(pool, fn, &(pool_bytes_t){arg, arg_size}, 1, options, job);
 }

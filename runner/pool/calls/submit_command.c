@@ -77,8 +77,11 @@ static int pack_command(pool_job_t *job, const struct message_command *message)
     if (frame == NULL)
         return failure(-ENOMEM, "no memory for a command of %zu bytes", size);
     const ssize_t packed = message_pack(frame, size, MESSAGE_COMMAND, message);
-    const int rc =
-        packed < 0 ? (int)packed : job_set_payload(job, frame + FRAME_HEADER_SIZE, (size_t)packed - FRAME_HEADER_SIZE);
+    int rc = (int)packed;
+    if (packed >= 0) {
+        const pool_bytes_t body = {frame + FRAME_HEADER_SIZE, (size_t)packed - FRAME_HEADER_SIZE};
+        rc = job_set_payload(job, &body, 1, body.size);
+    }
     free(frame);
     return rc;
 }

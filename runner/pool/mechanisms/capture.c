@@ -57,7 +57,7 @@ static void keep(struct capture *capture, const uint8_t *data, size_t size)
     if (kept == 0)
         return;
     if (reserve(bytes, kept) < 0) {
-        capture->truncated = true;
+        capture->truncated = capture->no_memory = true;
         return;
     }
     memcpy(bytes->data + bytes->size, data, kept);

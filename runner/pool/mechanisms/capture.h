@@ -15,6 +15,7 @@ struct capture_bytes {
 struct capture {
     int fd; /* -1: not open */
     bool truncated;
+    bool no_memory; /* it is truncated for that, below the limit */
     int64_t limit;
     struct capture_bytes bytes;
 };
@@ -26,7 +27,8 @@ int capture_open(struct capture *capture, int64_t limit, int *write_end);
 
 enum capture_state { CAPTURE_OPEN = 0, CAPTURE_ENDED, CAPTURE_OVER_LIMIT };
 
-/* Reads what is there now, however fast more comes. Beyond the limit it is dropped; OVER_LIMIT says so each time. */
+/* Reads what is there now, however fast more comes. Beyond the limit it is dropped; OVER_LIMIT says so each time, also
+ * where there is no memory for more. */
 enum capture_state capture_read(struct capture *capture);
 
 /* Closes the pipe; the bytes stay. */

@@ -123,6 +123,8 @@ static int check_job_choices(const pool_job_options_t *o, bool is_command)
         return failure(-EINVAL, "output is for function jobs: set the command's stdout_mode and stderr_mode");
     if (!is_command && o->huge_pages)
         return failure(-EINVAL, "huge_pages is for commands: a function takes its memory from pool_call_alloc()");
+    if (is_command && o->result_limit != 0)
+        return failure(-EINVAL, "result_limit is for function jobs: a command has an output_limit");
     if (o->nice < -40 || o->nice > 40)
         return failure(-EINVAL, "nice is %d: it is added to the host's and lies between -40 and 40", o->nice);
     if (o->fd_count > OPTIONS_FDS_MAX)

@@ -64,13 +64,13 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
     return 0;
 }
 
-int job_set_payload(pool_job_t *job, const void *data, size_t size)
+int job_set_payload(pool_job_t *job, const pool_bytes_t *parts, size_t count, size_t size)
 {
     struct job_payload *payload = &job->payload;
     if (size == 0)
         return 0;
     if (size > FRAME_INLINE_MAX) {
-        const int fd = payload_copy("reclaim-argument", data, size);
+        const int fd = payload_copy_parts("reclaim-argument", parts, count);
         if (fd < 0)
             return failure(fd, "the argument of %zu bytes cannot be copied: %s", size, strerror(-fd));
         payload->memfd = fd;
@@ -80,7 +80,7 @@ int job_set_payload(pool_job_t *job, const void *data, size_t size)
             payload->data = malloc(size);
         if (payload->data == NULL)
             return failure(-ENOMEM, "no memory for an argument of %zu bytes", size);
-        memcpy(payload->data, data, size);
+        payload_gather(payload->data, parts, count);
         payload->kind = PAYLOAD_INLINE;
     }
     payload->size = size;
@@ -97,6 +97,7 @@ struct job_record *job_record_new(const char *name, int64_t memory_limit)
     if (name != NULL)
         memcpy(record->name, name, size);
     record->memory_limit = memory_limit;
+    job_value_init(&record->value);
     return record;
 }
 
@@ -173,12 +174,7 @@ void job_drop_inputs(pool_job_t *job)
 void job_drop_value(pool_job_t *job)
 {
     struct job_record *record = job->record;
-    if (record->value_mapped > 0)
-        payload_unmap(record->value_data, record->value_mapped);
-    else
-        free(record->value_data);
-    record->value_data = NULL;
-    record->value_mapped = 0;
+    job_value_drop(&record->value);
     record->result.data = NULL;
     record->result.size = 0;
 }

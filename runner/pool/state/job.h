@@ -8,6 +8,7 @@
 #include "admission.h"
 #include "capture.h"
 #include "futures.h"
+#include "job_value.h"
 #include "kind.h"
 #include "message.h"
 #include "queue.h"
@@ -49,8 +50,7 @@ struct job_record {
     /* written before it is settled, read-only after */
     pool_result_t result;
     char *message, *crash;
-    void *value_data;
-    size_t value_mapped;              /* 0: value_data is from malloc */
+    struct job_value value;
     struct capture_bytes captured[2]; /* standard output and error */
     bool captured_streams[2];
 
@@ -97,8 +97,8 @@ struct pool_job {
  * that is not known yet. -ENOMEM, -EMFILE, -EBADF, with a message. */
 int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, size_t size, pool_job_t **job);
 
-/* Copies size bytes for the way down. */
-int job_set_payload(pool_job_t *job, const void *data, size_t size);
+/* Copies parts, of size bytes together, for the way down. */
+int job_set_payload(pool_job_t *job, const pool_bytes_t *parts, size_t count, size_t size);
 
 /* A record, perhaps before its job exists. name is *copied*, or NULL. NULL: no memory. */
 struct job_record *job_record_new(const char *name, int64_t memory_limit);

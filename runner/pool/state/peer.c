@@ -127,15 +127,19 @@ static int on_partial(struct peer *peer, const void *message)
     const struct message_partial *partial = message;
     pool_event_t event = {.kind = POOL_EVENT_PARTIAL, .data = partial->data.data, .size = partial->data.size};
     void *mapped = NULL;
+    const int64_t limit = job_options(peer->job)->result_limit;
+    if (limit > 0 && partial->size > (uint64_t)limit)
+        return -EBADMSG; /* pool_call_emit refuses it */
     if (partial->payload == PAYLOAD_MEMFD) {
         int fd = receive_descriptor(peer);
         if (fd < 0)
             return fd;
-        if (partial->size > 0 && payload_check(fd, partial->size, true) == 0)
+        const bool is_good = partial->size > 0 && payload_check(fd, partial->size, true) == 0;
+        if (is_good)
             mapped = payload_map(fd, partial->size, false);
         descriptor_close(&fd);
         if (mapped == NULL)
-            return -EBADMSG;
+            return is_good ? -ENOMEM : -EBADMSG;
         event.data = mapped;
         event.size = partial->size;
     } else if (partial->payload != PAYLOAD_INLINE || partial->size != partial->data.size) {
@@ -157,7 +161,21 @@ static int on_halted(struct peer *peer, const void *message)
     return 0;
 }
 
-/* Takes the value out of a result frame. */
+/* What this process lacks for a value, which is no fault of the worker's. */
+static bool is_lack(int rc)
+{
+    return rc == -EMFILE || rc == -ENOMEM || rc == -EFBIG;
+}
+
+/* By its size: a hole has none of the job's memory, and would have this process's. */
+static bool is_too_large(const struct peer *peer, uint64_t size)
+{
+    const int64_t own = job_options(peer->job)->result_limit, memory = peer->job->record->memory_limit;
+    const int64_t limit = own != 0 ? own : memory;
+    return limit >= 0 && size > (uint64_t)limit;
+}
+
+/* Takes the value out of a result frame. -EFBIG: it is over its limit. */
 static int keep_value(struct peer *peer, const struct message_result *result)
 {
     switch (result->payload) {
@@ -166,6 +184,8 @@ static int keep_value(struct peer *peer, const struct message_result *result)
     case PAYLOAD_INLINE:
         if (result->size != result->data.size || result->size == 0)
             return -EBADMSG;
+        if (is_too_large(peer, result->size))
+            return -EFBIG;
         peer->value = malloc(result->size);
         if (peer->value == NULL)
             return -ENOMEM;
@@ -177,7 +197,9 @@ static int keep_value(struct peer *peer, const struct message_result *result)
             return peer->value_fd;
         if (result->size == 0)
             return -EBADMSG;
-        return payload_check(peer->value_fd, (size_t)result->size, false); /* and again when it can change no more */
+        if (payload_check(peer->value_fd, (size_t)result->size, false) < 0) /* and again when it can change no more */
+            return -EBADMSG;
+        return is_too_large(peer, result->size) ? -EFBIG : 0;
     default:
         return -EBADMSG;
     }
@@ -190,8 +212,12 @@ static int on_result(struct peer *peer, const void *message)
         result->signal >= NSIG)
         return -EBADMSG;
     const int rc = keep_value(peer, result);
-    if (rc < 0)
+    if (rc < 0 && !is_lack(rc))
         return rc;
+    if (rc < 0) { /* the job fails by it when it has ended */
+        drop_value(peer);
+        peer->unkept = -rc;
+    }
     peer->result = *result;
     peer->has_result = true;
     if (result->text.size > 0)
@@ -243,8 +269,10 @@ static enum peer_heard read_pipe(struct peer *peer, size_t most, bool to_the_end
     while (most > 0 && !peer->is_closed) {
         size_t room;
         void *space = frame_reader_space(&peer->reader, &room);
-        if (space == NULL)
+        if (space == NULL) {
+            peer->host_error = ENOMEM;
             return PEER_HEARD_BAD;
+        }
         const ssize_t got = read(peer->pipe, space, room < most ? room : most);
         if (got < 0 && errno == EINTR)
             continue;
@@ -348,41 +376,24 @@ bool peer_has_read_task(const struct peer *peer)
 
 /* ---- its value and output ---------------------------------------------------------------------------------------- */
 
-/* Maps the value in its memfd if no process can change it any more, else copies it. */
-static int map_value(struct peer *peer)
-{
-    struct job_record *record = peer->job->record;
-    const size_t size = (size_t)peer->result.size;
-    if (payload_check(peer->value_fd, size, false) < 0)
-        return -EBADMSG;
-    if (payload_seal(peer->value_fd) == 0 || payload_check(peer->value_fd, size, true) == 0) {
-        if (payload_check(peer->value_fd, size, true) < 0) /* sealed after it shrank */
-            return -EBADMSG;
-        record->value_data = payload_map(peer->value_fd, size, false);
-    } else {
-        record->value_data = payload_read(peer->value_fd, size);
-    }
-    if (record->value_data == NULL)
-        return -errno;
-    record->value_mapped = size;
-    return 0;
-}
-
 int peer_give_value(struct peer *peer)
 {
     struct job_record *record = peer->job->record;
+    const size_t size = (size_t)peer->result.size;
     int rc = 0;
+    if (peer->value == NULL && peer->value_fd < 0)
+        return 0;
     if (peer->value_fd >= 0) {
-        rc = map_value(peer);
+        rc = job_value_receive(&record->value, peer->value_fd, size, &peer->pool->room.machine);
+        peer->value_fd = -1;
     } else {
-        record->value_data = peer->value;
+        record->value.data = peer->value;
         peer->value = NULL;
     }
     if (rc == 0) {
-        record->result.data = record->value_data;
-        record->result.size = (size_t)peer->result.size;
+        record->result.data = record->value.data;
+        record->result.size = size;
     }
-    drop_value(peer);
     return rc;
 }
 

@@ -42,6 +42,7 @@ struct peer {
     bool is_closed; /* nothing is read from it any more */
     bool has_result, protocol_error, value_bad, settled_early, timeout_is_deadline;
     int host_error;               /* errno: this process had no memory or descriptor for something legal */
+    int unkept;                   /* errno: the same for its value; EFBIG: the value is over its limit */
     struct message_result result; /* its slices are not used */
     void *value;                  /* inline value, ours */
     char *text;                   /* the job's own words, ours */

@@ -149,6 +149,7 @@ static const struct row rows_before_usage[] = {
     {"nofile", "open files", NUMBER, NULL},
     {"nice", "nice", NUMBER, NULL},
     {"output_limit", "output max", SIZE, NULL},
+    {"result_limit", "value max", SIZE, NULL},
     {"huge_pages", "huge pages", FLAG, "yes"},
     {"rerunnable", "rerunnable", FLAG, "yes"},
     {"retries", "retries", NUMBER, NULL},

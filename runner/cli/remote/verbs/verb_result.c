@@ -52,6 +52,16 @@ static int print_value(const struct remote *remote)
     return rc;
 }
 
+static int write_value(const struct remote *remote)
+{
+    if (result.file != NULL)
+        return write_file();
+    if (!result.raw && (remote_options.json || isatty(STDOUT_FILENO)))
+        return print_value(remote);
+    const int rc = write_all(STDOUT_FILENO, result.data, result.size);
+    return rc < 0 ? say("result", "standard output: %s", strerror(-rc)) : 0;
+}
+
 static int run(struct remote *remote, const struct remote_given *given)
 {
     uint64_t id;
@@ -60,18 +70,14 @@ static int run(struct remote *remote, const struct remote_given *given)
     if (jobrefs_resolve(remote, &given->jobs.items[0], &id) < 0)
         return -1;
     if (pool_client_result(remote->client, id, 0, &result.data, &result.size, &error) < 0 ||
-        (result.data == NULL && pool_client_status(remote->client, id, &status, &error) < 0))
+        pool_client_status(remote->client, id, &status, &error) < 0)
         return say("result", "%s", error.message);
-    if (result.data == NULL) {
-        say("result", "job %llu has no value: %s", (unsigned long long)id, status.message);
-        return status.exit_code;
-    }
-    if (result.file != NULL)
-        return write_file();
-    if (!result.raw && (remote_options.json || isatty(STDOUT_FILENO)))
-        return print_value(remote);
-    const int rc = write_all(STDOUT_FILENO, result.data, result.size);
-    return rc < 0 ? say("result", "standard output: %s", strerror(-rc)) : 0;
+    const bool has_failed = strcmp(status.state, "done") != 0;
+    if (result.data == NULL || has_failed)
+        say("result", "job %llu has %s: %s", (unsigned long long)id, result.data == NULL ? "no value" : "failed",
+            status.message);
+    const int rc = result.data == NULL ? 0 : write_value(remote);
+    return rc == 0 ? status.exit_code : rc;
 }
 
 const struct remote_verb result_verb = {

@@ -122,6 +122,8 @@ static int set_start_at(void *context, const char *text)
 static const struct table_option rows[] = {
     {"task", 0, "NAME", "run a task of a module instead of a command", TABLE_TEXT(struct submit, job.task)},
     {"arg", 0, "JSON", "the task's argument", .set = set_arg},
+    {"result-limit", 0, "SIZE", "largest value of the task (default: --memory)",
+     TABLE_SIZE(struct submit, limits.job.result_limit, 0, INT64_MAX), .has_none = true},
     {"key", 0, "KEY", "name of the job: submitted again, it is not doubled", TABLE_TEXT(struct submit, job.key)},
     {"name", 0, "NAME", "for lists, and to learn how much memory it needs", TABLE_TEXT(struct submit, job.name)},
     {"group", 'g', "NAME", "group of the job (default: default)", TABLE_TEXT(struct submit, job.group)},
@@ -174,6 +176,8 @@ static int check(const struct submit *options, int argc)
         return complain("give a command or --task, not both");
     if (job->task == NULL && options->argument.size > 0)
         return complain("--arg needs --task");
+    if (job->task == NULL && options->limits.job.result_limit != 0)
+        return complain("--result-limit needs --task: a command has an --output-limit");
     if (job->task != NULL &&
         (options->stdin_file != NULL || options->env_count > 0 || options->no_env || options->cwd[0] != '\0'))
         return complain("--stdin, --env, --no-env and --cwd are for commands; give the task an --arg");
