@@ -19,7 +19,8 @@
  *   - Calls return 0 (or a count) or a negative errno; pool_message() then says what to do about it.
  *   - Ownership: *borrows* (reads it during the call only), *copies*, *takes* (owns it from then on, also on failure).
  *   - Structs that the caller fills are zero-initialised: zero means the default, POOL_NONE "none" or "at once".
- *   - Any thread may call any function. In a callback a call that would block gives -EDEADLK.
+ *   - Any thread may call any function, but no signal handler may. In a callback a call that would block gives
+ *     -EDEADLK. A signal ends no call but those that say so (_masked).
  *   - Any call may give -EINVAL (the message names the argument) or -ENOMEM.
  *   - Sizes are bytes. Times are milliseconds (names in _ms) or seconds (names in _seconds). Timeout -1: for ever.
  *   - In a process that the host forked without exec, a call on the parent's pool gives -EPERM and has no effect.
@@ -30,6 +31,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/select.h> /* sigset_t, in ISO C, too */
 
 #ifdef __cplusplus
 extern "C" {
@@ -432,6 +434,26 @@ POOL_API int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job);
  * pool: do not read or close it. A negative errno on misuse. */
 POOL_API int pool_fd(const pool_t *pool);
 
+/* The three waits again, as a signal ends them: -EINTR when a handler has run on this thread meanwhile (also with
+ * SA_RESTART). Nothing else has happened then: the jobs go on, none was handed out. During the call the thread has the
+ * signal mask `mask` (*borrows*), as in ppoll(2), so that a signal that is blocked otherwise is not lost between a check
+ * and the wait:
+ *
+ *     sigset_t interrupts, mask;
+ *     sigemptyset(&interrupts);
+ *     sigaddset(&interrupts, SIGINT);
+ *     pthread_sigmask(SIG_BLOCK, &interrupts, &mask);          // the handler sets has_to_end
+ *     while (!has_to_end && pool_job_wait_masked(job, -1, &mask) == -EINTR)
+ *         ;
+ *
+ * A mask of NULL leaves the thread's as it is. The kernel gives a signal for the process to any thread that does not
+ * block it: let the others block it, or poll pool_job_fd() beside a descriptor that the handler writes to. A handler
+ * must return. Errors: as the three, -EINTR, -EMFILE. */
+POOL_API int pool_job_wait_masked(pool_job_t *job, int64_t timeout_ms, const sigset_t *mask);
+POOL_API int pool_wait_any_masked(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, const sigset_t *mask,
+                                  size_t *which);
+POOL_API int pool_next_masked(pool_t *pool, int64_t timeout_ms, const sigset_t *mask, pool_job_t **job);
+
 /* ---- one job --------------------------------------------------------------------------------------------------- */
 
 /* NULL until settled. *Borrowed*: valid until the job's last reference is dropped, also after pool_free. */
@@ -453,9 +475,20 @@ POOL_API int pool_job_value_map(pool_job_t *job, void **data, size_t *size);
 POOL_API void *pool_job_user(const pool_job_t *job);       /* options.user */
 POOL_API const char *pool_job_name(const pool_job_t *job); /* *borrowed*, as the result */
 
+/* A descriptor for poll(2): readable (level-triggered) from the moment that the job is settled. Made at the first call;
+ * later ones give the same. It belongs to the job: do not read or close it. It is closed with the job's last reference,
+ * which the pool may drop when the job has ended: keep a reference while it is in use. For many jobs: pool_fd.
+ * Errors: -EMFILE. */
+POOL_API int pool_job_fd(pool_job_t *job);
+
 /* Asks to end a job: drops a queued one, sends SIGTERM, after kill_after_ms SIGKILL, to all processes of a running one.
  * 0 means requested: a job whose whole result was on its way may still be DONE. -EALREADY: settled. */
 POOL_API int pool_job_cancel(pool_job_t *job);
+
+/* Cancels a job that no worker has: in the queue, or waiting for its retry delay. 0: it does not run (again), and is
+ * settled soon, as CANCELLED unless its deadline has just passed or the pool has just failed. Errors: -EBUSY (a worker
+ * has it, or is about to; it goes on), -EALREADY (settled). */
+POOL_API int pool_job_cancel_queued(pool_job_t *job);
 
 /* Sends a signal to a running job: to its command and, unless that is in the foreground, the command's process group;
  * or to the process of its function. The job's result shows the effect. 0 means requested. Errors: -ESRCH (not
