@@ -267,7 +267,6 @@ static void test_hooks_birth_that_always_fails_loses_the_job(void **state)
     (void)state;
     pool_job_t *job = support_submit(pool, tell_birth, NULL, 0, NULL);
     support_expect(support_wait(job), POOL_LOST, POOL_CAUSE_LOST);
-    assert_non_null(strstr(pool_job_result(job)->message, "no worker could be started"));
     pool_job_release(job);
     pool_free(pool);
     munmap(births, sizeof *births);

@@ -202,7 +202,7 @@ typedef struct pool_options {
     void (*on_forked)(void *user);
     /* Runs in every worker, also of a command, before that can take a task, mostly ahead, while it is idle. All signals
      * are blocked. The job has what it leaves, except that memory which it touches may count as the job's. A worker in
-     * which it takes 10 s is killed, and another started; if that or its exit ends twelve in a row the waiting jobs are
+     * which it takes 10 s is killed, and another started; a job for which that, or its exit, ends several in a row is
      * LOST. It must not call the library. */
     void (*on_birth)(void *user);
     void *hook_user; /* for these three; *borrowed*, by on_birth as it was at pool_open */
