@@ -210,6 +210,13 @@ static void test_adversity_null_everywhere(void **state)
     assert_int_equal(pool_next(pool, 0, NULL), -EINVAL);
     assert_int_equal(pool_wait_any(NULL, 3, 0, NULL), -EINVAL);
     assert_int_equal(pool_job_wait(NULL, 0), -EINVAL);
+    assert_int_equal(pool_next_masked(NULL, 0, NULL, &job), -EINVAL);
+    assert_int_equal(pool_next_masked(pool, 0, NULL, NULL), -EINVAL);
+    assert_int_equal(pool_wait_any_masked(NULL, 3, 0, NULL, NULL), -EINVAL);
+    assert_int_equal(pool_job_wait_masked(NULL, 0, NULL), -EINVAL);
+    assert_int_equal(pool_job_fd(NULL), -EINVAL);
+    assert_non_null(strstr(pool_message(), "job is NULL"));
+    assert_int_equal(pool_job_cancel_queued(NULL), -EINVAL);
     assert_int_equal(pool_job_cancel(NULL), -EINVAL);
     assert_null(pool_job_result(NULL));
     assert_null(pool_job_user(NULL));

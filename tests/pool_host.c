@@ -357,6 +357,7 @@ static int call_on_the_pool(const struct heirloom *h)
     CHILD_CHECK(job == NULL);
     CHECK_FOREIGN(pool_next(h->pool, 0, &job));
     CHECK_FOREIGN(pool_next(h->pool, -1, &job));
+    CHECK_FOREIGN(pool_next_masked(h->pool, -1, NULL, &job));
     CHECK_FOREIGN(pool_fd(h->pool));
     CHECK_FOREIGN(pool_memory(h->pool, &memory));
     CHECK_FOREIGN(pool_stats(h->pool, &stats));
@@ -375,6 +376,11 @@ static int call_on_jobs(const struct heirloom *h)
     CHECK_FOREIGN(pool_job_wait(h->settled, -1));
     CHECK_FOREIGN(pool_wait_any(jobs, 3, -1, &which));
     CHECK_FOREIGN(pool_wait_any(jobs, 2, 0, &which));
+    CHECK_FOREIGN(pool_job_wait_masked(h->running, -1, NULL));
+    CHECK_FOREIGN(pool_wait_any_masked(jobs, 3, -1, NULL, &which));
+    CHECK_FOREIGN(pool_job_fd(h->running));
+    CHECK_FOREIGN(pool_job_fd(h->settled));
+    CHECK_FOREIGN(pool_job_cancel_queued(h->running));
     CHECK_FOREIGN(pool_job_cancel(h->running));
     CHECK_FOREIGN(pool_job_cancel(h->settled));
     return 0;

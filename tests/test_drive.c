@@ -5,6 +5,8 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -157,9 +159,9 @@ static void test_drive_tell_in_a_callback_does_not_step(void **state)
 }
 
 /* Owns the loop, which the pool thread may have for a moment yet. */
-static void enter(struct fixture *f, int64_t until, int *cancel_state)
+static void enter(struct fixture *f, const struct moment_wait *wait, int *cancel_state)
 {
-    while (!drive_enter(&f->drive, until, cancel_state))
+    while (!drive_enter(&f->drive, wait, cancel_state))
         sched_yield();
 }
 
@@ -169,18 +171,20 @@ static void *wake_from_outside(void *user)
     return NULL;
 }
 
-static void test_drive_wait_runs_the_steps_here(void **state)
+static const struct moment_wait for_ever = {.until = MOMENT_NEVER};
+static const struct moment_wait with_signals = {.until = MOMENT_NEVER, .by_signals = true};
+
+static void wait_runs_the_steps_here(const struct moment_wait *wait)
 {
-    (void)state;
     struct fixture f;
     pthread_t other;
     int cancel_state;
     fixture_open(&f, 0);
-    enter(&f, MOMENT_NEVER, &cancel_state);
+    enter(&f, wait, &cancel_state);
     const int before = steps(&f);
     assert_int_equal(pthread_create(&other, NULL, wake_from_outside, &f), 0);
     while (steps(&f) == before)
-        assert_int_equal(drive_wait(&f.drive), DRIVE_AGAIN);
+        assert_int_equal(drive_wait(&f.drive, wait), DRIVE_AGAIN);
     assert_true(is_thread(f.last, pthread_self()));
     pthread_join(other, NULL);
     drive_leave(&f.drive, cancel_state);
@@ -190,18 +194,30 @@ static void test_drive_wait_runs_the_steps_here(void **state)
     fixture_close(&f);
 }
 
+static void test_drive_wait_runs_the_steps_here(void **state)
+{
+    (void)state;
+    wait_runs_the_steps_here(&for_ever);
+    wait_runs_the_steps_here(&with_signals);
+}
+
 static void test_drive_wait_ends_in_time(void **state)
 {
     (void)state;
     struct fixture f;
     int cancel_state;
     fixture_open(&f, 0);
-    enter(&f, moment_in(20), &cancel_state);
-    const int64_t begin = process_now_ms();
-    while (drive_wait(&f.drive) == DRIVE_AGAIN)
-        ;
-    assert_true(process_now_ms() - begin >= 19);
-    drive_leave(&f.drive, cancel_state);
+    for (int by_signals = 0; by_signals < 2; by_signals++) {
+        const struct moment_wait wait = {.until = moment_in(20), .by_signals = by_signals != 0};
+        const int64_t begin = process_now_ms();
+        enum drive_answer answer;
+        enter(&f, &wait, &cancel_state);
+        while ((answer = drive_wait(&f.drive, &wait)) == DRIVE_AGAIN)
+            ;
+        assert_int_equal(answer, DRIVE_LATE);
+        assert_true(process_now_ms() - begin >= 19);
+        drive_leave(&f.drive, cancel_state);
+    }
     fixture_close(&f);
 }
 
@@ -212,24 +228,121 @@ static void *claim(void *user)
     return NULL;
 }
 
-static void test_drive_claim_ends_a_wait(void **state)
+static void claim_ends_a_wait(const struct moment_wait *wait)
 {
-    (void)state;
     struct fixture f;
     pthread_t other;
     int cancel_state;
     fixture_open(&f, 0);
-    enter(&f, MOMENT_NEVER, &cancel_state);
+    enter(&f, wait, &cancel_state);
     assert_int_equal(pthread_create(&other, NULL, claim, &f), 0);
     enum drive_answer answer;
-    while ((answer = drive_wait(&f.drive)) == DRIVE_AGAIN)
+    while ((answer = drive_wait(&f.drive, wait)) == DRIVE_AGAIN)
         ;
     assert_int_equal(answer, DRIVE_CLAIMED);
     drive_leave(&f.drive, cancel_state);
     pthread_join(other, NULL);
-    assert_false(drive_enter(&f.drive, MOMENT_NEVER, &cancel_state));
+    assert_false(drive_enter(&f.drive, wait, &cancel_state));
     drive_unclaim(&f.drive);
-    enter(&f, MOMENT_NEVER, &cancel_state);
+    enter(&f, wait, &cancel_state);
+    drive_leave(&f.drive, cancel_state);
+    fixture_close(&f);
+}
+
+static void test_drive_claim_ends_a_wait(void **state)
+{
+    (void)state;
+    claim_ends_a_wait(&for_ever);
+    claim_ends_a_wait(&with_signals);
+}
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int signal_number)
+{
+    (void)signal_number;
+    signals++;
+}
+
+/* Blocks SIGUSR1, which is counted; the mask before. */
+static sigset_t block_signal(void)
+{
+    const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+    sigset_t set, mask;
+    signals = 0;
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &mask), 0);
+    return mask;
+}
+
+/* A signal that came before the wait ends it; the pool thread has the loop afterwards. */
+static void test_drive_signal_ends_a_wait(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int cancel_state;
+    const sigset_t mask = block_signal();
+    const struct moment_wait wait = {.until = MOMENT_NEVER, .by_signals = true, .mask = &mask};
+    fixture_open(&f, 0);
+    for (int i = 0; i < 100; i++) {
+        enum drive_answer answer;
+        enter(&f, &wait, &cancel_state);
+        pthread_kill(pthread_self(), SIGUSR1);
+        while ((answer = drive_wait(&f.drive, &wait)) == DRIVE_AGAIN)
+            ;
+        assert_int_equal(answer, DRIVE_INTERRUPTED);
+        assert_int_equal(signals, i + 1);
+        drive_leave(&f.drive, cancel_state);
+        const int before = steps(&f);
+        wake(&f);
+        assert_true(is_thread(await_step(&f, before), f.thread));
+    }
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    fixture_close(&f);
+}
+
+/* Events that never cease keep no signal out. */
+static void test_drive_signals_come_before_events(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int cancel_state;
+    const sigset_t mask = block_signal();
+    const struct moment_wait wait = {.until = MOMENT_NEVER, .by_signals = true, .mask = &mask};
+    fixture_open(&f, 0);
+    enter(&f, &wait, &cancel_state);
+    const int before = steps(&f);
+    wake(&f);
+    pthread_kill(pthread_self(), SIGUSR1);
+    assert_int_equal(drive_wait(&f.drive, &wait), DRIVE_INTERRUPTED);
+    assert_int_equal(signals, 1);
+    assert_int_equal(steps(&f), before);
+    while (steps(&f) == before)
+        assert_int_equal(drive_wait(&f.drive, &wait), DRIVE_AGAIN);
+    drive_leave(&f.drive, cancel_state);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    fixture_close(&f);
+}
+
+/* The closing of the loop's last handle is no event of its descriptor. */
+static void test_drive_wait_ends_with_the_loop(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int cancel_state;
+    enum drive_answer answer;
+    fixture_open(&f, 0);
+    enter(&f, &with_signals, &cancel_state);
+    pthread_mutex_lock(&f.lock);
+    f.ends = true;
+    drive_wake(&f.drive);
+    pthread_mutex_unlock(&f.lock);
+    while ((answer = drive_wait(&f.drive, &with_signals)) == DRIVE_AGAIN)
+        ;
+    assert_int_equal(answer, DRIVE_CLAIMED);
+    assert_int_equal(drive_wait(&f.drive, &with_signals), DRIVE_CLAIMED);
     drive_leave(&f.drive, cancel_state);
     fixture_close(&f);
 }
@@ -259,12 +372,12 @@ static void test_drive_time_is_kept_while_another_thread_waits(void **state)
     struct fixture f;
     int cancel_state;
     fixture_open(&f, 0);
-    enter(&f, MOMENT_NEVER, &cancel_state);
+    enter(&f, &for_ever, &cancel_state);
     f.next_at = process_now_ms() + 3;
     drive_step(&f.drive);
     const int before = steps(&f);
     while (steps(&f) == before)
-        assert_int_equal(drive_wait(&f.drive), DRIVE_AGAIN);
+        assert_int_equal(drive_wait(&f.drive, &for_ever), DRIVE_AGAIN);
     assert_true(is_thread(f.last, pthread_self()));
     drive_leave(&f.drive, cancel_state);
     fixture_close(&f);
@@ -341,6 +454,9 @@ int main(void)
         SUPPORT_TEST(test_drive_wait_runs_the_steps_here),
         SUPPORT_TEST(test_drive_wait_ends_in_time),
         SUPPORT_TEST(test_drive_claim_ends_a_wait),
+        SUPPORT_TEST(test_drive_signal_ends_a_wait),
+        SUPPORT_TEST(test_drive_signals_come_before_events),
+        SUPPORT_TEST(test_drive_wait_ends_with_the_loop),
         SUPPORT_TEST(test_drive_time_is_kept_by_the_pool_thread),
         SUPPORT_TEST(test_drive_time_is_kept_while_another_thread_waits),
         SUPPORT_TEST(test_drive_take_keeps_steps_out),

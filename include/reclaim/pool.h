@@ -19,7 +19,8 @@
  *   - Calls return 0 (or a count) or a negative errno; pool_message() then says what to do about it.
  *   - Ownership: *borrows* (reads it during the call only), *copies*, *takes* (owns it from then on, also on failure).
  *   - Structs that the caller fills are zero-initialised: zero means the default, POOL_NONE "none" or "at once".
- *   - Any thread may call any function. In a callback a call that would block gives -EDEADLK.
+ *   - Any thread may call any function, but no signal handler may. In a callback a call that would block gives
+ *     -EDEADLK. A signal ends no call but those that say so (_masked).
  *   - Any call may give -EINVAL (the message names the argument) or -ENOMEM.
  *   - Sizes are bytes. Times are milliseconds (names in _ms) or seconds (names in _seconds). Timeout -1: for ever.
  *   - In a process that the host forked without exec, a call on the parent's pool gives -EPERM and has no effect.
@@ -30,6 +31,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/select.h> /* sigset_t, in ISO C, too */
 
 #ifdef __cplusplus
 extern "C" {
@@ -191,19 +193,52 @@ typedef struct pool_options {
      * with a lock (flock(2)), by which others see, also after the host has died, that such a process is still there. */
     const int *held;
     size_t held_count; /* at most 4 */
+    /* Hooks for a language's run-time. before_fork and on_forked run on the thread that calls pool_open, before and
+     * after each try to fork the keeper, also one that fails; there may be several. Signals are as the caller has them,
+     * and no lock of the library is held. What before_fork locks is locked in the keeper's copy, too: on_start unlocks
+     * it there. on_start has not ended yet when on_forked runs, so that is the place to let go of what others need.
+     * They must not call the library. */
+    void (*before_fork)(void *user);
+    void (*on_forked)(void *user);
+    /* Runs in every worker, also of a command, before that can take a task, mostly ahead, while it is idle. All signals
+     * are blocked. The job has what it leaves, except that memory which it touches may count as the job's. A worker in
+     * which it takes 10 s is killed, and another started; a job for which that, or its exit, ends several in a row is
+     * LOST. It must not call the library. */
+    void (*on_birth)(void *user);
+    void *hook_user; /* for these three; *borrowed*, by on_birth as it was at pool_open */
+    /* Memory that no process of the pool keeps, so that it is free once the host has freed it: private mappings without
+     * code (*copied* by the fork). The keeper unmaps the whole pages of each range. on_start, on_birth or a job that
+     * touches them gets SIGSEGV, or somebody else's data. No other thread may unmap them before pool_open has returned.
+     * A large block of malloc(3) will do if nothing in the pool frees it. Refused is what can be seen not to do: code,
+     * static data, the calling thread's stack. Stacks of other threads, and what an allocator needs for itself, are not
+     * seen: leave them in. */
+    const pool_bytes_t *exclude;
+    size_t exclude_count; /* at most 1,024 */
+    /* Workers are made by fork(3), so that handlers of pthread_atfork(3) run in them and in the fork server. Default:
+     * by _Fork(3), which runs none. Keeper and fork server are made by fork(3) in any case. */
+    bool fork_handlers;
     /* Most jobs will be commands, or will get or return megabytes or descriptors: the workers are made for that from the
      * start, not only after the first such job. */
     bool commands;
-    uint64_t reserved[7];
+    uint64_t reserved[1];
 } pool_options_t;
 
 /* Opens a pool: forks the keeper and the fork server from the calling process, runs on_start in the fork server, starts
  * the pool's thread. Open early, while the host is small and has few threads: fork(2) copies what is mapped now, and
  * only functions and files that are mapped now can run as jobs. The pool keeps the credentials, root directory and
  * resource limits of this moment. It opens those of the descriptors 0 to 2 that are closed on /dev/null, for good, so
- * that no descriptor of the pool gets the number of a standard stream. options (*borrows*) may be NULL. On failure
- * *pool is NULL and error (may be NULL) says why. Errors: -EBADF (held), -EMFILE, -EAGAIN (fork), -ECANCELED (on_start
- * failed), -ENOTSUP (CGROUP was asked for, and no delegated one is found), the kernel's for a named cgroup. */
+ * that no descriptor of the pool gets the number of a standard stream.
+ *
+ * A fork also copies the locks that other threads hold, and a job that needs one of them hangs. So if this process has
+ * other threads, a process that is made like a worker first takes libc's common locks: of malloc, stdio, random,
+ * localtime, setenv, setlocale, dlopen and dl_iterate_phdr, getpwnam, exit. Where it cannot, the keeper is forked anew,
+ * for some two seconds; then pool_open gives -EBUSY. Locks of other libraries, and of the host itself, it does not see.
+ *
+ * Before it returns these may have run: before_fork and on_forked (on this thread), log (on the pool's), on_start and
+ * on_birth (in other processes). options (*borrows*) may be NULL. On failure *pool is NULL and error (may be NULL) says
+ * why. Errors: -EBADF (held), -EFAULT (exclude), -EBUSY (see above), -EMFILE, -EAGAIN (fork), -ECHILD (the keeper died
+ * at once), -ETIMEDOUT (a fork handler of this process hangs in the keeper), -ECANCELED (on_start failed), -ENOTSUP
+ * (CGROUP was asked for, and no delegated one is found), the kernel's for a named cgroup. */
 POOL_API int pool_open(pool_t **pool, const pool_options_t *options, pool_error_t *error);
 
 /* ---- submitting ------------------------------------------------------------------------------------------------ */
@@ -402,6 +437,26 @@ POOL_API int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job);
  * pool: do not read or close it. A negative errno on misuse. */
 POOL_API int pool_fd(const pool_t *pool);
 
+/* The three waits again, as a signal ends them: -EINTR when a handler has run on this thread meanwhile (also with
+ * SA_RESTART). Nothing else has happened then: the jobs go on, none was handed out. During the call the thread has the
+ * signal mask `mask` (*borrows*), as in ppoll(2), so that a signal that is blocked otherwise is not lost between a check
+ * and the wait:
+ *
+ *     sigset_t interrupts, mask;
+ *     sigemptyset(&interrupts);
+ *     sigaddset(&interrupts, SIGINT);
+ *     pthread_sigmask(SIG_BLOCK, &interrupts, &mask);          // the handler sets has_to_end
+ *     while (!has_to_end && pool_job_wait_masked(job, -1, &mask) == -EINTR)
+ *         ;
+ *
+ * A mask of NULL leaves the thread's as it is. The kernel gives a signal for the process to any thread that does not
+ * block it: let the others block it, or poll pool_job_fd() beside a descriptor that the handler writes to. A handler
+ * must return. Errors: as the three, -EINTR, -EMFILE. */
+POOL_API int pool_job_wait_masked(pool_job_t *job, int64_t timeout_ms, const sigset_t *mask);
+POOL_API int pool_wait_any_masked(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, const sigset_t *mask,
+                                  size_t *which);
+POOL_API int pool_next_masked(pool_t *pool, int64_t timeout_ms, const sigset_t *mask, pool_job_t **job);
+
 /* ---- one job --------------------------------------------------------------------------------------------------- */
 
 /* NULL until settled. *Borrowed*: valid until the job's last reference is dropped, also after pool_free. */
@@ -423,9 +478,20 @@ POOL_API int pool_job_value_map(pool_job_t *job, void **data, size_t *size);
 POOL_API void *pool_job_user(const pool_job_t *job);       /* options.user */
 POOL_API const char *pool_job_name(const pool_job_t *job); /* *borrowed*, as the result */
 
+/* A descriptor for poll(2): readable (level-triggered) from the moment that the job is settled. Made at the first call;
+ * later ones give the same. It belongs to the job: do not read or close it. It is closed with the job's last reference,
+ * which the pool may drop when the job has ended: keep a reference while it is in use. For many jobs: pool_fd.
+ * Errors: -EMFILE. */
+POOL_API int pool_job_fd(pool_job_t *job);
+
 /* Asks to end a job: drops a queued one, sends SIGTERM, after kill_after_ms SIGKILL, to all processes of a running one.
  * 0 means requested: a job whose whole result was on its way may still be DONE. -EALREADY: settled. */
 POOL_API int pool_job_cancel(pool_job_t *job);
+
+/* Cancels a job that no worker has: in the queue, or waiting for its retry delay. 0: it does not run (again), and is
+ * settled soon, as CANCELLED unless its deadline has just passed or the pool has just failed. Errors: -EBUSY (a worker
+ * has it, or is about to; it goes on), -EALREADY (settled). */
+POOL_API int pool_job_cancel_queued(pool_job_t *job);
 
 /* Sends a signal to a running job: to its command and, unless that is in the foreground, the command's process group;
  * or to the process of its function. The job's result shows the effect. 0 means requested. Errors: -ESRCH (not

@@ -77,6 +77,7 @@ static bool is_in_the_way(const int *channels, int numbers)
 
 void birth_fork(struct server *server, struct slot *slot)
 {
+    const struct forkserver_config *config = server->config;
     const int channels[WORKER_CHANNELS] = {slot->ends.worker[0], slot->ends.worker[1], slot->meter.leaf};
     int numbers = process_descriptor_floor();
     while (is_in_the_way(channels, numbers))
@@ -86,19 +87,20 @@ void birth_fork(struct server *server, struct slot *slot)
         .serial = slot->serial,
         .channels = {channels[0], channels[1], channels[2]},
         .numbers = numbers,
-        .gap_end = server->gap_end,
+        .gap_end = config->gap_end,
         .tag_most = server->tag_most,
         .has_pids = server->metering.cgroup.pids,
         .task = (const struct area_task *)(const void *)server->window,
         .page = (struct page *)(void *)(server->window + AREA_TASK_SIZE),
-        .origin = server->origin,
+        .origin = &config->origin,
         .parent = server->pid,
+        .on_birth = config->on_birth,
+        .hook_user = config->hook_user,
     };
     const int rc = open_window(server, slot);
     slot->page->inherited = server->inherited;
-    if (server->seeds)
-        process_seed(); /* here, or each worker would have to find the code of that, and to copy three pages */
-    const pid_t pid = rc == 0 ? process_fork() : -1;
+    process_seed(); /* here, or each worker would have to find the code of that, and to copy three pages */
+    const pid_t pid = rc < 0 ? -1 : config->fork_handlers ? fork() : process_fork();
     if (pid == 0)
         worker_main(&birth);
     if (pid < 0)

@@ -3,6 +3,7 @@
 #define FORKSERVER_STATE_H
 
 #include "area.h"
+#include "forkserver.h"
 #include "meter.h"
 #include "process.h"
 #include "slot.h"
@@ -29,8 +30,6 @@ struct secrets {
 /* Mapped with MADV_DONTFORK: workers need none of it, and a write after a fork then copies no page. */
 struct server {
     int control, signals, epoll;
-    unsigned gap_end;  /* see process_gap_end */
-    bool seeds;        /* random(3) may be seeded */
     uint64_t tag_most; /* see sweep_tag */
     uint64_t notes;    /* enum message_note, for hello */
     pid_t pid;
@@ -39,7 +38,7 @@ struct server {
     uint64_t births[2];     /* workers that the host has asked for, still to be forked: plain ones, full ones */
     size_t unforked;        /* replacements still to be forked: slot.unforked */
     struct slot_ends spare; /* of the next worker; SLOT_NO_ENDS: not made yet */
-    const struct process_origin *origin;
+    const struct forkserver_config *config;
     uint64_t inherited; /* anonymous bytes that every worker starts with */
     struct slot *slots, *slots_end;
     int areas[2];     /* memfds of tasks and pages */

@@ -124,6 +124,7 @@ void settle_withdraw(pool_job_t *job)
     if (!job->is_admitted)
         return;
     job->is_admitted = false;
+    atomic_store(&job->state, POOL_STATE_QUEUED);
     state_leave_place(pool);
     room_give_back(&pool->room, &job->record->ticket);
 }

@@ -1,4 +1,5 @@
-/* cancel.c - pool_job_cancel and pool_job_signal: they put the job on the list of jobs that the loop looks at. */
+/* cancel.c - pool_job_cancel, pool_job_cancel_queued and pool_job_signal: they put the job on the list of jobs that the
+ * loop looks at. */
 #include "failure.h"
 #include "job.h"
 #include "state.h"
@@ -33,6 +34,26 @@ int pool_job_cancel(pool_job_t *job)
     }
     pthread_mutex_unlock(&pool->lock);
     return settled ? failure(-EALREADY, "job %s is settled already", job->kind->name) : 0;
+}
+
+int pool_job_cancel_queued(pool_job_t *job)
+{
+    const int rc = check_job(job);
+    if (rc < 0)
+        return rc;
+    pool_t *pool = job->pool;
+    pthread_mutex_lock(&pool->lock);
+    const bool settled = pool_job_state(job) == POOL_STATE_SETTLED;
+    const bool waits = pool_job_state(job) == POOL_STATE_QUEUED || job->is_admitted;
+    if (waits) {
+        backlog_take(job); /* now: the loop may be about to look for a job */
+        job->cancel_asked = true;
+        list_for_loop(job);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (settled)
+        return failure(-EALREADY, "job %s is settled already", job->kind->name);
+    return waits ? 0 : failure(-EBUSY, "job %s has a worker; pool_job_cancel ends it", job->kind->name);
 }
 
 /* Not SIGKILL and SIGSTOP, which have their own calls; not a command's SIGCHLD, which its worker needs; not libc's. */

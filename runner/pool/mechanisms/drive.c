@@ -331,7 +331,7 @@ static void on_limit(uv_timer_t *limit)
     drive->is_late = true;
 }
 
-bool drive_enter(struct drive *drive, int64_t until, int *cancel_state)
+bool drive_enter(struct drive *drive, const struct moment_wait *wait, int *cancel_state)
 {
     if (!try_to_own(drive))
         return false;
@@ -339,8 +339,9 @@ bool drive_enter(struct drive *drive, int64_t until, int *cancel_state)
     set_watched(drive, false);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
     drive->is_late = false;
-    if (until != MOMENT_NEVER) {
-        const int64_t left = moment_later(until - process_now_ms(), 0); /* before libuv looks: it must not end early */
+    if (wait->until != MOMENT_NEVER) {
+        const int64_t left =
+            moment_later(wait->until - process_now_ms(), 0); /* before libuv looks: it must not end early */
         uv_update_time(&drive->uv);
         uv_timer_start(&drive->limit, on_limit, (uint64_t)left, 0);
     }
@@ -357,14 +358,25 @@ void drive_leave(struct drive *drive, int cancel_state)
     pthread_setcancelstate(cancel_state, NULL);
 }
 
-enum drive_answer drive_wait(struct drive *drive)
+/* uv_run goes on when a signal comes, ppoll does not. Its descriptor has all handles: who changes one runs the loop. */
+static int sleep_with_signals(struct drive *drive, const struct moment_wait *wait)
+{
+    if (uv_backend_timeout(&drive->uv) == 0) /* there is something to do without an event, or no handle is left */
+        return moment_let_in(wait);
+    return moment_poll(uv_backend_fd(&drive->uv), wait);
+}
+
+enum drive_answer drive_wait(struct drive *drive, const struct moment_wait *wait)
 {
     atomic_store(&drive->is_stirred, true);
     kick_if_sooner(drive);
-    const int alive = uv_run(&drive->uv, UV_RUN_ONCE);
-    if (atomic_load(&drive->claims) > 0 || alive == 0)
+    const int slept = wait->by_signals ? sleep_with_signals(drive, wait) : 0;
+    if (slept == -EINTR)
+        return DRIVE_INTERRUPTED;
+    const bool alive = wait->by_signals ? run_through(drive) : uv_run(&drive->uv, UV_RUN_ONCE) != 0;
+    if (atomic_load(&drive->claims) > 0 || !alive)
         return DRIVE_CLAIMED;
-    return drive->is_late ? DRIVE_LATE : DRIVE_AGAIN;
+    return drive->is_late || slept == -ETIMEDOUT ? DRIVE_LATE : DRIVE_AGAIN;
 }
 
 /* ---- callbacks --------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,8 @@
  *     pool thread          sleeps without owning the loop, on an outer epoll that contains the loop's descriptor
  *                          (uv_backend_fd). It alone keeps time, also for other owners, so that no timer is armed per
  *                          job
- *     thread that waits    takes the loop's descriptor out of the outer epoll, and sleeps in uv_run as the owner
+ *     thread that waits    takes the loop's descriptor out of the outer epoll, and sleeps in uv_run as the owner; or, as
+ *                          uv_run sleeps on when a signal comes, in ppoll(2) on the loop's descriptor
  *     thread that submits  owns the loop for a moment if no other thread does; otherwise it wakes the loop
  *
  * Callbacks are promised to run on the pool thread: while a job has one (drive_claim), or there is a log hook, no other
@@ -95,19 +96,20 @@ void drive_unclaim(struct drive *drive);
 void drive_take(struct drive *drive);
 void drive_give(struct drive *drive);
 
-/* Owns the loop to wait in it, until a moment. False: another thread owns it, wait otherwise. Between the two the
+/* Owns the loop to wait in it. False: another thread owns it, wait otherwise. Between the two the
  * thread cannot be cancelled (pthreads(7)). */
-bool drive_enter(struct drive *drive, int64_t until, int *cancel_state);
+bool drive_enter(struct drive *drive, const struct moment_wait *wait, int *cancel_state);
 void drive_leave(struct drive *drive, int cancel_state);
 
 enum drive_answer {
-    DRIVE_AGAIN = 0, /* something may have happened */
-    DRIVE_LATE,      /* the moment has come */
-    DRIVE_CLAIMED    /* the loop is the pool thread's now */
+    DRIVE_AGAIN = 0,  /* something may have happened */
+    DRIVE_LATE,       /* the moment has come */
+    DRIVE_CLAIMED,    /* the loop is the pool thread's now */
+    DRIVE_INTERRUPTED /* by a signal; nothing was handled */
 };
 
-/* Waits for events and handles them, between drive_enter and drive_leave. */
-enum drive_answer drive_wait(struct drive *drive);
+/* Waits for events and handles them, between drive_enter, which was given the same `wait`, and drive_leave. */
+enum drive_answer drive_wait(struct drive *drive, const struct moment_wait *wait);
 
 /* Around each call of the caller's code; they do not nest. Inside, nothing may block, because the pool thread would
  * wait for itself. drive_is_in_callback: whether this thread is inside. */

@@ -7,35 +7,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define WATCHES_ON_STACK 16
+#define INTERRUPTED      "a signal ended the wait: look what it asks for, and wait again"
+#define NO_DESCRIPTOR    "a wait that signals can end needs a descriptor, and none can be made: %s"
 
 /* ---- settled ----------------------------------------------------------------------------------------------------- */
-
-/* A thread that waits for jobs of any number of pools. */
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t woken_up;
-    bool is_woken;
-};
-
-/* Its interest in one job. */
-struct futures_watch {
-    LIST_ENTRY(futures_watch) link;
-    struct waiter *waiter; /* NULL: not watching */
-};
-
-static void wake(pool_job_t *job)
-{
-    struct futures_watch *watch;
-    LIST_FOREACH(watch, &job->watches, link) {
-        pthread_mutex_lock(&watch->waiter->lock);
-        watch->waiter->is_woken = true;
-        pthread_cond_signal(&watch->waiter->woken_up);
-        pthread_mutex_unlock(&watch->waiter->lock);
-    }
-}
 
 static void collect(struct futures *futures, pool_job_t *job)
 {
@@ -46,12 +25,12 @@ static void collect(struct futures *futures, pool_job_t *job)
     }
     job_move(job, JOB_COLLECTED);
     futures->outstanding--;
-    pthread_cond_broadcast(&futures->changed);
+    waiters_wake(&futures->changed);
 }
 
 void futures_settle(pool_job_t *job)
 {
-    wake(job);
+    waiters_wake(&job->waiters);
     if (job_options(job)->collect)
         collect(&job->pool->futures, job);
 }
@@ -76,77 +55,77 @@ static size_t first_settled(pool_job_t *const *jobs, size_t count)
     return count;
 }
 
-/* Waits by running the pool's loop. False: another thread owns the loop, or has claimed it meanwhile. */
-static bool wait_driving(pool_t *pool, pool_job_t *const *jobs, size_t count, int64_t until)
+/* Waits by running the pool's loop: 0 (also when it is late), -EINTR, or -EAGAIN: another thread owns the loop, or has
+ * claimed it meanwhile. */
+static int wait_driving(pool_t *pool, pool_job_t *const *jobs, size_t count, const struct moment_wait *wait)
 {
     enum drive_answer answer = DRIVE_AGAIN;
     int cancel_state;
-    if (pool == NULL || count > WATCHES_ON_STACK || !drive_enter(&pool->drive, until, &cancel_state))
-        return false;
+    if (pool == NULL || count > WATCHES_ON_STACK || !drive_enter(&pool->drive, wait, &cancel_state))
+        return -EAGAIN;
     while (answer == DRIVE_AGAIN && first_settled(jobs, count) == count)
-        answer = drive_wait(&pool->drive);
+        answer = drive_wait(&pool->drive, wait);
     drive_leave(&pool->drive, cancel_state);
-    return answer != DRIVE_CLAIMED;
+    return answer == DRIVE_CLAIMED ? -EAGAIN : answer == DRIVE_INTERRUPTED ? -EINTR : 0;
 }
 
 /* False: the job is settled already, and is not watched. */
-static bool watch_job(struct futures_watch *watch, struct waiter *waiter, pool_job_t *job)
+static bool watch_job(struct watch *watch, struct waiter *waiter, pool_job_t *job)
 {
     pthread_mutex_lock(&job->pool->lock);
     const bool pending = pool_job_state(job) != POOL_STATE_SETTLED;
-    watch->waiter = pending ? waiter : NULL;
     if (pending)
-        LIST_INSERT_HEAD(&job->watches, watch, link);
+        waiters_add(&job->waiters, watch, waiter);
     pthread_mutex_unlock(&job->pool->lock);
     return pending;
 }
 
-static void unwatch(struct futures_watch *watch, pool_job_t *job)
+static void unwatch(struct watch *watch, pool_job_t *job)
 {
-    if (watch->waiter == NULL)
-        return;
     pthread_mutex_lock(&job->pool->lock);
-    LIST_REMOVE(watch, link);
-    watch->waiter = NULL;
+    waiters_remove(watch);
     pthread_mutex_unlock(&job->pool->lock);
 }
 
-static void wait_watched(struct futures_watch *watches, pool_job_t *const *jobs, size_t count, int64_t until)
+/* watches: one for each job. 0, -ETIMEDOUT, -EINTR, or that the waiter cannot be made. */
+static int wait_watched(struct watch *watches, pool_job_t *const *jobs, size_t count, const struct moment_wait *wait)
 {
-    struct waiter waiter = {.is_woken = false};
+    struct waiter waiter;
     size_t watched = 0;
     bool pending = true;
-    pthread_mutex_init(&waiter.lock, NULL);
-    moment_cond_init(&waiter.woken_up);
-    for (; watched < count && pending; watched++)
+    int rc = waiter_init(&waiter, wait);
+    if (rc < 0)
+        return failure(rc, NO_DESCRIPTOR, strerror(-rc));
+    for (; watched < count && pending; watched++) {
+        watches[watched].waiter = NULL;
         if (jobs[watched] != NULL)
             pending = watch_job(&watches[watched], &waiter, jobs[watched]);
-    pthread_mutex_lock(&waiter.lock);
-    while (pending && !waiter.is_woken)
-        if (moment_cond_wait(&waiter.woken_up, &waiter.lock, until) == ETIMEDOUT)
-            break;
-    pthread_mutex_unlock(&waiter.lock);
+    }
+    if (pending)
+        rc = waiter_sleep(&waiter, wait);
     for (size_t i = 0; i < watched; i++)
         if (jobs[i] != NULL)
             unwatch(&watches[i], jobs[i]);
-    pthread_cond_destroy(&waiter.woken_up);
-    pthread_mutex_destroy(&waiter.lock);
+    waiter_deinit(&waiter);
+    return rc;
 }
 
-/* Waits until one of them is settled, or the moment has come. only: the one pool of all of them, or NULL. */
-static int wait_for(pool_t *only, pool_job_t *const *jobs, size_t count, int64_t until)
+/* Waits until one of them is settled: 0; -ETIMEDOUT, -EINTR, or why it cannot wait. only: the one pool of all of them, or
+ * NULL. */
+static int wait_for(pool_t *only, pool_job_t *const *jobs, size_t count, const struct moment_wait *wait)
 {
-    struct futures_watch on_stack[WATCHES_ON_STACK], *watches = on_stack;
-    if (wait_driving(only, jobs, count, until))
-        return 0;
+    struct watch on_stack[WATCHES_ON_STACK], *watches = on_stack;
+    int rc = wait_driving(only, jobs, count, wait);
+    if (rc != -EAGAIN)
+        return rc;
     if (count > WATCHES_ON_STACK)
         watches = calloc(count, sizeof *watches);
     if (watches == NULL)
         return failure(-ENOMEM, "no memory to wait for %zu jobs", count);
-    wait_watched(watches, jobs, count, until);
+    rc = wait_watched(watches, jobs, count, wait);
     if (watches != on_stack)
         free(watches);
-    return 0;
+    return rc;
 }
 
 /* Whether there is a job (-EINVAL), and this process opened the pools of all of them: -EPERM. *only is the one pool of
@@ -166,7 +145,8 @@ static int check_owners(pool_job_t *const *jobs, size_t count, pool_t **only)
     return is_first ? failure(-EINVAL, "there is no job to wait for") : 0;
 }
 
-int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, size_t *which)
+static int wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, const struct moment_wait *wait,
+                    size_t *which)
 {
     if (jobs == NULL)
         return failure(-EINVAL, "jobs is NULL");
@@ -174,25 +154,61 @@ int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, siz
     int rc = check_owners(jobs, count, &only);
     if (rc < 0)
         return rc;
+    if (moment_let_in(wait) < 0)
+        return failure(-EINTR, INTERRUPTED);
     size_t first = first_settled(jobs, count);
     if (first == count && timeout_ms != 0) {
         if (drive_is_in_callback())
             return failure(-EDEADLK, "a callback must not wait for a job: the pool's thread would wait for itself");
-        rc = wait_for(only, jobs, count, moment_in(timeout_ms));
-        if (rc < 0)
-            return rc;
+        rc = wait_for(only, jobs, count, wait);
+        if (rc == -EINTR)
+            return failure(rc, INTERRUPTED);
         first = first_settled(jobs, count);
     }
     if (first == count)
-        return failure(-ETIMEDOUT, "no job was settled within %lld ms", (long long)timeout_ms);
+        return rc < 0 && rc != -ETIMEDOUT
+                   ? rc
+                   : failure(-ETIMEDOUT, "no job was settled within %lld ms", (long long)timeout_ms);
     if (which != NULL)
         *which = first;
     return 0;
 }
 
+int pool_wait_any(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, size_t *which)
+{
+    const struct moment_wait wait = {.until = moment_in(timeout_ms)};
+    return wait_any(jobs, count, timeout_ms, &wait, which);
+}
+
+int pool_wait_any_masked(pool_job_t *const *jobs, size_t count, int64_t timeout_ms, const sigset_t *mask, size_t *which)
+{
+    const struct moment_wait wait = {.until = moment_in(timeout_ms), .by_signals = true, .mask = mask};
+    return wait_any(jobs, count, timeout_ms, &wait, which);
+}
+
 int pool_job_wait(pool_job_t *job, int64_t timeout_ms)
 {
     return pool_wait_any(&job, 1, timeout_ms, NULL);
+}
+
+int pool_job_wait_masked(pool_job_t *job, int64_t timeout_ms, const sigset_t *mask)
+{
+    return pool_wait_any_masked(&job, 1, timeout_ms, mask, NULL);
+}
+
+int pool_job_fd(pool_job_t *job)
+{
+    if (job == NULL)
+        return failure(-EINVAL, "job is NULL");
+    int rc = state_check_owner(job->pool);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&job->pool->lock);
+    rc = waiters_fd(&job->waiters, pool_job_state(job) == POOL_STATE_SETTLED);
+    pthread_mutex_unlock(&job->pool->lock);
+    return rc < 0 ? failure(rc, "no descriptor can be made for job %s: %s; pool_fd() is one for all",
+                            pool_job_name(job), strerror(-rc))
+                  : rc;
 }
 
 /* ---- waiting for the next ---------------------------------------------------------------------------------------- */
@@ -211,62 +227,109 @@ static pool_job_t *take(pool_t *pool)
         (void)got;
     }
     /* Another thread that waits may now find that none is outstanding. */
-    pthread_cond_broadcast(&futures->changed);
+    waiters_wake(&futures->changed);
     if (futures->is_driven)
         drive_wake(&pool->drive);
     return job;
 }
 
-/* Waits for a change, by running the loop where that is possible. The caller holds the lock. ETIMEDOUT, or 0. */
-static int await_collected(pool_t *pool, int64_t until)
+static bool has_to_wait(const struct futures *futures)
+{
+    return TAILQ_EMPTY(&futures->collected) && futures->outstanding > 0;
+}
+
+/* Waits for a change by running the loop. The caller owns the loop and holds the lock. */
+static int drive_collected(pool_t *pool, const struct moment_wait *wait, int cancel_state)
 {
     struct futures *futures = &pool->futures;
-    int cancel_state, rc = 0;
+    enum drive_answer answer = DRIVE_AGAIN;
+    futures->is_driven = has_to_wait(futures);
+    const bool waits = futures->is_driven;
     pthread_mutex_unlock(&pool->lock);
-    const bool drives = drive_enter(&pool->drive, until, &cancel_state);
-    pthread_mutex_lock(&pool->lock);
-    const bool waits = TAILQ_EMPTY(&futures->collected) && futures->outstanding > 0;
-    if (!drives)
-        return waits ? moment_cond_wait(&futures->changed, &pool->lock, until) : 0;
-    futures->is_driven = waits;
-    pthread_mutex_unlock(&pool->lock);
-    if (waits && drive_wait(&pool->drive) == DRIVE_LATE)
-        rc = ETIMEDOUT;
+    if (waits)
+        answer = drive_wait(&pool->drive, wait);
     pthread_mutex_lock(&pool->lock);
     futures->is_driven = false;
     pthread_mutex_unlock(&pool->lock);
     drive_leave(&pool->drive, cancel_state);
     pthread_mutex_lock(&pool->lock);
+    return answer == DRIVE_LATE ? -ETIMEDOUT : answer == DRIVE_INTERRUPTED ? -EINTR : 0;
+}
+
+/* The same while another thread runs the loop. The caller holds the lock. */
+static int sleep_collected(pool_t *pool, const struct moment_wait *wait)
+{
+    struct waiter waiter;
+    struct watch watch;
+    if (!has_to_wait(&pool->futures))
+        return 0;
+    int rc = waiter_init(&waiter, wait);
+    if (rc < 0)
+        return failure(rc, NO_DESCRIPTOR, strerror(-rc));
+    waiters_add(&pool->futures.changed, &watch, &waiter);
+    pthread_mutex_unlock(&pool->lock);
+    rc = waiter_sleep(&waiter, wait);
+    pthread_mutex_lock(&pool->lock);
+    waiters_remove(&watch);
+    waiter_deinit(&waiter);
     return rc;
 }
 
-int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job)
+/* Waits for a change: 0, -ETIMEDOUT, -EINTR, or why it cannot wait. The caller holds the lock. */
+static int await_collected(pool_t *pool, const struct moment_wait *wait)
+{
+    int cancel_state;
+    pthread_mutex_unlock(&pool->lock);
+    const bool drives = drive_enter(&pool->drive, wait, &cancel_state);
+    pthread_mutex_lock(&pool->lock);
+    return drives ? drive_collected(pool, wait, cancel_state) : sleep_collected(pool, wait);
+}
+
+/* Why there is no job now; 0: it is worth looking again. The caller holds the lock. */
+static int wait_for_next(pool_t *pool, int64_t timeout_ms, const struct moment_wait *wait, bool was_open)
+{
+    if (pool->futures.outstanding == 0)
+        return was_open && pool->phase > STATE_OPEN
+                   ? failure(-ESHUTDOWN, "the pool was closed, and no collected job is left")
+                   : failure(-ENOENT, "no job that was submitted with .collect is outstanding");
+    const int rc = timeout_ms == 0 ? -ETIMEDOUT : await_collected(pool, wait);
+    if (rc == -ETIMEDOUT)
+        return failure(rc, "no collected job was settled within %lld ms", (long long)timeout_ms);
+    return rc == -EINTR ? failure(rc, INTERRUPTED) : rc;
+}
+
+static int next(pool_t *pool, int64_t timeout_ms, const struct moment_wait *wait, pool_job_t **job)
 {
     int rc = state_check_owner(pool);
     if (rc < 0)
         return rc;
     if (job == NULL)
         return failure(-EINVAL, "job is NULL: it is where the next one goes");
-    const int64_t until = moment_in(timeout_ms);
     *job = NULL;
     if (timeout_ms != 0 && drive_is_in_callback())
         return failure(-EDEADLK, "a callback must not wait in pool_next");
+    if (moment_let_in(wait) < 0)
+        return failure(-EINTR, INTERRUPTED);
     pthread_mutex_lock(&pool->lock);
     pool->callers++;
     const bool was_open = pool->phase <= STATE_OPEN;
-    while ((*job = take(pool)) == NULL && rc == 0) {
-        if (pool->futures.outstanding == 0)
-            rc = was_open && pool->phase > STATE_OPEN
-                     ? failure(-ESHUTDOWN, "the pool was closed, and no collected job is left")
-                     : failure(-ENOENT, "no job that was submitted with .collect is outstanding");
-        else if (timeout_ms == 0 || await_collected(pool, until) == ETIMEDOUT)
-            rc = failure(-ETIMEDOUT, "no collected job was settled within %lld ms", (long long)timeout_ms);
-    }
-    if (*job != NULL)
-        rc = 0;
+    while (rc != -EINTR && (*job = take(pool)) == NULL && rc == 0)
+        rc = wait_for_next(pool, timeout_ms, wait, was_open);
     state_end_call(pool);
     pthread_mutex_unlock(&pool->lock);
-    return rc;
+    return *job != NULL ? 0 : rc;
+}
+
+int pool_next(pool_t *pool, int64_t timeout_ms, pool_job_t **job)
+{
+    const struct moment_wait wait = {.until = moment_in(timeout_ms)};
+    return next(pool, timeout_ms, &wait, job);
+}
+
+int pool_next_masked(pool_t *pool, int64_t timeout_ms, const sigset_t *mask, pool_job_t **job)
+{
+    const struct moment_wait wait = {.until = moment_in(timeout_ms), .by_signals = true, .mask = mask};
+    return next(pool, timeout_ms, &wait, job);
 }
 
 int pool_fd(const pool_t *pool)

@@ -4,8 +4,8 @@
 #define FUTURES_H
 
 #include "backlog.h"
+#include "waiters.h"
 
-#include <pthread.h>
 #include <reclaim/pool.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,10 +17,8 @@ struct futures {
     size_t outstanding;         /* collect jobs that are not settled yet; submit.c adds */
     int fd;                     /* eventfd, readable while collected is not empty; -1: it could not be made */
     bool is_driven;             /* a thread in pool_next runs the loop: drive_wake wakes it */
-    pthread_cond_t changed;     /* collected, or outstanding */
+    struct waiters changed;     /* collected, or outstanding */
 };
-
-LIST_HEAD(futures_watches, futures_watch);
 
 /* The job is settled: wakes the threads that watch it, and gives it to pool_next. The caller holds the lock. */
 void futures_settle(pool_job_t *job);

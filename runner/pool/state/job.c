@@ -52,7 +52,7 @@ int job_new(pool_t *pool, struct kind *kind, const pool_job_options_t *given, si
     job->payload.data = size > 0 && size <= JOB_INSIDE_MAX ? job->inside : NULL;
     const int64_t deadline_ms = kind->options.deadline_ms;
     job->deadline_at = deadline_ms >= 0 ? process_now_ms() + deadline_ms : MOMENT_NEVER;
-    LIST_INIT(&job->watches);
+    LIST_INIT(&job->waiters);
     if (given != NULL)
         job->user = given->user;
     const int rc = copy_files(job, given);
@@ -211,6 +211,7 @@ void job_discard(pool_job_t *job)
 {
     job_drop_inputs(job);
     drop_record(job);
+    waiters_deinit(&job->waiters);
     kind_release(job->kind);
     state_release(job->pool);
     free(job);

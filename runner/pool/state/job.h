@@ -80,11 +80,11 @@ struct pool_job {
     TAILQ_ENTRY(pool_job) link;
     struct timetable_entry timed; /* waits for a retry delay, or has a deadline */
     int64_t deadline_at;          /* ms; MOMENT_NEVER */
-    struct futures_watches watches;
-    struct peer *peer; /* the worker that runs it; belongs to the thread that owns the loop */
-    uint8_t list;      /* enum job_list */
-    bool has_time;     /* room in the timetable */
-    bool is_admitted;  /* it came with a reservation, and has no worker yet */
+    struct waiters waiters;       /* for its being settled */
+    struct peer *peer;            /* the worker that runs it; belongs to the thread that owns the loop */
+    uint8_t list;                 /* enum job_list */
+    bool has_time;                /* room in the timetable */
+    bool is_admitted;             /* it came with a reservation, and has no worker yet */
     bool is_delayed, cancelled_by_close;
     uint8_t unstarted; /* pool_outcome_t of one that was settled without a record */
     _Atomic bool cancel_asked;

@@ -31,7 +31,7 @@ pool_t *state_new(const pool_options_t *full, drive_fn step)
     pthread_mutex_init(&pool->lock, NULL);
     moment_cond_init(&pool->phase_changed);
     moment_cond_init(&pool->backlog.space);
-    moment_cond_init(&pool->futures.changed);
+    LIST_INIT(&pool->futures.changed);
     pool->futures.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     kind_cache_init(&pool->kinds);
     queue_init(&pool->backlog.queue);
@@ -66,7 +66,6 @@ void state_release(pool_t *pool)
     timetable_deinit(&pool->backlog.times);
     kind_cache_deinit(&pool->kinds);
     symbol_table_free(pool->symbols);
-    pthread_cond_destroy(&pool->futures.changed);
     pthread_cond_destroy(&pool->backlog.space);
     pthread_cond_destroy(&pool->phase_changed);
     pthread_mutex_destroy(&pool->lock);
@@ -136,7 +135,7 @@ void state_set_ended(pool_t *pool)
     pthread_mutex_lock(&pool->lock);
     pool->phase = STATE_ENDED;
     pthread_cond_broadcast(&pool->phase_changed);
-    pthread_cond_broadcast(&pool->futures.changed);
+    waiters_wake(&pool->futures.changed);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -145,7 +144,7 @@ void state_refuse_work(pool_t *pool)
     if (pool->phase < STATE_CLOSING)
         pool->phase = STATE_CLOSING;
     pthread_cond_broadcast(&pool->backlog.space);
-    pthread_cond_broadcast(&pool->futures.changed);
+    waiters_wake(&pool->futures.changed);
     drive_wake(&pool->drive);
 }
 
