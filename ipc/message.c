@@ -40,7 +40,7 @@ static const struct field layouts[MESSAGE_TYPE_COUNT_][FIELDS_MAX + 1] = {
                       B(gone, frame)},
     [MESSAGE_COMMAND] = {B(command, argv), B(command, envp), B(command, cwd), S(command, group), B(command, numbers)},
     [MESSAGE_PROGRESS] = {U(progress, done), U(progress, total)},
-    [MESSAGE_PIECE] = {B(piece, data)},
+    [MESSAGE_PIECE] = {U(piece, value), U(piece, left), B(piece, data)},
     [MESSAGE_PARTIAL] = {U(partial, payload), U(partial, size), B(partial, data)},
     [MESSAGE_HALTED] = {U(halted, signal)},
     [MESSAGE_RESULT] = {S(result, code), U(result, payload), U(result, size), B(result, data), U(result, sealed),

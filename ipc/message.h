@@ -200,8 +200,10 @@ struct message_progress {
     uint64_t done, total;
 };
 
-/* A part of a partial result or a value, which follow. */
+/* A part of a value, or of the partial result that follows. */
 struct message_piece {
+    uint64_t value; /* of the value */
+    uint64_t left;  /* bytes that follow after this piece */
     struct message_slice data;
 };
 

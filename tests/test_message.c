@@ -26,7 +26,7 @@ static const struct shape {
     {MESSAGE_GONE, "USUUUUUUUUUUUUUUUUUUBB", sizeof(struct message_gone)},
     {MESSAGE_COMMAND, "BBBSB", sizeof(struct message_command)},
     {MESSAGE_PROGRESS, "UU", sizeof(struct message_progress)},
-    {MESSAGE_PIECE, "B", sizeof(struct message_piece)},
+    {MESSAGE_PIECE, "UUB", sizeof(struct message_piece)},
     {MESSAGE_PARTIAL, "UUB", sizeof(struct message_partial)},
     {MESSAGE_HALTED, "U", sizeof(struct message_halted)},
     {MESSAGE_RESULT, "SUUBUBUUUUU", sizeof(struct message_result)},

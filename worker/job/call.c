@@ -79,7 +79,8 @@ static int send_partial(pool_call_t *call, const void *data, size_t size)
     int rc = 0;
     if (size > FRAME_INLINE_MAX) {
         const bool plain = channel_is_plain(call->channel);
-        rc = plain ? channel_send_pieces(call->channel, data, size) : send_copy(call->channel, data, size);
+        rc = plain ? channel_send_pieces(call->channel, false, &(pool_bytes_t){data, size}, 0)
+                   : send_copy(call->channel, data, size);
         partial.payload = plain ? PAYLOAD_PIECES : PAYLOAD_MEMFD;
         partial.data.size = 0;
     }

@@ -10,9 +10,10 @@
 #include <poll.h>
 #include <string.h>
 
-#define PIPE_WIDTH   ((size_t)64 * 1024) /* of a new pipe: pipe(7) */
-#define PIECE_HEAD   (FRAME_HEADER_SIZE + 6)
-#define CHANNEL_REST ((size_t)8 * 1024) /* for the result; a page of the pipe holds what one write has left in it */
+#define PIPE_WIDTH     ((size_t)64 * 1024) /* of a new pipe: pipe(7) */
+#define PIECE_HEAD     (FRAME_HEADER_SIZE + 16)
+#define PIECE_MAX      ((size_t)16 * 1024) /* small, for the reader's cache */
+#define PIECES_AT_ONCE 16
 
 int channel_init(struct channel *channel, int pipe, int socket, struct page *page)
 {
@@ -69,31 +70,42 @@ void channel_widen(struct channel *channel, size_t size)
 }
 
 /* The head of a piece's frame: as message_pack would make it, but the data need not be copied behind it. */
-static size_t pack_piece(uint8_t head[PIECE_HEAD], size_t size)
+static pool_bytes_t pack_head(uint8_t head[PIECE_HEAD], bool value, size_t size, size_t left)
 {
+    uint8_t *at = head + FRAME_HEADER_SIZE;
+    const uint64_t follows = htobe64(left);
     const uint32_t length = htobe32((uint32_t)size);
     frame_header_write(head, MESSAGE_PIECE, (uint32_t)(PIECE_HEAD - FRAME_HEADER_SIZE + size));
-    head[FRAME_HEADER_SIZE] = 0x91;     /* an array of one */
-    head[FRAME_HEADER_SIZE + 1] = 0xc6; /* bin 32 */
-    memcpy(head + FRAME_HEADER_SIZE + 2, &length, sizeof length);
-    return PIECE_HEAD;
+    *at++ = 0x93; /* an array of three */
+    *at++ = value;
+    *at++ = 0xcf; /* unsigned, 64 bits */
+    memcpy(at, &follows, sizeof follows);
+    at += sizeof follows;
+    *at++ = 0xc6; /* bytes, their number in 32 bits */
+    memcpy(at, &length, sizeof length);
+    return (pool_bytes_t){head, PIECE_HEAD};
 }
 
-int channel_send_pieces(struct channel *channel, const void *data, size_t size)
+int channel_send_pieces(struct channel *channel, bool value, const pool_bytes_t *part, size_t left)
 {
-    const uint8_t *at = data;
-    channel_widen(channel, size + size / FRAME_INLINE_MAX * PIECE_HEAD + CHANNEL_REST);
-    while (size > 0) {
-        uint8_t head[PIECE_HEAD];
-        const size_t part = size < FRAME_INLINE_MAX ? size : FRAME_INLINE_MAX;
-        const pool_bytes_t parts[] = {{head, pack_piece(head, part)}, {at, part}};
+    uint8_t heads[PIECES_AT_ONCE][PIECE_HEAD];
+    pool_bytes_t parts[2 * PIECES_AT_ONCE];
+    const uint8_t *at = part->data;
+    channel_widen(channel, (part->size + left) / PIECE_MAX * (PIECE_MAX + PIECE_HEAD) + PIECE_MAX);
+    for (size_t rest = part->size; rest > 0;) {
+        size_t count = 0;
+        for (; rest > 0 && count < PIECES_AT_ONCE; count++) {
+            const size_t size = rest < PIECE_MAX ? rest : PIECE_MAX;
+            rest -= size;
+            parts[2 * count] = pack_head(heads[count], value, size, rest + left);
+            parts[2 * count + 1] = (pool_bytes_t){at, size};
+            at += size;
+        }
         if (descriptor_verify(channel->pipe, &channel->pipe_identity) < 0)
             return -EBADF;
-        const int rc = payload_write_parts(channel->pipe, parts, 2);
+        const int rc = payload_write_parts(channel->pipe, parts, 2 * count);
         if (rc < 0)
             return rc;
-        at += part;
-        size -= part;
     }
     return 0;
 }

@@ -38,8 +38,9 @@ static inline bool channel_is_plain(const struct channel *channel)
     return channel->socket < 0;
 }
 
-/* Sends a value or a partial result in pieces, up the pipe: a plain worker has no other way for a large one. */
-int channel_send_pieces(struct channel *channel, const void *data, size_t size);
+/* Sends a part of a value, or of a partial result, in pieces up the pipe: a plain worker has no other way for a large
+ * one. left: bytes that follow after this part. */
+int channel_send_pieces(struct channel *channel, bool value, const pool_bytes_t *part, size_t left);
 
 /* Hands a descriptor (*borrowed*) to the host on the socket of a full worker, blocking. */
 int channel_send_descriptor(struct channel *channel, int fd);

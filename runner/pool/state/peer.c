@@ -1,6 +1,5 @@
 #include "peer.h"
 
-#include "amount.h"
 #include "descriptor.h"
 #include "payload.h"
 #include "state.h"
@@ -12,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_AT_ONCE  ((size_t)1 << 20)  /* then other workers get their turn */
-#define LARGE_VALUE   ((size_t)1 << 20)  /* jobs with larger ones get full workers */
-#define DRAIN_AT_MOST ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
+#define READ_AT_ONCE  ((size_t)1 << 20)   /* then other workers get their turn */
+#define LARGE_VALUE   ((size_t)256 << 10) /* above it a memfd is cheaper than pieces: such jobs get full workers */
+#define DRAIN_AT_MOST ((size_t)16 << 20)  /* of a dead worker's pipe, which holds 1 MiB at most */
 
 /* ---- from birth to death ----------------------------------------------------------------------------------------- */
 
@@ -48,9 +47,7 @@ struct peer *peer_new(pool_t *pool, struct link *link, const struct message_born
 
 static void drop_value(struct peer *peer)
 {
-    free(peer->value);
-    peer->value = NULL;
-    peer->value_size = peer->value_room = 0;
+    pieces_drop(&peer->value);
     descriptor_close(&peer->value_fd);
 }
 
@@ -85,6 +82,7 @@ void peer_free(struct peer *peer)
     }
     frame_reader_deinit(&peer->reader);
     drop_value(peer);
+    pieces_drop(&peer->partial);
     free(peer->text);
     free(peer);
 }
@@ -149,42 +147,28 @@ static bool is_too_large(const struct peer *peer, uint64_t size)
     return limit >= 0 && size > (uint64_t)limit;
 }
 
-/* Room for the pieces so far, and as much again each time it is full. */
-static int make_room(struct peer *peer)
-{
-    if (peer->value_size <= peer->value_room)
-        return 0;
-    const size_t room = amount_larger(peer->value_size, 2 * peer->value_room);
-    if (!job_value_is_available(room - peer->value_room, &peer->pool->room.machine))
-        return -ENOMEM;
-    void *grown = realloc(peer->value, room);
-    if (grown == NULL)
-        return -ENOMEM;
-    peer->value = grown;
-    peer->value_room = room;
-    return 0;
-}
-
-/* The next part of what is too large for a frame, of a plain worker. If it cannot be kept the rest is only counted. */
+/* The next part of what is too large for a frame, of a plain worker. A value that cannot be kept is only counted. */
 static int on_piece(struct peer *peer, const void *message)
 {
     const struct message_piece *piece = message;
-    const size_t had = peer->value_size;
-    if (piece->data.size == 0 || peer->socket >= 0)
+    const struct machine *machine = &peer->pool->room.machine;
+    const size_t size = (size_t)piece->data.size;
+    if (size == 0 || peer->socket >= 0)
         return -EBADMSG;
-    peer->value_size += piece->data.size;
-    if (peer->value_size > LARGE_VALUE)
+    if (peer->partial.size + size > LARGE_VALUE || peer->value_pieces + size > LARGE_VALUE)
         atomic_store(&peer->job->kind->has_large_values, true);
+    if (piece->value == 0)
+        return pieces_add(&peer->partial, piece->data.data, size, piece->left, machine);
+    peer->value_pieces += size;
     if (peer->unkept != 0)
         return 0;
-    const int rc = is_too_large(peer, peer->value_size) ? -EFBIG : make_room(peer);
+    int rc = is_too_large(peer, peer->value_pieces) ? -EFBIG : 0;
+    if (rc == 0)
+        rc = pieces_add(&peer->value, piece->data.data, size, piece->left, machine);
     if (rc < 0) {
-        free(peer->value);
-        peer->value = NULL;
+        drop_value(peer);
         peer->unkept = -rc;
-        return 0;
     }
-    memcpy((uint8_t *)peer->value + had, piece->data.data, piece->data.size);
     return 0;
 }
 
@@ -194,7 +178,7 @@ static int on_partial(struct peer *peer, const void *message)
     pool_event_t event = {.kind = POOL_EVENT_PARTIAL, .data = partial->data.data, .size = partial->data.size};
     void *mapped = NULL;
     const int64_t limit = job_options(peer->job)->result_limit;
-    if (partial->payload != PAYLOAD_PIECES && peer->value_size > 0)
+    if (partial->payload != PAYLOAD_PIECES && peer->partial.size > 0)
         return -EBADMSG;
     if (limit > 0 && partial->size > (uint64_t)limit)
         return -EBADMSG; /* pool_call_emit refuses it */
@@ -211,18 +195,16 @@ static int on_partial(struct peer *peer, const void *message)
         event.data = mapped;
         event.size = partial->size;
     } else if (partial->payload == PAYLOAD_PIECES) {
-        if (partial->size == 0 || partial->size != peer->value_size)
+        if (partial->size == 0 || partial->size != peer->partial.size)
             return -EBADMSG;
-        if (peer->unkept != 0)
-            return -ENOMEM;
-        event.data = peer->value;
-        event.size = peer->value_size;
+        event.data = peer->partial.data;
+        event.size = peer->partial.size;
     } else if (partial->payload != PAYLOAD_INLINE || partial->size != partial->data.size) {
         return -EBADMSG;
     }
     job_event(peer->job, &event);
     payload_unmap(mapped, event.size);
-    drop_value(peer);
+    pieces_drop(&peer->partial);
     return 0;
 }
 
@@ -240,10 +222,10 @@ static int on_halted(struct peer *peer, const void *message)
 /* Takes the value out of a result frame. -EFBIG: it is over its limit. */
 static int keep_value(struct peer *peer, const struct message_result *result)
 {
-    if (peer->value_size > 0 && result->payload != PAYLOAD_PIECES) {
-        if (result->payload != PAYLOAD_NONE || result->code == 0)
+    if (result->payload != PAYLOAD_PIECES && peer->value_pieces > 0) {
+        if (result->payload != PAYLOAD_NONE)
             return -EBADMSG;
-        drop_value(peer); /* the worker could not send all of it, and says so */
+        drop_value(peer); /* the worker could not send all of it */
     }
     switch (result->payload) {
     case PAYLOAD_NONE:
@@ -253,11 +235,7 @@ static int keep_value(struct peer *peer, const struct message_result *result)
             return -EBADMSG;
         if (is_too_large(peer, result->size))
             return -EFBIG;
-        peer->value = malloc(result->size);
-        if (peer->value == NULL)
-            return -ENOMEM;
-        memcpy(peer->value, result->data.data, result->size);
-        return 0;
+        return pieces_add(&peer->value, result->data.data, result->data.size, 0, &peer->pool->room.machine);
     case PAYLOAD_MEMFD:
         peer->value_fd = receive_descriptor(peer);
         if (peer->value_fd < 0)
@@ -268,7 +246,7 @@ static int keep_value(struct peer *peer, const struct message_result *result)
             return -EBADMSG;
         return is_too_large(peer, result->size) ? -EFBIG : 0;
     case PAYLOAD_PIECES:
-        return result->size == 0 || result->size != peer->value_size ? -EBADMSG : -peer->unkept;
+        return result->size == 0 || result->size != peer->value_pieces ? -EBADMSG : -peer->unkept;
     default:
         return -EBADMSG;
     }
@@ -448,14 +426,14 @@ int peer_give_value(struct peer *peer)
     struct job_record *record = peer->job->record;
     const size_t size = (size_t)peer->result.size;
     int rc = 0;
-    if (peer->value == NULL && peer->value_fd < 0)
+    if (peer->value.data == NULL && peer->value_fd < 0)
         return 0;
     if (peer->value_fd >= 0) {
         rc = job_value_receive(&record->value, peer->value_fd, size, &peer->pool->room.machine);
         peer->value_fd = -1;
     } else {
-        record->value.data = peer->value;
-        peer->value = NULL;
+        record->value.data = peer->value.data;
+        peer->value = (struct pieces){0};
     }
     if (rc == 0) {
         record->result.data = record->value.data;

@@ -11,6 +11,7 @@
 #include "job.h"
 #include "links.h"
 #include "message.h"
+#include "pieces.h"
 #include "readable.h"
 
 #include <sys/queue.h>
@@ -48,9 +49,8 @@ struct peer {
     int host_error;               /* errno: this process had no memory or descriptor for something legal */
     int unkept;                   /* errno: the same for its value; EFBIG: the value is over its limit */
     struct message_result result; /* its slices are not used */
-    void *value;                  /* inline value, or its pieces, ours */
-    size_t value_size;            /* bytes of the pieces so far */
-    size_t value_room;            /* bytes allocated for them */
+    struct pieces value, partial; /* an inline value, or its pieces; those of the next partial result */
+    uint64_t value_pieces;        /* bytes of the value that came in pieces, kept or not */
     char *text;                   /* the job's own words, ours */
     int value_fd;                 /* memfd of the value, -1 */
     int64_t timeout_ms;           /* in force for this attempt; -1 */
