@@ -189,15 +189,13 @@ static enum look look_at(pid_t pid)
     return (call.arguments[1] & FUTEX_PRIVATE_FLAG) != 0 && call.arguments[3] == 0 ? LOOK_STUCK : LOOK_SLEEPS;
 }
 
-/* The children: the probe, or the one that it has left. A kernel that does not list them shows the first one only. */
-static ssize_t list_children(pid_t first, pid_t children[PROBE_CHILDREN])
+/* The children: the probe, or the one that it has left. A kernel that does not list them leaves what is in children. */
+static ssize_t list_children(pid_t children[PROBE_CHILDREN])
 {
     int file = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    const ssize_t got = file < 0 ? -errno : proc_children_at(file, children, PROBE_CHILDREN);
+    const ssize_t got = file < 0 ? 1 : proc_children_at(file, children, PROBE_CHILDREN);
     descriptor_close(&file);
-    if (got < 0)
-        children[0] = first;
-    return got < 0 ? 1 : got < PROBE_CHILDREN ? got : PROBE_CHILDREN;
+    return got < PROBE_CHILDREN ? got : PROBE_CHILDREN;
 }
 
 /* Reaps what has ended. True: no child is left. *failed: one has not ended well. */
@@ -225,7 +223,7 @@ static bool goes_well(pid_t first, const sigset_t *child)
 {
     const struct timespec pause = {.tv_nsec = PROBE_LOOK_MS * 1000000L};
     const int64_t begun = process_now_ms();
-    pid_t children[PROBE_CHILDREN];
+    pid_t children[PROBE_CHILDREN] = {first};
     enum look look = LOOK_WAITS;
     ssize_t count = 0;
     bool failed = false;
@@ -233,7 +231,7 @@ static bool goes_well(pid_t first, const sigset_t *child)
         sigtimedwait(child, NULL, &pause);
         if (reap(&failed))
             return !failed;
-        count = list_children(first, children);
+        count = list_children(children);
         look = look_at_all(children, count);
     }
     for (ssize_t i = 0; i < count; i++)
