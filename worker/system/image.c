@@ -150,6 +150,8 @@ static const struct {
     {"exit() or atexit()", take_exit},
 };
 
+#define LOCKS (sizeof locks / sizeof locks[0])
+
 /* *at: the lock that it takes. With handlers the child of a child takes them, which becomes the keeper's. */
 _Noreturn static void probe(atomic_uint *at, bool with_handlers)
 {
@@ -158,10 +160,11 @@ _Noreturn static void probe(atomic_uint *at, bool with_handlers)
     setrlimit(RLIMIT_CPU, &(struct rlimit){PROBE_CPU_S, PROBE_CPU_S}); /* SIGKILL for who spins for a lock */
     if (with_handlers && fork() != 0)
         _exit(0);
-    for (unsigned i = 0; i < sizeof locks / sizeof locks[0]; i++) {
+    for (unsigned i = 0; i < LOCKS; i++) {
         atomic_store(at, i);
         locks[i].take();
     }
+    atomic_store(at, LOCKS); /* whatever it exits with: a sanitizer has a status of its own */
     _exit(0);
 }
 
@@ -249,10 +252,10 @@ const char *image_lock_held(const sigset_t *child, bool with_handlers)
     const pid_t pid = process_fork();
     if (pid == 0)
         probe(at, with_handlers);
-    const bool held = pid > 0 && !goes_well(pid, child);
+    const bool bad = pid > 0 && !goes_well(pid, child);
     const unsigned which = atomic_load(at);
     munmap(at, sizeof *at);
-    return held ? locks[which].name : NULL;
+    return bad && which < LOCKS ? locks[which].name : NULL;
 }
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
