@@ -93,9 +93,9 @@ static void take_environment(void)
     setenv("RECLAIM_PROBE", "1", 1);
 }
 
-/* Not in a static program that does not use them itself: there they would load libraries. */
+/* Not in a static program that does not use them itself. */
 #pragma weak getpwnam
-#pragma weak dlopen
+#pragma weak dlsym
 
 /* root is in the first place where it is looked for. setpwent(3) would ask every directory service. */
 static void take_users(void)
@@ -119,11 +119,15 @@ static int look_at_one(struct dl_phdr_info *info, size_t size, void *unused)
     return 1;
 }
 
-/* fork(3) makes the loader's lock anew, but not whole what a thread was changing: then the loader ends the process. */
+/* fork(3) makes the loader's lock anew, but not whole what a thread was changing: then the loader ends the process. By
+ * dlsym(3), or a static program would be linked with a warning. */
 static void take_loader(void)
 {
-    if (dlopen != NULL)
-        dlopen(NULL, RTLD_NOW);
+    void *(*open_library)(const char *file, int mode) = NULL;
+    if (dlsym != NULL)
+        *(void **)&open_library = dlsym(RTLD_DEFAULT, "dlopen");
+    if (open_library != NULL)
+        open_library(NULL, RTLD_NOW);
     dl_iterate_phdr(look_at_one, NULL);
 }
 
