@@ -610,7 +610,7 @@ static int refuse_too_many(void *arg)
     pool_t *pool;
     (void)arg;
     CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
-    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1}, NULL) == 0);
+    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1, .commands = true}, NULL) == 0);
     for (int is_partial = 0; is_partial < 2; is_partial++) {
         pool_job_t *job;
         CHILD_CHECK(pool_submit(pool, send_too_many, &is_partial, sizeof is_partial, &options, &job) == 0);
@@ -838,7 +838,7 @@ static int hold_many(void *arg)
     pool_t *pool;
     (void)arg;
     CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
-    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1}, NULL) == 0);
+    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1, .commands = true}, NULL) == 0);
     for (size_t i = 0; i < MANY_VALUE; i++) {
         CHILD_CHECK(pool_submit(pool, echo, pattern, 100000, NULL, &jobs[i]) == 0);
         CHILD_CHECK(pool_job_wait(jobs[i], -1) == 0);
