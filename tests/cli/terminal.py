@@ -368,6 +368,44 @@ def case_shell_stops_itself_and_time(work):
     leave(terminal, 124)
 
 
+def case_shell_leaves_its_group_and_stops(work):
+    """In a group of its own it is not the terminal's to stop."""
+    terminal = shell(work)
+    yield terminal
+    terminal.line("$RECLAIM run -t 1 python3 -c 'import os; os.setpgrp(); os.kill(os.getpid(), 20)'")
+    terminal.expect("Stopped")
+    until(lambda: "python3" not in map(comm, terminal.processes()), lambda: "the command ended")
+    terminal.line("fg")
+    terminal.expect("over its timeout")
+    leave(terminal, 124)
+
+
+def case_shell_script_stops_and_time(work):
+    """Below a script nobody would continue reclaim, which therefore does not stop."""
+    terminal = shell(work)
+    yield terminal
+    terminal.line("sh -c '$RECLAIM run -t 1 sh -c \"kill -STOP \\$\\$\"; echo stat\"\"us=$?'")
+    terminal.expect("status=124")
+    leave(terminal)
+
+
+def case_shell_script_stop(work):
+    """Ctrl-Z and fg, with a script between shell and reclaim."""
+    terminal = shell(work)
+    yield terminal
+    terminal.line("sh -c '$RECLAIM run sh -c \"echo rea\\\"\\\"dy; read x; echo got=\\$x\"; echo en\"\"ded=$?'")
+    terminal.expect("ready")
+    for _ in range(2):
+        terminal.send("\x1a")
+        terminal.expect("Stopped")
+        terminal.line("fg")
+        terminal.expect("sh -c ")
+    terminal.line("it")
+    terminal.expect("got=it")
+    terminal.expect("ended=0")
+    leave(terminal)
+
+
 def case_shell_background(work):
     """Ctrl-Z and bg: it goes on, without the terminal."""
     os.mkfifo(os.path.join(work, "go"))
