@@ -220,8 +220,9 @@ typedef enum pool_event_kind {
     POOL_EVENT_PARTIAL,     /* data, size: a partial result, in the order of the emits */
     POOL_EVENT_MEMORY,      /* memory: bytes that the job used at `time`; see memory_every_ms */
     POOL_EVENT_RETRIED,     /* the attempt ended as `outcome`, another will follow; memory: its limit */
-    /* `signal` stopped the command, whoever sent it. Its timeout runs on, except for a foreground command that the
-     * terminal's job control has stopped. */
+    /* `signal` stopped the command, whoever sent it. Its time (timeout_ms, and what deadline_ms leaves it) runs on, except
+     * for a foreground command that SIGTSTP, SIGTTIN or SIGTTOU has stopped in the host's process group and in the
+     * terminal's foreground: job control. A function's time runs on. */
     POOL_EVENT_STOPPED,
     POOL_EVENT_CONTINUED /* the stopped command runs again; not sent if it ends at once */
 } pool_event_kind_t;
