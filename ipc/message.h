@@ -63,10 +63,8 @@ struct message_server_lost {
 
 /* Defects of a fork server that is ready, for the log hook. */
 enum message_note {
-    NOTE_RANDOM_HELD = 1 << 0, /* a thread of the host held the lock of random(3) when the pool was opened */
-    NOTE_EXIT_HELD = 1 << 1,   /* the same of exit(3) */
-    NOTE_NO_PIDS = 1 << 2,     /* cgroups have no pids controller: processes are counted instead */
-    NOTE_NO_CPU = 1 << 3       /* cgroups have no cpu controller: cpu_weight does nothing */
+    NOTE_NO_PIDS = 1 << 0, /* cgroups have no pids controller: processes are counted instead */
+    NOTE_NO_CPU = 1 << 1   /* cgroups have no cpu controller: cpu_weight does nothing */
 };
 
 /* The fork server is ready, or (code is not 0) it cannot start, and message says why. */

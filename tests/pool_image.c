@@ -1,181 +1,19 @@
-/* What jobs have of their host, and of each other: locks, exit handlers, descriptors, and the page of the slot. */
+/* What jobs have of their host, and of each other: exit handlers, descriptors, and the page of the slot. */
 #include "child.h"
 #include "support.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <pthread.h>
 #include <reclaim/call.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
-
-static void expect_job(pool_t *pool, pool_fn fn, pool_outcome_t outcome, pool_cause_t cause)
-{
-    pool_job_t *job = support_submit(pool, fn, NULL, 0, NULL);
-    support_expect(support_wait(job), outcome, cause);
-    pool_job_release(job);
-}
-
-/* ---- locks that other threads held ------------------------------------------------------------------------------- */
-
-static int nothing(pool_call_t *call)
-{
-    (void)call;
-    return 0;
-}
-
-static int crash(pool_call_t *call)
-{
-    (void)call;
-    raise(SIGSEGV);
-    return 0;
-}
-
-static void hold_random(void)
-{
-    for (int i = 0; i < 100; i++)
-        (void)random();
-}
-
-static void hold_locale(void)
-{
-    setlocale(LC_MESSAGES, "C");
-}
-
-static void hold_time_zone(void)
-{
-    struct tm parts;
-    const time_t now = 0;
-    tzset();
-    localtime_r(&now, &parts);
-}
-
-static void hold_environment(void)
-{
-    setenv("POOL_IMAGE", "x", 1);
-}
-
-static void hold_loader(void)
-{
-    void *library = dlopen("libm.so.6", RTLD_NOW);
-    if (library != NULL)
-        dlclose(library);
-}
-
-/* A lock of the host's own, behind a stream of its own. */
-static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static ssize_t write_to_sink(void *cookie, const char *data, size_t size)
-{
-    (void)cookie;
-    (void)data;
-    pthread_mutex_lock(&sink_lock);
-    pthread_mutex_unlock(&sink_lock);
-    return (ssize_t)size;
-}
-
-static void hold_sink(void)
-{
-    pthread_mutex_lock(&sink_lock);
-    sched_yield();
-    pthread_mutex_unlock(&sink_lock);
-}
-
-struct holder {
-    void (*hold)(void);
-    atomic_bool stop;
-};
-
-static void *hold_on(void *argument)
-{
-    struct holder *holder = argument;
-    while (!atomic_load(&holder->stop))
-        holder->hold();
-    return NULL;
-}
-
-/* Pools that are opened beside a thread that goes in and out of a lock. */
-static void open_beside(void (*hold)(void), pool_fn fn, pool_outcome_t outcome, pool_cause_t cause)
-{
-    struct holder holder = {.hold = hold};
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, hold_on, &holder), 0);
-    for (int i = 0; i < 20; i++) {
-        pool_t *pool = support_open(1, 0);
-        expect_job(pool, fn, outcome, cause);
-        pool_free(pool);
-    }
-    atomic_store(&holder.stop, true);
-    pthread_join(thread, NULL);
-}
-
-static void test_image_locks_of_other_threads_hang_nobody(void **state)
-{
-    (void)state;
-    open_beside(hold_random, nothing, POOL_DONE, POOL_CAUSE_EXITED);
-    open_beside(hold_locale, crash, POOL_CRASHED, POOL_CAUSE_SIGNALLED);
-    open_beside(hold_time_zone, nothing, POOL_DONE, POOL_CAUSE_EXITED);
-    open_beside(hold_environment, nothing, POOL_DONE, POOL_CAUSE_EXITED);
-    open_beside(hold_loader, crash, POOL_CRASHED, POOL_CAUSE_SIGNALLED);
-}
-
-static void test_image_streams_of_the_host_are_not_flushed(void **state)
-{
-    (void)state;
-    FILE *sink = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_to_sink});
-    assert_non_null(sink);
-    assert_true(fprintf(sink, "not written yet") > 0);
-    open_beside(hold_sink, nothing, POOL_DONE, POOL_CAUSE_EXITED);
-    fclose(sink);
-}
-
-/* A pool inside a job inherits what that job's threads hold of the library's own. */
-static void *allocate_on(void *argument)
-{
-    for (;;)
-        pool_call_alloc(argument, 16);
-    return NULL;
-}
-
-static int allocate(pool_call_t *call)
-{
-    return pool_call_alloc(call, 100) != NULL ? 0 : 1;
-}
-
-static int open_inside(pool_call_t *call)
-{
-    pthread_t thread;
-    pthread_create(&thread, NULL, allocate_on, call);
-    for (int i = 0; i < 20; i++) {
-        pool_t *pool;
-        pool_job_t *job = NULL;
-        if (pool_open(&pool, &(pool_options_t){.workers = 1}, NULL) < 0 ||
-            pool_submit(pool, allocate, NULL, 0, NULL, &job) < 0 || pool_job_wait(job, 20000) < 0 ||
-            pool_job_result(job)->outcome != POOL_DONE)
-            return pool_call_fail(call, i + 1, "%s", pool_message());
-        pool_job_release(job);
-        pool_free(pool);
-    }
-    return 0;
-}
-
-static void test_image_locks_of_an_outer_job_hang_nobody(void **state)
-{
-    (void)state;
-    pool_t *pool = support_open(1, 0);
-    expect_job(pool, open_inside, POOL_DONE, POOL_CAUSE_EXITED);
-    pool_free(pool);
-}
 
 /* ---- exit ----------------------------------------------------------------------------------------------------------
  */
@@ -380,14 +218,15 @@ static int check_result(pool_job_t *job, bool handed_over, bool has_gap)
 }
 
 /* Several at once and one after the other, as siblings leave and come. */
-static int check_lists(int (*on_start)(void *, pool_error_t *), bool has_gap)
+static int check_lists(int (*on_start)(void *, pool_error_t *), bool fork_handlers, bool has_gap)
 {
     enum { COUNT = 30 };
     pool_job_t *jobs[COUNT];
     pool_t *pool;
     const int file = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     const pool_job_options_t handed = {.fds = &file, .fd_count = 1};
-    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 3, .on_start = on_start}, NULL) == 0);
+    const pool_options_t options = {.workers = 3, .on_start = on_start, .fork_handlers = fork_handlers};
+    CHILD_CHECK(pool_open(&pool, &options, NULL) == 0);
     for (int i = 0; i < COUNT; i++)
         CHILD_CHECK(pool_submit(pool, list_descriptors, NULL, 0, i % 2 == 0 ? &handed : NULL, &jobs[i]) == 0);
     for (int i = 0; i < COUNT; i++)
@@ -420,15 +259,15 @@ static int take_numbers(int count)
 static int check_plain_host(void *arg)
 {
     CHILD_CHECK(take_numbers(*(const int *)arg) == 0);
-    CHILD_CHECK(check_lists(NULL, false) == 0);
-    CHILD_CHECK(check_lists(start_opens, true) == 0);
+    CHILD_CHECK(check_lists(NULL, false, false) == 0);
+    CHILD_CHECK(check_lists(start_opens, false, true) == 0);
     return 0;
 }
 
 static int check_plain_host_with_on_start(void *arg)
 {
     CHILD_CHECK(take_numbers(*(const int *)arg) == 0);
-    CHILD_CHECK(check_lists(start_opens, false) == 0);
+    CHILD_CHECK(check_lists(start_opens, false, false) == 0);
     return 0;
 }
 
@@ -449,8 +288,9 @@ static int check_libuv_host(void *arg)
     uv_signal_t handle;
     CHILD_CHECK(take_numbers(*(const int *)arg) == 0);
     CHILD_CHECK(uv_loop_init(&loop) == 0 && uv_signal_init(&loop, &handle) == 0);
-    CHILD_CHECK(check_lists(NULL, true) == 0);
-    CHILD_CHECK(check_lists(start_opens, true) == 0);
+    CHILD_CHECK(check_lists(NULL, false, true) == 0);
+    CHILD_CHECK(check_lists(start_opens, false, true) == 0);
+    CHILD_CHECK(check_lists(start_opens, true, true) == 0);
     return 0;
 }
 
@@ -572,9 +412,6 @@ int main(void)
         cmocka_unit_test(test_image_descriptors_of_jobs),
         cmocka_unit_test(test_image_stale_descriptor_is_closed),
         SUPPORT_TEST(test_image_descriptors_of_jobs_of_a_host_with_libuv),
-        SUPPORT_TEST(test_image_locks_of_other_threads_hang_nobody),
-        SUPPORT_TEST(test_image_streams_of_the_host_are_not_flushed),
-        SUPPORT_TEST(test_image_locks_of_an_outer_job_hang_nobody),
         SUPPORT_TEST(test_image_exit_runs_no_handler_of_the_host),
         SUPPORT_TEST(test_image_page_has_nothing_of_the_last_job),
     };

@@ -1,4 +1,5 @@
 /* Options: defaults filled in, and every refusal says which option, which value and what to do. */
+#include "exclude.h"
 #include "options.h"
 
 #include "support.h"
@@ -61,6 +62,7 @@ static void test_options_pool_given(void **state)
 static void test_options_pool_refusals(void **state)
 {
     (void)state;
+    static const pool_bytes_t nothing[] = {{"", 1}, {"", 0}}, nowhere[] = {{NULL, 4096}}, endless[] = {{"", SIZE_MAX}};
     static const struct {
         pool_options_t options;
         int rc;
@@ -82,8 +84,12 @@ static void test_options_pool_refusals(void **state)
         {{.memory_budget = (1 << 20) - 1}, -EINVAL, "memory_budget is 1048575 bytes"},
         {{.memory_budget = -2}, -EINVAL, "memory_budget is -2"},
         {{.memory_floor = -2}, -EINVAL, "memory_floor is -2"},
+        {{.exclude_count = 1}, -EINVAL, "exclude is NULL and exclude_count is 1"},
+        {{.exclude = nothing, .exclude_count = 2}, -EINVAL, "exclude[1] is 0 bytes"},
+        {{.exclude = nowhere, .exclude_count = 1}, -EINVAL, "exclude[0] is 4096 bytes at (nil)"},
+        {{.exclude = endless, .exclude_count = 1}, -EINVAL, "exclude[0] is 18446744073709551615 bytes"},
+        {{.exclude = nothing, .exclude_count = EXCLUDE_MAX + 1}, -EINVAL, "exclude_count is 1025"},
         {{.reserved = {1}}, -EINVAL, "pool_options_t.reserved"},
-        {{.reserved = {0, 0, 0, 0, 0, 0, 0, 1}}, -EINVAL, "pool_options_t.reserved"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         pool_options_t full;

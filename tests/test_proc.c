@@ -410,6 +410,43 @@ static void test_proc_without_its_first_thread(void **state)
     assert_int_equal(proc_survivor(pid), 0);
 }
 
+static void test_proc_parse_call(void **state)
+{
+    struct proc_call call;
+    (void)state;
+    assert_int_equal(proc_call_parse("202 0x7f36303f4330 0x80 0x2 0x0 0x0 0xffffffff 0x7ffd5 0x7f363027a12b\n", &call),
+                     0);
+    assert_int_equal(call.number, 202);
+    assert_int_equal(call.arguments[0], 0x7f36303f4330);
+    assert_int_equal(call.arguments[5], 0xffffffff);
+    assert_int_equal(proc_call_parse("running\n", &call), -EAGAIN);
+    assert_int_equal(proc_call_parse("-1 0x7ffd5 0x7f363027a12b\n", &call), -EAGAIN);
+    assert_int_equal(proc_call_parse("202 0x1 0x2", &call), -EBADMSG);
+    assert_int_equal(proc_call_parse("", &call), -EBADMSG);
+}
+
+static void test_proc_call_of_a_child(void **state)
+{
+    struct proc_call call = {0};
+    int ends[2];
+    (void)state;
+    support_pipe(ends);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        char byte;
+        close(ends[1]);
+        _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    while (proc_call_read(pid, &call) == -EAGAIN || call.number != SYS_read)
+        sched_yield();
+    assert_int_equal(call.arguments[0], ends[0]);
+    assert_int_equal(call.arguments[2], 1);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(proc_call_read(pid, &call) == -ESRCH);
+}
+
 static void test_proc_births(void **state)
 {
     (void)state;
@@ -447,6 +484,8 @@ int main(void)
         SUPPORT_TEST(test_proc_children),
         SUPPORT_TEST(test_proc_children_are_many),
         SUPPORT_TEST(test_proc_without_its_first_thread),
+        SUPPORT_TEST(test_proc_parse_call),
+        SUPPORT_TEST(test_proc_call_of_a_child),
         SUPPORT_TEST(test_proc_births),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

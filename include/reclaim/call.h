@@ -5,12 +5,12 @@
  * The worker is a process of its own: a copy-on-write copy of the fork server with one thread. Its standard input is
  * /dev/null. Except for standard output and error only descriptors that the caller handed over are open. (If the host
  * has fork handlers that open descriptors, as libuv's do, 3 and 4 are /dev/null, too.) Fork handlers
- * (pthread_atfork(3)) do not run in it.
+ * (pthread_atfork(3)) run in it only with pool_options_t.fork_handlers.
  *
  * A job may start threads and processes, leak, and crash: when its function returns, whatever is left is killed.
  * exit(3) flushes stdio, runs the handlers that the job itself has registered, but none of the host's, and ends the job
- * as CRASHED. libc's random generators have a fresh seed. If another thread of the host was inside one of them at
- * pool_open they have not, and random() hangs; the log hook gets a line about it.
+ * as CRASHED, whatever the status is; the result has it as its code. quick_exit(3) does the same, but does not flush.
+ * libc's random generators have a fresh seed.
  *
  * Any thread of the worker may make these calls; they are serialised. They return 0 or a negative errno, in a process
  * that the job has forked -EPERM.

@@ -193,16 +193,49 @@ typedef struct pool_options {
      * with a lock (flock(2)), by which others see, also after the host has died, that such a process is still there. */
     const int *held;
     size_t held_count; /* at most 4 */
-    uint64_t reserved[8];
+    /* Hooks for a language's run-time. before_fork and on_forked run on the thread that calls pool_open, before and
+     * after each try to fork the keeper, also one that fails; there may be several. Signals are as the caller has them,
+     * and no lock of the library is held. What before_fork locks is locked in the keeper's copy, too: on_start unlocks
+     * it there. on_start has not ended yet when on_forked runs, so that is the place to let go of what others need.
+     * They must not call the library. */
+    void (*before_fork)(void *user);
+    void (*on_forked)(void *user);
+    /* Runs in every worker, also of a command, before that can take a task, mostly ahead, while it is idle. All signals
+     * are blocked. The job has what it leaves, except that memory which it touches may count as the job's. A worker in
+     * which it takes 10 s is killed, and another started; a job for which that, or its exit, ends several in a row is
+     * LOST. It must not call the library. */
+    void (*on_birth)(void *user);
+    void *hook_user; /* for these three; *borrowed*, by on_birth as it was at pool_open */
+    /* Memory that no process of the pool keeps, so that it is free once the host has freed it: private mappings without
+     * code (*copied* by the fork). The keeper unmaps the whole pages of each range. on_start, on_birth or a job that
+     * touches them gets SIGSEGV, or somebody else's data. No other thread may unmap them before pool_open has returned.
+     * A large block of malloc(3) will do if nothing in the pool frees it. Refused is what can be seen not to do: code,
+     * static data, the calling thread's stack. Stacks of other threads, and what an allocator needs for itself, are not
+     * seen: leave them in. */
+    const pool_bytes_t *exclude;
+    size_t exclude_count; /* at most 1,024 */
+    /* Workers are made by fork(3), so that handlers of pthread_atfork(3) run in them and in the fork server. Default:
+     * by _Fork(3), which runs none. Keeper and fork server are made by fork(3) in any case. */
+    bool fork_handlers;
+    uint64_t reserved[1];
 } pool_options_t;
 
 /* Opens a pool: forks the keeper and the fork server from the calling process, runs on_start in the fork server, starts
  * the pool's thread. Open early, while the host is small and has few threads: fork(2) copies what is mapped now, and
  * only functions and files that are mapped now can run as jobs. The pool keeps the credentials, root directory and
  * resource limits of this moment. It opens those of the descriptors 0 to 2 that are closed on /dev/null, for good, so
- * that no descriptor of the pool gets the number of a standard stream. options (*borrows*) may be NULL. On failure
- * *pool is NULL and error (may be NULL) says why. Errors: -EBADF (held), -EMFILE, -EAGAIN (fork), -ECANCELED (on_start
- * failed), -ENOTSUP (CGROUP was asked for, and no delegated one is found), the kernel's for a named cgroup. */
+ * that no descriptor of the pool gets the number of a standard stream.
+ *
+ * A fork also copies the locks that other threads hold, and a job that needs one of them hangs. So if this process has
+ * other threads, a process that is made like a worker first takes libc's common locks: of malloc, stdio, random,
+ * localtime, setenv, setlocale, dlopen and dl_iterate_phdr, getpwnam, exit. Where it cannot, the keeper is forked anew,
+ * for some two seconds; then pool_open gives -EBUSY. Locks of other libraries, and of the host itself, it does not see.
+ *
+ * Before it returns these may have run: before_fork and on_forked (on this thread), log (on the pool's), on_start and
+ * on_birth (in other processes). options (*borrows*) may be NULL. On failure *pool is NULL and error (may be NULL) says
+ * why. Errors: -EBADF (held), -EFAULT (exclude), -EBUSY (see above), -EMFILE, -EAGAIN (fork), -ECHILD (the keeper died
+ * at once), -ETIMEDOUT (a fork handler of this process hangs in the keeper), -ECANCELED (on_start failed), -ENOTSUP
+ * (CGROUP was asked for, and no delegated one is found), the kernel's for a named cgroup. */
 POOL_API int pool_open(pool_t **pool, const pool_options_t *options, pool_error_t *error);
 
 /* ---- submitting ------------------------------------------------------------------------------------------------ */

@@ -22,16 +22,6 @@ __attribute__((format(printf, 4, 5))) static void say(struct verdict *verdict, p
     va_end(args);
 }
 
-__attribute__((format(printf, 2, 3))) static void add(struct verdict *verdict, const char *format, ...)
-{
-    const size_t length = strlen(verdict->message);
-    va_list args;
-    va_start(args, format);
-    if (vsnprintf(verdict->message + length, sizeof verdict->message - length, format, args) < 0)
-        verdict->message[length] = '\0';
-    va_end(args);
-}
-
 static const char *advice(int error)
 {
     return error == EMFILE ? "; raise this process's limit on open files (ulimit -n)" : "";
@@ -190,7 +180,9 @@ static void say_exit(const struct verdict_ending *ending, struct verdict *verdic
 /* Added to any outcome: a job may be done while a process of it lives on. */
 static void add_unkillable(struct verdict *verdict)
 {
-    add(verdict, "; a process that it left cannot be killed, and may still be there");
+    const size_t length = strlen(verdict->message);
+    snprintf(verdict->message + length, sizeof verdict->message - length,
+             "; a process that it left cannot be killed, and may still be there");
     if (verdict->cause == POOL_CAUSE_EXITED)
         verdict->cause = POOL_CAUSE_UNKILLABLE;
 }
@@ -206,7 +198,8 @@ static void say_returned(const struct verdict_ending *ending, struct verdict *ve
         say(verdict, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT, "over its %s %.3g s; asked to end, it ended by itself: %s",
             timeout_of(ending), seconds, own.message);
     else if (ending->code == 0 && ending->reason == KILL_TIMEOUT)
-        add(verdict, " when it was asked to end, over its %s %.3g s", timeout_of(ending), seconds);
+        say(verdict, own.outcome, own.cause, "%s when it was asked to end, over its %s %.3g s", own.message,
+            timeout_of(ending), seconds);
     verdict->keeps_value = ending->unkept == 0 && verdict->outcome != POOL_CANCELLED && verdict->outcome != POOL_LOST;
 }
 

@@ -1,15 +1,19 @@
 /* A large result: built in place, from submit to settled; and by copy, from the call of pool_call_return on a buffer
  * that is there to the value in hand (early) and to settled, where the worker with its buffer is gone; and gathered from
- * parts of such a buffer. Each is done twice and the second told, as in floor/memfd.c. That every byte is there is
- * looked at afterwards.
+ * parts of such a buffer, right after a write() of the same bytes into a memfd by the same process, which is its floor.
+ * Each is done twice and the second told, as in floor/memfd.c. That every byte is there is looked at afterwards.
  *
  *     result BYTES */
 #include "pool_round.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #define PARTS 64
 
 struct stamp {
-    double begin; /* CLOCK_MONOTONIC is the same in every process */
+    double begin;   /* CLOCK_MONOTONIC is the same in every process */
+    double written; /* seconds that the floor took, where the job has one */
 };
 
 static int in_place(pool_call_t *call)
@@ -32,10 +36,26 @@ static char *make_buffer(size_t size)
     return data;
 }
 
-static void set_stamp(char *data)
+static void set_stamp(char *data, double written)
 {
-    const struct stamp stamp = {round_now()};
+    const struct stamp stamp = {round_now(), written};
     memcpy(data, &stamp, sizeof stamp);
+}
+
+/* Seconds. */
+static double write_memfd(const char *data, size_t size)
+{
+    const double begin = round_now();
+    const int fd = memfd_create("floor", MFD_CLOEXEC);
+    for (size_t done = 0; done < size;) {
+        const ssize_t wrote = write(fd, data + done, size - done);
+        if (wrote <= 0)
+            round_die("write");
+        done += (size_t)wrote;
+    }
+    const double seconds = round_now() - begin;
+    close(fd);
+    return seconds;
 }
 
 static int by_copy(pool_call_t *call)
@@ -44,7 +64,7 @@ static int by_copy(pool_call_t *call)
     char *data = make_buffer(size);
     if (data == NULL)
         return pool_call_fail(call, 1, "no memory for a buffer of %zu bytes", size);
-    set_stamp(data);
+    set_stamp(data, 0);
     return pool_call_return(call, data, size);
 }
 
@@ -58,7 +78,7 @@ static int by_parts(pool_call_t *call)
         return pool_call_fail(call, 1, "no memory for a buffer of %zu bytes", size);
     for (size_t i = 0; i < PARTS; i++)
         parts[i] = (pool_bytes_t){data + i * each, i + 1 < PARTS ? each : size - i * each};
-    set_stamp(data);
+    set_stamp(data, write_memfd(data, size));
     return pool_call_return_parts(call, parts, PARTS);
 }
 
@@ -83,7 +103,8 @@ static double run_in_place(pool_t *pool, size_t size)
     return seconds;
 }
 
-static double run_by_copy(pool_t *pool, pool_fn fn, size_t size, bool early)
+/* written (may be NULL): seconds of the job's floor. */
+static double run_by_copy(pool_t *pool, pool_fn fn, size_t size, bool early, double *written)
 {
     struct stamp stamp;
     const pool_job_options_t options = {.early = early};
@@ -93,6 +114,8 @@ static double run_by_copy(pool_t *pool, pool_fn fn, size_t size, bool early)
     check(result, size, sizeof stamp);
     memcpy(&stamp, result->data, sizeof stamp);
     pool_job_release(job);
+    if (written != NULL)
+        *written = stamp.written;
     return end - stamp.begin;
 }
 
@@ -106,11 +129,13 @@ int main(int argc, char **argv)
     pool_t *pool = round_open(0);
     run_in_place(pool, size);
     round_tell("in_place", run_in_place(pool, size));
-    run_by_copy(pool, by_copy, size, true);
-    round_tell("copy_early", run_by_copy(pool, by_copy, size, true));
-    round_tell("copy_settled", run_by_copy(pool, by_copy, size, false));
-    run_by_copy(pool, by_parts, size, true);
-    round_tell("parts_early", run_by_copy(pool, by_parts, size, true));
+    run_by_copy(pool, by_copy, size, true, NULL);
+    round_tell("copy_early", run_by_copy(pool, by_copy, size, true, NULL));
+    round_tell("copy_settled", run_by_copy(pool, by_copy, size, false, NULL));
+    double written;
+    run_by_copy(pool, by_parts, size, true, NULL);
+    round_tell("parts_early", run_by_copy(pool, by_parts, size, true, &written));
+    round_tell("parts_floor", written);
     pool_free(pool);
     return 0;
 }

@@ -170,6 +170,14 @@ check "no MessagePack" 125 "$reclaim" result --json "$id" && says err "--raw"
 check "a task that fails" 3 "$reclaim" submit --wait --task fail && says err "told\\x0ato"
 id=$(cat "$work/out")
 check "no value" 3 "$reclaim" result "$id" && says err "no value"
+check "a task that fails with a value" 4 "$reclaim" submit --wait --task refuse --arg '"why"'
+id=$(cat "$work/out")
+check "its value, and its code" 4 "$reclaim" result --json "$id" && same out '"why"' && says err "failed: refused"
+check "a value over its limit" 2 "$reclaim" submit --wait --task bytes --arg 1001 --result-limit 1000
+check "a value at its limit" 0 "$reclaim" submit --wait --task bytes --arg 1000 --result-limit 1000
+id=$(cat "$work/out")
+check "the limit is told" 0 "$reclaim" status "$id" && says out "value max"
+check "a limit on a command's value" 125 "$reclaim" submit --result-limit 1K true && says err "--result-limit needs --task"
 check "an unknown task" 125 "$reclaim" submit --task ehco && says err ehco
 check "no JSON" 125 "$reclaim" submit --task echo --arg '{' && says err "not JSON"
 check "no base64" 125 "$reclaim" submit --task echo --arg "{\"\$bin\":\"?\"}" && says err "base64"

@@ -51,6 +51,7 @@ JOB = {
     "stderr_size": int,
     "truncated": bool,
     "after": list,
+    "result_limit": int,
 }
 # What only status has.
 SETTINGS = {
@@ -143,7 +144,7 @@ def case_hello(daemon):
     same(sorted(hello), ["max_message", "pid", "protocol", "server", "store", "tasks"], "fields of hello")
     same((hello["protocol"], hello["pid"]), (1, daemon.pid), "protocol and pid")
     same(hello["max_message"], 16 * MIB, "max_message")
-    same(sorted(hello["tasks"]), ["bytes", "bytes_after", "crash", "echo", "fail", "say"], "tasks")
+    same(sorted(hello["tasks"]), ["bytes", "bytes_after", "crash", "echo", "fail", "hole", "refuse", "say"], "tasks")
     client.call("hello")
     client.refused("unsupported-protocol", "hello", protocol=2)
     same(client.call("hello", protocol=1)["store"], hello["store"], "the store's number")
@@ -266,6 +267,9 @@ def case_tasks(daemon):
     job, told = ended("fail")
     same((told["state"], told["outcome"], told["code"]), ("failed", "exited", 3), "a task that fails")
     check("told" in told["message"], f"why it failed: {told['message']!r}")
+    job, told = ended("refuse", argument=value, retries=2, retry_delay=0)
+    same((told["state"], told["code"], told["attempt"]), ("failed", 4, 2), "a task that fails with a value")
+    same(msgpack.unpackb(client.call("result", id=job)["value"]), value, "the value of a failed task")
     job, told = ended("crash")
     same((told["state"], told["outcome"], told["signal"], told["exit_code"]), ("failed", "signalled", 6, 134), "crash")
     job, told = ended("say")
@@ -292,6 +296,29 @@ def case_large_values(daemon):
     job = client.call("submit", task="bytes", argument=MIB)["id"]
     client.wait(job)
     same(client.call("result", id=job, offset=MIB - 3)["value"], b"xxx", "the end of a value in the store")
+
+
+def case_result_limit(daemon):
+    """A value over its limit, or over the memory limit by its size alone, or over all memory, fails its job."""
+    client = daemon.start("--module", MODULE).connect()
+
+    def ended(task, size, **fields):
+        job = client.call("submit", task=task, argument=size, **fields)["id"]
+        return job, check_job(client.wait(job)[0])
+
+    job, told = ended("hole", 1001, result_limit=1000)
+    same((told["state"], told["code"]), ("failed", 5), "over its limit")
+    same(client.status(job)["result_limit"], 1000, "in status")
+    same(ended("bytes", 1000, result_limit=1000)[1]["state"], "done", "at its limit")
+    same(ended("hole", 2 * MIB, memory=MIB)[1]["outcome"], "memory-limit", "a hole over the memory limit")
+    same(ended("hole", 2 * MIB, memory=MIB, retry_oom=2.0)[1]["state"], "done", "which is raised")
+    same(ended("hole", 2 * MIB, memory=MIB, result_limit=0)[1]["state"], "done", "without a limit on values")
+    told = ended("hole", 1 << 42)[1]
+    same((told["state"], told["outcome"]), ("failed", "output-limit"), "over all memory")
+    check(str(1 << 42) in told["message"], f"names the size: {told['message']!r}")
+    same(ended("bytes", 1000)[1]["state"], "done", "the next one")
+    client.refused("invalid-value", "submit", command=["true"], result_limit=1000)
+    client.refused("invalid-value", "submit", task="bytes", result_limit=-1)
 
 
 def case_modules_that_do_not_load(daemon):

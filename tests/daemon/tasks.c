@@ -1,4 +1,5 @@
 /* tasks.c - a module of tasks for the daemon's tests. */
+#include <errno.h>
 #include <fcntl.h>
 #include <reclaim/module.h>
 #include <reclaim/msgpack.h>
@@ -68,6 +69,27 @@ static int task_fail(pool_call_t *call)
     return pool_call_fail(call, 3, "told\nto");
 }
 
+/* Fails, with its argument as the value. */
+static int task_refuse(pool_call_t *call)
+{
+    size_t size;
+    const void *argument = pool_call_arg(call, &size);
+    if (pool_call_return(call, argument, size) < 0)
+        return 2;
+    return pool_call_fail(call, 4, "refused");
+}
+
+/* As many bytes as its argument says, none of which it has written. */
+static int task_hole(pool_call_t *call)
+{
+    msgpack_unpacked argument;
+    if (pool_call_unpack(call, &argument) < 0 || argument.data.type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+        return pool_call_fail(call, 2, "no size");
+    const size_t size = (size_t)argument.data.via.u64;
+    msgpack_unpacked_destroy(&argument);
+    return pool_call_alloc_result(call, size) != NULL ? 0 : pool_call_fail(call, 5, "%s", strerror(errno));
+}
+
 static int task_crash(pool_call_t *call)
 {
     (void)call;
@@ -89,6 +111,8 @@ static const pool_task_t tasks[] = {{.name = "echo", .fn = task_echo},
                                     {.name = "bytes_after", .fn = task_bytes_after},
                                     {.name = "say", .fn = task_say},
                                     {.name = "fail", .fn = task_fail},
+                                    {.name = "refuse", .fn = task_refuse},
+                                    {.name = "hole", .fn = task_hole},
                                     {.name = "crash", .fn = task_crash},
                                     {.name = NULL}};
 

@@ -312,6 +312,8 @@ void worker_main(const struct worker_birth *birth)
     int leaf = -1;
     if (settle_in(birth, &channel, &leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
+    if (birth->on_birth != NULL) /* before it is ready: the birth deadline holds for the hook, too */
+        birth->on_birth(birth->hook_user);
     atomic_store(&birth->page->phase, PAGE_READY);
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&none), 0, _NSIG / 8);
     const int got = receive_task(channel.task, &task);

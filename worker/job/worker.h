@@ -21,6 +21,8 @@ struct worker_birth {
     struct page *page;
     const struct process_origin *origin;
     pid_t parent;
+    void (*on_birth)(void *user); /* NULL: none */
+    void *hook_user;
 };
 
 /* The whole life of a worker, in the child of a fork: never returns. */

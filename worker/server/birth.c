@@ -54,24 +54,31 @@ static bool is_in_the_way(const int *channels, int numbers)
 
 void birth_fork(struct server *server, struct slot *slot)
 {
+    const struct forkserver_config *config = server->config;
     const int channels[WORKER_CHANNELS] = {slot->ends.worker[0], slot->ends.worker[1], slot->meter.leaf};
     int numbers = process_descriptor_floor();
     while (is_in_the_way(channels, numbers))
         numbers += WORKER_CHANNELS;
     const struct worker_birth birth = {
         /* by value: the child has neither server nor slot */
-        .serial = slot->serial,       .task = channels[0],
-        .result = channels[1],        .leaf = channels[2],
-        .numbers = numbers,           .gap_end = server->gap_end,
-        .tag_most = server->tag_most, .has_pids = server->metering.cgroup.pids,
-        .page = slot->page,           .origin = server->origin,
+        .serial = slot->serial,
+        .task = channels[0],
+        .result = channels[1],
+        .leaf = channels[2],
+        .numbers = numbers,
+        .gap_end = config->gap_end,
+        .tag_most = server->tag_most,
+        .has_pids = server->metering.cgroup.pids,
+        .page = slot->page,
+        .origin = &config->origin,
         .parent = server->pid,
+        .on_birth = config->on_birth,
+        .hook_user = config->hook_user,
     };
     slot->page->inherited = server->inherited;
-    if (server->seeds)
-        process_seed(); /* here, or each worker would have to find the code of that, and to copy three pages */
+    process_seed(); /* here, or each worker would have to find the code of that, and to copy three pages */
     slot_page_share(slot, true);
-    const pid_t pid = process_fork();
+    const pid_t pid = config->fork_handlers ? fork() : process_fork();
     if (pid == 0)
         worker_main(&birth);
     if (pid < 0)

@@ -69,24 +69,7 @@ static int prepare(struct server *server, const struct forkserver_config *config
     return error->code = config->cgroups_required ? measured : 0;
 }
 
-/* Looks for locks of the image that nobody releases any more: the fork server and its workers must not take them. */
-static void check_image(struct server *server, const struct forkserver_config *config)
-{
-    sigset_t child;
-    process_signals_hold(&child);
-    const unsigned held = config->threaded ? image_locks_held(&child) : 0;
-    server->seeds = (held & IMAGE_RANDOM) == 0;
-    server->notes |= (held & IMAGE_RANDOM) != 0 ? NOTE_RANDOM_HELD : 0;
-    server->notes |= (held & IMAGE_EXIT) != 0 ? NOTE_EXIT_HELD : 0;
-}
-
-static void keep_exit_handlers_out(const struct server *server)
-{
-    if ((server->notes & NOTE_EXIT_HELD) == 0)
-        image_keep_exit_handlers_out();
-}
-
-static int run_on_start(const struct server *server, const struct forkserver_config *config, pool_error_t *error)
+static int run_on_start(const struct forkserver_config *config, pool_error_t *error)
 {
     if (config->on_start == NULL)
         return 0;
@@ -107,7 +90,7 @@ static int run_on_start(const struct server *server, const struct forkserver_con
         return error->code = -EINVAL;
     }
     process_signals_note();
-    keep_exit_handlers_out(server); /* on_start may have registered some, which are no worker's either */
+    image_keep_exit_handlers_out(); /* on_start may have registered some, which are no worker's either */
     return 0;
 }
 
@@ -255,8 +238,7 @@ static struct server *server_new(const struct forkserver_config *config, int con
         _exit(1);
     madvise(server, sizeof *server, MADV_DONTFORK);
     server->control = control;
-    server->gap_end = config->gap_end;
-    server->origin = &config->origin;
+    server->config = config;
     server->pid = getpid();
     server->warm = config->warm;
     server->reaper.sweep_at = server->reaper.count_at = LADDER_NEVER;
@@ -268,10 +250,9 @@ void forkserver_main(const struct forkserver_config *config, int control, int li
     struct server *server = server_new(config, control);
     pool_error_t error = {0};
     int rc = prepare(server, config, &error);
-    check_image(server, config);
-    keep_exit_handlers_out(server);
+    image_keep_exit_handlers_out();
     if (rc == 0)
-        rc = run_on_start(server, config, &error);
+        rc = run_on_start(config, &error);
     if (rc == 0)
         rc = watch_all(server, life, host, &error);
     report_hello(server, &error);

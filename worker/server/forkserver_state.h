@@ -2,6 +2,7 @@
 #ifndef FORKSERVER_STATE_H
 #define FORKSERVER_STATE_H
 
+#include "forkserver.h"
 #include "meter.h"
 #include "process.h"
 #include "slot.h"
@@ -20,8 +21,6 @@ struct reaper {
 /* Mapped with MADV_DONTFORK: workers need none of it, and a write after a fork then copies no page. */
 struct server {
     int control, signals, epoll;
-    unsigned gap_end;  /* see process_gap_end */
-    bool seeds;        /* random(3) may be seeded */
     uint64_t tag_most; /* see sweep_tag */
     uint64_t notes;    /* enum message_note, for hello */
     pid_t pid;
@@ -31,7 +30,7 @@ struct server {
     size_t unforked; /* replacements still to be forked: slot.unforked */
     bool has_spare;
     struct slot_ends spare; /* channels of the next worker, if has_spare */
-    const struct process_origin *origin;
+    const struct forkserver_config *config;
     uint64_t inherited; /* anonymous bytes that every worker starts with */
     struct slot *slots, *slots_end;
     struct page *pages; /* a page for each slot, which its worker shares */

@@ -1,6 +1,7 @@
 #include "keeper.h"
 
 #include "descriptor.h"
+#include "image.h"
 #include "message.h"
 #include "sweep.h"
 
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -21,6 +23,7 @@
 #define BACKOFF_FIRST_MS  20
 #define BACKOFF_DOUBLINGS 6 /* of the delay, until it is the last */
 #define BACKOFF_LAST_MS   1000
+#define VERDICT_MS        30000 /* twenty times what the slowest takes */
 
 /* The keeper's own descriptors get numbers that were in use when the host's were closed: then no fork handler remembers
  * them. None is in the gap: see process_gap_end. */
@@ -38,6 +41,18 @@ struct keeper {
     int64_t started_at, start_at; /* start_at: when to start the next */
     unsigned short_lives;
 };
+
+/* What the keeper thinks of its image: its first packet, to a host that waits for it (has_verdict). The keeper sends
+ * it in judge(), the host receives it in keeper_await(). */
+struct verdict {
+    int code; /* 0, or a negative errno: then the keeper leaves */
+    char message[200];
+};
+
+static bool has_verdict(const struct forkserver_config *config)
+{
+    return config->threaded || config->exclude_count > 0;
+}
 
 static void send_message(struct keeper *keeper, enum message_type type, const void *message, const int *fds,
                          size_t count)
@@ -186,12 +201,35 @@ static void loop(struct keeper *keeper)
     }
 }
 
+/* ---- the start ------------------------------------------------------------------------------------------------- */
+
+/* Ends the process if workers cannot be made from its image. */
+static void judge(const struct keeper *keeper, const sigset_t *child, int dropped, size_t which)
+{
+    const struct forkserver_config *config = keeper->config;
+    struct verdict verdict = {.code = dropped};
+    if (!has_verdict(config))
+        return;
+    if (dropped < 0) {
+        snprintf(verdict.message, sizeof verdict.message, "exclude[%zu] cannot be unmapped: %s", which,
+                 process_error(-dropped));
+    } else if (config->threaded) {
+        const char *lock = image_lock_held(child, config->fork_handlers);
+        verdict.code = lock != NULL ? -EBUSY : 0;
+        snprintf(verdict.message, sizeof verdict.message, "%s", lock != NULL ? lock : "");
+    }
+    if (send(keeper->host_socket, &verdict, sizeof verdict, MSG_NOSIGNAL) < 0 || verdict.code < 0)
+        _exit(1);
+}
+
 _Noreturn static void keeper_main(struct forkserver_config *config, int host_socket, int host_pidfd)
 {
     struct keeper keeper = {
         .config = config, .host_socket = host_socket, .host_pidfd = host_pidfd, .self = getpid(), .life = -1};
     int *keep[2 + PLACE_COUNT + FORKSERVER_HELD_MAX] = {&keeper.host_socket, &keeper.host_pidfd};
     sigset_t child;
+    size_t which;
+    const int dropped = image_drop(config->exclude, config->exclude_count, &which);
     for (int i = 0; i < PLACE_COUNT; i++) {
         keeper.places[i] = dup(host_socket);
         keep[2 + i] = &keeper.places[i];
@@ -206,6 +244,7 @@ _Noreturn static void keeper_main(struct forkserver_config *config, int host_soc
     process_signal_ignore(SIGTTOU); /* a job in the background may write to the terminal */
     process_descriptors_keep(STDERR_FILENO + 1, keep, 2 + PLACE_COUNT + (unsigned)config->held_count);
     process_signals_hold(&child);
+    judge(&keeper, &child, dropped, which);
     keeper.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     if (keeper.signals < 0 || put(&keeper, &keeper.signals, PLACE_SIGNALS) < 0)
         _exit(1);
@@ -234,4 +273,29 @@ pid_t keeper_start(struct forkserver_config *config, int *socket)
     }
     *socket = pair[0];
     return pid;
+}
+
+int keeper_await(pid_t keeper, int socket, const struct forkserver_config *config, char *message, size_t size)
+{
+    struct pollfd answer = {.fd = socket, .events = POLLIN};
+    struct verdict verdict = {.code = -ETIMEDOUT};
+    const int64_t until = process_now_ms() + VERDICT_MS;
+    int ready = 0;
+    if (!has_verdict(config))
+        return 0;
+    for (int64_t left; ready <= 0 && (left = until - process_now_ms()) > 0;)
+        ready = poll(&answer, 1, (int)left);
+    if (ready > 0 && recv(socket, &verdict, sizeof verdict, 0) != (ssize_t)sizeof verdict)
+        verdict = (struct verdict){-ECHILD, "it died at once"};
+    else if (ready <= 0)
+        snprintf(verdict.message, sizeof verdict.message, "it is not ready after %d s: a fork handler may hang",
+                 VERDICT_MS / 1000);
+    if (verdict.code == 0)
+        return 0;
+    kill(keeper, SIGKILL);
+    while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+        ;
+    verdict.message[sizeof verdict.message - 1] = '\0';
+    snprintf(message, size, "%s", verdict.message);
+    return verdict.code;
 }

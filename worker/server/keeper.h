@@ -11,4 +11,9 @@
  * *borrowed* for this call; the keeper writes to its own copy. */
 pid_t keeper_start(struct forkserver_config *config, int *socket);
 
+/* Waits until the keeper has tried its image, where config says that there is something to try: config->threaded,
+ * ->exclude. 0: workers can be made from it. -EBUSY: message is where a lock is held, "malloc()"; another negative
+ * errno: message says what is wrong with the keeper. Then it is reaped, and the socket is of no use. */
+int keeper_await(pid_t keeper, int socket, const struct forkserver_config *config, char *message, size_t size);
+
 #endif

@@ -50,6 +50,25 @@ int proc_entry_read(pid_t pid, struct proc_entry *entry)
     return got < 0 ? (int)got : proc_entry_parse(text, entry);
 }
 
+int proc_call_parse(const char *text, struct proc_call *call)
+{
+    uint64_t *a = call->arguments;
+    if (strncmp(text, "running", 7) == 0)
+        return -EAGAIN;
+    const int got = sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+                           &call->number, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]);
+    if (got >= 1 && call->number == -1) /* blocked, but not in a system call: by a page fault */
+        return -EAGAIN;
+    return got == 7 ? 0 : -EBADMSG;
+}
+
+int proc_call_read(pid_t pid, struct proc_call *call)
+{
+    char text[256];
+    const ssize_t got = read_process(pid, "syscall", text, sizeof text);
+    return got < 0 ? (int)got : proc_call_parse(text, call);
+}
+
 bool proc_entry_is_over(const struct proc_entry *entry)
 {
     return entry->state == 'Z' && entry->threads <= 1;

@@ -43,6 +43,14 @@ bool proc_entry_is_over(const struct proc_entry *entry);
  * none in its own. 0: no thread is left. */
 pid_t proc_survivor(pid_t pid);
 
+/* The system call that a process is blocked in. -EAGAIN: in none; -EACCES, -EPERM, -ESRCH: not ours to see. */
+struct proc_call {
+    long number;
+    uint64_t arguments[6];
+};
+int proc_call_read(pid_t pid, struct proc_call *call);
+int proc_call_parse(const char *text, struct proc_call *call);
+
 /* The soft RLIMIT_LOCKS of a process, a job's tag; 0: unlimited or not readable. */
 uint64_t proc_tag(pid_t pid);
 

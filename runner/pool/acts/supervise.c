@@ -119,24 +119,10 @@ static void set_method(pool_t *pool, const struct message_hello *hello)
 
 static void log_notes(const pool_t *pool, uint64_t notes)
 {
-    static const struct {
-        enum message_note note;
-        const char *line;
-    } lines[] = {
-        {NOTE_RANDOM_HELD,
-         "another thread was inside random() or srandom() when the pool was opened: random generators "
-         "are not seeded for each job, and a job that calls random() hangs; open the pool before "
-         "other threads start"},
-        {NOTE_EXIT_HELD,
-         "another thread was inside atexit() or exit() when the pool was opened: a job that calls exit() "
-         "hangs; open the pool before other threads start"},
-        {NOTE_NO_PIDS,
-         "the cgroup has no pids controller (give it Delegate=memory pids): a limit on processes is kept by "
-         "counting them, every 10 ms"},
-    };
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        if ((notes & lines[i].note) != 0)
-            log_hook_say(&pool->log, "%s", lines[i].line);
+    if ((notes & NOTE_NO_PIDS) != 0)
+        log_hook_say(&pool->log,
+                     "the cgroup has no pids controller (give it Delegate=memory pids): a limit on processes "
+                     "is kept by counting them, every 10 ms");
 }
 
 /* Whether the pool cannot open, or cannot go on: too many failures in a row, or the first one already. */

@@ -6,10 +6,10 @@
  *                  the pool is there any more
  *     pool_free    closes, and drops the handle's reference; jobs that live on keep the struct
  *     pool_sweep   ends processes of other pools, whose host, keeper and fork server were killed at once */
-#include "crash.h"
 #include "descriptor.h"
+#include "exclude.h"
 #include "failure.h"
-#include "keeper.h"
+#include "launch.h"
 #include "loop.h"
 #include "options.h"
 #include "state.h"
@@ -18,10 +18,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,6 +56,11 @@ static void set_config(pool_t *pool)
         .warm = (size_t)options->warm,
         .on_start = options->on_start,
         .on_start_arg = options->on_start_arg,
+        .on_birth = options->on_birth,
+        .hook_user = options->hook_user,
+        .fork_handlers = options->fork_handlers,
+        .exclude = options->exclude,
+        .exclude_count = options->exclude_count,
         .held = options->held,
         .held_count = options->held_count,
     };
@@ -82,27 +85,6 @@ static int choose_method(pool_t *pool, pool_error_t *error)
     if (rc < 0)
         memcpy(pool->supervision.sampled_why, why, sizeof why);
     return 0;
-}
-
-/* Forks the keeper with all signals blocked, so that no handler of the host's runs in it. Its pid, and our end of its
- * socket; or a negative errno. */
-static pid_t start_keeper(pool_t *pool, int *socket)
-{
-    struct forkserver_config *config = &pool->supervision.config;
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    process_origin_take(&config->origin, &old);
-    config->threaded = __libc_single_threaded == 0;
-    if (config->threaded)
-        crash_prepare();
-    const pid_t keeper = keeper_start(config, socket);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (keeper < 0)
-        return keeper;
-    state_set_pid(pool, &pool->stats.keeper_pid, (int32_t)keeper);
-    sched_yield(); /* it may have been put behind us, and everything waits for it */
-    return keeper;
 }
 
 static int start_loop(pool_t *pool, pid_t keeper, int socket)
@@ -139,23 +121,43 @@ static int check_descriptors(const pool_t *pool)
     return rc;
 }
 
+/* Whether the keeper can do without what the caller wants to be left out. */
+static int check_exclude(const pool_t *pool)
+{
+    const pool_options_t *options = &pool->options;
+    const struct exclude_need needs[] = {
+        {pool, sizeof *pool, "the pool's own data"},
+        {options->exclude, options->exclude_count * sizeof *options->exclude, "the array `exclude` itself"},
+        {options->held, options->held_count * sizeof *options->held, "the array `held`"},
+    };
+    if (options->exclude_count == 0)
+        return 0;
+    return exclude_check(options->exclude, options->exclude_count, needs, sizeof needs / sizeof needs[0]);
+}
+
 /* Everything that can fail before there is a thread. */
 static int start(pool_t *pool, pool_error_t *error)
 {
     int socket = -1;
+    char why[256];
     if (pool->futures.fd < 0)
         return say_errno(error, -errno, "the pool cannot make an eventfd");
     if (check_descriptors(pool) < 0)
         return say(error, -EMFILE, "the pool needs 16 more descriptors: raise the limit on open files (ulimit -n)");
     if (access("/proc/self/maps", R_OK) < 0)
         return say(error, -ENOENT, "/proc/self/maps cannot be read: reclaim needs /proc to be mounted");
+    int rc = check_exclude(pool);
+    if (rc < 0)
+        return say(error, rc, pool_message());
     set_config(pool);
-    int rc = choose_method(pool, error);
+    rc = choose_method(pool, error);
     if (rc < 0)
         return rc;
-    const pid_t keeper = start_keeper(pool, &socket);
+    const pid_t keeper = launch_keeper(pool, &socket, why, sizeof why);
     if (keeper < 0)
-        return say_errno(error, keeper, "the keeper process cannot be forked");
+        return say(error, keeper, why);
+    state_set_pid(pool, &pool->stats.keeper_pid, (int32_t)keeper);
+    sched_yield(); /* it may have been put behind us, and everything waits for it */
     rc = start_loop(pool, keeper, socket);
     if (rc < 0) {
         waitpid(keeper, NULL, 0); /* it sees its socket close */

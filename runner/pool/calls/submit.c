@@ -127,12 +127,13 @@ static int make_function_job(pool_t *pool, struct kind *kind, const pool_job_opt
                              const pool_bytes_t *parts, size_t count, pool_job_t **job)
 {
     size_t size;
-    if (payload_measure(parts, count, &size) < 0) {
+    int rc = payload_measure(parts, count, &size);
+    if (rc < 0) {
         kind_release(kind);
-        return failure(-EINVAL, "the argument is NULL and has a size, or its %zu parts are too large together", count);
+        failure(rc, "the argument is NULL and has a size, or its %zu parts are too large together", count);
+        return rc;
     }
-    int rc = job_new(pool, kind, given, size, job);
-    if (rc < 0)
+    if ((rc = job_new(pool, kind, given, size, job)) < 0)
         return rc;
     rc = job_set_payload(*job, parts, count, size);
     if (rc < 0)

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "exclude.h"
 #include "failure.h"
 #include "forkserver.h"
 #include "settings.h"
@@ -58,6 +59,21 @@ static int check_held(const pool_options_t *o)
     return 0;
 }
 
+/* Whether the ranges are mapped, and to whom they belong, is for exclude.c. */
+static int check_exclude(const pool_options_t *o)
+{
+    if (o->exclude_count > EXCLUDE_MAX)
+        return failure(-EINVAL, "exclude_count is %zu: at most %d ranges are excluded", o->exclude_count, EXCLUDE_MAX);
+    if (o->exclude_count > 0 && o->exclude == NULL)
+        return failure(-EINVAL, "exclude is NULL and exclude_count is %zu", o->exclude_count);
+    for (size_t i = 0; i < o->exclude_count; i++)
+        if (o->exclude[i].data == NULL || o->exclude[i].size == 0 ||
+            o->exclude[i].size > UINTPTR_MAX - (uintptr_t)o->exclude[i].data)
+            return failure(-EINVAL, "exclude[%zu] is %zu bytes at %p: give memory of this process", i,
+                           o->exclude[i].size, o->exclude[i].data);
+    return 0;
+}
+
 int64_t options_choose(int64_t given, int64_t by_default)
 {
     return given == 0 ? by_default : given == POOL_NONE ? 0 : given;
@@ -84,7 +100,7 @@ int options_pool(const pool_options_t *given, int processors, pool_options_t *fu
     if (full->memory_budget > 0 && full->memory_budget < OPTIONS_BUDGET_MIN)
         return failure(-EINVAL, "memory_budget is %lld bytes: give at least 1 MiB, 0 for the default, or POOL_NONE",
                        (long long)full->memory_budget);
-    if ((rc = check_method(full)) < 0 || (rc = check_held(full)) < 0)
+    if ((rc = check_method(full)) < 0 || (rc = check_held(full)) < 0 || (rc = check_exclude(full)) < 0)
         return rc;
     if (full->workers == 0)
         full->workers = processors > 0 ? processors : 1;
