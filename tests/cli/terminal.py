@@ -389,20 +389,33 @@ def case_shell_script_stops_and_time(work):
     leave(terminal)
 
 
-def case_shell_script_stop(work):
-    """Ctrl-Z and fg, with a script between shell and reclaim."""
+SUPERVISOR = """
+import os, signal, sys
+signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+pid = os.fork()
+if pid == 0:
+    signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+stopped = os.waitpid(pid, os.WUNTRACED)[1]
+print("it stopped by", os.WSTOPSIG(stopped), flush=True)
+os.kill(0, signal.SIGCONT)
+print("it ended with", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+def case_shell_supervised_stop(work):
+    """Ctrl-Z where another program of the same group waits for reclaim to stop, as sudo does."""
+    with open(os.path.join(work, "supervisor.py"), "w") as file:
+        file.write(SUPERVISOR)
     terminal = shell(work)
     yield terminal
-    terminal.line("sh -c '$RECLAIM run sh -c \"echo rea\\\"\\\"dy; read x; echo got=\\$x\"; echo en\"\"ded=$?'")
+    terminal.line("python3 supervisor.py $RECLAIM run sh -c 'echo rea\"\"dy; read x; echo got=$x'")
     terminal.expect("ready")
-    for _ in range(2):
-        terminal.send("\x1a")
-        terminal.expect("Stopped")
-        terminal.line("fg")
-        terminal.expect("sh -c ")
+    terminal.send("\x1a")
+    terminal.expect("it stopped by 20")
     terminal.line("it")
     terminal.expect("got=it")
-    terminal.expect("ended=0")
+    terminal.expect("it ended with 0")
     leave(terminal)
 
 
