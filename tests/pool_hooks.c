@@ -222,10 +222,10 @@ static struct births *make_births(int kind)
     return births;
 }
 
-static pool_t *open_with_births(struct births *births)
+static pool_t *open_with_births(struct births *births, int warm)
 {
     pool_t *pool;
-    const pool_options_t options = {.workers = 1, .warm = 1, .on_birth = on_birth, .hook_user = births};
+    const pool_options_t options = {.workers = 1, .warm = warm, .on_birth = on_birth, .hook_user = births};
     assert_int_equal(pool_open(&pool, &options, NULL), 0);
     return pool;
 }
@@ -233,7 +233,7 @@ static pool_t *open_with_births(struct births *births)
 static void test_hooks_birth_is_ahead_of_the_job(void **state)
 {
     struct births *births = make_births(BIRTH_WELL);
-    pool_t *pool = open_with_births(births);
+    pool_t *pool = open_with_births(births, 1);
     (void)state;
     while (sem_wait(&births->seen) < 0) /* nothing is submitted yet */
         ;
@@ -250,7 +250,7 @@ static void test_hooks_birth_is_ahead_of_the_job(void **state)
 static void test_hooks_birth_that_hangs_is_given_up(void **state)
 {
     struct births *births = make_births(BIRTH_HANGS_ONCE);
-    pool_t *pool = open_with_births(births);
+    pool_t *pool = open_with_births(births, POOL_NONE);
     (void)state;
     pool_job_t *job = support_submit(pool, tell_birth, NULL, 0, &(pool_job_options_t){.timeout_ms = 60000});
     support_expect(support_wait(job), POOL_DONE, POOL_CAUSE_EXITED);
@@ -263,7 +263,7 @@ static void test_hooks_birth_that_hangs_is_given_up(void **state)
 static void test_hooks_birth_that_always_fails_loses_the_job(void **state)
 {
     struct births *births = make_births(BIRTH_EXITS);
-    pool_t *pool = open_with_births(births);
+    pool_t *pool = open_with_births(births, POOL_NONE);
     (void)state;
     pool_job_t *job = support_submit(pool, tell_birth, NULL, 0, NULL);
     support_expect(support_wait(job), POOL_LOST, POOL_CAUSE_LOST);
@@ -275,6 +275,7 @@ static void test_hooks_birth_that_always_fails_loses_the_job(void **state)
 /* ---- fork handlers --------------------------------------------------------------------------------------------- */
 
 static int prepared, forked_here;
+static bool dies;
 
 static void count_prepare(void)
 {
@@ -284,6 +285,8 @@ static void count_prepare(void)
 static void count_child(void)
 {
     forked_here++;
+    if (dies)
+        _exit(1);
 }
 
 static int tell_handlers(pool_call_t *call)
@@ -312,6 +315,17 @@ static void test_hooks_fork_handlers_run_on_request(void **state)
     assert_int_equal(pthread_atfork(count_prepare, NULL, count_child), 0);
     expect_handlers(false, 0);
     expect_handlers(true, 1);
+
+    pool_error_t error;
+    pool_t *pool;
+    void *block = malloc(1);
+    assert_non_null(block);
+    const pool_bytes_t range = {block, 1}; /* nothing, but it is waited for */
+    dies = true;
+    assert_int_equal(pool_open(&pool, &(pool_options_t){.exclude = &range, .exclude_count = 1}, &error), -ECHILD);
+    assert_string_equal(error.message, "the keeper process died at once");
+    dies = false;
+    free(block);
 }
 
 /* ---- memory that is left out ------------------------------------------------------------------------------------- */

@@ -91,11 +91,14 @@ static int exit_with_a_handler(pool_call_t *call)
 static int check_exit(pool_t *pool, pool_fn fn, int code, const char *output)
 {
     const pool_job_options_t options = {.output = POOL_OUTPUT_CAPTURE};
+    char words[32];
     pool_job_t *job;
     CHILD_CHECK(pool_submit(pool, fn, NULL, 0, &options, &job) == 0 && pool_job_wait(job, -1) == 0);
     const pool_result_t *result = pool_job_result(job);
     CHILD_CHECK(result->outcome == (code < 0 ? POOL_DONE : POOL_CRASHED) && result->cause == POOL_CAUSE_EXITED);
     CHILD_CHECK(code < 0 || result->code == code);
+    snprintf(words, sizeof words, "exited %d before", code);
+    CHILD_CHECK(code < 0 || strncmp(result->message, words, strlen(words)) == 0);
     CHILD_CHECK(strcmp(result->out, output) == 0);
     pool_job_release(job);
     return 0;

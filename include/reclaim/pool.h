@@ -140,9 +140,11 @@ typedef struct pool_usage {
 typedef struct pool_result {
     pool_outcome_t outcome;
     pool_cause_t cause;
-    int32_t code;        /* DONE: 0; FAILED: the function's return value or the command's exit code */
-    int32_t signal;      /* the signal that ended the job; 0: none */
-    const void *data;    /* the value, aligned to 16, read-only; also of a job that failed by itself. NULL: none */
+    int32_t code;   /* DONE: 0; FAILED: the function's return value or the command's exit code */
+    int32_t signal; /* the signal that ended the job; 0: none */
+    /* The value, aligned to 16, read-only; NULL: none. A job that ended by itself may have one also where it is FAILED,
+     * TIMED_OUT or OUT_OF_MEMORY. */
+    const void *data;
     size_t size;         /* bytes in data */
     const char *message; /* one sentence about what happened; never NULL */
     const char *crash;   /* the crash note: signal, address and backtrace, in lines; NULL: none */

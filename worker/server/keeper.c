@@ -286,10 +286,10 @@ int keeper_await(pid_t keeper, int socket, const struct forkserver_config *confi
     for (int64_t left; ready <= 0 && (left = until - process_now_ms()) > 0;)
         ready = poll(&answer, 1, (int)left);
     if (ready > 0 && recv(socket, &verdict, sizeof verdict, 0) != (ssize_t)sizeof verdict)
-        verdict = (struct verdict){-ECHILD, "it died at once"};
+        verdict = (struct verdict){-ECHILD, "the keeper process died at once"};
     else if (ready <= 0)
-        snprintf(verdict.message, sizeof verdict.message, "it is not ready after %d s: a fork handler may hang",
-                 VERDICT_MS / 1000);
+        snprintf(verdict.message, sizeof verdict.message,
+                 "the keeper process is not ready after %d s: a fork handler may hang in it", VERDICT_MS / 1000);
     if (verdict.code == 0)
         return 0;
     kill(keeper, SIGKILL);

@@ -93,9 +93,9 @@ static void take_environment(void)
     setenv("RECLAIM_PROBE", "1", 1);
 }
 
-/* Not in a static program that does not use them itself: there they would load libraries. */
+/* Not in a static program that does not use them itself. */
 #pragma weak getpwnam
-#pragma weak dlopen
+#pragma weak dlsym
 
 /* root is in the first place where it is looked for. setpwent(3) would ask every directory service. */
 static void take_users(void)
@@ -119,11 +119,15 @@ static int look_at_one(struct dl_phdr_info *info, size_t size, void *unused)
     return 1;
 }
 
-/* fork(3) makes the loader's lock anew, but not whole what a thread was changing: then the loader ends the process. */
+/* fork(3) makes the loader's lock anew, but not whole what a thread was changing: then the loader ends the process. By
+ * dlsym(3), or a static program would be linked with a warning. */
 static void take_loader(void)
 {
-    if (dlopen != NULL)
-        dlopen(NULL, RTLD_NOW);
+    void *(*open_library)(const char *file, int mode) = NULL;
+    if (dlsym != NULL)
+        *(void **)&open_library = dlsym(RTLD_DEFAULT, "dlopen");
+    if (open_library != NULL)
+        open_library(NULL, RTLD_NOW);
     dl_iterate_phdr(look_at_one, NULL);
 }
 
@@ -150,6 +154,8 @@ static const struct {
     {"exit() or atexit()", take_exit},
 };
 
+#define LOCKS (sizeof locks / sizeof locks[0])
+
 /* *at: the lock that it takes. With handlers the child of a child takes them, which becomes the keeper's. */
 _Noreturn static void probe(atomic_uint *at, bool with_handlers)
 {
@@ -158,10 +164,11 @@ _Noreturn static void probe(atomic_uint *at, bool with_handlers)
     setrlimit(RLIMIT_CPU, &(struct rlimit){PROBE_CPU_S, PROBE_CPU_S}); /* SIGKILL for who spins for a lock */
     if (with_handlers && fork() != 0)
         _exit(0);
-    for (unsigned i = 0; i < sizeof locks / sizeof locks[0]; i++) {
+    for (unsigned i = 0; i < LOCKS; i++) {
         atomic_store(at, i);
         locks[i].take();
     }
+    atomic_store(at, LOCKS); /* whatever it exits with: a sanitizer has a status of its own */
     _exit(0);
 }
 
@@ -189,15 +196,13 @@ static enum look look_at(pid_t pid)
     return (call.arguments[1] & FUTEX_PRIVATE_FLAG) != 0 && call.arguments[3] == 0 ? LOOK_STUCK : LOOK_SLEEPS;
 }
 
-/* The children: the probe, or the one that it has left. A kernel that does not list them shows the first one only. */
-static ssize_t list_children(pid_t first, pid_t children[PROBE_CHILDREN])
+/* The children: the probe, or the one that it has left. A kernel that does not list them leaves what is in children. */
+static ssize_t list_children(pid_t children[PROBE_CHILDREN])
 {
     int file = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    const ssize_t got = file < 0 ? -errno : proc_children_at(file, children, PROBE_CHILDREN);
+    const ssize_t got = file < 0 ? 1 : proc_children_at(file, children, PROBE_CHILDREN);
     descriptor_close(&file);
-    if (got < 0)
-        children[0] = first;
-    return got < 0 ? 1 : got < PROBE_CHILDREN ? got : PROBE_CHILDREN;
+    return got < PROBE_CHILDREN ? got : PROBE_CHILDREN;
 }
 
 /* Reaps what has ended. True: no child is left. *failed: one has not ended well. */
@@ -225,7 +230,7 @@ static bool goes_well(pid_t first, const sigset_t *child)
 {
     const struct timespec pause = {.tv_nsec = PROBE_LOOK_MS * 1000000L};
     const int64_t begun = process_now_ms();
-    pid_t children[PROBE_CHILDREN];
+    pid_t children[PROBE_CHILDREN] = {first};
     enum look look = LOOK_WAITS;
     ssize_t count = 0;
     bool failed = false;
@@ -233,7 +238,7 @@ static bool goes_well(pid_t first, const sigset_t *child)
         sigtimedwait(child, NULL, &pause);
         if (reap(&failed))
             return !failed;
-        count = list_children(first, children);
+        count = list_children(children);
         look = look_at_all(children, count);
     }
     for (ssize_t i = 0; i < count; i++)
@@ -251,10 +256,10 @@ const char *image_lock_held(const sigset_t *child, bool with_handlers)
     const pid_t pid = process_fork();
     if (pid == 0)
         probe(at, with_handlers);
-    const bool held = pid > 0 && !goes_well(pid, child);
+    const bool bad = pid > 0 && !goes_well(pid, child);
     const unsigned which = atomic_load(at);
     munmap(at, sizeof *at);
-    return held ? locks[which].name : NULL;
+    return bad && which < LOCKS ? locks[which].name : NULL;
 }
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
