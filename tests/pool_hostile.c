@@ -195,6 +195,12 @@ static bool say_larger_memfd(void)
     return hand_memfd() && say_result(&result);
 }
 
+static bool say_memfd_beyond_files(void)
+{
+    const struct message_result result = {.payload = PAYLOAD_MEMFD, .size = UINT64_C(1) << 63};
+    return hand_memfd() && say_result(&result);
+}
+
 static bool say_smaller_memfd(void)
 {
     const struct message_result result = {.payload = PAYLOAD_MEMFD, .size = 100};
@@ -292,6 +298,7 @@ static const struct saying sayings[] = {
     {"a memfd that was not sent", say_unsent_memfd},
     {"a partial memfd that was not sent", say_unsent_partial},
     {"a memfd larger than it is", say_larger_memfd},
+    {"a memfd of 2^63", say_memfd_beyond_files},
     {"a memfd smaller than it is", say_smaller_memfd},
     {"a memfd of size 0", say_empty_memfd},
     {"a partial memfd larger than it is", say_larger_partial},

@@ -1,5 +1,5 @@
-/* Everything that goes through a pipe or a stream comes and goes a byte at a time: this program's own read, write, recv
- * and recvmsg stand before those of the C library, in the host and, for that is its copy, in every worker. */
+/* Everything that goes through a pipe or a stream comes and goes a byte at a time: this program's own read, write,
+ * writev, recv and recvmsg stand before those of the C library, in the host and, for that is its copy, in every worker. */
 #undef _FORTIFY_SOURCE /* its read would be an inline one */
 #include "support.h"
 
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define INLINE_SIZE 20000 /* in one frame */
@@ -21,6 +22,7 @@
 
 static ssize_t (*real_read)(int, void *, size_t);
 static ssize_t (*real_write)(int, const void *, size_t);
+static ssize_t (*real_writev)(int, const struct iovec *, int);
 static ssize_t (*real_recv)(int, void *, size_t, int);
 static ssize_t (*real_recvmsg)(int, struct msghdr *, int);
 static atomic_bool trickling;
@@ -36,6 +38,7 @@ __attribute__((constructor)) static void find_real(void)
 {
     find("read", &real_read);
     find("write", &real_write);
+    find("writev", &real_writev);
     find("recv", &real_recv);
     find("recvmsg", &real_recvmsg);
 }
@@ -67,6 +70,14 @@ ssize_t write(int fd, const void *data, size_t size)
         return real_write(fd, data, size);
     atomic_fetch_add(&bytes_written, 1);
     return real_write(fd, data, 1);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    if (count == 0 || parts[0].iov_len <= 1 || !is_pipe(fd))
+        return real_writev(fd, parts, count);
+    atomic_fetch_add(&bytes_written, 1);
+    return real_write(fd, parts[0].iov_base, 1);
 }
 
 ssize_t recv(int fd, void *data, size_t size, int flags)

@@ -22,6 +22,8 @@
 #define MIB   ((size_t)1 << 20)
 #define LARGE (3 * MIB + 5)
 
+#define FEW_FILES 80 /* that a process may have open */
+
 static unsigned char pattern[LARGE];
 
 static void fill_pattern(void)
@@ -559,6 +561,77 @@ static void test_result_limit_is_kept_in_the_host(void **state)
     pool_free(pool);
 }
 
+/* A partial result that pool_call_emit would have refused. */
+static int say_too_large_a_part(pool_call_t *call)
+{
+    static uint8_t frame[1024];
+    const struct message_partial partial = {.payload = PAYLOAD_INLINE, .size = 101, .data = {pattern, 101}};
+    const ssize_t packed = message_pack(frame, sizeof frame, MESSAGE_PARTIAL, &partial);
+    (void)call;
+    if (packed < 0 || !thief_write(frame, (size_t)packed))
+        return 1;
+    _exit(0);
+}
+
+static void test_result_limit_is_kept_for_partial_results(void **state)
+{
+    (void)state;
+    pool_t *pool = support_open(1, 0);
+    pool_job_t *job = support_submit(pool, say_too_large_a_part, NULL, 0, &(pool_job_options_t){.result_limit = 100});
+    support_expect(support_wait(job), POOL_CRASHED, POOL_CAUSE_PROTOCOL);
+    pool_job_release(job);
+    job = support_submit(pool, say_too_large_a_part, NULL, 0, &(pool_job_options_t){.result_limit = 101});
+    support_expect(support_wait(job), POOL_CRASHED, POOL_CAUSE_EXITED);
+    pool_job_release(job);
+    pool_free(pool);
+}
+
+/* More descriptors than the host has room for, with a value or (argument 1) a partial result. */
+static int send_too_many(pool_call_t *call)
+{
+    static uint8_t frame[1024];
+    const bool is_partial = *(const int *)pool_call_arg(call, NULL) != 0;
+    const struct message_result result = {.payload = PAYLOAD_MEMFD, .size = MIB};
+    const struct message_partial partial = {.payload = PAYLOAD_MEMFD, .size = MIB};
+    int fds[FEW_FILES];
+    memset(fds, 0, sizeof fds);
+    const ssize_t packed = is_partial ? message_pack(frame, sizeof frame, MESSAGE_PARTIAL, &partial)
+                                      : message_pack(frame, sizeof frame, MESSAGE_RESULT, &result);
+    if (packed < 0 || descriptor_send(thief_task_socket(), "d", 1, fds, FEW_FILES) != 1 ||
+        !thief_write(frame, (size_t)packed))
+        return 1;
+    _exit(0);
+}
+
+static int refuse_too_many(void *arg)
+{
+    const struct rlimit files = {FEW_FILES, FEW_FILES};
+    const pool_job_options_t options = {.rerunnable = true};
+    pool_t *pool;
+    (void)arg;
+    CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
+    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1}, NULL) == 0);
+    for (int is_partial = 0; is_partial < 2; is_partial++) {
+        pool_job_t *job;
+        CHILD_CHECK(pool_submit(pool, send_too_many, &is_partial, sizeof is_partial, &options, &job) == 0);
+        CHILD_CHECK(pool_job_wait(job, -1) == 0);
+        const pool_result_t *result = pool_job_result(job);
+        CHILD_CHECK(result->outcome == (is_partial ? POOL_LOST : POOL_FAILED));
+        CHILD_CHECK(strstr(result->message, "ulimit -n") != NULL);
+        CHILD_CHECK(result->usage.attempt == 1 && result->usage.evictions == 0);
+        pool_job_release(job);
+    }
+    pool_free(pool);
+    return 0;
+}
+
+/* That fails the job, which is not run again for it, though it may be run again. */
+static void test_more_descriptors_than_there_is_room_for(void **state)
+{
+    (void)state;
+    child_run(false, refuse_too_many, NULL);
+}
+
 /* More than the machine has, or than any process can map, and no limit: the job fails by it, is not run again, and
  * nobody else notices. */
 static void test_values_that_cannot_be_kept_fail_their_jobs(void **state)
@@ -755,7 +828,6 @@ static void test_map_and_descriptor_misuse(void **state)
     pool_free(pool);
 }
 
-#define FEW_FILES  80
 #define MANY_VALUE 200
 
 /* More values than descriptors: all are there, and each can be had as a descriptor. */
@@ -805,6 +877,8 @@ int main(void)
         SUPPORT_TEST(test_result_limit_is_kept_in_the_job),
         SUPPORT_TEST(test_result_limit_defaults_to_the_memory_limit),
         SUPPORT_TEST(test_result_limit_is_kept_in_the_host),
+        SUPPORT_TEST(test_result_limit_is_kept_for_partial_results),
+        SUPPORT_TEST(test_more_descriptors_than_there_is_room_for),
         SUPPORT_TEST(test_values_that_cannot_be_kept_fail_their_jobs),
         SUPPORT_TEST(test_value_that_is_write_only_is_a_protocol_error),
         SUPPORT_TEST(test_result_limit_is_checked_at_submit),

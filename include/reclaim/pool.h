@@ -140,9 +140,11 @@ typedef struct pool_usage {
 typedef struct pool_result {
     pool_outcome_t outcome;
     pool_cause_t cause;
-    int32_t code;        /* DONE: 0; FAILED: the function's return value or the command's exit code */
-    int32_t signal;      /* the signal that ended the job; 0: none */
-    const void *data;    /* the value, aligned to 16, read-only; also of a job that failed by itself. NULL: none */
+    int32_t code;   /* DONE: 0; FAILED: the function's return value or the command's exit code */
+    int32_t signal; /* the signal that ended the job; 0: none */
+    /* The value, aligned to 16, read-only; NULL: none. A job that ended by itself may have one also where it is FAILED,
+     * TIMED_OUT or OUT_OF_MEMORY. */
+    const void *data;
     size_t size;         /* bytes in data */
     const char *message; /* one sentence about what happened; never NULL */
     const char *crash;   /* the crash note: signal, address and backtrace, in lines; NULL: none */
@@ -254,8 +256,9 @@ typedef enum pool_event_kind {
     POOL_EVENT_PARTIAL,     /* data, size: a partial result, in the order of the emits */
     POOL_EVENT_MEMORY,      /* memory: bytes that the job used at `time`; see memory_every_ms */
     POOL_EVENT_RETRIED,     /* the attempt ended as `outcome`, another will follow; memory: its limit */
-    /* `signal` stopped the command, whoever sent it. Its timeout runs on, except for a foreground command that the
-     * terminal's job control has stopped. */
+    /* `signal` stopped the command, whoever sent it. Its time (timeout_ms, and what deadline_ms leaves it) runs on, except
+     * for a foreground command that SIGTSTP, SIGTTIN or SIGTTOU has stopped in the host's process group and in the
+     * terminal's foreground: job control. A function's time runs on. */
     POOL_EVENT_STOPPED,
     POOL_EVENT_CONTINUED /* the stopped command runs again; not sent if it ends at once */
 } pool_event_kind_t;
