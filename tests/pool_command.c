@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -630,35 +631,94 @@ static void test_command_cpu_limit(void **state)
 }
 
 /* A stop that is not the terminal's, to a command in front of it, defeats no limit. */
-static void expect_timeout(pool_t *pool, const char *line, bool foreground)
+static void expect_timeout(pool_t *pool, const char *line, bool foreground, const pool_job_options_t *options)
 {
     const char *argv[] = {"/bin/sh", "-c", line, NULL};
     const pool_command_t command = {.argv = argv, .foreground = foreground};
-    const pool_job_options_t options = {.timeout_ms = 200};
     pool_job_t *job;
-    support_expect(run(pool, &command, &options, &job), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    support_expect(run(pool, &command, options, &job), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
     pool_job_release(job);
 }
 
-static int stop_itself(pool_call_t *call)
-{
-    (void)call;
-    raise(SIGSTOP);
-    return pause();
-}
+/* SIGTERM would wait in a process that is stopped: the grace is longer than the test may take. */
+static const pool_job_options_t until_timeout = {.timeout_ms = 200, .kill_after_ms = 3600000};
+static const pool_job_options_t until_deadline = {.deadline_ms = 200, .kill_after_ms = 3600000};
 
 static void test_command_stopping_itself_has_its_timeout(void **state)
 {
     (void)state;
-    const pool_job_options_t options = {.timeout_ms = 200};
     pool_t *pool = support_open(1, 0);
-    expect_timeout(pool, "kill -STOP $$", false);
-    expect_timeout(pool, "kill -STOP $$", true);
-    expect_timeout(pool, "kill -TSTP $$", false);
-    expect_timeout(pool, "kill -TTIN $$", false);
-    pool_job_t *job = support_submit(pool, stop_itself, NULL, 0, &options);
-    support_expect(support_wait(job), POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    expect_timeout(pool, "kill -STOP $$", false, &until_timeout);
+    expect_timeout(pool, "kill -STOP $$", true, &until_timeout);
+    expect_timeout(pool, "kill -TSTP $$", false, &until_timeout);
+    expect_timeout(pool, "kill -TTIN $$", false, &until_timeout);
+    expect_timeout(pool, "kill -STOP $$", false, &until_deadline);
+    expect_timeout(pool, "kill -TSTP $$", false, &until_deadline);
+    expect_timeout(pool, "setsid sh -c 'kill -STOP $$' & sh -c 'kill -STOP $$' & kill -STOP $$", false, &until_timeout);
+    pool_free(pool);
+}
+
+static int stop_itself(pool_call_t *call)
+{
+    raise(*(const int *)pool_call_arg(call, NULL));
+    return pause();
+}
+
+static int stop_with_a_child(pool_call_t *call)
+{
+    const pid_t child = fork();
+    if (child == 0)
+        pause();
+    kill(child, SIGSTOP);
+    return stop_itself(call);
+}
+
+/* Touches 128 MiB at once, so that no look comes before the stop. */
+static int stop_with_much(pool_call_t *call)
+{
+    const size_t size = (size_t)128 << 20;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    return memory == MAP_FAILED ? 1 : stop_itself(call);
+}
+
+static void expect_ended(pool_t *pool, pool_fn fn, const pool_job_options_t *options, pool_outcome_t outcome,
+                         pool_cause_t cause)
+{
+    const int signals[] = {SIGSTOP, SIGTSTP, SIGTTOU};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        pool_job_t *job = support_submit(pool, fn, &signals[i], sizeof signals[i], options);
+        support_expect(support_wait(job), outcome, cause);
+        pool_job_release(job);
+    }
+}
+
+static void test_command_function_stopping_itself_has_its_limits(void **state)
+{
+    (void)state;
+    const pool_job_options_t memory = {.memory_limit = 64 << 20, .kill_after_ms = 3600000};
+    pool_t *pool = support_open(1, 0);
+    expect_ended(pool, stop_itself, &until_timeout, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    expect_ended(pool, stop_itself, &until_deadline, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    expect_ended(pool, stop_with_a_child, &until_timeout, POOL_TIMED_OUT, POOL_CAUSE_TIMEOUT);
+    expect_ended(pool, stop_with_much, &memory, POOL_OUT_OF_MEMORY, POOL_CAUSE_MEMORY_LIMIT);
+    pool_free(pool);
+}
+
+/* The worker that waits for its end: were it left stopped, nobody would hear of that. */
+static void test_command_stopping_its_worker(void **state)
+{
+    (void)state;
+    const pool_job_options_t options = {.cpu_ms = 1000};
+    pool_job_t *job;
+    pool_t *pool = support_open(1, 0);
+    const pool_result_t *result = run_shell(pool, "kill -STOP $PPID; exit 3", NULL, &job);
+    support_expect(result, POOL_FAILED, POOL_CAUSE_EXITED);
+    assert_int_equal(result->code, 3);
     pool_job_release(job);
+    result = run_shell(pool, "kill -STOP $PPID; while :; do :; done", &options, &job);
+    support_expect(result, POOL_TIMED_OUT, POOL_CAUSE_CPU_LIMIT);
+    pool_job_release(job);
+    expect_timeout(pool, "kill -STOP $PPID; kill -STOP $$", false, &until_timeout);
     pool_free(pool);
 }
 
@@ -1006,6 +1066,8 @@ int main(void)
         SUPPORT_TEST(test_command_exiting_on_sigterm_is_still_the_timeout),
         SUPPORT_TEST(test_command_cpu_limit),
         SUPPORT_TEST(test_command_stopping_itself_has_its_timeout),
+        SUPPORT_TEST(test_command_function_stopping_itself_has_its_limits),
+        SUPPORT_TEST(test_command_stopping_its_worker),
         SUPPORT_TEST(test_command_ends_with_all_of_its_tree_asked_once),
         SUPPORT_TEST(test_command_in_front_cleans_up_at_its_timeout),
         SUPPORT_TEST(test_command_functions_are_asked_with_all_they_started),

@@ -205,7 +205,8 @@ typedef struct pool_options {
     /* Runs in every worker, also of a command, before that can take a task, mostly ahead, while it is idle. All signals
      * are blocked. The job has what it leaves, except that memory which it touches may count as the job's. A worker in
      * which it takes 10 s is killed, and another started; a job for which that, or its exit, ends several in a row is
-     * LOST. It must not call the library. */
+     * LOST. It must not call the library. CPython wants PyOS_BeforeFork and PyOS_AfterFork_Parent in the other two, and
+     * PyOS_AfterFork_Child in on_start and here. */
     void (*on_birth)(void *user);
     void *hook_user; /* for these three; *borrowed*, by on_birth as it was at pool_open */
     /* Memory that no process of the pool keeps, so that it is free once the host has freed it: private mappings without
@@ -258,8 +259,9 @@ typedef enum pool_event_kind {
     POOL_EVENT_PARTIAL,     /* data, size: a partial result, in the order of the emits */
     POOL_EVENT_MEMORY,      /* memory: bytes that the job used at `time`; see memory_every_ms */
     POOL_EVENT_RETRIED,     /* the attempt ended as `outcome`, another will follow; memory: its limit */
-    /* `signal` stopped the command, whoever sent it. Its timeout runs on, except for a foreground command that the
-     * terminal's job control has stopped. */
+    /* `signal` stopped the command, whoever sent it. Its time (timeout_ms, and what deadline_ms leaves it) runs on, except
+     * for a foreground command that SIGTSTP, SIGTTIN or SIGTTOU has stopped in the host's process group and in the
+     * terminal's foreground: job control. A function's time runs on. */
     POOL_EVENT_STOPPED,
     POOL_EVENT_CONTINUED /* the stopped command runs again; not sent if it ends at once */
 } pool_event_kind_t;

@@ -138,6 +138,8 @@ check "a backstop" 1 "$reclaim" submit --follow -m 64M --memory-backstop dd if=/
     says err "memory exhausted"
 check "a backstop without a limit" 125 "$reclaim" submit --memory-backstop true && says err "give --memory SIZE, too"
 check "a timeout" 124 "$reclaim" submit --wait -t 0.2 sleep 100
+check "a timeout of a stopped job" 124 "$reclaim" submit --wait -t 0.2 sh -c 'kill -STOP $$'
+check "a timeout inside of a job" 124 "$reclaim" submit --wait "$reclaim" run -t 0.2 sh -c 'kill -STOP $$'
 check "not found" 127 "$reclaim" submit --wait /no/such/command
 
 submit --key once true

@@ -19,6 +19,9 @@ check "a timeout" 124 "$reclaim" run -t 0.2 sleep 100 && says err "over its time
 check "a timeout by force" 137 "$reclaim" run -t 0.2 -k 0.1 sh -c 'trap "" TERM; while :; do sleep 0.05; done'
 check "not found" 127 "$reclaim" run no-such-command && says err "no-such-command"
 check "not executable" 126 "$reclaim" run /etc/passwd && says err "/etc/passwd"
+# A group whose leader no shell watches: nobody would continue reclaim.
+check "a stop that nobody sees" 124 timeout -s KILL 20 "$reclaim" run -t 0.2 sh -c 'kill -STOP $$' && says err "over its timeout"
+check "a stop of the worker" 3 timeout -s KILL 20 "$reclaim" run sh -c 'kill -STOP $PPID; exit 3'
 printf '\177ELF and no more' >"$work/garbage"
 chmod +x "$work/garbage"
 timeout 9 "$work/garbage" 2>/dev/null # execvp(3) gives it to sh

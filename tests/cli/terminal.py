@@ -368,6 +368,57 @@ def case_shell_stops_itself_and_time(work):
     leave(terminal, 124)
 
 
+def case_shell_leaves_its_group_and_stops(work):
+    """In a group of its own it is not the terminal's to stop."""
+    terminal = shell(work)
+    yield terminal
+    terminal.line("$RECLAIM run -t 1 python3 -c 'import os; os.setpgrp(); os.kill(os.getpid(), 20)'")
+    terminal.expect("Stopped")
+    until(lambda: "python3" not in map(comm, terminal.processes()), lambda: "the command ended")
+    terminal.line("fg")
+    terminal.expect("over its timeout")
+    leave(terminal, 124)
+
+
+def case_shell_script_stops_and_time(work):
+    """Below a script nobody would continue reclaim, which therefore does not stop."""
+    terminal = shell(work)
+    yield terminal
+    terminal.line("sh -c '$RECLAIM run -t 1 sh -c \"kill -STOP \\$\\$\"; echo stat\"\"us=$?'")
+    terminal.expect("status=124")
+    leave(terminal)
+
+
+SUPERVISOR = """
+import os, signal, sys
+signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+pid = os.fork()
+if pid == 0:
+    signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+stopped = os.waitpid(pid, os.WUNTRACED)[1]
+print("it stopped by", os.WSTOPSIG(stopped), flush=True)
+os.kill(0, signal.SIGCONT)
+print("it ended with", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+def case_shell_supervised_stop(work):
+    """Ctrl-Z where another program of the same group waits for reclaim to stop, as sudo does."""
+    with open(os.path.join(work, "supervisor.py"), "w") as file:
+        file.write(SUPERVISOR)
+    terminal = shell(work)
+    yield terminal
+    terminal.line("python3 supervisor.py $RECLAIM run sh -c 'echo rea\"\"dy; read x; echo got=$x'")
+    terminal.expect("ready")
+    terminal.send("\x1a")
+    terminal.expect("it stopped by 20")
+    terminal.line("it")
+    terminal.expect("got=it")
+    terminal.expect("it ended with 0")
+    leave(terminal)
+
+
 def case_shell_background(work):
     """Ctrl-Z and bg: it goes on, without the terminal."""
     os.mkfifo(os.path.join(work, "go"))

@@ -218,14 +218,15 @@ struct watch {
     bool stopped, over;
 };
 
-/* Whether the terminal's job control has stopped a command in the foreground: the user at the terminal decides when it
- * goes on. After any other stop its time goes on. */
-static bool is_stopped_by_terminal(const struct command *command, int signal)
+/* Whether the terminal's job control has stopped a command in the foreground, where it has remained: the user at the
+ * terminal decides when it goes on. After any other stop its time goes on. */
+static bool is_stopped_by_terminal(const struct watch *watch, int signal)
 {
-    if (command->spec.group == 0 || (signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU))
+    const pid_t group = (pid_t)watch->command->spec.group;
+    if (group == 0 || getpgid(watch->pid) != group || (signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU))
         return false;
     int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    const bool is_in_front = terminal >= 0 && tcgetpgrp(terminal) == (pid_t)command->spec.group;
+    const bool is_in_front = terminal >= 0 && tcgetpgrp(terminal) == group;
     descriptor_close(&terminal);
     return is_in_front;
 }
@@ -270,8 +271,7 @@ static void reap(struct watch *watch)
             if (pid != watch->pid)
                 continue;
             watch->stopped = WIFSTOPPED(status);
-            note_stop(watch->command->page,
-                      WIFSTOPPED(status) && is_stopped_by_terminal(watch->command, WSTOPSIG(status)));
+            note_stop(watch->command->page, WIFSTOPPED(status) && is_stopped_by_terminal(watch, WSTOPSIG(status)));
             report_halted(watch, WIFSTOPPED(status) ? WSTOPSIG(status) : 0);
         } else if (pid == watch->pid) {
             note_end(watch, status, &usage);
@@ -308,7 +308,8 @@ static void wait_for_end(struct watch *watch, const sigset_t *signals)
         siginfo_t info;
         const int got = wait_ms < 0 ? sigwaitinfo(signals, &info) : sigtimedwait(signals, &info, &wait);
         reap(watch);
-        if (got > 0 && got != SIGCHLD && info.si_pid == watch->command->server && !watch->over)
+        const bool is_passed_on = got > 0 && got != SIGCHLD && info.si_code == SI_USER;
+        if (is_passed_on && info.si_pid == watch->command->server && !watch->over)
             forward(watch, got);
         if (got < 0 && errno == EAGAIN && !watch->over)
             wait_ms = look(watch, wait_ms);

@@ -58,15 +58,26 @@ static void reap_stranger(struct server *server, pid_t pid)
     slot->left_peak = amount_larger(slot->left_peak, (uint64_t)usage.ru_maxrss * 1024);
 }
 
+/* A command may stop the worker that waits for its end. A function is its worker, and may stop itself. The worker passes
+ * on what kill(2) sends it, so this comes by sigqueue(3). */
+static void continue_stopped(const struct slot *slot, pid_t pid)
+{
+    siginfo_t info;
+    if (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG) == 0 && slot != NULL && slot->page->is_command != 0)
+        sigqueue(pid, SIGCONT, (union sigval){0});
+}
+
 /* Reaps every child that has ended. Each is looked up first: once reaped, its pid may belong to another process. */
 static void reap_all(struct server *server, int64_t now)
 {
     for (;;) {
         siginfo_t info = {0};
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
             return;
         struct slot *slot = slot_find_pid(server, info.si_pid);
-        if (slot != NULL)
+        if (info.si_code == CLD_STOPPED)
+            continue_stopped(slot, info.si_pid);
+        else if (slot != NULL)
             reap_worker(server, slot, now);
         else
             reap_stranger(server, info.si_pid);

@@ -42,6 +42,13 @@ bool terminal_is_shell(pid_t pid)
     return pid == getppid() && getsid(pid) == getsid(0) && getpgid(pid) != getpgrp();
 }
 
+bool terminal_sees_stop(const struct terminal *terminal, int signal_number)
+{
+    if (terminal->fd < 0)
+        return false;
+    return terminal_is_shell(getppid()) || (signal_number != SIGSTOP && tcgetpgrp(terminal->fd) == getpgrp());
+}
+
 /* 0: it is gone. */
 static pid_t parent_of(pid_t pid)
 {

@@ -24,6 +24,10 @@ void terminal_close(struct terminal *terminal);
 /* Whether the process is the shell that started us as a job. */
 bool terminal_is_shell(pid_t pid);
 
+/* Whether somebody sees that we stop, and can continue us: that shell, or, if the terminal may have stopped us, whoever
+ * waits there. */
+bool terminal_sees_stop(const struct terminal *terminal, int signal_number);
+
 /* Whether the process descends from this one: the command, or one that it started. */
 bool terminal_is_below(pid_t pid);
 

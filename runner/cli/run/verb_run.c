@@ -130,12 +130,13 @@ static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
     (void)wrote;
 }
 
-/* The command was stopped: we stop, too, for the shell that watches us. */
-static void stop_with(pool_job_t *job, int signal_number)
+/* The command was stopped: we stop, too, for the shell that watches us. Where nobody does, nobody would continue us when
+ * a limit has ended the command. */
+static void stop_with(const struct run *run, pool_job_t *job, int signal_number)
 {
     if (signal_number != SIGSTOP && terminal_is_unwatched())
         pool_job_signal(job, SIGCONT); /* without us in between the terminal would not have stopped it */
-    else
+    else if (terminal_sees_stop(&run->terminal, signal_number))
         terminal_raise(signal_number);
 }
 
@@ -147,7 +148,7 @@ static void on_event(pool_job_t *job, const pool_event_t *event, void *user)
     else if (event->kind == POOL_EVENT_RETRIED && run->ended)
         pool_job_cancel(job);
     else if (event->kind == POOL_EVENT_STOPPED)
-        stop_with(job, event->signal);
+        stop_with(run, job, event->signal);
 }
 
 static pool_stream_t stream_mode(const struct run *run, int fd)
