@@ -220,6 +220,9 @@ typedef struct pool_options {
     /* Workers are made by fork(3), so that handlers of pthread_atfork(3) run in them and in the fork server. Default:
      * by _Fork(3), which runs none. Keeper and fork server are made by fork(3) in any case. */
     bool fork_handlers;
+    /* Most jobs will be commands, or will get or return megabytes or descriptors: the workers are made for that from the
+     * start, not only after the first such job. */
+    bool commands;
     uint64_t reserved[1];
 } pool_options_t;
 
