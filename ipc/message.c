@@ -13,7 +13,7 @@ struct field {
     size_t offset;
 };
 
-#define FIELDS_MAX 20
+#define FIELDS_MAX 22
 
 /* clang-format off */
 #define U(message, field) {FIELD_UNSIGNED, offsetof(struct message_##message, field)}
@@ -25,21 +25,22 @@ static const struct field layouts[MESSAGE_TYPE_COUNT_][FIELDS_MAX + 1] = {
     [MESSAGE_SERVER] = {U(server, generation), U(server, pid)},
     [MESSAGE_SERVER_LOST] = {U(server_lost, generation), S(server_lost, status)},
     [MESSAGE_HELLO] = {S(hello, code), U(hello, method), U(hello, notes), B(hello, message)},
-    [MESSAGE_FORK] = {U(fork, count)},
+    [MESSAGE_FORK] = {U(fork, count), U(fork, full)},
     [MESSAGE_KILL] = {U(kill, serial), U(kill, reason), S(kill, grace_ms)},
     [MESSAGE_SIGNAL] = {U(signal, serial), U(signal, signal)},
     [MESSAGE_WATCH] = {U(watch, serial), S(watch, timeout_ms), S(watch, kill_after_ms), S(watch, cpu_ms),
                        S(watch, pids), U(watch, pausable), S(watch, memory_limit), S(watch, every_ms),
                        U(watch, argument)},
-    [MESSAGE_BORN] = {U(born, serial), U(born, pid), U(born, error)},
+    [MESSAGE_BORN] = {U(born, serial), U(born, slot), U(born, secret), U(born, pid), U(born, error)},
     [MESSAGE_MEMORY] = {U(memory, serial), U(memory, bytes), U(memory, most)},
     [MESSAGE_GONE] = {U(gone, serial), S(gone, status), U(gone, reason), U(gone, ready), U(gone, begun),
-                      U(gone, replacement), U(gone, user_us), U(gone, system_us), U(gone, minor_faults),
-                      U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
+                      U(gone, replacement), U(gone, replacement_slot), U(gone, replacement_secret), U(gone, user_us), U(gone, system_us),
+                      U(gone, minor_faults), U(gone, major_faults), U(gone, method), U(gone, peak), U(gone, bound), U(gone, oom),
                       U(gone, processes), U(gone, killed), U(gone, unkillable), U(gone, seen), B(gone, crash),
                       B(gone, frame)},
     [MESSAGE_COMMAND] = {B(command, argv), B(command, envp), B(command, cwd), S(command, group), B(command, numbers)},
     [MESSAGE_PROGRESS] = {U(progress, done), U(progress, total)},
+    [MESSAGE_PIECE] = {U(piece, value), U(piece, left), B(piece, data)},
     [MESSAGE_PARTIAL] = {U(partial, payload), U(partial, size), B(partial, data)},
     [MESSAGE_HALTED] = {U(halted, signal)},
     [MESSAGE_RESULT] = {S(result, code), U(result, payload), U(result, size), B(result, data), U(result, sealed),

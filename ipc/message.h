@@ -1,14 +1,14 @@
 /* message.h - the messages: plain structs, and the two functions that pack and unpack all of them.
  *
  * A message, but for a task, is a MessagePack array of its fields in the order of the table in message.c, which serves
- * writer and reader alike. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when
+ * writer and reader alike. A *full* worker has a socket to the host beside its pipe, a plain one has not. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when
  * unpacked.
  *
  *     keeper  → host          server, server_lost                 SOCK_SEQPACKET
  *     host    → fork server   fork, kill, signal, watch           SOCK_SEQPACKET, the control socket
  *     fork server → host      hello, born, memory, gone           the same
- *     host    → worker        task                                task socket (stream)
- *     worker  → host          progress, partial, halted, result   result pipe; descriptors on the task socket
+ *     host    → worker        a task in the worker's area, and a ring: area.h; its descriptors on the worker's socket
+ *     worker  → host          progress, piece, partial, halted, result   the worker's pipe; descriptors on its socket
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -31,9 +31,9 @@ enum message_type {
     MESSAGE_BORN,
     MESSAGE_MEMORY,
     MESSAGE_GONE,
-    MESSAGE_TASK,
     MESSAGE_COMMAND,
     MESSAGE_PROGRESS,
+    MESSAGE_PIECE,
     MESSAGE_PARTIAL,
     MESSAGE_HALTED,
     MESSAGE_RESULT,
@@ -67,7 +67,8 @@ enum message_note {
     NOTE_NO_CPU = 1 << 1   /* cgroups have no cpu controller: cpu_weight does nothing */
 };
 
-/* The fork server is ready, or (code is not 0) it cannot start, and message says why. */
+/* The fork server is ready, and with this come the two memfds of its area; or (code is not 0) it cannot start, and
+ * message says why. */
 struct message_hello {
     int64_t code;
     uint64_t method; /* pool_memory_method_t: how jobs are measured and limited */
@@ -78,6 +79,7 @@ struct message_hello {
 /* Asks for count workers. */
 struct message_fork {
     uint64_t count;
+    uint64_t full; /* with a socket */
 };
 
 /* Why a fork server kills a job: the first reason stays. */
@@ -117,9 +119,12 @@ struct message_watch {
     uint64_t argument;    /* bytes of its argument, mapped as shared memory */
 };
 
-/* A worker was forked, and with this come the host's ends of task socket and result pipe; or error is the errno. */
+/* A worker was forked, and with this come the host's ends of its pipe and, of a full one, its socket; or error is the
+ * errno. */
 struct message_born {
     uint64_t serial;
+    uint64_t slot;   /* of the area */
+    uint64_t secret; /* what the area says until its job begins */
     uint64_t pid;
     uint64_t error;
 };
@@ -145,8 +150,9 @@ struct message_gone {
     int64_t status; /* as wait(2) */
     uint64_t reason;
     uint64_t ready;       /* it had begun to wait for a task */
-    uint64_t begun;       /* it had read its task */
+    uint64_t begun;       /* its job had begun */
     uint64_t replacement; /* serial of the next worker, whose ends come with this; 0: none */
+    uint64_t replacement_slot, replacement_secret;
     uint64_t user_us, system_us, minor_faults, major_faults;
     uint64_t method;      /* pool_memory_method_t: how peak was measured */
     uint64_t peak, bound; /* bytes */
@@ -157,7 +163,12 @@ struct message_gone {
     struct message_slice frame; /* the worker's last frame, where the job had broken its pipe */
 };
 
-enum message_payload { PAYLOAD_NONE = 0, PAYLOAD_INLINE, PAYLOAD_MEMFD };
+enum message_payload {
+    PAYLOAD_NONE = 0,
+    PAYLOAD_INLINE,
+    PAYLOAD_MEMFD,
+    PAYLOAD_PIECES /* of a plain worker: the pieces that came before */
+};
 
 /* Which descriptors travel with a task, in this order: a memfd payload, one for each bit, then `fds` of the job's. */
 enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4, TASK_CWD = 64 };
@@ -165,14 +176,15 @@ enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4, TASK_CWD = 64 };
 /* A stream's bit shifted by this: the command gets no such stream, and no descriptor travels. */
 enum { TASK_CLOSED_SHIFT = 3 };
 
-/* The one message that is no MessagePack: the body is this struct as it is, then an inline payload. Host and worker are
- * of one image, and the worker trusts its host. To unpack a task would cost each worker five page faults. */
+/* No frame and no MessagePack: it lies in the worker's area as it is (area.h). Host and worker are of one image, and the
+ * worker trusts its host. To unpack a task would cost each worker five page faults. */
 struct message_task {
     uint64_t function; /* 0: the payload is a command message */
     uint64_t attempt;
     uint64_t payload;           /* enum message_payload */
     uint64_t size;              /* of the payload */
     uint64_t streams;           /* TASK_ bits */
+    uint64_t descriptors;       /* how many come by the socket, with one byte */
     int64_t memory_limit;       /* of this attempt, bytes; -1: none */
     pool_job_options_t options; /* full ones */
 };
@@ -188,8 +200,15 @@ struct message_progress {
     uint64_t done, total;
 };
 
+/* A part of a value, or of the partial result that follows. */
+struct message_piece {
+    uint64_t value; /* of the value */
+    uint64_t left;  /* bytes that follow after this piece */
+    struct message_slice data;
+};
+
 struct message_partial {
-    uint64_t payload, size; /* PAYLOAD_MEMFD: the descriptor is on the task socket, sealed */
+    uint64_t payload, size; /* PAYLOAD_MEMFD: the descriptor is on the socket, sealed */
     struct message_slice data;
 };
 

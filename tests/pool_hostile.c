@@ -270,46 +270,100 @@ static bool say_command_result(void)
     return say_result(&result);
 }
 
+static bool say_piece(const void *data, size_t size)
+{
+    const struct message_piece piece = {.value = 1, .left = UINT64_MAX, .data = {data, size}};
+    return say_frame(MESSAGE_PIECE, &piece);
+}
+
+static bool say_empty_piece(void)
+{
+    return say_piece("", 0);
+}
+
+static bool say_pieces_too_few(void)
+{
+    const struct message_result result = {.payload = PAYLOAD_PIECES, .size = UINT64_C(1) << 40};
+    return say_piece("piece", 5) && say_piece("piece", 5) && say_result(&result);
+}
+
+static bool say_no_pieces(void)
+{
+    const struct message_result result = {.payload = PAYLOAD_PIECES};
+    return say_result(&result);
+}
+
+static bool say_pieces_and_a_value(void)
+{
+    const struct message_result result = {.payload = PAYLOAD_INLINE, .size = 5, .data = {"value", 5}};
+    return say_piece("piece", 5) && say_result(&result);
+}
+
+static bool say_piece_of_a_part(void)
+{
+    const struct message_piece piece = {.data = {"piece", 5}};
+    return say_frame(MESSAGE_PIECE, &piece);
+}
+
+static bool say_pieces_and_a_part(void)
+{
+    const struct message_partial partial = {.payload = PAYLOAD_INLINE, .size = 5, .data = {"value", 5}};
+    return say_piece_of_a_part() && say_frame(MESSAGE_PARTIAL, &partial);
+}
+
+static bool say_too_few_for_a_part(void)
+{
+    const struct message_partial partial = {.payload = PAYLOAD_PIECES, .size = 6};
+    return say_piece_of_a_part() && say_frame(MESSAGE_PARTIAL, &partial);
+}
+
 struct saying {
     const char *name;
     bool (*say)(void);
+    bool needs_socket; /* a full worker's */
 };
 
 static const struct saying sayings[] = {
-    {"garbage", say_garbage},
-    {"text", say_text},
-    {"two results", say_two_results},
-    {"progress after the result", say_progress_after_result},
-    {"garbage after the result", say_garbage_after_result},
-    {"a length of 4 GiB", say_four_gib},
-    {"a length just too long", say_just_too_long},
-    {"an empty body", say_empty_body},
-    {"an array of 2^32", say_huge_array},
-    {"an array of 2^25", say_large_array},
-    {"a map of 2^32", say_huge_map},
-    {"bytes of 4 GiB", say_huge_bytes},
-    {"nesting", say_deep},
-    {"no array", say_wrong_object},
-    {"too few fields", say_wrong_fields},
-    {"a hello", say_type_for_others},
-    {"a gone", say_gone},
-    {"an unknown type", say_unknown_type},
-    {"type 0", say_type_zero},
-    {"a memfd that was not sent", say_unsent_memfd},
-    {"a partial memfd that was not sent", say_unsent_partial},
-    {"a memfd larger than it is", say_larger_memfd},
-    {"a memfd of 2^63", say_memfd_beyond_files},
-    {"a memfd smaller than it is", say_smaller_memfd},
-    {"a memfd of size 0", say_empty_memfd},
-    {"a partial memfd larger than it is", say_larger_partial},
-    {"a pipe for a memfd", say_pipe_for_memfd},
-    {"a value longer than it is", say_longer_value},
-    {"a value shorter than it is", say_shorter_value},
-    {"a size without a value", say_size_without_value},
-    {"an unknown payload", say_unknown_payload},
-    {"a code out of range", say_code_out_of_range},
-    {"a signal out of range", say_signal_out_of_range},
-    {"a command's result", say_command_result},
+    {"garbage", say_garbage, false},
+    {"text", say_text, false},
+    {"two results", say_two_results, false},
+    {"progress after the result", say_progress_after_result, false},
+    {"garbage after the result", say_garbage_after_result, false},
+    {"a length of 4 GiB", say_four_gib, false},
+    {"a length just too long", say_just_too_long, false},
+    {"an empty body", say_empty_body, false},
+    {"an array of 2^32", say_huge_array, false},
+    {"an array of 2^25", say_large_array, false},
+    {"a map of 2^32", say_huge_map, false},
+    {"bytes of 4 GiB", say_huge_bytes, false},
+    {"nesting", say_deep, false},
+    {"no array", say_wrong_object, false},
+    {"too few fields", say_wrong_fields, false},
+    {"a hello", say_type_for_others, false},
+    {"a gone", say_gone, false},
+    {"an unknown type", say_unknown_type, false},
+    {"type 0", say_type_zero, false},
+    {"a memfd that was not sent", say_unsent_memfd, false},
+    {"a partial memfd that was not sent", say_unsent_partial, false},
+    {"a memfd larger than it is", say_larger_memfd, true},
+    {"a memfd of 2^63", say_memfd_beyond_files, true},
+    {"a memfd smaller than it is", say_smaller_memfd, true},
+    {"a memfd of size 0", say_empty_memfd, true},
+    {"a partial memfd larger than it is", say_larger_partial, true},
+    {"a pipe for a memfd", say_pipe_for_memfd, true},
+    {"a value longer than it is", say_longer_value, false},
+    {"a value shorter than it is", say_shorter_value, false},
+    {"a size without a value", say_size_without_value, false},
+    {"an unknown payload", say_unknown_payload, false},
+    {"a code out of range", say_code_out_of_range, false},
+    {"a signal out of range", say_signal_out_of_range, false},
+    {"a command's result", say_command_result, false},
+    {"an empty piece", say_empty_piece, false},
+    {"too few pieces", say_pieces_too_few, false},
+    {"no pieces", say_no_pieces, false},
+    {"pieces and a value", say_pieces_and_a_value, false},
+    {"pieces and a partial result", say_pieces_and_a_part, false},
+    {"too few pieces for a partial result", say_too_few_for_a_part, false},
 };
 
 #define SAYINGS (sizeof sayings / sizeof *sayings)
@@ -371,7 +425,7 @@ static void assert_hostile(const pool_result_t *result, const char *name)
     assert_true(result->message[0] != '\0');
 }
 
-/* One that says it and a decent one, at once. */
+/* One that says it and a decent one, at once. Frees the pool. */
 static void run_pair(pool_t *pool, const struct order *order)
 {
     unsigned settled = 0;
@@ -387,15 +441,16 @@ static void run_pair(pool_t *pool, const struct order *order)
     pool_job_release(hostile);
     assert_int_equal(pool_close(pool, POOL_CLOSE_WAIT), 0); /* after which no callback runs any more */
     assert_int_equal(settled, 1);
+    pool_free(pool);
 }
 
 static void run_all(enum then then)
 {
     for (size_t i = 0; i < SAYINGS; i++) {
         const struct order order = {.which = i, .then = then};
-        pool_t *pool = support_open(2, POOL_NONE);
-        run_pair(pool, &order);
-        pool_free(pool);
+        if (!sayings[i].needs_socket)
+            run_pair(support_open(2, POOL_NONE), &order);
+        run_pair(support_open_full(2, POOL_NONE), &order);
     }
 }
 
@@ -425,7 +480,7 @@ static int shut_task_socket(pool_call_t *call)
 static void test_hostile_value_that_cannot_go_up_fails_its_job(void **state)
 {
     (void)state;
-    pool_t *pool = support_open(1, POOL_NONE);
+    pool_t *pool = support_open_full(1, POOL_NONE);
     pool_job_t *job = support_submit(pool, shut_task_socket, NULL, 0, NULL);
     const pool_result_t *result = support_wait(job);
     support_expect(result, POOL_FAILED, POOL_CAUSE_EXITED);
@@ -436,7 +491,7 @@ static void test_hostile_value_that_cannot_go_up_fails_its_job(void **state)
 
 static void test_hostile_memory_of_the_host_stays_flat(void **state)
 {
-    pool_t *pool = support_open(2, 0);
+    pool_t *pool = support_open_full(2, 0);
     pool_job_t *jobs[SAYINGS];
     (void)state;
     const uint64_t resident = status_bytes("VmHWM"), mapped = status_bytes("VmPeak");
@@ -457,7 +512,7 @@ static void test_hostile_memory_of_the_host_stays_flat(void **state)
 static void test_hostile_many_disturb_nobody(void **state)
 {
     enum { COUNT = SUPPORT_SANITIZED ? 100 : 400 };
-    pool_t *pool = support_open(4, 0);
+    pool_t *pool = support_open_full(4, 0);
     static pool_job_t *hostile[COUNT], *others[COUNT];
     (void)state;
     for (size_t i = 0; i < COUNT; i++) {

@@ -183,7 +183,7 @@ static int list_descriptors(pool_call_t *call)
     return pool_call_return(call, list, size + 1);
 }
 
-/* A job has its three streams, what was handed over, and its own socket and pipe. With fork handlers that open
+/* A job has its three streams, what was handed over, its own pipe and, of a full worker, its own socket. With fork handlers that open
  * something there is /dev/null in their numbers. */
 static int check_list(char *list, bool handed_over, bool has_gap)
 {
@@ -205,7 +205,7 @@ static int check_list(char *list, bool handed_over, bool has_gap)
             CHILD_CHECK(fd > 4 || is_null || is_file);
         }
     }
-    CHILD_CHECK(sockets == 1 && pipes == 1 && others == 0);
+    CHILD_CHECK(pipes == 1 && others == 0 && (sockets == 1 || (sockets == 0 && !handed_over)));
     CHILD_CHECK(files == (handed_over ? 1 : 0) && gap == (has_gap ? 2 : 0));
     return 0;
 }

@@ -99,6 +99,39 @@ static void test_memfd_a_gibibyte_each_way(void **state)
     munmap(data, HUGE_SIZE);
 }
 
+/* A plain worker sends the first large value in pieces, at the end or where it is waited for; then the pool knows such
+ * jobs, and the next is in a memfd. */
+static int make(pool_call_t *call)
+{
+    const size_t *size = pool_call_arg(call, NULL);
+    void *data = malloc(*size);
+    if (data == NULL)
+        return 1;
+    fill(data, *size, 5);
+    return pool_call_return(call, data, *size);
+}
+
+static void test_memfd_values_in_pieces(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {61441, 65536, 122880, MIB - 1, MIB, 64 * MIB + 3};
+    void *expected = malloc(sizes[5]);
+    assert_non_null(expected);
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t size = sizes[i / 2];
+        const pool_job_options_t options = {.early = i % 2 != 0};
+        pool_t *pool = support_open(1, 0);
+        fill(expected, size, 5);
+        for (int repeat = 0; repeat < 3; repeat++) {
+            pool_job_t *job = support_submit(pool, make, &size, sizeof size, &options);
+            expect_bytes(support_wait(job), expected, size);
+            pool_job_release(job);
+        }
+        pool_free(pool);
+    }
+    free(expected);
+}
+
 /* Builds in 1 MiB, returns as many bytes as its argument says. */
 static int shrink(pool_call_t *call)
 {
@@ -248,7 +281,7 @@ static void test_memfd_of_another_size_is_rejected(void **state)
 {
     (void)state;
     static const off_t sizes[] = {0, 1, (off_t)SIZE - 1, (off_t)SIZE + 1, (off_t)1 << 40};
-    pool_t *pool = support_open(1, 0);
+    pool_t *pool = support_open_full(1, 0);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         for (int in_place = 0; in_place < 2; in_place++) {
             pool_job_t *job;
@@ -268,7 +301,7 @@ static void test_memfd_that_cannot_be_sealed_is_copied(void **state)
                                 F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL};
     static uint64_t expected[SIZE / 8];
     fill(expected, sizeof expected, 9);
-    pool_t *pool = support_open(1, 0);
+    pool_t *pool = support_open_full(1, 0);
     for (size_t i = 0; i < sizeof seals / sizeof seals[0]; i++)
         for (int in_place = 0; in_place < 2; in_place++) {
             pool_job_t *job;
@@ -341,7 +374,7 @@ static void outside_start(struct outside *outside, bool in_place, bool early, bo
 {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, outside->sockets), 0);
     const pool_job_options_t options = {.fds = &outside->sockets[1], .fd_count = 1, .early = early};
-    outside->pool = support_open(1, 0);
+    outside->pool = support_open_full(1, 0);
     outside->job = support_submit(outside->pool, hand_out, &in_place, sizeof in_place, &options);
     outside->fd = receive_fd(outside->sockets[0]);
     outside->mapping = NULL;
@@ -421,7 +454,7 @@ static void test_memfd_shrunk_by_someone_else_is_rejected(void **state)
     const pool_job_options_t options = {.fds = &outside.sockets[1], .fd_count = 1};
     const bool in_place = true;
     outside.mapping = NULL;
-    outside.pool = support_open(1, 0);
+    outside.pool = support_open_full(1, 0);
     outside.job = support_submit(outside.pool, hand_out, &in_place, sizeof in_place, &options);
     outside.fd = receive_fd(outside.sockets[0]);
     assert_int_equal(ftruncate(outside.fd, 100), 0);
@@ -450,7 +483,7 @@ static void test_memfd_arguments_are_sealed(void **state)
     assert_non_null(data);
     memset(data, 'a', SIZE);
     const pool_job_options_t options = {.retries = 5, .retry_on = POOL_RETRY_ON(POOL_FAILED)};
-    pool_t *pool = support_open(1, 0);
+    pool_t *pool = support_open_full(1, 0);
     pool_job_t *job = support_submit(pool, spoil_argument, data, SIZE, &options);
     const pool_result_t *result = support_wait(job);
     support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
@@ -465,6 +498,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_memfd_sizes_around_the_limits),
         SUPPORT_TEST(test_memfd_a_gibibyte_each_way),
+        SUPPORT_TEST(test_memfd_values_in_pieces),
         SUPPORT_TEST(test_memfd_results_can_shrink),
         SUPPORT_TEST(test_memfd_misuse_is_refused),
         SUPPORT_TEST(test_memfd_built_result_is_the_value),

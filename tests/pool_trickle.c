@@ -1,5 +1,5 @@
-/* Everything that goes through a pipe or a stream comes and goes a byte at a time: this program's own read, write,
- * writev, recv and recvmsg stand before those of the C library, in the host and, for that is its copy, in every worker. */
+/* Everything that goes through a pipe comes and goes a byte at a time: this program's own read, write and writev stand
+ * before those of the C library, in the host and, for that is its copy, in every worker. */
 #undef _FORTIFY_SOURCE /* its read would be an inline one */
 #include "support.h"
 
@@ -7,7 +7,6 @@
 #include <reclaim/call.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,17 +15,14 @@
 #define LARGE_SIZE  200000
 #define PARTS       10
 #define PART_SIZE   5000 /* what fits PIPE_BUF is written at once */
-#define FIRST_PART  1024 /* of an argument, which comes with the task */
 
 /* ---- the bottleneck --------------------------------------------------------------------------------------------- */
 
 static ssize_t (*real_read)(int, void *, size_t);
 static ssize_t (*real_write)(int, const void *, size_t);
 static ssize_t (*real_writev)(int, const struct iovec *, int);
-static ssize_t (*real_recv)(int, void *, size_t, int);
-static ssize_t (*real_recvmsg)(int, struct msghdr *, int);
 static atomic_bool trickling;
-static atomic_ulong bytes_read, bytes_written, bytes_received;
+static atomic_ulong bytes_read, bytes_written;
 
 static void find(const char *name, void *function)
 {
@@ -39,21 +35,12 @@ __attribute__((constructor)) static void find_real(void)
     find("read", &real_read);
     find("write", &real_write);
     find("writev", &real_writev);
-    find("recv", &real_recv);
-    find("recvmsg", &real_recvmsg);
 }
 
 static bool is_pipe(int fd)
 {
     struct stat st;
     return atomic_load(&trickling) && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
-}
-
-static bool is_stream(int fd)
-{
-    int type;
-    socklen_t size = sizeof type;
-    return atomic_load(&trickling) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
 ssize_t read(int fd, void *data, size_t size)
@@ -66,7 +53,7 @@ ssize_t read(int fd, void *data, size_t size)
 
 ssize_t write(int fd, const void *data, size_t size)
 {
-    if (size <= 1 || !is_pipe(fd))
+    if (size == 0 || !is_pipe(fd))
         return real_write(fd, data, size);
     atomic_fetch_add(&bytes_written, 1);
     return real_write(fd, data, 1);
@@ -74,27 +61,12 @@ ssize_t write(int fd, const void *data, size_t size)
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-    if (count == 0 || parts[0].iov_len <= 1 || !is_pipe(fd))
+    if (!is_pipe(fd))
         return real_writev(fd, parts, count);
-    atomic_fetch_add(&bytes_written, 1);
-    return real_write(fd, parts[0].iov_base, 1);
-}
-
-ssize_t recv(int fd, void *data, size_t size, int flags)
-{
-    if (size <= 1 || !is_stream(fd))
-        return real_recv(fd, data, size, flags);
-    atomic_fetch_add(&bytes_received, 1);
-    return real_recv(fd, data, 1, flags);
-}
-
-ssize_t recvmsg(int fd, struct msghdr *message, int flags)
-{
-    if (message->msg_iovlen != 1 || message->msg_iov[0].iov_len <= 1 || !is_stream(fd))
-        return real_recvmsg(fd, message, flags);
-    atomic_fetch_add(&bytes_received, 1);
-    message->msg_iov[0].iov_len = 1;
-    return real_recvmsg(fd, message, flags);
+    for (int i = 0; i < count; i++)
+        if (parts[i].iov_len > 0)
+            return write(fd, parts[i].iov_base, 1);
+    return 0;
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
@@ -125,13 +97,21 @@ static int echo(pool_call_t *call)
     const uint8_t *arg = pool_call_arg(call, &size);
     if (!is_pattern(arg, size))
         return pool_call_fail(call, 1, "the argument is not what was sent");
-    if (size <= INLINE_SIZE && atomic_load(&bytes_received) + FIRST_PART < size)
-        return pool_call_fail(call, 2, "it did not trickle down");
     for (int i = 0; i < PARTS; i++)
         pool_call_emit(call, arg, PART_SIZE);
     if (atomic_load(&bytes_written) < PARTS * PART_SIZE)
         return pool_call_fail(call, 3, "it did not trickle up");
     return pool_call_return(call, arg, size);
+}
+
+/* The same, of a value and partial results that a plain worker sends in pieces. */
+static int make(pool_call_t *call)
+{
+    static uint8_t data[LARGE_SIZE];
+    fill(data, sizeof data);
+    if (pool_call_emit(call, data, sizeof data) < 0 || pool_call_emit(call, data, PART_SIZE) < 0)
+        return pool_call_fail(call, 1, "it could not emit");
+    return pool_call_return(call, data, sizeof data);
 }
 
 struct parts {
@@ -182,6 +162,34 @@ static void test_trickle_beside_large_payloads(void **state)
     atomic_store(&trickling, false);
 }
 
+static void on_large_part(pool_job_t *job, const pool_event_t *event, void *user)
+{
+    struct parts *parts = user;
+    const size_t size = parts->right == 0 ? LARGE_SIZE : PART_SIZE;
+    (void)job;
+    if (event->kind == POOL_EVENT_PARTIAL)
+        ++*(event->size == size && is_pattern(event->data, size) ? &parts->right : &parts->wrong);
+}
+
+static void test_trickle_pieces(void **state)
+{
+    struct parts parts = {.right = 0};
+    const pool_job_options_t options = {.on_event = on_large_part, .user = &parts};
+    (void)state;
+    atomic_store(&trickling, true);
+    pool_t *pool = support_open(1, POOL_NONE);
+    pool_job_t *job = support_submit(pool, make, NULL, 0, &options);
+    const pool_result_t *result = support_wait(job);
+    support_expect(result, POOL_DONE, POOL_CAUSE_EXITED);
+    assert_int_equal(result->size, LARGE_SIZE);
+    assert_true(is_pattern(result->data, LARGE_SIZE));
+    assert_int_equal(parts.right, 2);
+    assert_int_equal(parts.wrong, 0);
+    pool_job_release(job);
+    pool_free(pool);
+    atomic_store(&trickling, false);
+}
+
 static void run_command(const char *const *argv, const char *expected)
 {
     const pool_command_t command = {.argv = argv, .stdout_mode = POOL_STREAM_CAPTURE};
@@ -209,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUPPORT_TEST(test_trickle_inline_payloads),
         SUPPORT_TEST(test_trickle_beside_large_payloads),
+        SUPPORT_TEST(test_trickle_pieces),
         SUPPORT_TEST(test_trickle_commands_and_their_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

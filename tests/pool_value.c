@@ -299,7 +299,7 @@ static int reuse_descriptors(pool_call_t *call)
 static void test_values_that_cannot_be_returned_fail_their_jobs(void **state)
 {
     (void)state;
-    pool_t *pool = support_open(1, 0);
+    pool_t *pool = support_open_full(1, 0);
     pool_job_t *job = support_submit(pool, ignore_refusal, NULL, 0, NULL);
     expect_failed(support_wait(job), POOL_CAUSE_EXITED, "the value could not be returned: Invalid argument");
     pool_job_release(job);
@@ -546,7 +546,7 @@ static void test_result_limit_is_kept_in_the_host(void **state)
 {
     (void)state;
     static const size_t sizes[] = {101, 61440, 61441, (size_t)1 << 40, (size_t)1 << 62};
-    pool_t *pool = support_open(1, 0);
+    pool_t *pool = support_open_full(1, 0);
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
         const pool_job_options_t options = {.result_limit = 100, .early = i % 2 != 0};
         pool_job_t *job = support_submit(pool, say_too_much, &sizes[i / 2], sizeof *sizes, &options);
@@ -610,7 +610,7 @@ static int refuse_too_many(void *arg)
     pool_t *pool;
     (void)arg;
     CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
-    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1}, NULL) == 0);
+    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1, .commands = true}, NULL) == 0);
     for (int is_partial = 0; is_partial < 2; is_partial++) {
         pool_job_t *job;
         CHILD_CHECK(pool_submit(pool, send_too_many, &is_partial, sizeof is_partial, &options, &job) == 0);
@@ -639,7 +639,7 @@ static void test_values_that_cannot_be_kept_fail_their_jobs(void **state)
     (void)state;
     static const size_t sizes[] = {(size_t)1 << 42, (size_t)1 << 48, (size_t)1 << 62, ((size_t)1 << 63) - 4096};
     fill_pattern();
-    pool_t *pool = support_open(1, 0);
+    pool_t *pool = support_open_full(1, 0);
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
         const pool_job_options_t options = {.rerunnable = true, .retries = 3, .early = i % 4 < 2};
         pool_job_t *job = support_submit(pool, i % 2 != 0 ? return_hole : return_unsealable_hole, &sizes[i / 2],
@@ -678,7 +678,7 @@ static int stumble_over_mappings(pool_call_t *call)
 static void test_value_that_is_write_only_is_a_protocol_error(void **state)
 {
     (void)state;
-    pool_t *pool = support_open(1, 0);
+    pool_t *pool = support_open_full(1, 0);
     pool_job_t *job = support_submit(pool, stumble_over_mappings, NULL, 0, NULL);
     support_expect(support_wait(job), POOL_CRASHED, POOL_CAUSE_PROTOCOL);
     pool_job_release(job);
@@ -838,7 +838,7 @@ static int hold_many(void *arg)
     pool_t *pool;
     (void)arg;
     CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
-    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1}, NULL) == 0);
+    CHILD_CHECK(pool_open(&pool, &(pool_options_t){.workers = 1, .commands = true}, NULL) == 0);
     for (size_t i = 0; i < MANY_VALUE; i++) {
         CHILD_CHECK(pool_submit(pool, echo, pattern, 100000, NULL, &jobs[i]) == 0);
         CHILD_CHECK(pool_job_wait(jobs[i], -1) == 0);

@@ -93,7 +93,7 @@ static void in_child(void)
     while (handler == SPIN)
         ;
     if (handler == DIE)
-        abort();
+        _exit(1);
 }
 
 static void test_image_with_bad_fork_handlers(void **state)

@@ -205,7 +205,8 @@ typedef struct pool_options {
     /* Runs in every worker, also of a command, before that can take a task, mostly ahead, while it is idle. All signals
      * are blocked. The job has what it leaves, except that memory which it touches may count as the job's. A worker in
      * which it takes 10 s is killed, and another started; a job for which that, or its exit, ends several in a row is
-     * LOST. It must not call the library. */
+     * LOST. It must not call the library. CPython wants PyOS_BeforeFork and PyOS_AfterFork_Parent in the other two, and
+     * PyOS_AfterFork_Child in on_start and here. */
     void (*on_birth)(void *user);
     void *hook_user; /* for these three; *borrowed*, by on_birth as it was at pool_open */
     /* Memory that no process of the pool keeps, so that it is free once the host has freed it: private mappings without
@@ -219,6 +220,9 @@ typedef struct pool_options {
     /* Workers are made by fork(3), so that handlers of pthread_atfork(3) run in them and in the fork server. Default:
      * by _Fork(3), which runs none. Keeper and fork server are made by fork(3) in any case. */
     bool fork_handlers;
+    /* Most jobs will be commands, or will get or return megabytes or descriptors: the workers are made for that from the
+     * start, not only after the first such job. */
+    bool commands;
     uint64_t reserved[1];
 } pool_options_t;
 

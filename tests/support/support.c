@@ -79,14 +79,23 @@ int support_end(void **state)
     return 0;
 }
 
-pool_t *support_open(int workers, int warm)
+static pool_t *open_pool(const pool_options_t *options)
 {
     pool_t *pool;
     pool_error_t error;
-    const pool_options_t options = {.workers = workers, .warm = warm};
-    if (pool_open(&pool, &options, &error) < 0)
+    if (pool_open(&pool, options, &error) < 0)
         fail_msg("pool_open: %s", error.message);
     return pool;
+}
+
+pool_t *support_open(int workers, int warm)
+{
+    return open_pool(&(pool_options_t){.workers = workers, .warm = warm});
+}
+
+pool_t *support_open_full(int workers, int warm)
+{
+    return open_pool(&(pool_options_t){.workers = workers, .warm = warm, .commands = true});
 }
 
 pool_job_t *support_submit(pool_t *pool, pool_fn fn, const void *arg, size_t size, const pool_job_options_t *options)

@@ -38,6 +38,9 @@ int support_end(void **state);
 /* Opens a pool or fails the test. warm: as the option (0 default, POOL_NONE). */
 pool_t *support_open(int workers, int warm);
 
+/* The same with full workers, as for commands. */
+pool_t *support_open_full(int workers, int warm);
+
 /* Submits or fails the test. */
 pool_job_t *support_submit(pool_t *pool, pool_fn fn, const void *arg, size_t size, const pool_job_options_t *options);
 

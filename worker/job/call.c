@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EMIT_PIPE_SIZE (1 << 20)
-
 const void *pool_call_arg(const pool_call_t *call, size_t *size)
 {
     if (size != NULL)
@@ -63,6 +61,16 @@ int pool_call_progress(pool_call_t *call, uint64_t done, uint64_t total)
     return rc;
 }
 
+static int send_copy(struct channel *channel, const void *data, size_t size)
+{
+    int fd = payload_copy("reclaim-partial", data, size);
+    if (fd < 0)
+        return fd;
+    const int rc = channel_send_descriptor(channel, fd);
+    close(fd);
+    return rc;
+}
+
 /* The caller holds the lock: a descriptor and its frame go in pairs. */
 static int send_partial(pool_call_t *call, const void *data, size_t size)
 {
@@ -70,12 +78,10 @@ static int send_partial(pool_call_t *call, const void *data, size_t size)
     struct message_partial partial = {.payload = PAYLOAD_INLINE, .size = size, .data = {data, size}};
     int rc = 0;
     if (size > FRAME_INLINE_MAX) {
-        int fd = payload_copy("reclaim-partial", data, size);
-        if (fd < 0)
-            return fd;
-        rc = channel_send_descriptor(call->channel, fd);
-        close(fd);
-        partial.payload = PAYLOAD_MEMFD;
+        const bool plain = channel_is_plain(call->channel);
+        rc = plain ? channel_send_pieces(call->channel, false, &(pool_bytes_t){data, size}, 0)
+                   : send_copy(call->channel, data, size);
+        partial.payload = plain ? PAYLOAD_PIECES : PAYLOAD_MEMFD;
         partial.data.size = 0;
     }
     if (rc < 0)
@@ -95,10 +101,7 @@ int pool_call_emit(pool_call_t *call, const void *data, size_t size)
     if (!call->events)
         return 0;
     pthread_mutex_lock(&call->lock);
-    if (!call->widened) { /* refused beyond the user's pipe pages: then writing blocks sooner */
-        fcntl(call->channel->result, F_SETPIPE_SZ, EMIT_PIPE_SIZE);
-        call->widened = true;
-    }
+    channel_widen(call->channel, CHANNEL_WIDEST);
     const int rc = send_partial(call, data, size);
     pthread_mutex_unlock(&call->lock);
     return rc;

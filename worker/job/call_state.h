@@ -19,8 +19,7 @@ struct pool_call {
     pid_t pid;
     pthread_mutex_t lock;
     uint32_t attempt;
-    bool events;  /* the host wants progress and partial results */
-    bool widened; /* the result pipe was enlarged, for partial results */
+    bool events; /* the host wants progress and partial results */
     const void *arg;
     size_t arg_size;
     const int *fds; /* *borrowed* */

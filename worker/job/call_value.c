@@ -57,6 +57,19 @@ static int return_copy(struct pool_call *call, const pool_bytes_t *parts, size_t
     return rc;
 }
 
+/* A plain worker did not expect a large value: it goes up at once, so that no copy is made of it. */
+static int return_pieces(struct pool_call *call, const pool_bytes_t *parts, size_t count, size_t size)
+{
+    size_t left = size;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        left -= parts[i].size;
+        rc = channel_send_pieces(call->channel, true, &parts[i], left);
+    }
+    call->payload = PAYLOAD_PIECES;
+    return rc;
+}
+
 /* The value was built in place: its memfd takes the size that is used. */
 static int return_built(struct pool_call *call, size_t size)
 {
@@ -98,6 +111,8 @@ static int return_parts(struct pool_call *call, const pool_bytes_t *parts, size_
         rc = count == 1 && parts->data == call->data ? return_built(call, size) : -EINVAL;
     else if (rc == 0 && size <= FRAME_INLINE_MAX)
         rc = return_inline(call, parts, count, size);
+    else if (rc == 0 && channel_is_plain(call->channel))
+        rc = return_pieces(call, parts, count, size);
     else if (rc == 0)
         rc = return_copy(call, parts, count, size);
     return note(call, rc, size);
@@ -237,18 +252,39 @@ int call_value_settle(struct pool_call *call)
     return call->refused;
 }
 
+/* Not by a map, whose pages would count as the job's a second time. */
+static int send_memfd_in_pieces(struct pool_call *call)
+{
+    static uint8_t piece[FRAME_INLINE_MAX];
+    for (size_t at = 0; at < call->size;) {
+        const size_t left = call->size - at;
+        const ssize_t got = pread(call->memfd, piece, left < sizeof piece ? left : sizeof piece, (off_t)at);
+        if (got <= 0)
+            return got < 0 ? -errno : -ESTALE;
+        at += (size_t)got;
+        const int rc = channel_send_pieces(call->channel, true, &(pool_bytes_t){piece, (size_t)got}, call->size - at);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 int call_value_send(struct pool_call *call, bool early, struct message_result *result)
 {
     if (!call->returned || call->payload == PAYLOAD_NONE)
         return 0;
     result->payload = call->payload;
     result->size = call->size;
-    if (call->payload == PAYLOAD_INLINE) {
+    if (call->payload == PAYLOAD_INLINE)
         result->data = (struct message_slice){call->data, call->size};
+    if (call->payload != PAYLOAD_MEMFD)
         return 0;
-    }
     if (descriptor_verify(call->memfd, &call->memfd_identity) < 0)
         return -ESTALE;
+    if (channel_is_plain(call->channel)) {
+        result->payload = PAYLOAD_PIECES;
+        return send_memfd_in_pieces(call);
+    }
     if (early) { /* sealing fails while it is mapped for writing; then the host seals it at the end */
         if (call->mapped > 0)
             munmap(call->data, call->mapped);

@@ -3,17 +3,24 @@
 #include "payload.h"
 #include "raw.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
 
-int channel_init(struct channel *channel, int task, int result, struct page *page)
+#define PIPE_WIDTH     ((size_t)64 * 1024) /* of a new pipe: pipe(7) */
+#define PIECE_HEAD     (FRAME_HEADER_SIZE + 16)
+#define PIECE_MAX      ((size_t)16 * 1024) /* small, for the reader's cache */
+#define PIECES_AT_ONCE 16
+
+int channel_init(struct channel *channel, int pipe, int socket, struct page *page)
 {
-    *channel = (struct channel){.task = task, .result = result, .page = page};
-    int rc = descriptor_identify(task, &channel->task_identity);
-    if (rc == 0)
-        rc = descriptor_identify(result, &channel->result_identity);
+    *channel = (struct channel){.pipe = pipe, .socket = socket, .page = page};
+    int rc = descriptor_identify(pipe, &channel->pipe_identity);
+    if (rc == 0 && socket >= 0)
+        rc = descriptor_identify(socket, &channel->socket_identity);
     return rc;
 }
 
@@ -38,9 +45,9 @@ static int write_small(int pipe, const void *frame, size_t size)
 
 int channel_send(struct channel *channel, const void *frame, size_t size, bool last)
 {
-    if (descriptor_verify(channel->result, &channel->result_identity) < 0)
+    if (descriptor_verify(channel->pipe, &channel->pipe_identity) < 0)
         return last ? leave_in_page(channel, frame, size) : -EBADF;
-    return size <= PIPE_BUF ? write_small(channel->result, frame, size) : payload_write(channel->result, frame, size);
+    return size <= PIPE_BUF ? write_small(channel->pipe, frame, size) : payload_write(channel->pipe, frame, size);
 }
 
 int channel_send_small(struct channel *channel, enum message_type type, const void *message, bool last)
@@ -50,12 +57,65 @@ int channel_send_small(struct channel *channel, enum message_type type, const vo
     return size < 0 ? (int)size : channel_send(channel, frame, (size_t)size, last);
 }
 
+void channel_widen(struct channel *channel, size_t size)
+{
+    size_t width = PIPE_WIDTH;
+    while (width < size && width < CHANNEL_WIDEST)
+        width *= 2;
+    if (width <= PIPE_WIDTH || width <= channel->width)
+        return;
+    channel->width = width;
+    if (descriptor_verify(channel->pipe, &channel->pipe_identity) == 0)
+        fcntl(channel->pipe, F_SETPIPE_SZ, (int)width); /* beyond the user's pipe pages it is refused */
+}
+
+/* The head of a piece's frame: as message_pack would make it, but the data need not be copied behind it. */
+static pool_bytes_t pack_head(uint8_t head[PIECE_HEAD], bool value, size_t size, size_t left)
+{
+    uint8_t *at = head + FRAME_HEADER_SIZE;
+    const uint64_t follows = htobe64(left);
+    const uint32_t length = htobe32((uint32_t)size);
+    frame_header_write(head, MESSAGE_PIECE, (uint32_t)(PIECE_HEAD - FRAME_HEADER_SIZE + size));
+    *at++ = 0x93; /* an array of three */
+    *at++ = value;
+    *at++ = 0xcf; /* unsigned, 64 bits */
+    memcpy(at, &follows, sizeof follows);
+    at += sizeof follows;
+    *at++ = 0xc6; /* bytes, their number in 32 bits */
+    memcpy(at, &length, sizeof length);
+    return (pool_bytes_t){head, PIECE_HEAD};
+}
+
+int channel_send_pieces(struct channel *channel, bool value, const pool_bytes_t *part, size_t left)
+{
+    uint8_t heads[PIECES_AT_ONCE][PIECE_HEAD];
+    pool_bytes_t parts[2 * PIECES_AT_ONCE];
+    const uint8_t *at = part->data;
+    channel_widen(channel, (part->size + left) / PIECE_MAX * (PIECE_MAX + PIECE_HEAD) + PIECE_MAX);
+    for (size_t rest = part->size; rest > 0;) {
+        size_t count = 0;
+        for (; rest > 0 && count < PIECES_AT_ONCE; count++) {
+            const size_t size = rest < PIECE_MAX ? rest : PIECE_MAX;
+            rest -= size;
+            parts[2 * count] = pack_head(heads[count], value, size, rest + left);
+            parts[2 * count + 1] = (pool_bytes_t){at, size};
+            at += size;
+        }
+        if (descriptor_verify(channel->pipe, &channel->pipe_identity) < 0)
+            return -EBADF;
+        const int rc = payload_write_parts(channel->pipe, parts, 2 * count);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 int channel_send_descriptor(struct channel *channel, int fd)
 {
     for (;;) {
-        if (descriptor_verify(channel->task, &channel->task_identity) < 0)
+        if (descriptor_verify(channel->socket, &channel->socket_identity) < 0)
             return -EBADF;
-        const ssize_t sent = descriptor_send(channel->task, "d", 1, &fd, 1);
+        const ssize_t sent = descriptor_send(channel->socket, "d", 1, &fd, 1);
         if (sent == 1)
             return 0;
         if (sent == -ETOOMANYREFS) { /* of the user, in all his processes: no event reports the end of that */
@@ -64,7 +124,7 @@ int channel_send_descriptor(struct channel *channel, int fd)
         }
         if (sent != -EAGAIN)
             return (int)sent;
-        struct pollfd room = {.fd = channel->task, .events = POLLOUT};
+        struct pollfd room = {.fd = channel->socket, .events = POLLOUT};
         poll(&room, 1, -1);
     }
 }

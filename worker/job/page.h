@@ -1,9 +1,12 @@
-/* page.h - the page that a worker shares with the fork server alone, for what it cannot send in a frame.
+/* page.h - the page that a worker shares with fork server and host, for what it cannot send in a frame: area.h.
  *
- * The worker writes, the fork server reads when the worker is dead (atomic fields: while it runs). The job may write
- * anything into it: every field is bounded where it is read. */
+ * The worker writes, the fork server reads when the worker is dead (atomic fields: while it runs); the host uses the
+ * head alone. The job may write anything into it: every field is bounded where it is read. */
 #ifndef PAGE_H
 #define PAGE_H
+
+#include "area.h"
+#include "bell.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -14,9 +17,14 @@
 
 enum page_phase { PAGE_BORN = 0, PAGE_READY, PAGE_BEGUN };
 
+/* What the guard is rung with: the fork server watches the job. A worker with a memory limit waits for that: else a job
+ * that gets the processor first, on a busy machine, would be far past its limit before the first look. */
+#define PAGE_WATCHED BELL_FIRST
+
 struct page {
+    struct area_page head;
     _Atomic uint32_t phase;
-    _Atomic uint32_t guard; /* see page_guard_await */
+    _Atomic uint32_t guard; /* a bell */
     uint32_t is_command;
     uint64_t baseline;           /* resident bytes when the job began */
     uint64_t inherited;          /* anonymous bytes among them; rewriting them does not show */
@@ -40,12 +48,5 @@ struct page {
 };
 
 _Static_assert(sizeof(struct page) <= PAGE_SIZE_BYTES, "one page");
-
-/* In the worker: waits until the fork server watches the job. Else a job that gets the processor first, on a busy
- * machine, would be far past its limit before the first look. Source: futex(2). */
-void page_guard_await(struct page *page);
-
-/* In the fork server: it watches the job. */
-void page_guard_take(struct page *page);
 
 #endif

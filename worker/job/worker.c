@@ -19,19 +19,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define INBOX_SMALL      ((size_t)512)
 #define FILE_PAGES_LEAST ((uint64_t)1 << 20) /* of less growth the kind does not matter */
 
 /* On the stack: a write to any other page costs a copy of that page. */
 struct task {
-    struct message_task message;
+    const struct message_task *message; /* in the area, which the host does not change before this worker is gone */
     struct descriptor_set descriptors;
-    uint8_t *arg; /* inline: a copy aligned to 16; memfd: its mapping */
-    uint8_t small[INBOX_SMALL];
-    size_t have; /* bytes of an inline payload that came into small */
+    const uint8_t *arg; /* in the area, or the mapping of a memfd */
 };
 
 static pid_t own_pid(void)
@@ -40,17 +36,19 @@ static pid_t own_pid(void)
 }
 
 /* Moves the channels to numbers out of a job's way, and closes all else. */
-static int take_descriptors(const struct worker_birth *birth, int *task, int *result, int *leaf)
+static int take_descriptors(const struct worker_birth *birth, int channels[WORKER_CHANNELS])
 {
-    const int at = birth->numbers; /* no channel has one of these numbers yet */
-    const bool has_leaf = birth->leaf >= 0;
-    *task = (int)raw_call(SYS_dup3, birth->task, at, O_CLOEXEC, 0);
-    *result = (int)raw_call(SYS_dup3, birth->result, at + 1, O_CLOEXEC, 0);
-    *leaf = has_leaf ? (int)raw_call(SYS_dup3, birth->leaf, at + 2, O_CLOEXEC, 0) : -1;
-    if (*task < 0 || *result < 0 || (has_leaf && *leaf < 0))
-        return -EBADF;
-    descriptor_close_range(birth->gap_end, (unsigned)at - 1);
-    descriptor_close_range((unsigned)at + 2 + has_leaf, ~0U);
+    int at = birth->numbers; /* no channel has one of these numbers yet */
+    for (int i = 0; i < WORKER_CHANNELS; i++) {
+        channels[i] = -1;
+        if (birth->channels[i] < 0)
+            continue;
+        channels[i] = (int)raw_call(SYS_dup3, birth->channels[i], at++, O_CLOEXEC, 0);
+        if (channels[i] < 0)
+            return -EBADF;
+    }
+    descriptor_close_range(birth->gap_end, (unsigned)birth->numbers - 1);
+    descriptor_close_range((unsigned)at, ~0U);
     process_gap_fill(birth->gap_end);
     return 0;
 }
@@ -59,11 +57,11 @@ static int take_descriptors(const struct worker_birth *birth, int *task, int *re
 static int settle_in(const struct worker_birth *birth, struct channel *channel, int *leaf)
 {
     char name[] = {"reclaim-worker"};
-    int task = -1, result = -1;
+    int channels[WORKER_CHANNELS];
     int rc = process_die_with(birth->parent);
     if (rc == 0)
-        rc = take_descriptors(birth, &task, &result, leaf);
-    if (rc == 0 && *leaf >= 0)
+        rc = take_descriptors(birth, channels);
+    if (rc == 0 && (*leaf = channels[WORKER_LEAF]) >= 0)
         rc = cgroup_leaf_join(*leaf);
     if (rc < 0)
         return rc;
@@ -72,63 +70,36 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
     raw_call(SYS_prctl, PR_SET_NAME, raw_pointer(name), 0, 0);
     sweep_tag(birth->serial, birth->tag_most);
     crash_note_in(birth->page, own_pid());
-    return channel_init(channel, task, result, birth->page);
+    return channel_init(channel, channels[WORKER_PIPE], channels[WORKER_SOCKET], birth->page);
 }
 
-/* Receives the task; the descriptors come with its first byte. 1; 0: the host hung up; negative errno. */
-static int receive_task(int socket, struct task *task)
+/* What the task needs beside the area. 0 or a negative errno. */
+static int receive_descriptors(int socket, struct task *task)
 {
-    uint8_t header[FRAME_HEADER_SIZE];
-    struct frame_header read;
-    struct iovec parts[] = {
-        {header, sizeof header},
-        {&task->message, sizeof task->message},
-        {task->small, sizeof task->small},
-    };
-    const size_t least = sizeof header + sizeof task->message;
-    const ssize_t got = descriptor_receive_parts(socket, parts, 3, 0, &task->descriptors);
-    if (got <= 0)
+    char byte;
+    const ssize_t got = descriptor_receive(socket, &byte, 1, 0, &task->descriptors);
+    if (got < 0)
         return (int)got;
     if (task->descriptors.truncated)
         return -EMFILE;
-    if ((size_t)got < least || frame_header_read(header, &read) < 0 || read.type != MESSAGE_TASK)
-        return -EBADMSG;
-    task->have = (size_t)got - least;
-    return 1;
+    return got == 1 && task->descriptors.count == task->message->descriptors ? 0 : -EBADMSG;
 }
 
-/* An inline payload: what has come already, then the rest. */
-static int receive_payload(int socket, struct task *task, size_t size)
+static int open_payload(const struct area_task *area, struct task *task)
 {
-    if (task->have > size)
-        return -EBADMSG;
-    task->arg = malloc(size);
-    if (task->arg == NULL)
-        return -ENOMEM;
-    memcpy(task->arg, task->small, task->have);
-    for (size_t have = task->have; have < size;) {
-        const ssize_t got = recv(socket, task->arg + have, size - have, 0);
-        if (got <= 0)
-            return got == 0 ? -EPIPE : -errno;
-        have += (size_t)got;
-    }
-    return 0;
-}
-
-static int open_payload(int socket, struct task *task)
-{
-    const size_t size = (size_t)task->message.size;
-    switch (task->message.payload) {
+    switch (task->message->payload) {
     case PAYLOAD_NONE:
+        task->arg = NULL;
         return 0;
     case PAYLOAD_INLINE:
-        return receive_payload(socket, task, size);
+        task->arg = area->payload;
+        return 0;
     case PAYLOAD_MEMFD: {
         int fd = descriptor_set_take(&task->descriptors);
         if (fd < 0)
             return -EBADMSG;
         /* Populated, so that the baseline contains it: the argument is not the job's usage. */
-        task->arg = payload_map(fd, size, true);
+        task->arg = payload_map(fd, (size_t)task->message->size, true);
         const int rc = task->arg == NULL ? -errno : 0;
         descriptor_close(&fd);
         return rc;
@@ -136,6 +107,14 @@ static int open_payload(int socket, struct task *task)
     default:
         return -EBADMSG;
     }
+}
+
+static int open_task(const struct worker_birth *birth, int socket, struct task *task)
+{
+    task->message = &birth->task->message;
+    task->descriptors.count = 0;
+    const int rc = task->message->descriptors > 0 ? receive_descriptors(socket, task) : 0;
+    return rc < 0 ? rc : open_payload(birth->task, task);
 }
 
 static void limit(int resource, uint64_t soft, uint64_t hard)
@@ -165,9 +144,9 @@ static void limit_data(int64_t more)
 /* 0, or a negative errno. */
 static int apply_cgroup_limits(const struct task *task, bool has_pids, int leaf)
 {
-    const pool_job_options_t *o = &task->message.options;
+    const pool_job_options_t *o = &task->message->options;
     const struct cgroup_limits limits = {
-        .memory = task->message.memory_limit,
+        .memory = task->message->memory_limit,
         .pids = has_pids && o->pids >= 0 ? (int64_t)o->pids + 1 : -1, /* the worker counts, too */
         .cpu_weight = o->cpu_weight,
     };
@@ -214,15 +193,22 @@ static void note_file_pages(struct page *page)
         page->file = status.file;
 }
 
+/* From here on it is the job that runs: the host sees that it has begun. */
+static void begin(struct page *page)
+{
+    atomic_store(&page->head.untaken, 0);
+    atomic_store(&page->phase, PAGE_BEGUN);
+}
+
 /* Takes the descriptors for 0, 1 and 2 out of the set, as struct command has them. */
 static void take_streams(struct task *task, int streams[3])
 {
     for (int i = 0; i < 3; i++) {
         const uint64_t bit = (uint64_t)TASK_STDIN << i;
-        if ((task->message.streams & bit << TASK_CLOSED_SHIFT) != 0)
+        if ((task->message->streams & bit << TASK_CLOSED_SHIFT) != 0)
             streams[i] = COMMAND_CLOSED;
         else
-            streams[i] = (task->message.streams & bit) != 0 ? descriptor_set_take(&task->descriptors) : -1;
+            streams[i] = (task->message->streams & bit) != 0 ? descriptor_set_take(&task->descriptors) : -1;
     }
 }
 
@@ -251,20 +237,20 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
         .channel = channel,
         .pid = own_pid(),
         .lock = PTHREAD_MUTEX_INITIALIZER,
-        .attempt = (uint32_t)task->message.attempt,
-        .events = task->message.options.on_event != NULL,
+        .attempt = (uint32_t)task->message->attempt,
+        .events = task->message->options.on_event != NULL,
         .arg = task->arg,
-        .arg_size = (size_t)task->message.size,
+        .arg_size = (size_t)task->message->size,
         .fds = task->descriptors.fds,
         .fd_count = task->descriptors.count,
         .arena_lock = PTHREAD_MUTEX_INITIALIZER,
-        .result_limit = task->message.options.result_limit,
+        .result_limit = task->message->options.result_limit,
         .memfd = -1,
     };
     take_baseline(channel->page, leaf);
-    atomic_store(&channel->page->phase, PAGE_BEGUN);
+    begin(channel->page);
 
-    const pool_fn function = (pool_fn)(uintptr_t)task->message.function;
+    const pool_fn function = (pool_fn)(uintptr_t)task->message->function;
     const int code = function(&call);
 
     if (own_pid() != call.pid) /* a child that the job forked, and that returned from the function as well */
@@ -272,8 +258,8 @@ static int run_function(struct task *task, struct channel *channel, int leaf)
     note_file_pages(channel->page);
     flush(stdout);
     flush(stderr);
-    int rc = call_finish(&call, code, task->message.options.early);
-    if (task->message.options.early)
+    int rc = call_finish(&call, code, task->message->options.early);
+    if (task->message->options.early)
         sched_yield(); /* the waiting thread may need this processor, and our exit takes longer than a short job */
     if (rc < 0 && (rc != -EBADF || code != 0)) /* what the job says of its failure can go up alone */
         rc = call_finish_without_value(&call, code, rc);
@@ -284,21 +270,21 @@ static int run_command(struct task *task, struct channel *channel, const struct 
 {
     struct command command = {.origin = birth->origin, .page = channel->page, .server = birth->parent, .cwd = -1};
     struct message_result result = {0};
-    if (message_unpack(MESSAGE_COMMAND, task->arg, (size_t)task->message.size, &command.spec) < 0)
+    if (message_unpack(MESSAGE_COMMAND, task->arg, (size_t)task->message->size, &command.spec) < 0)
         return -EBADMSG;
     take_streams(task, command.streams);
-    if ((task->message.streams & TASK_CWD) != 0)
+    if ((task->message->streams & TASK_CWD) != 0)
         command.cwd = descriptor_set_take(&task->descriptors);
     command.fds = task->descriptors.fds;
     command.fd_count = task->descriptors.count;
     if (command.spec.numbers.size != 0 && command.spec.numbers.size != command.fd_count * sizeof(int32_t))
         return -EBADMSG;
-    command.events = task->message.options.on_event != NULL ? channel : NULL;
-    command.nofile = task->message.options.nofile;
-    command.data_limit = task->message.options.memory_backstop ? task->message.memory_limit : -1;
+    command.events = task->message->options.on_event != NULL ? channel : NULL;
+    command.nofile = task->message->options.nofile;
+    command.data_limit = task->message->options.memory_backstop ? task->message->memory_limit : -1;
     channel->page->is_command = 1;
     take_baseline(channel->page, leaf);
-    atomic_store(&channel->page->phase, PAGE_BEGUN);
+    begin(channel->page);
     command_run(&command, &result);
     return channel_send_small(channel, MESSAGE_RESULT, &result, true);
 }
@@ -306,7 +292,6 @@ static int run_command(struct task *task, struct channel *channel, const struct 
 void worker_main(const struct worker_birth *birth)
 {
     struct task task;
-    task.arg = NULL;
     struct channel channel;
     const sigset_t none = {0}; /* as sigemptyset makes it, without a page fault for that */
     int leaf = -1;
@@ -316,15 +301,14 @@ void worker_main(const struct worker_birth *birth)
         birth->on_birth(birth->hook_user);
     atomic_store(&birth->page->phase, PAGE_READY);
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&none), 0, _NSIG / 8);
-    const int got = receive_task(channel.task, &task);
-    if (got == 0)
+    if (bell_await(&birth->page->head.bell) != AREA_TAKE)
         _exit(0);
-    if (got < 0 || open_payload(channel.task, &task) < 0 || apply_cgroup_limits(&task, birth->has_pids, leaf) < 0)
+    if (open_task(birth, channel.socket, &task) < 0 || apply_cgroup_limits(&task, birth->has_pids, leaf) < 0)
         _exit(WORKER_EXIT_BIRTH);
-    apply_limits(&task.message);
-    if (task.message.memory_limit >= 0 && leaf < 0)
-        page_guard_await(birth->page);
+    apply_limits(task.message);
+    if (task.message->memory_limit >= 0 && leaf < 0)
+        bell_await(&birth->page->guard);
     const int rc =
-        task.message.function != 0 ? run_function(&task, &channel, leaf) : run_command(&task, &channel, birth, leaf);
+        task.message->function != 0 ? run_function(&task, &channel, leaf) : run_command(&task, &channel, birth, leaf);
     _exit(rc == 0 ? 0 : WORKER_EXIT_CHANNEL);
 }

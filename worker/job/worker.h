@@ -8,16 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WORKER_CHANNELS 3
+/* Its own ends, -1: none; it closes all other descriptors. */
+enum worker_channel { WORKER_PIPE, WORKER_SOCKET, WORKER_LEAF /* directory of its cgroup */, WORKER_CHANNELS };
 
 struct worker_birth {
     uint64_t serial;
-    int task, result;  /* its own ends; it closes all other descriptors */
-    int leaf;          /* directory of its cgroup; -1: none */
-    int numbers;       /* the number that its first channel gets; two more follow */
+    int channels[WORKER_CHANNELS];
+    int numbers;       /* the number that its first channel gets; others follow */
     uint64_t tag_most; /* see sweep_tag */
     unsigned gap_end;  /* see process_gap_end */
     bool has_pids;     /* the cgroup limits processes; else the fork server counts them */
+    const struct area_task *task;
     struct page *page;
     const struct process_origin *origin;
     pid_t parent;

@@ -5,42 +5,65 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* 0 or a negative errno. */
-static int make_ends(struct slot_ends *ends)
+/* Adds what is missing: a pipe, and for a full worker a socket. 0 or a negative errno. */
+static int make_ends(struct slot_ends *ends, bool full)
 {
-    int task[2], result[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, task) < 0)
-        return -errno;
-    if (pipe2(result, O_CLOEXEC) < 0) {
-        descriptor_close_pair(task);
-        return -errno;
+    int pair[2];
+    if (ends->host[0] < 0) {
+        if (pipe2(pair, O_CLOEXEC) < 0)
+            return -errno;
+        ends->host[0] = pair[0];
+        ends->worker[0] = pair[1];
     }
-    *ends = (struct slot_ends){.host = {task[0], result[0]}, .worker = {task[1], result[1]}};
+    if (full && ends->host[1] < 0) {
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+            return -errno;
+        ends->host[1] = pair[0];
+        ends->worker[1] = pair[1];
+    }
     return 0;
+}
+
+bool birth_wants_full(const struct server *server)
+{
+    return atomic_load(&area_host_page(&server->area)->full) != 0;
 }
 
 void birth_stock(struct server *server)
 {
-    if (!server->has_spare)
-        server->has_spare = make_ends(&server->spare) == 0;
+    if (server->spare.host[0] < 0)
+        make_ends(&server->spare, birth_wants_full(server));
 }
 
-bool birth_prepare(struct server *server, struct slot *slot)
+bool birth_prepare(struct server *server, struct slot *slot, bool full)
 {
     const struct meter_mechanism *mechanism = server->metering.mechanism;
     int rc = mechanism->prepare != NULL ? mechanism->prepare(server, slot) : 0;
-    if (rc == 0 && !server->has_spare)
-        rc = make_ends(&server->spare);
+    if (rc == 0)
+        rc = make_ends(&server->spare, full);
     if (rc < 0) {
         slot->error = (uint64_t)-rc;
         return false;
     }
-    server->has_spare = false;
     slot->ends = server->spare;
+    server->spare = (struct slot_ends)SLOT_NO_ENDS;
     return true;
+}
+
+/* Maps the slot's task and page into the window, the one part of the area that a fork copies. 0 or a negative errno. */
+static int open_window(const struct server *server, const struct slot *slot)
+{
+    const size_t index = slot_index(server, slot), page = area_page_size();
+    if (mmap(server->window, AREA_TASK_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, server->areas[0],
+             (off_t)(index * AREA_TASK_SIZE)) == MAP_FAILED ||
+        mmap(server->window + AREA_TASK_SIZE, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, server->areas[1],
+             (off_t)(index * page)) == MAP_FAILED)
+        return -errno;
+    return 0;
 }
 
 /* Whether a channel has one of the numbers to which a worker would move its channels. */
@@ -62,29 +85,27 @@ void birth_fork(struct server *server, struct slot *slot)
     const struct worker_birth birth = {
         /* by value: the child has neither server nor slot */
         .serial = slot->serial,
-        .task = channels[0],
-        .result = channels[1],
-        .leaf = channels[2],
+        .channels = {channels[0], channels[1], channels[2]},
         .numbers = numbers,
         .gap_end = config->gap_end,
         .tag_most = server->tag_most,
         .has_pids = server->metering.cgroup.pids,
-        .page = slot->page,
+        .task = (const struct area_task *)(const void *)server->window,
+        .page = (struct page *)(void *)(server->window + AREA_TASK_SIZE),
         .origin = &config->origin,
         .parent = server->pid,
         .on_birth = config->on_birth,
         .hook_user = config->hook_user,
     };
+    const int rc = open_window(server, slot);
     slot->page->inherited = server->inherited;
     process_seed(); /* here, or each worker would have to find the code of that, and to copy three pages */
-    slot_page_share(slot, true);
-    const pid_t pid = config->fork_handlers ? fork() : process_fork();
+    const pid_t pid = rc < 0 ? -1 : config->fork_handlers ? fork() : process_fork();
     if (pid == 0)
         worker_main(&birth);
     if (pid < 0)
-        slot->error = (uint64_t)errno;
+        slot->error = (uint64_t)(rc < 0 ? -rc : errno);
     else
         slot->pid = pid;
-    slot_page_share(slot, false);
     descriptor_close_pair(slot->ends.worker);
 }

@@ -116,7 +116,7 @@ static int next_wait(const struct server *server, bool all_sent)
 {
     const int64_t now = process_now_ms();
     int64_t next = moment_earlier(reaper_next(server, now), meter_next(server));
-    if (server->births > 0)
+    if (server->births[0] + server->births[1] > 0)
         return 0;
     if (!all_sent)
         next = moment_earlier(next, now + RETRY_MS);

@@ -19,7 +19,7 @@ void report_hello(struct server *server, const pool_error_t *error)
                                         .method = server->metering.mechanism->method,
                                         .notes = server->notes,
                                         .message = {error->message, strlen(error->message)}};
-    send_message(server, MESSAGE_HELLO, &hello, NULL, 0);
+    send_message(server, MESSAGE_HELLO, &hello, server->areas, error->code == 0 ? 2 : 0);
 }
 
 void report_no_slot(struct server *server)
@@ -28,11 +28,22 @@ void report_no_slot(struct server *server)
     send_message(server, MESSAGE_BORN, &born, NULL, 0);
 }
 
+/* How many descriptors the host gets with a worker. */
+static size_t count_ends(const struct slot *slot)
+{
+    return slot->ends.host[1] >= 0 ? 2 : 1;
+}
+
 /* True when it is sent, or never can be. */
 static bool report_born(struct server *server, struct slot *slot)
 {
-    const struct message_born born = {.serial = slot->serial, .pid = (uint64_t)slot->pid, .error = slot->error};
-    if (descriptor_is_refused_now(send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? 2 : 0)))
+    const struct message_born born = {.serial = slot->serial,
+                                      .slot = slot_index(server, slot),
+                                      .secret = slot->secret,
+                                      .pid = (uint64_t)slot->pid,
+                                      .error = slot->error};
+    if (descriptor_is_refused_now(
+            send_message(server, MESSAGE_BORN, &born, slot->ends.host, slot->error == 0 ? count_ends(slot) : 0)))
         return false;
     descriptor_close_pair(slot->ends.host); /* the host has copies of them */
     slot->born_unsent = false;
@@ -66,7 +77,7 @@ static size_t count_idle(const struct server *server)
 static struct slot *prepare_replacement(struct server *server)
 {
     struct slot *slot = server->warm > 0 && count_idle(server) <= server->warm ? slot_take(server) : NULL;
-    if (slot == NULL || birth_prepare(server, slot))
+    if (slot == NULL || birth_prepare(server, slot, birth_wants_full(server)))
         return slot;
     slot_free(server, slot);
     return NULL;
@@ -78,9 +89,13 @@ static bool report_gone(struct server *server, struct slot *slot)
     struct message_gone gone;
     slot_report(server, slot, &gone);
     struct slot *next = gone.begun != 0 && !slot->unreaped ? prepare_replacement(server) : NULL;
-    gone.replacement = next != NULL ? next->serial : 0;
-    const ssize_t sent =
-        send_message(server, MESSAGE_GONE, &gone, next != NULL ? next->ends.host : NULL, next != NULL ? 2 : 0);
+    if (next != NULL) {
+        gone.replacement = next->serial;
+        gone.replacement_slot = slot_index(server, next);
+        gone.replacement_secret = next->secret;
+    }
+    const ssize_t sent = send_message(server, MESSAGE_GONE, &gone, next != NULL ? next->ends.host : NULL,
+                                      next != NULL ? count_ends(next) : 0);
     if (descriptor_is_refused_now(sent)) {
         if (next != NULL)
             slot_free(server, next);

@@ -1,5 +1,6 @@
 #include "requests.h"
 
+#include "amount.h"
 #include "birth.h"
 #include "descriptor.h"
 #include "reports.h"
@@ -36,13 +37,14 @@ void request_fork_replacements(struct server *server)
 
 void request_fork_workers(struct server *server)
 {
-    while (server->births > 0) {
+    while (server->births[0] + server->births[1] > 0) {
+        const bool full = server->births[0] == 0;
         struct slot *slot = slot_take(server);
-        server->births--;
+        server->births[full]--;
         if (slot == NULL) {
             report_no_slot(server);
         } else {
-            if (birth_prepare(server, slot))
+            if (birth_prepare(server, slot, full))
                 birth_fork(server, slot);
             slot->born_unsent = true;
         }
@@ -54,7 +56,7 @@ void request_fork_workers(struct server *server)
 static void handle_fork(struct server *server, const union request *request)
 {
     const uint64_t most = (uint64_t)(server->slots_end - server->slots);
-    server->births += request->fork.count < most ? request->fork.count : most;
+    server->births[request->fork.full != 0] += amount_smaller(request->fork.count, most);
 }
 
 /* The living worker that a message is about, forked by now. NULL: it is gone. */
@@ -97,7 +99,7 @@ static void handle_watch(struct server *server, const union request *request)
     slot->pids = server->metering.cgroup.pids ? -1 : watch->pids; /* a cgroup counts itself, and refuses the fork */
     slot->pausable = watch->pausable != 0;
     meter_start(server, slot, watch);
-    page_guard_take(slot->page);
+    bell_ring(&slot->page->guard, PAGE_WATCHED);
     if (watch->timeout_ms >= 0)
         ladder_limit(&slot->ladder, process_now_ms() + round_up(watch->timeout_ms), KILL_TIMEOUT,
                      round_up(watch->kill_after_ms));

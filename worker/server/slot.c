@@ -16,13 +16,6 @@
 
 #define BIRTH_DEADLINE_MS 10000
 
-/* A page of the machine may be larger than the struct needs. */
-static size_t page_stride(void)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    return page > PAGE_SIZE_BYTES ? page : PAGE_SIZE_BYTES;
-}
-
 /* Serials tag processes, also of pools inside jobs: no two fork servers may give the same. The low half counts. */
 static uint64_t first_serial(void)
 {
@@ -38,19 +31,38 @@ int slot_table_init(struct server *server, size_t count)
     void *memory = mmap(NULL, slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED)
         return -errno;
-    void *pages = mmap(NULL, count * page_stride(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) {
-        const int error = errno;
-        munmap(memory, slots);
-        return -error;
-    }
     madvise(memory, slots, MADV_DONTFORK);
-    madvise(pages, count * page_stride(), MADV_DONTFORK);
     server->slots = memory;
     server->slots_end = server->slots + count;
-    server->pages = pages;
     server->next_serial = first_serial();
-    return 0;
+    const int rc = area_create(count, server->areas);
+    if (rc < 0)
+        return rc;
+    process_descriptor_lift(&server->areas[0]);
+    process_descriptor_lift(&server->areas[1]);
+    void *window = mmap(NULL, AREA_TASK_SIZE + area_page_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (window == MAP_FAILED)
+        return -errno;
+    server->window = window;
+    server->spare = (struct slot_ends)SLOT_NO_ENDS;
+    return area_map_pages(&server->area, count, server->areas[1]);
+}
+
+size_t slot_index(const struct server *server, const struct slot *slot)
+{
+    return (size_t)(slot - server->slots);
+}
+
+/* Never 0, which a job can make of a word. */
+static uint64_t draw_secret(struct secrets *secrets)
+{
+    if (secrets->left == 0) {
+        secrets->left = SECRETS_DRAWN;
+        if (process_random(secrets->drawn, sizeof secrets->drawn) < 0)
+            for (size_t i = 0; i < SECRETS_DRAWN; i++)
+                secrets->drawn[i] = ((uint64_t)process_now_ms() + i) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    return secrets->drawn[--secrets->left] | 1;
 }
 
 struct slot *slot_take(struct server *server)
@@ -63,16 +75,18 @@ struct slot *slot_take(struct server *server)
     *slot = (struct slot){
         .state = SLOT_ALIVE,
         .serial = server->next_serial++,
-        .ends = {{-1, -1}, {-1, -1}},
+        .ends = SLOT_NO_ENDS,
         .birth_deadline = process_now_ms() + BIRTH_DEADLINE_MS,
         .give_up_at = LADDER_NEVER,
         .cpu_ms = -1,
         .pids = -1,
-        .page = (struct page *)(void *)((char *)server->pages + (size_t)(slot - server->slots) * page_stride()),
+        .page = area_page(&server->area, slot_index(server, slot)),
         .meter = {.limit = -1, .every_ms = -1, .look_at = LADDER_NEVER, .leaf = -1, .current = -1},
     };
     ladder_init(&slot->ladder);
-    memset(slot->page, 0, page_stride()); /* all of it: the last worker of this slot may have written anywhere */
+    slot->secret = draw_secret(&server->secrets);
+    memset(slot->page, 0, area_page_size()); /* all of it: the last worker of this slot may have written anywhere */
+    atomic_store(&slot->page->head.untaken, slot->secret);
     return slot;
 }
 
@@ -101,11 +115,6 @@ struct slot *slot_find_pid(const struct server *server, pid_t pid)
         if (slot->pid == pid && (slot->state == SLOT_ALIVE || slot->unreaped))
             return slot;
     return NULL;
-}
-
-void slot_page_share(const struct slot *slot, bool share)
-{
-    madvise(slot->page, page_stride(), share ? MADV_DOFORK : MADV_DONTFORK);
 }
 
 int64_t slot_paused(const struct slot *slot, int64_t now)
@@ -174,7 +183,7 @@ void slot_report(struct server *server, const struct slot *slot, struct message_
         .status = slot->status,
         .reason = slot->ladder.reason,
         .ready = atomic_load(&page->phase) != PAGE_BORN,
-        .begun = atomic_load(&page->phase) == PAGE_BEGUN,
+        .begun = atomic_load(&page->head.untaken) != slot->secret,
         .user_us = microseconds(&slot->usage.ru_utime) + slot->left_user_us,
         .system_us = microseconds(&slot->usage.ru_stime) + slot->left_system_us,
         .minor_faults = (uint64_t)slot->usage.ru_minflt,

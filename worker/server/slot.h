@@ -23,11 +23,19 @@ enum slot_state {
     SLOT_STUCK   /* reported as unkillable, and the worker still not reaped */
 };
 
-/* The channels of one worker; -1: closed. */
+/* The channels of one worker: its pipe and, of a full one, its socket; -1: closed. */
 struct slot_ends {
-    int host[2];   /* task socket and result pipe, until the host has them */
-    int worker[2]; /* the same, until the worker is forked */
+    int host[2];   /* until the host has them */
+    int worker[2]; /* until the worker is forked */
 };
+
+#define SLOT_NO_ENDS \
+    {                \
+        {-1, -1},    \
+        {            \
+            -1, -1   \
+        }            \
+    }
 
 struct slot {
     enum slot_state state;
@@ -35,6 +43,7 @@ struct slot {
     bool unforked;    /* the host has its ends, and the worker is not forked yet */
     bool unreaped;    /* given up before the worker was reaped */
     uint64_t serial;  /* tags the processes of its job: see sweep.h */
+    uint64_t secret;  /* what its page says until its job begins */
     pid_t pid;
     uint64_t error; /* errno of the fork; then there is no worker */
     struct slot_ends ends;
@@ -56,7 +65,7 @@ struct slot {
     bool pausable; /* a command: the page tells how long it was stopped. A function may write anything there */
 };
 
-/* Maps count slots and their pages. Negative errno. */
+/* Maps count slots, and makes their area. Negative errno. */
 int slot_table_init(struct server *server, size_t count);
 
 /* Makes a free slot ready for a worker, with a serial of its own. NULL: all are taken. */
@@ -65,12 +74,12 @@ struct slot *slot_take(struct server *server);
 /* Frees it, with its ends and what its meter holds. */
 void slot_free(struct server *server, struct slot *slot);
 
+/* Its place in table and area. */
+size_t slot_index(const struct server *server, const struct slot *slot);
+
 /* NULL: none. By pid: of a worker that is not reaped. */
 struct slot *slot_find(const struct server *server, uint64_t serial);
 struct slot *slot_find_pid(const struct server *server, pid_t pid);
-
-/* Whether the next fork copies the mapping of this slot's page: for its own worker only. */
-void slot_page_share(const struct slot *slot, bool share);
 
 /* Fills in the report of a slot that is gone; its crash note *borrows* server->crash. */
 void slot_report(struct server *server, const struct slot *slot, struct message_gone *gone);

@@ -54,7 +54,8 @@ static int open_pool(struct map *map)
     const bool known = getrlimit(RLIMIT_NOFILE, &files) == 0;
     if (known)
         fit_files(map, files.rlim_max);
-    const pool_options_t pool_options = {.workers = (int32_t)options->jobs,
+    const pool_options_t pool_options = {.commands = true,
+                                         .workers = (int32_t)options->jobs,
                                          .memory_budget = options->memory_budget,
                                          .memory_floor = options->memory_floor};
     pool_error_t error;

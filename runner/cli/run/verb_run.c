@@ -175,7 +175,7 @@ static int submit(struct run *run)
 /* The pool is opened before signals are blocked: commands get the mask and the dispositions of that moment. */
 static int start(struct run *run)
 {
-    const pool_options_t options = {.workers = 1, .warm = POOL_NONE};
+    const pool_options_t options = {.workers = 1, .warm = POOL_NONE, .commands = true};
     pool_error_t error;
     sigset_t all;
     inherited_find(&run->inherited, "run");

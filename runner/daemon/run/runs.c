@@ -191,6 +191,7 @@ static int open_pool(struct runs *runs, char message[512])
     if (modules.loading == NULL)
         return explain(message, -ENOMEM, "%s", strerror(ENOMEM));
     const pool_options_t options = {
+        .commands = true,
         .workers = runs->workers,
         .memory_budget = runs->options.memory_budget,
         .on_start = modules_load,

@@ -87,6 +87,7 @@ int attempt_begin(struct peer *peer, pool_job_t *job)
         peer_kill(peer, KILL_BIRTH, 0);
         return rc;
     }
+    spawn_learn(peer->pool, job_needs_full(job));
     job->peer = peer;
     job->record->attempt++;
     listen_in_time(peer);
@@ -331,7 +332,7 @@ static bool has_begun(const struct peer *peer, const struct message_gone *gone)
     if (peer->has_result || peer->protocol_error)
         return true;
     if (gone == NULL)
-        return peer_has_read_task(peer);
+        return peer_has_begun(peer);
     return gone->begun != 0 || (gone->reason != KILL_NONE && gone->reason != KILL_BIRTH);
 }
 
@@ -404,6 +405,7 @@ void attempt_end(struct peer *peer, const struct message_gone *gone)
         settle_early(peer);
     if (gone != NULL)
         count_birth(peer, gone);
+    peer->pool->spawn.leaving -= peer->is_leaving;
     if (job != NULL) {
         job->peer = NULL;
         pthread_mutex_lock(&peer->pool->lock);

@@ -25,6 +25,16 @@ int dispatch_scan(pool_t *pool, struct admission_scan *scan, pool_job_t **found)
     return (int)answer;
 }
 
+/* Whether an idle worker can do it; if not, one that can is on its way, and the next job that starts is this one. */
+static bool has_worker(pool_t *pool, const pool_job_t *job)
+{
+    const bool needs_full = job_needs_full(job);
+    if (crew_idle(&pool->crew, needs_full) != NULL)
+        return true;
+    spawn_need_full(pool);
+    return false;
+}
+
 /* Takes the next job out of the backlog that can start: an admitted one, or the first that may by its expected memory;
  * NULL: none. Negative errno: no memory for the record of a job. */
 static int take_next(pool_t *pool, int64_t now, pool_job_t **job)
@@ -33,13 +43,19 @@ static int take_next(pool_t *pool, int64_t now, pool_job_t **job)
     int answer = 0;
     pthread_mutex_lock(&pool->lock);
     *job = backlog_first_admitted(&pool->backlog);
-    if (*job != NULL) {
+    if (*job != NULL && !has_worker(pool, *job)) {
+        *job = NULL;
+    } else if (*job != NULL) {
         struct admission_ticket *ticket = &(*job)->record->ticket;
         ticket->name = (*job)->kind->name;
         admission_begin(&pool->room.admission, ticket, job_options(*job)->rerunnable, now);
     } else if (pool->running < (size_t)pool->options.workers) {
         admission_scan(&pool->room.admission, now, &scan);
         answer = dispatch_scan(pool, &scan, job);
+        if (*job != NULL && !has_worker(pool, *job)) {
+            room_give_back(&pool->room, &(*job)->record->ticket);
+            *job = NULL;
+        }
         pool->running += *job != NULL;
     }
     if (*job != NULL) {
@@ -58,7 +74,7 @@ static int hand_next(pool_t *pool, int64_t now)
     int rc = take_next(pool, now, &job);
     if (rc < 0 || job == NULL)
         return rc;
-    rc = attempt_begin(TAILQ_FIRST(&pool->crew.idle), job);
+    rc = attempt_begin(crew_idle(&pool->crew, job_needs_full(job)), job);
     if (rc == 0)
         return 1;
     room_give_back(&pool->room, &job->record->ticket);
@@ -71,11 +87,11 @@ static int hand_next(pool_t *pool, int64_t now)
 
 void dispatch_step(pool_t *pool, int64_t now)
 {
-    const bool has_idle = !TAILQ_EMPTY(&pool->crew.idle);
+    const bool has_idle = pool->crew.idle_count > 0;
     if (now >= pool->retry_at)
         pool->retry_at = MOMENT_NEVER;
     room_begin_dispatch(&pool->room, now, has_idle);
-    while (pool->server.is_ready && pool->retry_at == MOMENT_NEVER && !TAILQ_EMPTY(&pool->crew.idle)) {
+    while (pool->server.is_ready && pool->retry_at == MOMENT_NEVER && pool->crew.idle_count > 0) {
         const int rc = hand_next(pool, now);
         if (rc == 0)
             return;

@@ -167,6 +167,7 @@ static void step_end(pool_t *pool)
         supervise_end(pool);
     if (!supervise_is_over(pool))
         return;
+    area_unmap(&pool->area);
     readable_set_close(&pool->readables);
     room_close(&pool->room);
     drive_finish(&pool->drive);

@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const char no_area[] = "its shared memory cannot be mapped: raise the limits on open files and address space";
+
 #define LAST_MOMENT_MS         1000
 #define SWEEP_PASSES           100
 #define SWEEP_PAUSE_MS         2
@@ -131,9 +133,25 @@ static bool is_hopeless(pool_t *pool, unsigned failures_max)
     return state_is_opening(pool) || pool->supervision.failed_generations >= failures_max;
 }
 
-static void on_hello(pool_t *pool, const struct message_hello *hello)
+/* Maps the area of the new fork server. 0 or a negative errno. */
+static int take_area(pool_t *pool, struct descriptor_set *set)
+{
+    int fds[2] = {descriptor_set_take(set), descriptor_set_take(set)};
+    area_unmap(&pool->area);
+    const int rc = fds[1] < 0 ? -EMFILE : area_map(&pool->area, pool->supervision.config.slots, fds);
+    descriptor_close_pair(fds);
+    if (rc == 0)
+        atomic_store(&area_host_page(&pool->area)->full, pool->spawn.full > 0);
+    return rc;
+}
+
+static void on_hello(pool_t *pool, struct message_hello *hello, struct descriptor_set *set)
 {
     char message[256];
+    if (hello->code == 0)
+        hello->code = take_area(pool, set);
+    if (hello->code < 0 && hello->message.size == 0)
+        hello->message = (struct message_slice){no_area, sizeof no_area - 1};
     if (hello->code == 0) {
         log_notes(pool, hello->notes);
         if ((hello->notes & NOTE_NO_CPU) != 0)
@@ -155,8 +173,10 @@ static void on_hello(pool_t *pool, const struct message_hello *hello)
 static void on_gone(pool_t *pool, const struct message_gone *gone, struct descriptor_set *set)
 {
     struct peer *peer = crew_find(&pool->crew, gone->serial);
-    if (gone->replacement != 0)
-        spawn_born(pool, gone->replacement, set);
+    const struct message_born next = {
+        .serial = gone->replacement, .slot = gone->replacement_slot, .secret = gone->replacement_secret};
+    if (next.serial != 0)
+        spawn_born(pool, &next, set);
     if (peer != NULL)
         attempt_end(peer, gone);
 }
@@ -176,7 +196,7 @@ static void read_server(pool_t *pool)
             return;
         }
         if (type == MESSAGE_HELLO)
-            on_hello(pool, &packet.hello);
+            on_hello(pool, &packet.hello, &packet.set);
         else if (type == MESSAGE_BORN)
             spawn_answered(pool, &packet.born, &packet.set);
         else if (type == MESSAGE_MEMORY)
@@ -256,6 +276,7 @@ static void on_server_lost(pool_t *pool, const struct message_server_lost *lost)
         log_hook_say(&pool->log, "fork server %d died: %s; the keeper starts another", (int)pool->server.pid, death);
     }
     attempt_lose_all(pool);
+    area_unmap(&pool->area);
 }
 
 /* True: it has said that nothing is left. By pidfd where there is one: if the host's own waitpid(-1) took the status,

@@ -49,6 +49,7 @@ static struct kind *kind_new(const struct kind *like)
     memcpy(kind, like, sizeof *kind); /* with what lies between the members */
     memcpy(kind->text, like->name, length);
     kind->name = kind->text;
+    atomic_init(&kind->has_large_values, false);
     atomic_init(&kind->references, 1);
     return kind;
 }

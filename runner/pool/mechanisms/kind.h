@@ -13,7 +13,8 @@
 struct kind {
     atomic_uint references;
     bool is_command;
-    uint64_t function; /* 0: a command */
+    atomic_bool has_large_values; /* learned: its jobs need full workers; not compared */
+    uint64_t function;            /* 0: a command */
     pool_stdin_t in;
     pool_stream_t out, err;
     const char *name;           /* ours, never NULL */

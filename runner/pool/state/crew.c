@@ -3,12 +3,25 @@
 #include "moment.h"
 #include "peer.h"
 
+void crew_init(struct crew *crew)
+{
+    TAILQ_INIT(&crew->idle[0]);
+    TAILQ_INIT(&crew->idle[1]);
+    TAILQ_INIT(&crew->recent);
+}
+
+/* Where the worker is while it is idle. */
+static struct crew_peers *idle_list(struct crew *crew, const struct peer *peer)
+{
+    return &crew->idle[peer->socket >= 0];
+}
+
 bool crew_add(struct crew *crew, struct peer *peer)
 {
     HASH_ADD(hh, crew->peers, serial, sizeof peer->serial, peer);
     if (peer->insert_failed)
         return false;
-    TAILQ_INSERT_TAIL(&crew->idle, peer, idle);
+    TAILQ_INSERT_TAIL(idle_list(crew, peer), peer, idle);
     peer->is_idle = true;
     crew->idle_count++;
     return true;
@@ -28,11 +41,17 @@ struct peer *crew_find(const struct crew *crew, uint64_t serial)
     return peer;
 }
 
+struct peer *crew_idle(const struct crew *crew, bool full)
+{
+    struct peer *plain = full ? NULL : TAILQ_FIRST(&crew->idle[0]);
+    return plain != NULL ? plain : TAILQ_FIRST(&crew->idle[1]);
+}
+
 void crew_leave_idle(struct crew *crew, struct peer *peer)
 {
     if (!peer->is_idle)
         return;
-    TAILQ_REMOVE(&crew->idle, peer, idle);
+    TAILQ_REMOVE(idle_list(crew, peer), peer, idle);
     peer->is_idle = false;
     crew->idle_count--;
 }

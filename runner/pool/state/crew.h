@@ -15,11 +15,13 @@ struct peer;
 TAILQ_HEAD(crew_peers, peer);
 
 struct crew {
-    struct peer *peers;       /* uthash by serial */
-    struct crew_peers idle;   /* the one that has waited longest first */
-    struct crew_peers recent; /* the one whose job began first, first */
+    struct peer *peers;        /* uthash by serial */
+    struct crew_peers idle[2]; /* plain workers, full ones; the one that has waited longest first */
+    struct crew_peers recent;  /* the one whose job began first, first */
     size_t idle_count;
 };
+
+void crew_init(struct crew *crew);
 
 /* Adds an idle worker. False: no memory. */
 bool crew_add(struct crew *crew, struct peer *peer);
@@ -29,6 +31,9 @@ void crew_remove(struct crew *crew, struct peer *peer);
 
 /* The worker with that serial; NULL: none. */
 struct peer *crew_find(const struct crew *crew, uint64_t serial);
+
+/* An idle worker for a job; a full one can do what a plain one can. NULL: none. */
+struct peer *crew_idle(const struct crew *crew, bool full);
 
 /* The worker is not idle any more. Nothing, if it was not. */
 void crew_leave_idle(struct crew *crew, struct peer *peer);

@@ -136,6 +136,14 @@ static struct pool_jobs *list_of(pool_t *pool, enum job_list list)
     return lists[list];
 }
 
+bool job_needs_full(const pool_job_t *job)
+{
+    const struct kind *kind = job->kind;
+    return kind->is_command || job->files != NULL || job->payload.kind == PAYLOAD_MEMFD ||
+           kind->out != POOL_STREAM_INHERIT || kind->err != POOL_STREAM_INHERIT ||
+           atomic_load_explicit(&kind->has_large_values, memory_order_relaxed);
+}
+
 void job_move(pool_job_t *job, enum job_list list)
 {
     struct pool_jobs *from = list_of(job->pool, job->list), *to = list_of(job->pool, list);

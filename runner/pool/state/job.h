@@ -112,6 +112,9 @@ pool_job_t *job_of_ticket(struct admission_ticket *ticket);
 /* Moves it from its list of the pool's to this one. The caller holds the pool's lock. */
 void job_move(pool_job_t *job, enum job_list list);
 
+/* Whether its worker must be a full one, with a socket: it has descriptors, or its value is expected to be large. */
+bool job_needs_full(const pool_job_t *job);
+
 /* The options of its submit. */
 static inline const pool_job_options_t *job_options(const pool_job_t *job)
 {

@@ -37,8 +37,7 @@ void job_value_init(struct job_value *value)
     *value = (struct job_value){.fd = -1};
 }
 
-/* Whether this process can have so much more memory: the kernel would give it, and end the process for it later. */
-static bool is_available(uint64_t bytes, const struct machine *machine)
+bool job_value_is_available(uint64_t bytes, const struct machine *machine)
 {
     struct machine_memory memory;
     return bytes <= UNASKED || !machine_read(machine, &memory) || memory.total == 0 || bytes <= memory.available;
@@ -56,7 +55,7 @@ static void *open_value(int fd, size_t size, const struct machine *machine, bool
         return NULL;
     }
     const uint64_t hole = amount_less(size, (uint64_t)file.st_blocks * BLOCK);
-    if (!is_available(*is_ours ? hole : size, machine)) {
+    if (!job_value_is_available(*is_ours ? hole : size, machine)) {
         errno = ENOMEM;
         return NULL;
     }

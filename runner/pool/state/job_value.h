@@ -7,7 +7,9 @@
 
 #include "machine.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct job_value {
     void *data;    /* NULL: none */
@@ -21,6 +23,9 @@ void job_value_init(struct job_value *value);
  * What that takes of this process's own memory, for a copy or for holes when they are read, has to be available on the
  * machine. -EBADMSG: it is no memfd of this size; -ENOMEM and others: there is no room for it here. */
 int job_value_receive(struct job_value *value, int fd, size_t size, const struct machine *machine);
+
+/* Whether this process can have so much more memory: the kernel would give it, and end the process for it later. */
+bool job_value_is_available(uint64_t bytes, const struct machine *machine);
 
 /* Frees it, and what it holds. */
 void job_value_drop(struct job_value *value);

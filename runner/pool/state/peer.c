@@ -9,29 +9,32 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_AT_ONCE  ((size_t)1 << 20)  /* then other workers get their turn */
-#define DRAIN_AT_MOST ((size_t)16 << 20) /* of a dead worker's pipe, which holds 1 MiB at most */
+#define READ_AT_ONCE  ((size_t)1 << 20)   /* then other workers get their turn */
+#define LARGE_VALUE   ((size_t)256 << 10) /* above it a memfd is cheaper than pieces: such jobs get full workers */
+#define DRAIN_AT_MOST ((size_t)16 << 20)  /* of a dead worker's pipe, which holds 1 MiB at most */
 
 /* ---- from birth to death ----------------------------------------------------------------------------------------- */
 
-struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task, int pipe)
+struct peer *peer_new(pool_t *pool, struct link *link, const struct message_born *born, int pipe, int socket)
 {
     struct peer *peer = calloc(1, sizeof *peer);
-    if (peer != NULL)
-        peer->serial = serial;
+    if (peer != NULL) {
+        peer->serial = born->serial;
+        peer->slot = (size_t)born->slot;
+        peer->secret = born->secret;
+        peer->pipe = pipe;
+        peer->socket = socket;
+    }
     if (peer == NULL || !crew_add(&pool->crew, peer)) {
         free(peer);
-        close(task);
-        close(pipe);
+        descriptor_close(&pipe);
+        descriptor_close(&socket);
         return NULL;
     }
     peer->pool = pool;
     peer->link = link;
-    peer->task = task;
-    peer->pipe = pipe;
     peer->value_fd = peer->readable.fd = -1;
     frame_reader_init(&peer->reader);
     for (int i = 0; i < 2; i++) {
@@ -44,8 +47,7 @@ struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task
 
 static void drop_value(struct peer *peer)
 {
-    free(peer->value);
-    peer->value = NULL;
+    pieces_drop(&peer->value);
     descriptor_close(&peer->value_fd);
 }
 
@@ -61,17 +63,26 @@ static void stop_stream(struct peer_stream *stream)
     capture_close(&stream->capture);
 }
 
+/* The next worker of the slot sees this one's area. */
+static void wipe_task(const struct peer *peer)
+{
+    if (peer->task_size > 0 && peer->pool->area.tasks != NULL)
+        memset(area_task(&peer->pool->area, peer->slot), 0, peer->task_size);
+}
+
 void peer_free(struct peer *peer)
 {
     crew_remove(&peer->pool->crew, peer);
     stop_reading(peer);
-    descriptor_close(&peer->task);
+    descriptor_close(&peer->socket);
+    wipe_task(peer);
     for (int i = 0; i < 2; i++) {
         stop_stream(&peer->streams[i]);
         capture_bytes_free(&peer->streams[i].capture.bytes);
     }
     frame_reader_deinit(&peer->reader);
     drop_value(peer);
+    pieces_drop(&peer->partial);
     free(peer->text);
     free(peer);
 }
@@ -104,7 +115,7 @@ static int receive_descriptor(struct peer *peer)
 {
     struct descriptor_set set;
     char byte;
-    const ssize_t got = descriptor_receive(peer->task, &byte, 1, MSG_DONTWAIT, &set);
+    const ssize_t got = peer->socket < 0 ? -1 : descriptor_receive(peer->socket, &byte, 1, MSG_DONTWAIT, &set);
     if (got != 1)
         return -EBADMSG;
     if (set.truncated)
@@ -118,45 +129,6 @@ static int on_progress(struct peer *peer, const void *message)
 {
     const struct message_progress *progress = message;
     pool_event_t event = {.kind = POOL_EVENT_PROGRESS, .done = progress->done, .total = progress->total};
-    job_event(peer->job, &event);
-    return 0;
-}
-
-static int on_partial(struct peer *peer, const void *message)
-{
-    const struct message_partial *partial = message;
-    pool_event_t event = {.kind = POOL_EVENT_PARTIAL, .data = partial->data.data, .size = partial->data.size};
-    void *mapped = NULL;
-    const int64_t limit = job_options(peer->job)->result_limit;
-    if (limit > 0 && partial->size > (uint64_t)limit)
-        return -EBADMSG; /* pool_call_emit refuses it */
-    if (partial->payload == PAYLOAD_MEMFD) {
-        int fd = receive_descriptor(peer);
-        if (fd < 0)
-            return fd;
-        const bool is_good = partial->size > 0 && payload_check(fd, partial->size, true) == 0;
-        if (is_good)
-            mapped = payload_map(fd, partial->size, false);
-        descriptor_close(&fd);
-        if (mapped == NULL)
-            return is_good ? -ENOMEM : -EBADMSG;
-        event.data = mapped;
-        event.size = partial->size;
-    } else if (partial->payload != PAYLOAD_INLINE || partial->size != partial->data.size) {
-        return -EBADMSG;
-    }
-    job_event(peer->job, &event);
-    payload_unmap(mapped, event.size);
-    return 0;
-}
-
-static int on_halted(struct peer *peer, const void *message)
-{
-    const struct message_halted *halted = message;
-    pool_event_t event = {.kind = halted->signal != 0 ? POOL_EVENT_STOPPED : POOL_EVENT_CONTINUED};
-    if (!peer->job->kind->is_command || halted->signal >= NSIG)
-        return -EBADMSG;
-    event.signal = (int32_t)halted->signal;
     job_event(peer->job, &event);
     return 0;
 }
@@ -175,9 +147,86 @@ static bool is_too_large(const struct peer *peer, uint64_t size)
     return limit >= 0 && size > (uint64_t)limit;
 }
 
+/* The next part of what is too large for a frame, of a plain worker. A value that cannot be kept is only counted. */
+static int on_piece(struct peer *peer, const void *message)
+{
+    const struct message_piece *piece = message;
+    const struct machine *machine = &peer->pool->room.machine;
+    const size_t size = (size_t)piece->data.size;
+    if (size == 0 || peer->socket >= 0)
+        return -EBADMSG;
+    if (peer->partial.size + size > LARGE_VALUE || peer->value_pieces + size > LARGE_VALUE)
+        atomic_store(&peer->job->kind->has_large_values, true);
+    if (piece->value == 0)
+        return pieces_add(&peer->partial, piece->data.data, size, piece->left, machine);
+    peer->value_pieces += size;
+    if (peer->unkept != 0)
+        return 0;
+    int rc = is_too_large(peer, peer->value_pieces) ? -EFBIG : 0;
+    if (rc == 0)
+        rc = pieces_add(&peer->value, piece->data.data, size, piece->left, machine);
+    if (rc < 0) {
+        drop_value(peer);
+        peer->unkept = -rc;
+    }
+    return 0;
+}
+
+static int on_partial(struct peer *peer, const void *message)
+{
+    const struct message_partial *partial = message;
+    pool_event_t event = {.kind = POOL_EVENT_PARTIAL, .data = partial->data.data, .size = partial->data.size};
+    void *mapped = NULL;
+    const int64_t limit = job_options(peer->job)->result_limit;
+    if (partial->payload != PAYLOAD_PIECES && peer->partial.size > 0)
+        return -EBADMSG;
+    if (limit > 0 && partial->size > (uint64_t)limit)
+        return -EBADMSG; /* pool_call_emit refuses it */
+    if (partial->payload == PAYLOAD_MEMFD) {
+        int fd = receive_descriptor(peer);
+        if (fd < 0)
+            return fd;
+        const bool is_good = partial->size > 0 && payload_check(fd, partial->size, true) == 0;
+        if (is_good)
+            mapped = payload_map(fd, partial->size, false);
+        descriptor_close(&fd);
+        if (mapped == NULL)
+            return is_good ? -ENOMEM : -EBADMSG;
+        event.data = mapped;
+        event.size = partial->size;
+    } else if (partial->payload == PAYLOAD_PIECES) {
+        if (partial->size == 0 || partial->size != peer->partial.size)
+            return -EBADMSG;
+        event.data = peer->partial.data;
+        event.size = peer->partial.size;
+    } else if (partial->payload != PAYLOAD_INLINE || partial->size != partial->data.size) {
+        return -EBADMSG;
+    }
+    job_event(peer->job, &event);
+    payload_unmap(mapped, event.size);
+    pieces_drop(&peer->partial);
+    return 0;
+}
+
+static int on_halted(struct peer *peer, const void *message)
+{
+    const struct message_halted *halted = message;
+    pool_event_t event = {.kind = halted->signal != 0 ? POOL_EVENT_STOPPED : POOL_EVENT_CONTINUED};
+    if (!peer->job->kind->is_command || halted->signal >= NSIG)
+        return -EBADMSG;
+    event.signal = (int32_t)halted->signal;
+    job_event(peer->job, &event);
+    return 0;
+}
+
 /* Takes the value out of a result frame. -EFBIG: it is over its limit. */
 static int keep_value(struct peer *peer, const struct message_result *result)
 {
+    if (result->payload != PAYLOAD_PIECES && peer->value_pieces > 0) {
+        if (result->payload != PAYLOAD_NONE)
+            return -EBADMSG;
+        drop_value(peer); /* the worker could not send all of it */
+    }
     switch (result->payload) {
     case PAYLOAD_NONE:
         return result->size == 0 ? 0 : -EBADMSG;
@@ -186,11 +235,7 @@ static int keep_value(struct peer *peer, const struct message_result *result)
             return -EBADMSG;
         if (is_too_large(peer, result->size))
             return -EFBIG;
-        peer->value = malloc(result->size);
-        if (peer->value == NULL)
-            return -ENOMEM;
-        memcpy(peer->value, result->data.data, result->size);
-        return 0;
+        return pieces_add(&peer->value, result->data.data, result->data.size, 0, &peer->pool->room.machine);
     case PAYLOAD_MEMFD:
         peer->value_fd = receive_descriptor(peer);
         if (peer->value_fd < 0)
@@ -200,6 +245,8 @@ static int keep_value(struct peer *peer, const struct message_result *result)
         if (payload_check(peer->value_fd, (size_t)result->size, false) < 0) /* and again when it can change no more */
             return -EBADMSG;
         return is_too_large(peer, result->size) ? -EFBIG : 0;
+    case PAYLOAD_PIECES:
+        return result->size == 0 || result->size != peer->value_pieces ? -EBADMSG : -peer->unkept;
     default:
         return -EBADMSG;
     }
@@ -228,16 +275,15 @@ static int on_result(struct peer *peer, const void *message)
 
 /* What a worker may send that has a task, and has not sent its result. All else, and in any other state, is illegal. */
 static int (*const handlers[MESSAGE_TYPE_COUNT_])(struct peer *, const void *) = {
-    [MESSAGE_PROGRESS] = on_progress,
-    [MESSAGE_PARTIAL] = on_partial,
-    [MESSAGE_HALTED] = on_halted,
-    [MESSAGE_RESULT] = on_result,
+    [MESSAGE_PROGRESS] = on_progress, [MESSAGE_PIECE] = on_piece,   [MESSAGE_PARTIAL] = on_partial,
+    [MESSAGE_HALTED] = on_halted,     [MESSAGE_RESULT] = on_result,
 };
 
 static int handle_frame(struct peer *peer, uint16_t type, const uint8_t *body, size_t size)
 {
     union {
         struct message_progress progress;
+        struct message_piece piece;
         struct message_partial partial;
         struct message_halted halted;
         struct message_result result;
@@ -367,11 +413,10 @@ void peer_read_rest(struct peer *peer, const struct message_slice *left)
         handle_left_frame(peer, left);
 }
 
-/* unix(7): a socket that is closed with something unread in it resets its peer. */
-bool peer_has_read_task(const struct peer *peer)
+bool peer_has_begun(const struct peer *peer)
 {
-    char byte;
-    return recv(peer->task, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || errno != ECONNRESET;
+    const struct area_page *page = area_page(&peer->pool->area, peer->slot);
+    return atomic_load(&page->untaken) != peer->secret;
 }
 
 /* ---- its value and output ---------------------------------------------------------------------------------------- */
@@ -381,14 +426,14 @@ int peer_give_value(struct peer *peer)
     struct job_record *record = peer->job->record;
     const size_t size = (size_t)peer->result.size;
     int rc = 0;
-    if (peer->value == NULL && peer->value_fd < 0)
+    if (peer->value.data == NULL && peer->value_fd < 0)
         return 0;
     if (peer->value_fd >= 0) {
         rc = job_value_receive(&record->value, peer->value_fd, size, &peer->pool->room.machine);
         peer->value_fd = -1;
     } else {
-        record->value.data = peer->value;
-        peer->value = NULL;
+        record->value.data = peer->value.data;
+        peer->value = (struct pieces){0};
     }
     if (rc == 0) {
         record->result.data = record->value.data;

@@ -1,4 +1,4 @@
-/* peer.h - the host's side of one worker: its two channels, the job that it runs, its result.
+/* peer.h - the host's side of one worker: its channels, the job that it runs, its result.
  *
  * Everything that comes from a worker is hostile: frames are bounded and checked against the state; the first illegal
  * frame ends the worker, and its channel is not read again. A peer belongs to the thread that owns the loop. */
@@ -11,6 +11,7 @@
 #include "job.h"
 #include "links.h"
 #include "message.h"
+#include "pieces.h"
 #include "readable.h"
 
 #include <sys/queue.h>
@@ -31,9 +32,13 @@ struct peer {
     pool_t *pool;
     struct link *link; /* to the fork server that it is from */
     uint64_t serial;
-    int task, pipe;
+    size_t slot;              /* of pool->area */
+    int pipe, socket;         /* socket -1: a plain worker */
+    uint64_t secret;          /* what the area says until its job begins */
+    size_t task_size;         /* bytes of the area that the task takes; 0: none was given */
     bool watch_sent;          /* the fork server watches its job's limits */
     bool birth_counted;       /* its failure has been counted */
+    bool is_leaving;          /* it was idle and told to leave: spawn.c */
     struct readable readable; /* its pipe; fd -1: that is not listened to */
 
     struct frame_reader reader;
@@ -44,7 +49,8 @@ struct peer {
     int host_error;               /* errno: this process had no memory or descriptor for something legal */
     int unkept;                   /* errno: the same for its value; EFBIG: the value is over its limit */
     struct message_result result; /* its slices are not used */
-    void *value;                  /* inline value, ours */
+    struct pieces value, partial; /* an inline value, or its pieces; those of the next partial result */
+    uint64_t value_pieces;        /* bytes of the value that came in pieces, kept or not */
     char *text;                   /* the job's own words, ours */
     int value_fd;                 /* memfd of the value, -1 */
     int64_t timeout_ms;           /* in force for this attempt; -1 */
@@ -52,8 +58,8 @@ struct peer {
     uint64_t started_ns;          /* as uv_hrtime */
 };
 
-/* An idle worker. task and pipe are *taken*, in case of failure, too. NULL: no memory. */
-struct peer *peer_new(pool_t *pool, struct link *link, uint64_t serial, int task, int pipe);
+/* An idle worker. pipe and socket are *taken*, in case of failure, too. NULL: no memory. */
+struct peer *peer_new(pool_t *pool, struct link *link, const struct message_born *born, int pipe, int socket);
 void peer_free(struct peer *peer);
 
 /* The end of a read. */
@@ -91,7 +97,7 @@ void peer_kill(struct peer *peer, enum message_kill_reason reason, int64_t grace
 /* Has the fork server send its job a signal. */
 void peer_signal(struct peer *peer, int signal);
 
-/* Whether a dead worker had read its task. */
-bool peer_has_read_task(const struct peer *peer);
+/* When its fork server is dead: whether its job had begun, which the job cannot deny. */
+bool peer_has_begun(const struct peer *peer);
 
 #endif

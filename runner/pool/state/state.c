@@ -24,6 +24,7 @@ pool_t *state_new(const pool_options_t *full, drive_fn step)
     pool->gid = getgid();
     pool->egid = getegid();
     pool->options = *full;
+    pool->spawn.full = full->commands;
     pool->log = (struct log_hook){full->log, full->log_user};
     pool->devnull = pool->readables.epoll = pool->stats.keeper_pid = pool->stats.fork_server_pid = -1;
     pool->supervision.bound_at = pool->retry_at = MOMENT_NEVER;
@@ -39,8 +40,7 @@ pool_t *state_new(const pool_options_t *full, drive_fn step)
     TAILQ_INIT(&pool->futures.collected);
     TAILQ_INIT(&pool->asked);
     TAILQ_INIT(&pool->reservations);
-    TAILQ_INIT(&pool->crew.idle);
-    TAILQ_INIT(&pool->crew.recent);
+    crew_init(&pool->crew);
     /* The log hook is promised to run on the pool thread, so that one keeps the loop for itself. */
     drive_init(&pool->drive, &pool->lock, step, pool, pool->log.log != NULL);
     link_init(&pool->keeper, true, &pool->drive, &pool->log);

@@ -6,6 +6,7 @@
 #ifndef STATE_H
 #define STATE_H
 
+#include "area.h"
 #include "backlog.h"
 #include "births.h"
 #include "cgroup.h"
@@ -47,7 +48,9 @@ struct supervision {
 
 /* Of workers that are to come: acts/spawn.c. */
 struct spawn {
-    size_t asked; /* births that the fork server was asked for and has not answered */
+    size_t asked;   /* births that the fork server was asked for and has not answered */
+    size_t leaving; /* idle workers that were told to leave, and are not gone yet */
+    unsigned full;  /* so many plain jobs more get full workers */
     struct births_failures failures;
 };
 
@@ -86,6 +89,7 @@ struct pool {
     struct readable_set readables;
     struct link keeper, server;
     struct supervision supervision;
+    struct area area; /* of the present fork server; supervise.c */
     struct crew crew;
     struct spawn spawn;
     struct room room;

@@ -1,10 +1,14 @@
 #include "task.h"
 
+#include "area.h"
+#include "bell.h"
 #include "descriptor.h"
 #include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 /* The descriptors that go down with a task, and what says which they are. */
@@ -78,31 +82,37 @@ static int load_freight(struct peer *peer, struct freight *freight)
     return rc;
 }
 
-static int send_task(struct peer *peer, const struct freight *freight)
+/* The descriptors go first: when the worker takes the task they are there. */
+static int send_freight(const struct peer *peer, const struct freight *freight)
+{
+    if (freight->count == 0)
+        return 0;
+    const ssize_t sent = descriptor_send(peer->socket, "d", 1, freight->fds, freight->count);
+    return sent == 1 ? 0 : sent == -ECONNRESET ? -EPIPE : (int)sent;
+}
+
+/* Leaves the task in the worker's area, and rings. */
+static void give(struct peer *peer, const struct freight *freight)
 {
     const pool_job_t *job = peer->job;
-    const struct message_task task = {
+    const struct area *area = &peer->pool->area;
+    struct area_task *task = area_task(area, peer->slot);
+    struct area_page *page = area_page(area, peer->slot);
+    const size_t inside = job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0;
+    task->message = (struct message_task){
         .function = job->kind->function,
         .attempt = job_attempt(job) + 1,
         .payload = job->payload.kind,
         .size = job->payload.size,
         .streams = freight->streams,
+        .descriptors = freight->count,
         .memory_limit = job->record->memory_limit,
         .options = *job_options(job),
     };
-    uint8_t header[FRAME_HEADER_SIZE];
-    struct iovec parts[] = {
-        {header, sizeof header},
-        {(void *)(uintptr_t)&task, sizeof task},
-        {job->payload.data, job->payload.kind == PAYLOAD_INLINE ? job->payload.size : 0},
-    };
-    const size_t length = parts[1].iov_len + parts[2].iov_len;
-    frame_header_write(header, MESSAGE_TASK, (uint32_t)length);
-    const ssize_t sent = descriptor_send_parts(peer->task, parts, 3, freight->fds, freight->count);
-    if (sent < 0)
-        return sent == -ECONNRESET ? -EPIPE : (int)sent;
-    /* an empty socket takes a whole task, or this worker is no good */
-    return (size_t)sent == sizeof header + length ? 0 : -EPIPE;
+    if (inside > 0)
+        memcpy(task->payload, job->payload.data, inside);
+    peer->task_size = offsetof(struct area_task, payload) + inside;
+    bell_ring(&page->bell, AREA_TAKE);
 }
 
 int task_send(struct peer *peer)
@@ -113,7 +123,9 @@ int task_send(struct peer *peer)
     freight.ours[0] = freight.ours[1] = -1;
     int rc = load_freight(peer, &freight);
     if (rc == 0)
-        rc = send_task(peer, &freight);
+        rc = send_freight(peer, &freight);
+    if (rc == 0)
+        give(peer, &freight);
     descriptor_close(&freight.ours[0]);
     descriptor_close(&freight.ours[1]);
     return rc;
