@@ -119,9 +119,7 @@ void descriptor_close(int *fd)
 {
     if (*fd < 0)
         return;
-    const int saved = errno;
-    close(*fd);
-    errno = saved;
+    raw_call(SYS_close, *fd, 0, 0, 0);
     *fd = -1;
 }
 

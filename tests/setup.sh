@@ -14,7 +14,7 @@ build="cmake gcc g++ libc6-dev make pkg-config|pkgconf libuv1-dev libmsgpack-dev
 test="libcmocka-dev groff-base man-db mandoc bash zsh fish python3 python3-msgpack sqlite3 vim-tiny nano less systemd"
 vm="qemu-system-x86 linux-image-amd64 busybox-static|busybox" # tests/vm; without these it is skipped
 lint="clang clang-format clang-tidy cppcheck strace"
-bench="python3-joblib python3-pebble parallel beanstalkd gnuplot-nox coreutils findutils"
+bench="strace python3-joblib python3-pebble parallel beanstalkd gnuplot-nox coreutils findutils"
 
 case ${1-} in
 build) wanted=$build ;;

@@ -21,15 +21,15 @@ struct draw {
     long random, lrand48;
 };
 
-static struct draw draw_in_a_fork(bool seeded)
+static struct draw draw_in_a_fork(uint64_t seed)
 {
     struct draw draw;
     int ends[2];
     support_pipe(ends);
     const pid_t pid = fork();
     if (pid == 0) {
-        if (seeded)
-            process_seed();
+        if (seed != 0)
+            process_seed(seed);
         draw = (struct draw){.random = random(), .rand = rand(), .lrand48 = lrand48()};
         _exit(write(ends[1], &draw, sizeof draw) == sizeof draw ? 0 : 1);
     }
@@ -43,11 +43,13 @@ static struct draw draw_in_a_fork(bool seeded)
 static void test_process_seed_makes_forks_differ(void **state)
 {
     (void)state;
-    const struct draw plain = draw_in_a_fork(false), same = draw_in_a_fork(false);
+    const struct draw plain = draw_in_a_fork(0), same = draw_in_a_fork(0);
     assert_int_equal(plain.random, same.random); /* without it they are the same */
     struct draw draws[8];
     for (size_t i = 0; i < 8; i++) {
-        draws[i] = draw_in_a_fork(true);
+        uint64_t seed;
+        assert_int_equal(process_random(&seed, sizeof seed), 0);
+        draws[i] = draw_in_a_fork(seed);
         for (size_t j = 0; j < i; j++) {
             const bool differ = draws[i].random != draws[j].random || draws[i].rand != draws[j].rand;
             assert_true(differ && draws[i].lrand48 != draws[j].lrand48);

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""A guard that is no timer: the system calls of one job, by the process that makes them, against a committed figure.
+"""A guard that is no timer: system calls and page faults of one job, by process, against committed figures.
 
     python3 -B tests/bench/guard.py build/release/tests/bench/steady            compares with guard.txt
     python3 -B tests/bench/guard.py build/release/tests/bench/steady --write    makes today's figures the committed ones
+    python3 -B tests/bench/guard.py build/release/tests/bench/steady --tell     prints today's totals, for bench.py
 
 `steady` runs no-op jobs and commands under strace, one at a time, and marks where each begins. Of what a process does
 for each job a low quantile over all jobs counts, call by call: what a job always needs. A busy machine adds to some jobs
 (a look at memory, a wake-up more); calls that only wait are left out. What host and fork server do for a command is not
-compared: under strace it lives long enough to be looked at, or not. Fails only when a role makes more than 5 % more
-calls a job than committed, three times in a row. Exits 77 where strace cannot trace.
+compared: under strace it lives long enough to be looked at, or not. Page faults are those of /proc/PID/stat, without
+strace; the lowest of some runs counts, at the same addresses each time, because where a library lies decides how many
+of its pages one fault maps. Fails only when a role has more than 5 % more than committed, three times in a row. Exits
+77 where strace cannot trace.
 """
 import collections
 import os
@@ -19,10 +22,12 @@ import sys
 import tempfile
 
 BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guard.txt")
-RUNS = {"jobs": 200, "commands": 50}
-BUSY = {"jobs": (), "commands": ("host", "fork server")}  # roles that are not compared
+RUNS = {"jobs": 200, "commands": 50, "faults": 200}
+WORDS = {"faults": "page faults"}  # what is counted, if not system calls
+BUSY = {"jobs": (), "commands": ("host", "fork server"), "faults": ()}  # roles that are not compared
 FIRST = 10  # jobs that are not counted: the pool is opening
 ATTEMPTS = 3
+FAULT_RUNS = 5  # of which the lowest counts
 WRITTEN = 5  # counts of which the highest is committed
 ALLOWED = 1.05
 # How often a process has to wait, and what it waits with, depends on who is faster.
@@ -34,14 +39,19 @@ BEGUN = re.compile(r"^(\d+) +(\w+)\(")
 BIRTH = re.compile(r"^(\d+) +(?:(?:clone3?|v?fork)\(|<\.\.\. (?:clone3?|v?fork) resumed>).* = (\d+)$")
 
 
+def run(argv):
+    done = subprocess.run(argv, env={"PATH": os.defpath}, timeout=100, text=True, stdin=subprocess.DEVNULL,
+                          capture_output=True)
+    if done.returncode != 0:
+        sys.exit(f"guard: {' '.join(argv)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
 def trace(steady, kind, count):
     """The lines of strace: `pid call(...) = result`, calls of other processes in between."""
     with tempfile.TemporaryDirectory(prefix="reclaim-guard-") as work:
         path = os.path.join(work, "trace")
-        done = subprocess.run(["strace", "-f", "-qq", "-o", path, steady, kind, str(count)], env={"PATH": os.defpath},
-                              timeout=100, text=True, stdin=subprocess.DEVNULL, capture_output=True)
-        if done.returncode != 0:
-            sys.exit(f"guard: strace {steady} {kind} {count}: {done.stderr.strip() or done.returncode}")
+        run(["strace", "-f", "-qq", "-o", path, steady, kind, str(count)])
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().splitlines()
 
@@ -110,11 +120,25 @@ def count(lines):
     return found
 
 
+def count_faults(steady, jobs):
+    """{(role, "page fault"): how many for one job}. Where a container forbids fixed addresses, they are not fixed."""
+    fixed = ["setarch", "-R"]
+    if not shutil.which(fixed[0]) or subprocess.run(fixed + ["true"], capture_output=True).returncode != 0:
+        fixed = []
+    lines = [line.split() for _ in range(FAULT_RUNS) for line in run(fixed + [steady, "jobs", str(jobs)]).splitlines()]
+    return {(role.replace("_", " "), "page fault"): round(min(float(number) for of, number in lines if of == role))
+            for role in {of for of, _ in lines}}
+
+
+def count_once(steady, kind):
+    return count_faults(steady, RUNS[kind]) if kind == "faults" else count(trace(steady, kind, RUNS[kind]))
+
+
 def measure(steady, kind, times):
     """The highest of so many counts."""
     found = {}
     for _ in range(times):
-        for key, number in count(trace(steady, kind, RUNS[kind])).items():
+        for key, number in count_once(steady, kind).items():
             if key[0] not in BUSY[kind]:
                 found[key] = max(number, found.get(key, 0))
     return found
@@ -132,7 +156,7 @@ def read(path):
 
 def write(path, figures):
     with open(path, "w", encoding="ascii") as file:
-        file.write("# System calls of one job, as guard.py counts them: kind, role, call, how often.\n")
+        file.write("# System calls and page faults of one job, as guard.py counts them: kind, role, call, how often.\n")
         for kind, found in figures.items():
             for (role, call), number in sorted(found.items()):
                 file.write(f"{kind}\t{role}\t{call}\t{number}\n")
@@ -161,7 +185,7 @@ def compare(kind, old, new):
         elif now != before:
             word = f"committed {before}: {difference(old, new, role)}"
             word += "; the figure can be lowered (--write)" if now * ALLOWED < before - 1 else ""
-        print(f"guard: {kind}: {role}: {now} system calls a job, {word}")
+        print(f"guard: {kind}: {role}: {now} {WORDS.get(kind, 'system calls')} a job, {word}")
     return worse
 
 
@@ -170,8 +194,16 @@ def check(steady, kind, baseline):
         worse = compare(kind, baseline.get(kind, {}), measure(steady, kind, 1))
         if not worse:
             return True
-        print(f"guard: {kind}: attempt {attempt + 1} of {ATTEMPTS}: more calls in {', '.join(worse)}")
+        print(f"guard: {kind}: attempt {attempt + 1} of {ATTEMPTS}: more in {', '.join(worse)}")
     return False
+
+
+def tell(steady):
+    """The totals of a no-op job as `name value`."""
+    calls, faults = measure(steady, "jobs", 1), measure(steady, "faults", 1)
+    for role in sorted({role for role, _ in calls}):
+        print(role.replace(" ", "_"), total(calls, role))
+    print("faults", total(faults, "worker"))
 
 
 def can_trace():
@@ -180,14 +212,17 @@ def can_trace():
 
 
 def main():
-    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--write"]):
-        sys.exit("usage: guard.py PATH-OF-STEADY [--write]")
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--write"], ["--tell"]):
+        sys.exit("usage: guard.py PATH-OF-STEADY [--write|--tell]")
     steady = sys.argv[1]
     if not os.access(steady, os.X_OK):
         sys.exit(f"guard: {steady} cannot be run: cmake --build --preset release builds it")
     if not can_trace():
         print("SKIPPED: guard: strace is missing or may not trace here")
         return 77
+    if sys.argv[2:] == ["--tell"]:
+        tell(steady)
+        return 0
     if sys.argv[2:]:
         write(BASELINE, {kind: measure(steady, kind, WRITTEN) for kind in RUNS})
         return 0

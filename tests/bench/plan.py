@@ -5,6 +5,7 @@ import sys
 
 import program
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
@@ -50,11 +51,19 @@ class Step:
 
 
 def throughput(bench, sizes):
+    static = f"{bench}/throughput_static"  # is built where there are archives of everything
     return [
         Step("fork", [f"{bench}/floor/fork", str(sizes.jobs)]),
+        Step("mapped", [f"{bench}/floor/fork_mapped", str(sizes.jobs)]),
         Step("noop", [f"{bench}/throughput", str(sizes.jobs)]),
+        *([Step("static", [static, str(sizes.jobs)])] if os.path.exists(static) else []),
         Step("kib64", [f"{bench}/throughput", str(sizes.jobs), "65536"]),
     ]
+
+
+def counts(bench):
+    """What one job takes that no clock tells."""
+    return [Step("guard", [sys.executable, "-B", os.path.join(HERE, "guard.py"), f"{bench}/steady", "--tell"])]
 
 
 def latency(bench, sizes):
@@ -108,8 +117,7 @@ def commands(bench, reclaim, sizes, directory):
 
 
 def peers(sizes):
-    here = os.path.dirname(os.path.abspath(__file__))
-    python = [sys.executable, "-B", os.path.join(here, "peers.py")]
+    python = [sys.executable, "-B", os.path.join(HERE, "peers.py")]
     counts = {"pool": 400, "executor": 150, "pebble": 20, "forkserver": 40, "spawn": 30, "joblib": 5}
     steps = [Step("py_" + name, python + [name, str(max(2, int(count * sizes.peers)))])
              for name, count in counts.items()]
@@ -118,5 +126,5 @@ def peers(sizes):
 
 def steps(bench, reclaim, sizes, directory):
     """A round: what is divided by one another stands side by side, for a machine's mood changes."""
-    return (throughput(bench, sizes) + peers(sizes) + latency(bench, sizes) + work(bench, sizes) + scale(bench, sizes) +
-            commands(bench, reclaim, sizes, directory))
+    return (throughput(bench, sizes) + peers(sizes) + counts(bench) + latency(bench, sizes) + work(bench, sizes) +
+            scale(bench, sizes) + commands(bench, reclaim, sizes, directory))

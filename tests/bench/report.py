@@ -20,7 +20,7 @@ def quantity(value, unit):
         return "yes" if value else "no"
     if unit == "part":
         return f"{value * 100:.2f} %"
-    return f"{value:,.0f}"
+    return quotient(value)
 
 
 def spread(found, show):
@@ -63,7 +63,8 @@ def head(machine, rounds, quick):
         f"kept back {machine['stolen']:.0%}.",
         "",
         f"Medians of {rounds} rounds (what takes seconds: of fewer), lowest and highest in parentheses. In each round "
-        "floors, ours and peers ran one after the other; a ratio is of two figures of one round.",
+        "floors, ours and peers ran one after the other; a ratio is of two figures of one round. System calls and page faults of a job are counted one "
+        "job at a time, context switches with 4 jobs under way ([how](../tests/bench/README.md#counts)).",
         "",
     ]
 

@@ -1,10 +1,34 @@
 /* A fixed run for counting, not for timing: so many no-op jobs or commands (`true`), one at a time. A write to no
- * descriptor marks in a trace of system calls where each begins: see guard.py.
+ * descriptor marks in a trace of system calls where each begins: see guard.py. Tells the page faults of a job, in its
+ * worker and in the fork server.
  *
  *     steady jobs|commands COUNT */
 #include "pool_round.h"
 
 #include <unistd.h>
+
+struct faults {
+    unsigned long server, workers;
+};
+
+/* Page faults so far of the fork server, and of the workers that it has reaped, each from its birth to its end. */
+static struct faults read_faults(pool_t *pool)
+{
+    char path[64], text[512];
+    struct faults faults;
+    pool_stats_t stats;
+    pool_stats(pool, &stats);
+    snprintf(path, sizeof path, "/proc/%d/stat", stats.fork_server_pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        round_die(path);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    const char *end = strrchr(text, ')'); /* of the name, which may have spaces */
+    if (end == NULL || sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %lu %lu", &faults.server, &faults.workers) != 2)
+        round_fail(path, "the page faults are not where they should be");
+    return faults;
+}
 
 static void mark(void)
 {
@@ -30,6 +54,7 @@ int main(int argc, char **argv)
         return 2;
     }
     pool_t *pool = round_open(0);
+    const struct faults before = read_faults(pool);
     for (size_t i = 0; i < count; i++) {
         mark();
         if (commands)
@@ -37,6 +62,9 @@ int main(int argc, char **argv)
         else
             round_finish(round_submit(pool, round_nothing, NULL, 0, NULL));
     }
+    const struct faults after = read_faults(pool);
     pool_free(pool);
+    round_tell("worker", (double)(after.workers - before.workers) / (double)count);
+    round_tell("fork_server", (double)(after.server - before.server) / (double)count);
     return 0;
 }

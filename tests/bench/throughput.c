@@ -1,11 +1,28 @@
 /* Jobs a second that do nothing, or return so many bytes: single-use workers, OUTSTANDING jobs under way (two for each
- * worker, where the number of workers is said).
+ * worker, where the number of workers is said). And context switches a job: how often host, keeper, fork server and
+ * workers gave up the processor (`waits`: by themselves), the pool's opening and end included.
  *
  *     throughput [jobs] [bytes of a result] [workers] */
 #include "pool_round.h"
 
+#include <sys/resource.h>
+
 static char *value;
 static size_t value_size;
+
+/* How often this process and its descendants gave up the processor, as far as they have been waited for. */
+static void count_switches(double *waits, double *switches)
+{
+    const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+    *waits = *switches = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct rusage usage;
+        if (getrusage(whose[i], &usage) < 0)
+            round_die("getrusage");
+        *waits += (double)usage.ru_nvcsw;
+        *switches += (double)(usage.ru_nvcsw + usage.ru_nivcsw);
+    }
+}
 
 static int give(pool_call_t *call)
 {
@@ -28,6 +45,10 @@ int main(int argc, char **argv)
     pool_t *pool = round_open((int32_t)workers);
     round_tell("rate", round_rate(pool, value_size > 0 ? give : round_nothing, jobs, outstanding));
     pool_free(pool);
+    double waits, switches;
+    count_switches(&waits, &switches);
+    round_tell("waits", waits / (double)jobs);
+    round_tell("switches", switches / (double)jobs);
     free(value);
     return 0;
 }

@@ -99,7 +99,8 @@ void birth_fork(struct server *server, struct slot *slot)
     };
     const int rc = open_window(server, slot);
     slot->page->inherited = server->inherited;
-    process_seed(); /* here, or each worker would have to find the code of that, and to copy three pages */
+    process_seed(
+        slot_draw(server)); /* here, or each worker would have to find the code of that, and to copy three pages */
     const pid_t pid = rc < 0 ? -1 : config->fork_handlers ? fork() : process_fork();
     if (pid == 0)
         worker_main(&birth);

@@ -53,16 +53,16 @@ size_t slot_index(const struct server *server, const struct slot *slot)
     return (size_t)(slot - server->slots);
 }
 
-/* Never 0, which a job can make of a word. */
-static uint64_t draw_secret(struct secrets *secrets)
+uint64_t slot_draw(struct server *server)
 {
+    struct secrets *secrets = &server->secrets;
     if (secrets->left == 0) {
         secrets->left = SECRETS_DRAWN;
         if (process_random(secrets->drawn, sizeof secrets->drawn) < 0)
             for (size_t i = 0; i < SECRETS_DRAWN; i++)
                 secrets->drawn[i] = ((uint64_t)process_now_ms() + i) * UINT64_C(0x9e3779b97f4a7c15);
     }
-    return secrets->drawn[--secrets->left] | 1;
+    return secrets->drawn[--secrets->left];
 }
 
 struct slot *slot_take(struct server *server)
@@ -84,7 +84,7 @@ struct slot *slot_take(struct server *server)
         .meter = {.limit = -1, .every_ms = -1, .look_at = LADDER_NEVER, .leaf = -1, .current = -1},
     };
     ladder_init(&slot->ladder);
-    slot->secret = draw_secret(&server->secrets);
+    slot->secret = slot_draw(server) | 1;    /* never 0, which a job can make of the word */
     memset(slot->page, 0, area_page_size()); /* all of it: the last worker of this slot may have written anywhere */
     atomic_store(&slot->page->head.untaken, slot->secret);
     return slot;

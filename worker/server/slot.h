@@ -71,6 +71,9 @@ int slot_table_init(struct server *server, size_t count);
 /* Makes a free slot ready for a worker, with a serial of its own. NULL: all are taken. */
 struct slot *slot_take(struct server *server);
 
+/* A random number. */
+uint64_t slot_draw(struct server *server);
+
 /* Frees it, with its ends and what its meter holds. */
 void slot_free(struct server *server, struct slot *slot);
 

@@ -251,17 +251,9 @@ int process_random(void *bytes, size_t size)
     return raw_call(SYS_getrandom, raw_pointer(bytes), (long)size, 0, 0) == (long)size ? 0 : -EAGAIN;
 }
 
-void process_seed(void)
+void process_seed(uint64_t number)
 {
-    struct {
-        unsigned random;
-        unsigned short seed48[3];
-    } seeds;
-    if (process_random(&seeds, sizeof seeds) < 0) {
-        seeds.random = (unsigned)getpid() * 2654435761U ^ (unsigned)process_now_ms();
-        for (int i = 0; i < 3; i++)
-            seeds.seed48[i] = (unsigned short)(seeds.random >> (i * 5));
-    }
-    srandom(seeds.random);
-    seed48(seeds.seed48);
+    unsigned short seed[] = {(unsigned short)(number >> 32), (unsigned short)(number >> 48), (unsigned short)number};
+    srandom((unsigned)number);
+    seed48(seed);
 }

@@ -84,9 +84,9 @@ int process_descriptor_lift(int *fd);
 /* Lowest number that process_descriptor_lift uses. */
 int process_descriptor_floor(void);
 
-/* Fresh seeds for libc's random generators, in the fork server before each fork: no two workers draw the same. Takes
- * the lock of random(3): see image.h. */
-void process_seed(void);
+/* Seeds libc's random generators with a random number, in the fork server before each fork: no two workers draw the
+ * same. Takes the lock of random(3): see image.h. */
+void process_seed(uint64_t number);
 
 /* Random bytes by the system call itself: later versions of getrandom(3) lock. -EAGAIN: there are none yet. */
 int process_random(void *bytes, size_t size);

@@ -15,14 +15,12 @@
 #include "values.h"
 #include "verbs.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -43,7 +41,7 @@ struct run {
     pool_job_t *job;
     struct terminal terminal;
     struct inherited inherited;
-    int settled;       /* eventfd */
+    int settled;       /* pool_job_fd: the job's */
     int signals;       /* signalfd */
     sigset_t ignored;  /* signals that were ignored when we started: they do not end us */
     atomic_bool ended; /* no further attempt: a signal, or too much output */
@@ -120,16 +118,6 @@ static int open_files(struct run *run)
 
 /* ---- the job ----------------------------------------------------------------------------------------------------- */
 
-static void on_settled(pool_job_t *job, const pool_result_t *result, void *user)
-{
-    const uint64_t one = 1;
-    const struct run *run = user;
-    (void)job;
-    (void)result;
-    const ssize_t wrote = write(run->settled, &one, sizeof one);
-    (void)wrote;
-}
-
 /* The command was stopped: we stop, too, for the shell that watches us. Where nobody does, nobody would continue us when
  * a limit has ended the command. */
 static void stop_with(const struct run *run, pool_job_t *job, int signal_number)
@@ -173,12 +161,12 @@ static int submit(struct run *run)
     pool_job_options_t options = run->limits.job;
     options.fds = run->inherited.numbers;
     options.fd_count = run->inherited.count;
-    options.on_settled = on_settled;
     options.on_event = on_event;
     options.user = run;
     if (run->samples != NULL || run->plot != NULL)
         options.memory_every_ms = POINTS_MS;
-    if (pool_submit_command(run->pool, &command, &options, &run->job) == 0)
+    if (pool_submit_command(run->pool, &command, &options, &run->job) == 0 &&
+        (run->settled = pool_job_fd(run->job)) >= 0)
         return pool_seal(run->pool);
     say("run", "%s", pool_message());
     return -1;
@@ -191,9 +179,8 @@ static int start(struct run *run)
     pool_error_t error;
     sigset_t all;
     inherited_find(&run->inherited, "run");
-    run->settled = eventfd(0, EFD_CLOEXEC);
-    if (run->settled < 0 || pool_open(&run->pool, &options, &error) < 0) {
-        say("run", "%s", run->settled < 0 ? strerror(errno) : error.message);
+    if (pool_open(&run->pool, &options, &error) < 0) {
+        say("run", "%s", error.message);
         return -1;
     }
     signals_ignored(&run->ignored);

@@ -400,7 +400,7 @@ void attempt_end(struct peer *peer, const struct message_gone *gone)
 {
     pool_job_t *job = peer->job;
     const bool had_result = peer->has_result;
-    peer_read_rest(peer, gone != NULL ? &gone->frame : NULL);
+    peer_read_rest(peer, gone);
     if (job != NULL && !had_result && has_early_result(peer))
         settle_early(peer);
     if (gone != NULL)

@@ -309,6 +309,12 @@ static int handle_frames(struct peer *peer)
     return rc;
 }
 
+/* Whether a worker that is dead has said all, in whole frames: a read gives all that is in the pipe, or fills its room. */
+static bool is_complete(const struct peer *peer)
+{
+    return peer->has_result && peer->reader.start == peer->reader.end;
+}
+
 /* Reads and handles at most so many bytes. to_the_end: until a read finds nothing, as no later read will. */
 static enum peer_heard read_pipe(struct peer *peer, size_t most, bool to_the_end)
 {
@@ -330,7 +336,7 @@ static enum peer_heard read_pipe(struct peer *peer, size_t most, bool to_the_end
         frame_reader_filled(&peer->reader, (size_t)got);
         if (handle_frames(peer) < 0)
             return PEER_HEARD_BAD;
-        if ((size_t)got < room && !to_the_end)
+        if ((size_t)got < room && (!to_the_end || is_complete(peer)))
             break; /* the pipe is most likely empty; if not, poll says so again */
     }
     return PEER_HEARD_ALL;
@@ -404,13 +410,13 @@ static void handle_left_frame(struct peer *peer, const struct message_slice *lef
         peer->protocol_error = true;
 }
 
-void peer_read_rest(struct peer *peer, const struct message_slice *left)
+void peer_read_rest(struct peer *peer, const struct message_gone *gone)
 {
     if (peer->job == NULL)
         return;
     drain(peer);
-    if (left != NULL)
-        handle_left_frame(peer, left);
+    if (gone != NULL)
+        handle_left_frame(peer, &gone->frame);
 }
 
 bool peer_has_begun(const struct peer *peer)

@@ -1,6 +1,6 @@
 /* The floor of throughput: a bare loop of fork, _exit and waitpid, and one of fork, a byte through a pipe, _exit and
  * waitpid, each with OUTSTANDING children under way. The second is what the pool's rate is divided by: a job gives
- * something back.
+ * something back. `fork` is a static program; `fork_mapped` is the same with libreclaim and its libraries mapped.
  *
  *     fork [jobs] */
 #include "../round.h"
