@@ -163,8 +163,8 @@ static void converse(pool_t *pool, const uint8_t *head, const uint8_t *data, siz
     if (!was_good)
         peer_distrust(peer);
     uint8_t *frame = fuzz_copy(data + size - left, left);
-    const struct message_slice in_page = {frame, left};
-    peer_read_rest(peer, left > 0 ? &in_page : NULL);
+    const struct message_gone gone = {.serial = born.serial, .frame = {frame, left}};
+    peer_read_rest(peer, left > 0 ? &gone : NULL);
     check_peer(peer, size);
     if (peer->has_result && !peer->protocol_error && peer->unkept == 0)
         take_value(peer);
