@@ -11,6 +11,7 @@
 
 union message {
     struct message_progress progress;
+    struct message_piece piece;
     struct message_partial partial;
     struct message_result result;
     struct message_gone gone;
@@ -44,6 +45,8 @@ static void check_message(enum message_type type, const uint8_t *body, size_t si
     memset(&message, 0, sizeof message);
     if (message_unpack(type, body, size, &message) < 0)
         return;
+    if (type == MESSAGE_PIECE)
+        check_slice(&message.piece.data, body, size);
     if (type == MESSAGE_PARTIAL)
         check_slice(&message.partial.data, body, size);
     if (type == MESSAGE_RESULT) {
