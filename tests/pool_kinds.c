@@ -13,8 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define JOBS_MAX 400
-#define LARGE    ((size_t)100 * 1024) /* an argument that goes down in a memfd */
+#define JOBS_MAX    400
+#define LARGE_VALUE ((size_t)400 * 1024)
+#define LARGE       ((size_t)100 * 1024) /* an argument that goes down in a memfd */
 
 /* ---- what all processes of a test share --------------------------------------------------------------------------- */
 
@@ -50,7 +51,7 @@ struct argument {
 /* Counts itself, and proves that it has what it was given. */
 static int run_kind(pool_call_t *call)
 {
-    static uint8_t value[400 * 1024];
+    static uint8_t value[LARGE_VALUE];
     const struct argument *argument = pool_call_arg(call, NULL);
     atomic_fetch_add(&control->runs[argument->which], 1);
     if (argument->waits)
@@ -138,7 +139,7 @@ static void assert_done(const struct run *run, uint32_t which)
     if (kind == KIND_COMMAND || kind == KIND_CAPTURE)
         assert_string_equal(result->out, text);
     if (kind == KIND_LARGE_VALUE)
-        assert_true(result->size == 400 * 1024 && ((const uint8_t *)result->data)[result->size - 1] == which % 251);
+        assert_true(result->size == LARGE_VALUE && ((const uint8_t *)result->data)[result->size - 1] == which % 251);
     else if (kind != KIND_COMMAND)
         assert_true(result->size == sizeof which && memcmp(result->data, &which, sizeof which) == 0);
 }
@@ -274,14 +275,14 @@ static void test_kinds_cancel_running(void **state)
     (void)state;
     pool_t *pool = support_open(1, POOL_NONE);
     run_begin(&run);
-    for (uint32_t i = 0; i < 24; i++) {
-        submit(pool, &run, i % KIND_COMMAND, true);
-        submit(pool, &run, (i + 1) % KIND_COUNT, false);
-        while (atomic_load(&control->runs[2 * i]) == 0)
+    for (size_t i = 0; i < 48; i += 2) {
+        submit(pool, &run, (uint32_t)(i / 2 % KIND_COMMAND), true);
+        submit(pool, &run, (uint32_t)((i / 2 + 1) % KIND_COUNT), false);
+        while (atomic_load(&control->runs[i]) == 0)
             sched_yield();
-        assert_int_equal(pool_job_cancel(run.jobs[2 * i]), 0);
-        assert_int_equal(support_wait(run.jobs[2 * i])->outcome, POOL_CANCELLED);
-        assert_int_equal(support_wait(run.jobs[2 * i + 1])->outcome, POOL_DONE);
+        assert_int_equal(pool_job_cancel(run.jobs[i]), 0);
+        assert_int_equal(support_wait(run.jobs[i])->outcome, POOL_CANCELLED);
+        assert_int_equal(support_wait(run.jobs[i + 1])->outcome, POOL_DONE);
     }
     run_end(&run, POOL_RETRY_ON(POOL_DONE) | POOL_RETRY_ON(POOL_CANCELLED));
     pool_free(pool);
