@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <reclaim/call.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,6 +332,36 @@ static void test_area_of_functions(void **state)
     close(zero);
 }
 
+static pool_stats_t stats_of(const pool_t *pool)
+{
+    pool_stats_t stats;
+    assert_int_equal(pool_stats(pool, &stats), 0);
+    return stats;
+}
+
+/* The area is new then, and the host has the old one no more. */
+static void test_area_of_the_next_fork_server(void **state)
+{
+    size_t areas = 0;
+    struct ends ends;
+    (void)state;
+    pool_t *pool = support_open(1, 1);
+    assert_int_equal(kill(stats_of(pool).fork_server_pid, SIGKILL), 0);
+    while (stats_of(pool).fork_servers_lost == 0)
+        sched_yield();
+    pool_job_t *job = hold(pool, 0, 1, NULL);
+    assert_worker_maps(control->pids[0], 0);
+    list_ends(control->pids[0], &ends);
+    assert_worker_ends(control->pids[0], &ends, 0, 0);
+    if (knows_future_write())
+        assert_int_equal(control->refusals[0], EACCES);
+    for (size_t i = 0; i < ours.count; i++)
+        areas += is_named(&ours.list[i], "/memfd:");
+    assert_int_equal(areas, 2);
+    let_go(job, 0);
+    pool_free(pool);
+}
+
 /* Of a process with this command name among the descendants of root: its pid; 0: there is none. */
 static pid_t find_process(pid_t root, const char *name, pid_t *parent)
 {
@@ -550,13 +581,6 @@ static int check_foreign(void *arg)
     return 0;
 }
 
-static pool_stats_t stats_of(const pool_t *pool)
-{
-    pool_stats_t stats;
-    assert_int_equal(pool_stats(pool, &stats), 0);
-    return stats;
-}
-
 static void assert_foreign(pool_t *pool, const struct known *known)
 {
     pool_job_t *job = hold(pool, 1, 1, NULL);
@@ -607,9 +631,8 @@ static void test_area_is_no_other_pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        AREA_TEST(test_area_of_functions),
-        AREA_TEST(test_area_of_a_command),
-        AREA_TEST(test_area_has_nothing_of_earlier_jobs),
+        AREA_TEST(test_area_of_functions),      AREA_TEST(test_area_of_the_next_fork_server),
+        AREA_TEST(test_area_of_a_command),      AREA_TEST(test_area_has_nothing_of_earlier_jobs),
         AREA_TEST(test_area_is_no_other_pools),
     };
     return cmocka_run_group_tests_name("area", tests, NULL, NULL);
