@@ -40,7 +40,6 @@ static int take_descriptors(const struct worker_birth *birth, int channels[WORKE
 {
     int at = birth->numbers; /* no channel has one of these numbers yet */
     for (int i = 0; i < WORKER_CHANNELS; i++) {
-        channels[i] = -1;
         if (birth->channels[i] < 0)
             continue;
         channels[i] = (int)raw_call(SYS_dup3, birth->channels[i], at++, O_CLOEXEC, 0);
@@ -57,7 +56,7 @@ static int take_descriptors(const struct worker_birth *birth, int channels[WORKE
 static int settle_in(const struct worker_birth *birth, struct channel *channel, int *leaf)
 {
     char name[] = {"reclaim-worker"};
-    int channels[WORKER_CHANNELS];
+    int channels[WORKER_CHANNELS] = {-1, -1, -1};
     int rc = process_die_with(birth->parent);
     if (rc == 0)
         rc = take_descriptors(birth, channels);
