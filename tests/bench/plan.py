@@ -63,7 +63,8 @@ def throughput(bench, sizes):
 
 def counts(bench):
     """What one job takes that no clock tells."""
-    return [Step("guard", [sys.executable, "-B", os.path.join(HERE, "guard.py"), f"{bench}/steady", "--tell"])]
+    return [Step("guard", [sys.executable, "-B", os.path.join(HERE, "guard.py"), f"{bench}/steady", "--tell"],
+                 costly=True)]
 
 
 def latency(bench, sizes):

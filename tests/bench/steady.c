@@ -1,21 +1,16 @@
 /* A fixed run for counting, not for timing: so many no-op jobs or commands (`true`), one at a time. A write to no
- * descriptor marks in a trace of system calls where each begins: see guard.py. Tells the page faults of a job, in its
- * worker and in the fork server.
+ * descriptor marks in a trace of system calls where each begins: see guard.py. Tells the page faults of a worker.
  *
  *     steady jobs|commands COUNT */
 #include "pool_round.h"
 
 #include <unistd.h>
 
-struct faults {
-    unsigned long server, workers;
-};
-
-/* Page faults so far of the fork server, and of the workers that it has reaped, each from its birth to its end. */
-static struct faults read_faults(pool_t *pool)
+/* Page faults of the workers that the fork server has reaped so far, each from its birth to its end. */
+static unsigned long read_faults(pool_t *pool)
 {
     char path[64], text[512];
-    struct faults faults;
+    unsigned long faults;
     pool_stats_t stats;
     pool_stats(pool, &stats);
     snprintf(path, sizeof path, "/proc/%d/stat", stats.fork_server_pid);
@@ -25,7 +20,7 @@ static struct faults read_faults(pool_t *pool)
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     const char *end = strrchr(text, ')'); /* of the name, which may have spaces */
-    if (end == NULL || sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %lu %lu", &faults.server, &faults.workers) != 2)
+    if (end == NULL || sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %*u %lu", &faults) != 1)
         round_fail(path, "the page faults are not where they should be");
     return faults;
 }
@@ -54,7 +49,7 @@ int main(int argc, char **argv)
         return 2;
     }
     pool_t *pool = round_open(0);
-    const struct faults before = read_faults(pool);
+    const unsigned long before = read_faults(pool);
     for (size_t i = 0; i < count; i++) {
         mark();
         if (commands)
@@ -62,9 +57,8 @@ int main(int argc, char **argv)
         else
             round_finish(round_submit(pool, round_nothing, NULL, 0, NULL));
     }
-    const struct faults after = read_faults(pool);
+    const unsigned long faults = read_faults(pool) - before;
     pool_free(pool);
-    round_tell("worker", (double)(after.workers - before.workers) / (double)count);
-    round_tell("fork_server", (double)(after.server - before.server) / (double)count);
+    round_tell("faults", (double)faults / (double)count);
     return 0;
 }
