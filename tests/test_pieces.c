@@ -109,7 +109,7 @@ static void test_pieces_grow_by_doubling(void **state)
         add(&pieces, COUNT, hints[i]);
         assert_added(&pieces, COUNT);
         assert_in_range(grown, 1, 14); /* not one a piece */
-        assert_true(pieces.room <= 2 * COUNT * PIECE + BELIEVED);
+        assert_true(pieces.room <= 2 * PIECE * COUNT + BELIEVED);
         pieces_drop(&pieces);
     }
 }
