@@ -16,12 +16,7 @@
 ssize_t descriptor_send(int socket, const void *data, size_t size, const int *fds, size_t count)
 {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-    return descriptor_send_parts(socket, &iov, 1, fds, count);
-}
-
-ssize_t descriptor_send_parts(int socket, struct iovec *parts, size_t part_count, const int *fds, size_t count)
-{
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = part_count};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTOR_MAX)];
@@ -71,17 +66,12 @@ static void collect(struct cmsghdr *header, struct descriptor_set *set)
 ssize_t descriptor_receive(int socket, void *data, size_t size, int flags, struct descriptor_set *set)
 {
     struct iovec iov = {.iov_base = data, .iov_len = size};
-    return descriptor_receive_parts(socket, &iov, 1, flags, set);
-}
-
-ssize_t descriptor_receive_parts(int socket, struct iovec *parts, size_t count, int flags, struct descriptor_set *set)
-{
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTOR_MAX)];
     } control;
     struct msghdr message = {
-        .msg_iov = parts, .msg_iovlen = count, .msg_control = &control, .msg_controllen = sizeof control};
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t got;
     set->count = 0;
     set->truncated = false;

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
 #define DESCRIPTOR_MAX 253 /* in one message: SCM_MAX_FD of the kernel */
 
@@ -21,18 +20,12 @@ struct descriptor_set {
  * a negative errno: -EAGAIN, -EPIPE (no SIGPIPE), -ETOOMANYREFS (too many in flight), ... */
 ssize_t descriptor_send(int socket, const void *data, size_t size, const int *fds, size_t count);
 
-/* The same of several parts: not all of them may be taken. */
-ssize_t descriptor_send_parts(int socket, struct iovec *parts, size_t part_count, const int *fds, size_t count);
-
 /* Whether what these two returned means: not now, but later. */
 bool descriptor_is_refused_now(ssize_t sent);
 
 /* Receives at most size bytes and the descriptors with them, close-on-exec. flags as recvmsg(2). Returns the bytes, 0
  * at end-of-file, or a negative errno; -EMSGSIZE: bytes were truncated. */
 ssize_t descriptor_receive(int socket, void *data, size_t size, int flags, struct descriptor_set *set);
-
-/* The same into several parts. */
-ssize_t descriptor_receive_parts(int socket, struct iovec *parts, size_t count, int flags, struct descriptor_set *set);
 
 /* Closes all that are still in the set. */
 void descriptor_set_close(struct descriptor_set *set);

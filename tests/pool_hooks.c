@@ -179,10 +179,12 @@ static void test_hooks_keep_a_lock_at_rest(void **state)
 
 /* ---- at birth -------------------------------------------------------------------------------------------------- */
 
+enum birth_kind { BIRTH_WELL, BIRTH_HANGS_ONCE, BIRTH_EXITS };
+
 struct births {
     sem_t seen;
     atomic_int count;
-    enum { BIRTH_WELL, BIRTH_HANGS_ONCE, BIRTH_EXITS } kind;
+    enum birth_kind kind;
 };
 
 static struct {
@@ -213,7 +215,7 @@ static int tell_birth(pool_call_t *call)
     return born.pid == getpid() && born.was_blocked && sigismember(&mask, SIGTERM) == 0 ? 0 : 1;
 }
 
-static struct births *make_births(int kind)
+static struct births *make_births(enum birth_kind kind)
 {
     struct births *births = mmap(NULL, sizeof *births, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(births != MAP_FAILED);

@@ -278,7 +278,7 @@ static void test_memory_limits_hold_beside_each_other(void **state)
     pool_free(pool);
 }
 
-/* The first child of a process, and the system call that it sleeps in; -1: none. */
+/* The first child of a process; -1: none. */
 static pid_t first_child(pid_t parent)
 {
     char path[64];
@@ -292,17 +292,18 @@ static pid_t first_child(pid_t parent)
     return child;
 }
 
-static long call_slept_in(pid_t pid)
+/* The address of the futex on which a process sleeps; 0: on none. */
+static unsigned long futex_slept_on(pid_t pid)
 {
     char path[64];
     long call = -1;
+    unsigned long address = 0;
     snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
     FILE *file = fopen(path, "re");
     assert_non_null(file);
-    if (fscanf(file, "%ld", &call) != 1)
-        call = -1;
+    const bool is_futex = fscanf(file, "%ld %lx", &call, &address) == 2 && call == SYS_futex;
     fclose(file);
-    return call;
+    return is_futex ? address : 0;
 }
 
 /* On a busy machine the job may have the processor long before the fork server, which is stopped here. */
@@ -312,18 +313,21 @@ static void test_memory_limit_is_there_before_the_job(void **state)
     pool_stats_t stats;
     struct gate gate;
     gate_open(&gate);
-    pool_t *pool = support_open(1, 1);
+    pool_t *pool = support_open_full(1, 1);
     do
         assert_int_equal(pool_stats(pool, &stats), 0);
     while (stats.warm == 0 && usleep(1000) == 0);
     const pid_t worker = first_child(stats.fork_server_pid);
     assert_true(worker > 0);
+    unsigned long idle, waits; /* for a task; for the fork server to watch it */
+    while ((idle = futex_slept_on(worker)) == 0)
+        usleep(1000);
     assert_int_equal(kill(stats.fork_server_pid, SIGSTOP), 0);
     pool_job_options_t options = gate_options(&gate);
     options.memory_limit = (int64_t)LIMIT;
     pool_job_t *job = gate_submit(pool, &gate, options);
     struct pollfd began = {.fd = gate.ready[0], .events = POLLIN};
-    while (call_slept_in(worker) != SYS_futex)
+    while ((waits = futex_slept_on(worker)) == 0 || waits == idle)
         assert_int_equal(poll(&began, 1, 1), 0);
     assert_int_equal(kill(stats.fork_server_pid, SIGCONT), 0);
     assert_int_equal(gate_await(&gate), worker);

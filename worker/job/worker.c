@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define TOUCHED_STACK    4096
 #define FILE_PAGES_LEAST ((uint64_t)1 << 20) /* of less growth the kind does not matter */
 
 /* On the stack: a write to any other page costs a copy of that page. */
@@ -40,7 +41,6 @@ static int take_descriptors(const struct worker_birth *birth, int channels[WORKE
 {
     int at = birth->numbers; /* no channel has one of these numbers yet */
     for (int i = 0; i < WORKER_CHANNELS; i++) {
-        channels[i] = -1;
         if (birth->channels[i] < 0)
             continue;
         channels[i] = (int)raw_call(SYS_dup3, birth->channels[i], at++, O_CLOEXEC, 0);
@@ -57,7 +57,7 @@ static int take_descriptors(const struct worker_birth *birth, int channels[WORKE
 static int settle_in(const struct worker_birth *birth, struct channel *channel, int *leaf)
 {
     char name[] = {"reclaim-worker"};
-    int channels[WORKER_CHANNELS];
+    int channels[WORKER_CHANNELS] = {-1, -1, -1};
     int rc = process_die_with(birth->parent);
     if (rc == 0)
         rc = take_descriptors(birth, channels);
@@ -289,6 +289,21 @@ static int run_command(struct task *task, struct channel *channel, const struct 
     return channel_send_small(channel, MESSAGE_RESULT, &result, true);
 }
 
+/* Maps what each function job uses, while nobody waits for this worker yet: the same page faults, but earlier. */
+__attribute__((noinline)) static void touch(const struct worker_birth *birth)
+{
+    const void *const places[] = {
+        birth->task,
+        (const void *)(uintptr_t)pthread_mutex_lock,
+        (const void *)(uintptr_t)memmove,
+    };
+    volatile uint8_t stack[TOUCHED_STACK];
+    stack[0] = 0;
+    (void)stack;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        (void)*(const volatile uint8_t *)places[i];
+}
+
 void worker_main(const struct worker_birth *birth)
 {
     struct task task;
@@ -299,6 +314,7 @@ void worker_main(const struct worker_birth *birth)
         _exit(WORKER_EXIT_BIRTH);
     if (birth->on_birth != NULL) /* before it is ready: the birth deadline holds for the hook, too */
         birth->on_birth(birth->hook_user);
+    touch(birth);
     atomic_store(&birth->page->phase, PAGE_READY);
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, raw_pointer(&none), 0, _NSIG / 8);
     if (bell_await(&birth->page->head.bell) != AREA_TAKE)
