@@ -5,7 +5,8 @@
  *             After the last slot comes one more (area_host_page), which no worker has: words of the host's
  *
  * Each is a memfd. The fork server makes them and gives both to the host, which maps and seals them: no process can
- * shrink them, or map the tasks for writing any more. A process must not trust what another may write: it copies a word
+ * shrink them, or map the tasks for writing any more. A worker seals its own mappings (mseal(2), Linux 6.10): without that
+ * a job can reach the slots beside its own with mremap(2). A process must not trust what another may write: it copies a word
  * once, bounds it, and waits for nothing. Sources: memfd_create(2), fcntl(2), "File Sealing"; madvise(2),
  * MADV_DONTFORK. */
 #ifndef AREA_H

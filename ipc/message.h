@@ -64,7 +64,8 @@ struct message_server_lost {
 /* Defects of a fork server that is ready, for the log hook. */
 enum message_note {
     NOTE_NO_PIDS = 1 << 0, /* cgroups have no pids controller: processes are counted instead */
-    NOTE_NO_CPU = 1 << 1   /* cgroups have no cpu controller: cpu_weight does nothing */
+    NOTE_NO_CPU = 1 << 1,  /* cgroups have no cpu controller: cpu_weight does nothing */
+    NOTE_NO_MSEAL = 1 << 2 /* this kernel cannot keep jobs to their own slot of the area */
 };
 
 /* The fork server is ready, and with this come the two memfds of its area; or (code is not 0) it cannot start, and

@@ -12,6 +12,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_mseal
+#define SYS_mseal 462 /* on every architecture; Linux 6.10 */
+#endif
+
 /* The result, or a negative errno. */
 static inline long raw_call(long number, long a, long b, long c, long d)
 {

@@ -65,6 +65,8 @@ static int settle_in(const struct worker_birth *birth, struct channel *channel, 
         rc = cgroup_leaf_join(*leaf);
     if (rc < 0)
         return rc;
+    /* mremap(2) would give the job a copy of the window that reaches over the slots beside it */
+    raw_call(SYS_mseal, raw_pointer(birth->task), (long)birth->window_size, 0, 0);
     raw_call(SYS_setpgid, 0, 0, 0, 0);
     process_be_ordinary(birth->origin);
     raw_call(SYS_prctl, PR_SET_NAME, raw_pointer(name), 0, 0);

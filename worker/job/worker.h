@@ -14,12 +14,13 @@ enum worker_channel { WORKER_PIPE, WORKER_SOCKET, WORKER_LEAF /* directory of it
 struct worker_birth {
     uint64_t serial;
     int channels[WORKER_CHANNELS];
-    int numbers;       /* the number that its first channel gets; others follow */
-    uint64_t tag_most; /* see sweep_tag */
-    unsigned gap_end;  /* see process_gap_end */
-    bool has_pids;     /* the cgroup limits processes; else the fork server counts them */
-    const struct area_task *task;
+    int numbers;                  /* the number that its first channel gets; others follow */
+    uint64_t tag_most;            /* see sweep_tag */
+    unsigned gap_end;             /* see process_gap_end */
+    bool has_pids;                /* the cgroup limits processes; else the fork server counts them */
+    const struct area_task *task; /* the window, and in it the page: worker/server/birth.c */
     struct page *page;
+    size_t window_size;
     const struct process_origin *origin;
     pid_t parent;
     void (*on_birth)(void *user); /* NULL: none */

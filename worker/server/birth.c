@@ -92,6 +92,7 @@ void birth_fork(struct server *server, struct slot *slot)
         .has_pids = server->metering.cgroup.pids,
         .task = (const struct area_task *)(const void *)server->window,
         .page = (struct page *)(void *)(server->window + AREA_TASK_SIZE),
+        .window_size = AREA_TASK_SIZE + area_page_size(),
         .origin = &config->origin,
         .parent = server->pid,
         .on_birth = config->on_birth,

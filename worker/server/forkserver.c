@@ -6,6 +6,7 @@
 #include "image.h"
 #include "moment.h"
 #include "proc.h"
+#include "raw.h"
 #include "reaper.h"
 #include "reports.h"
 #include "requests.h"
@@ -61,6 +62,8 @@ static int prepare(struct server *server, const struct forkserver_config *config
         server->notes |= server->metering.cgroup.pids ? 0 : NOTE_NO_PIDS;
         server->notes |= server->metering.cgroup.cpu ? 0 : NOTE_NO_CPU;
     }
+    if (raw_call(SYS_mseal, 0, 0, 0, 0) < 0)
+        server->notes |= NOTE_NO_MSEAL;
     int rc = strangers_init(&server->strangers);
     if (rc == 0)
         rc = slot_table_init(server, config->slots);

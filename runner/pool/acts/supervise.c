@@ -121,6 +121,10 @@ static void set_method(pool_t *pool, const struct message_hello *hello)
 
 static void log_notes(const pool_t *pool, uint64_t notes)
 {
+    if ((notes & NOTE_NO_MSEAL) != 0)
+        log_hook_say(&pool->log,
+                     "this kernel has no mseal(2) (Linux 6.10): a job that sets out to can read and change what "
+                     "the pool shares with jobs that run beside it");
     if ((notes & NOTE_NO_PIDS) != 0)
         log_hook_say(&pool->log,
                      "the cgroup has no pids controller (give it Delegate=memory pids): a limit on processes "
