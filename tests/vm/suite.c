@@ -315,9 +315,12 @@ struct news {
     char last[512];
 };
 
+/* Of cgroups: an old kernel has other news, too. */
 static void hear(const char *line, void *user)
 {
     struct news *news = user;
+    if (strstr(line, "cgroup") == NULL)
+        return;
     news->lines++;
     snprintf(news->last, sizeof news->last, "%s", line);
 }
@@ -332,7 +335,6 @@ static void test_method_without_delegation_is_sampled(void **state)
     pool_free(pool);
     printf("= the log hook heard: %s\n", news.last);
     assert_int_equal(news.lines, 1);
-    assert_non_null(strstr(news.last, "cgroup"));
     expect_refused(&(pool_options_t){.memory_method = POOL_MEMORY_CGROUP}, -ENOTSUP);
 }
 
