@@ -109,7 +109,9 @@ void descriptor_close(int *fd)
 {
     if (*fd < 0)
         return;
-    raw_call(SYS_close, *fd, 0, 0, 0);
+    const int saved = errno;
+    close(*fd);
+    errno = saved;
     *fd = -1;
 }
 

@@ -33,7 +33,7 @@ void descriptor_set_close(struct descriptor_set *set);
 /* Takes the first descriptor out of the set: -1 when there is none. */
 int descriptor_set_take(struct descriptor_set *set);
 
-/* Closes *fd unless it is negative, and makes it -1. Does not touch errno. */
+/* Closes *fd unless it is negative, and makes it -1. Keeps errno. */
 void descriptor_close(int *fd);
 void descriptor_close_pair(int pair[2]);
 
