@@ -13,7 +13,8 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-#define AT_ONCE 64 /* parts of one writev(2) */
+#define SEAL_TRIES 20
+#define AT_ONCE    64 /* parts of one writev(2) */
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -26,6 +27,16 @@ int payload_create(const char *name)
     return fd < 0 ? -errno : fd;
 }
 
+/* Nobody else has the file: what makes it busy are pages that the kernel itself holds for a moment. It waits for them each
+ * time. Source: mm/memfd.c, memfd_wait_for_pins(). */
+static int seal_own(int fd)
+{
+    int rc = -EBUSY;
+    for (int tries = 0; rc == -EBUSY && tries < SEAL_TRIES; tries++)
+        rc = payload_seal(fd);
+    return rc;
+}
+
 int payload_copy_parts(const char *name, const pool_bytes_t *parts, size_t count)
 {
     const int fd = payload_create(name);
@@ -35,7 +46,7 @@ int payload_copy_parts(const char *name, const pool_bytes_t *parts, size_t count
     if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
         rc = -errno;
     if (rc == 0)
-        rc = payload_seal(fd);
+        rc = seal_own(fd);
     if (rc < 0) {
         close(fd);
         return rc;

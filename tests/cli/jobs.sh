@@ -482,6 +482,7 @@ while True:
     c.close()
 END
 for key in "" "--key once"; do
+    rm -f "$work/heard" # or the last one's is found to listen
     python3 "$work/forgetful.py" "$work/forgetful$key" >"$work/heard" 2>&1 &
     bare=$!
     wait_for grep -q listens "$work/heard"
