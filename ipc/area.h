@@ -1,13 +1,13 @@
 /* area.h - the memory through which host, fork server and workers talk without a system call: new for each fork server.
  *
  *     tasks   for each slot the task of its worker. The host writes; a worker sees its own, read-only
- *     pages   for each slot the page of its worker (area_page), which that worker writes. Host and fork server have all.
+ *     pages   for each slot the page of its worker (area_page), which that worker writes. Host and fork server see all.
  *             After the last slot comes one more (area_host_page), which no worker has: words of the host's
  *
  * Each is a memfd. The fork server makes them and gives both to the host, which maps and seals them: no process can
- * shrink them, or map the tasks for writing any more. A worker seals its own mappings (mseal(2), Linux 6.10): without that
- * a job can reach the slots beside its own with mremap(2). A process must not trust what another may write: it copies a word
- * once, bounds it, and waits for nothing. Sources: memfd_create(2), fcntl(2), "File Sealing"; madvise(2),
+ * shrink them, or map the tasks for writing any more. A worker seals its own mappings (mseal(2), Linux 6.10): without
+ * that a job can reach the slots beside its own with mremap(2). A process must not trust what another may write: it
+ * copies a word once, bounds it, and waits for nothing. Sources: memfd_create(2), fcntl(2), "File Sealing"; madvise(2),
  * MADV_DONTFORK. */
 #ifndef AREA_H
 #define AREA_H
@@ -56,7 +56,7 @@ size_t area_pages_size(size_t slots);
 int area_create(size_t slots, int fds[2]);
 
 /* In the fork server: maps the pages alone; in the host: maps and seals both. A fork does not copy the mappings.
- * *borrows* the descriptors, which need not stay open. Negative errno; -EBADMSG: they are not as area_create made them. */
+ * *borrows* the descriptors, which need not stay open. Negative errno; -EBADMSG: they are not what area_create made. */
 int area_map_pages(struct area *area, size_t slots, int pages);
 int area_map(struct area *area, size_t slots, const int fds[2]);
 

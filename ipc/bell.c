@@ -10,7 +10,7 @@ enum { BELL_SILENT = 0, BELL_AWAITED };
 
 #define LOOK_AGAIN_NS 1000000
 
-/* A filter (seccomp(2)) that the program has installed may refuse the call: then the word is looked at now and again. */
+/* A filter (seccomp(2)) of the program's may refuse the call: then the word is looked at now and again. */
 static void sleep_on(_Atomic uint32_t *bell)
 {
     const struct timespec again = {.tv_nsec = LOOK_AGAIN_NS};

@@ -1,6 +1,6 @@
 /* bell.h - a word in shared memory with which one process wakes another. Source: futex(2).
  *
- * A peer may write anything into the word. That misleads only the process that waits: the one that rings never waits. */
+ * A peer may write anything into the word. That misleads the waiting process alone: the one that rings never waits. */
 #ifndef BELL_H
 #define BELL_H
 

@@ -1,8 +1,8 @@
 /* message.h - the messages: plain structs, and the two functions that pack and unpack all of them.
  *
  * A message, but for a task, is a MessagePack array of its fields in the order of the table in message.c, which serves
- * writer and reader alike. A *full* worker has a socket to the host beside its pipe, a plain one has not. Slices are *borrowed*: from the sender's memory when packed, from the frame's body when
- * unpacked.
+ * writer and reader alike. A *full* worker has a socket to the host beside its pipe, a plain one has not. Slices are
+ * *borrowed*: from the sender's memory when packed, from the frame's body when unpacked.
  *
  *     keeper  → host          server, server_lost                 SOCK_SEQPACKET
  *     host    → fork server   fork, kill, signal, watch           SOCK_SEQPACKET, the control socket
@@ -177,8 +177,8 @@ enum { TASK_STDIN = 1, TASK_STDOUT = 2, TASK_STDERR = 4, TASK_CWD = 64 };
 /* A stream's bit shifted by this: the command gets no such stream, and no descriptor travels. */
 enum { TASK_CLOSED_SHIFT = 3 };
 
-/* No frame and no MessagePack: it lies in the worker's area as it is (area.h). Host and worker are of one image, and the
- * worker trusts its host. To unpack a task would cost each worker five page faults. */
+/* No frame and no MessagePack: it lies in the worker's area as it is (area.h). Host and worker are of one image, and
+ * the worker trusts its host. To unpack a task would cost each worker five page faults. */
 struct message_task {
     uint64_t function; /* 0: the payload is a command message */
     uint64_t attempt;

@@ -27,8 +27,8 @@ int payload_create(const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-/* Nobody else has the file: what makes it busy are pages that the kernel itself holds for a moment. It waits for them each
- * time. Source: mm/memfd.c, memfd_wait_for_pins(). */
+/* Nobody else has the file: what makes it busy are pages that the kernel itself holds for a moment. It waits for them
+ * each time. Source: mm/memfd.c, memfd_wait_for_pins(). */
 static int seal_own(int fd)
 {
     int rc = -EBUSY;

@@ -183,8 +183,8 @@ static int list_descriptors(pool_call_t *call)
     return pool_call_return(call, list, size + 1);
 }
 
-/* A job has its three streams, what was handed over, its own pipe and, of a full worker, its own socket. With fork handlers that open
- * something there is /dev/null in their numbers. */
+/* A job has its three streams, what was handed over, its own pipe and, of a full worker, its own socket. With fork
+ * handlers that open something there is /dev/null in their numbers. */
 static int check_list(char *list, bool handed_over, bool has_gap)
 {
     unsigned sockets = 0, pipes = 0, files = 0, gap = 0, others = 0;

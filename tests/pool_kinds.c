@@ -17,7 +17,7 @@
 #define LARGE_VALUE ((size_t)400 * 1024)
 #define LARGE       ((size_t)100 * 1024) /* an argument that goes down in a memfd */
 
-/* ---- what all processes of a test share --------------------------------------------------------------------------- */
+/* ---- what all processes of a test share -------------------------------------------------------------------------- */
 
 struct control {
     _Atomic uint32_t runs[JOBS_MAX]; /* how often each job has begun */
@@ -38,7 +38,7 @@ static int end(void **state)
     return support_end(state);
 }
 
-/* ---- the jobs ------------------------------------------------------------------------------------------------------ */
+/* ---- the jobs ---------------------------------------------------------------------------------------------------- */
 
 enum kind { KIND_PLAIN = 0, KIND_FDS, KIND_CAPTURE, KIND_MEMFD, KIND_LARGE_VALUE, KIND_COMMAND, KIND_COUNT };
 
@@ -172,7 +172,7 @@ static void assert_few_processes(const pool_t *pool, size_t workers, size_t warm
         fail_msg("%zu processes of %zu workers and %zu warm ones", processes, workers, warm);
 }
 
-/* ---- by turns ------------------------------------------------------------------------------------------------------ */
+/* ---- by turns ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
     int workers, warm;
@@ -316,7 +316,7 @@ static void test_kinds_fork_server_killed(void **state)
     }
 }
 
-/* ---- pages that lie ------------------------------------------------------------------------------------------------ */
+/* ---- pages that lie ---------------------------------------------------------------------------------------------- */
 
 enum lie { LIE_ZEROS = 0, LIE_ONES, LIE_AS_BEFORE, LIE_COUNT };
 

@@ -1,4 +1,4 @@
-/* The area's memory: what it is made of, what may not be mapped, and what nobody can do with it once the host has it. */
+/* The area's memory: what it is made of, what may not be mapped, what nobody can do with it once the host has it. */
 #include "area.h"
 
 #include "child.h"

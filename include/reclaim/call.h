@@ -38,23 +38,24 @@ POOL_API void pool_call_set_arg(pool_call_t *call, const void *data, size_t size
  */
 POOL_API int pool_call_return(pool_call_t *call, const void *data, size_t size);
 
-/* The same for a value in parts (*copies*), one after the other: gathered with writev(2), which costs less than to build
- * a large value in the memory of pool_call_alloc_result from bytes that are elsewhere already. */
+/* The same for a value in parts (*copies*), one after the other: gathered with writev(2), which costs less than to
+ * build a large value in the memory of pool_call_alloc_result from bytes that are elsewhere already. */
 POOL_API int pool_call_return_parts(pool_call_t *call, const pool_bytes_t *parts, size_t count);
 
 /* The same for the first size bytes of a memfd (memfd_create(2), with MFD_ALLOW_SEALING, open for reading and writing;
- * *borrows*: the descriptor may be closed at once). It is handed to the host without a copy, cut to size, and sealed when
- * the job has ended; if it cannot be sealed, the host makes a copy. Errors: as above, and -EBADF, -EINVAL (no memfd, or
- * less than size bytes), -EMFILE. */
+ * *borrows*: the descriptor may be closed at once). It is handed to the host without a copy, cut to size, and sealed
+ * when the job has ended; if it cannot be sealed, the host makes a copy. Errors: as above, and -EBADF, -EINVAL (no
+ * memfd, or less than size bytes), -EMFILE. */
 POOL_API int pool_call_return_fd(pool_call_t *call, int fd, size_t size);
 
-/* Memory in which to build a large value in place: zero-filled, page-aligned, on huge pages where shared memory may have
- * them, handed to the host without a copy (memfd_create(2)). Once a job. A function that returns 0 without
+/* Memory in which to build a large value in place: zero-filled, page-aligned, on huge pages where shared memory may
+ * have them, handed to the host without a copy (memfd_create(2)). Once a job. A function that returns 0 without
  * pool_call_return returns all of it. NULL and errno on failure (EALREADY, EINVAL for size 0, EFBIG, ENOMEM). */
 POOL_API void *pool_call_alloc_result(pool_call_t *call, size_t size);
 
 /* Sets the message of a job that fails, printf-style (at most 1,023 bytes are kept), and returns code (0: 1), so that
- * `return pool_call_fail(call, 3, "no such key: %s", key);` ends the job as FAILED. A value that was set before is kept.
+ * `return pool_call_fail(call, 3, "no such key: %s", key);` ends the job as FAILED. A value that was set before is
+ * kept.
  */
 POOL_API int pool_call_fail(pool_call_t *call, int code, const char *format, ...)
 #if defined(__GNUC__)

@@ -220,8 +220,8 @@ typedef struct pool_options {
     /* Workers are made by fork(3), so that handlers of pthread_atfork(3) run in them and in the fork server. Default:
      * by _Fork(3), which runs none. Keeper and fork server are made by fork(3) in any case. */
     bool fork_handlers;
-    /* Most jobs will be commands, or will get or return megabytes or descriptors: the workers are made for that from the
-     * start, not only after the first such job. */
+    /* Most jobs will be commands, or will get or return megabytes or descriptors: the workers are made for that from
+     * the start, not only after the first such job. */
     bool commands;
     uint64_t reserved[1];
 } pool_options_t;
@@ -259,9 +259,9 @@ typedef enum pool_event_kind {
     POOL_EVENT_PARTIAL,     /* data, size: a partial result, in the order of the emits */
     POOL_EVENT_MEMORY,      /* memory: bytes that the job used at `time`; see memory_every_ms */
     POOL_EVENT_RETRIED,     /* the attempt ended as `outcome`, another will follow; memory: its limit */
-    /* `signal` stopped the command, whoever sent it. Its time (timeout_ms, and what deadline_ms leaves it) runs on, except
-     * for a foreground command that SIGTSTP, SIGTTIN or SIGTTOU has stopped in the host's process group and in the
-     * terminal's foreground: job control. A function's time runs on. */
+    /* `signal` stopped the command, whoever sent it. Its time (timeout_ms, and what deadline_ms leaves it) runs on,
+     * except for a foreground command that SIGTSTP, SIGTTIN or SIGTTOU has stopped in the host's process group and in
+     * the terminal's foreground: job control. A function's time runs on. */
     POOL_EVENT_STOPPED,
     POOL_EVENT_CONTINUED /* the stopped command runs again; not sent if it ends at once */
 } pool_event_kind_t;
@@ -443,8 +443,8 @@ POOL_API int pool_fd(const pool_t *pool);
 
 /* The three waits again, as a signal ends them: -EINTR when a handler has run on this thread meanwhile (also with
  * SA_RESTART). Nothing else has happened then: the jobs go on, none was handed out. During the call the thread has the
- * signal mask `mask` (*borrows*), as in ppoll(2), so that a signal that is blocked otherwise is not lost between a check
- * and the wait:
+ * signal mask `mask` (*borrows*), as in ppoll(2), so that a signal that is blocked otherwise is not lost between a
+ * check and the wait:
  *
  *     sigset_t interrupts, mask;
  *     sigemptyset(&interrupts);

@@ -1,7 +1,7 @@
 /* A large result: built in place, from submit to settled; and by copy, from the call of pool_call_return on a buffer
- * that is there to the value in hand (early) and to settled, where the worker with its buffer is gone; and gathered from
- * parts of such a buffer, right after a write() of the same bytes into a memfd by the same process, which is its floor.
- * Each is done twice and the second told, as in floor/memfd.c. That every byte is there is looked at afterwards.
+ * that is there to the value in hand (early) and to settled, where the worker with its buffer is gone; and gathered
+ * from parts of such a buffer, right after a write() of the same bytes into a memfd by the same process, which is its
+ * floor. Each is done twice and the second told, as in floor/memfd.c. That every byte is there is looked at afterwards.
  *
  *     result BYTES */
 #include "pool_round.h"

@@ -1,8 +1,8 @@
 /* fuzz_peer.c - a hostile worker and its host: bytes in the pipe, in pieces, read as the pool's loop reads them, with
  * descriptors in the socket and a last frame in the page.
  *
- * The first byte is the size of the pieces, the second says what worker and job are (BIT_), the third how much of the end
- * is the frame in the page, in units of 8 bytes; the rest is the stream. */
+ * The first byte is the size of the pieces, the second says what worker and job are (BIT_), the third how much of the
+ * end is the frame in the page, in units of 8 bytes; the rest is the stream. */
 #include "descriptor.h"
 #include "payload.h"
 #include "peer.h"

@@ -58,8 +58,8 @@ static void reap_stranger(struct server *server, pid_t pid)
     slot->left_peak = amount_larger(slot->left_peak, (uint64_t)usage.ru_maxrss * 1024);
 }
 
-/* A command may stop the worker that waits for its end. A function is its worker, and may stop itself. The worker passes
- * on what kill(2) sends it, so this comes by sigqueue(3). */
+/* A command may stop the worker that waits for its end. A function is its worker, and may stop itself. The worker
+ * passes on what kill(2) sends it, so this comes by sigqueue(3). */
 static void continue_stopped(const struct slot *slot, pid_t pid)
 {
     siginfo_t info;

@@ -118,8 +118,8 @@ static int open_files(struct run *run)
 
 /* ---- the job ----------------------------------------------------------------------------------------------------- */
 
-/* The command was stopped: we stop, too, for the shell that watches us. Where nobody does, nobody would continue us when
- * a limit has ended the command. */
+/* The command was stopped: we stop, too, for the shell that watches us. Where nobody does, nobody would continue us
+ * when a limit has ended the command. */
 static void stop_with(const struct run *run, pool_job_t *job, int signal_number)
 {
     if (signal_number != SIGSTOP && terminal_is_unwatched())

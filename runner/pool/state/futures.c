@@ -110,8 +110,8 @@ static int wait_watched(struct watch *watches, pool_job_t *const *jobs, size_t c
     return rc;
 }
 
-/* Waits until one of them is settled: 0; -ETIMEDOUT, -EINTR, or why it cannot wait. only: the one pool of all of them, or
- * NULL. */
+/* Waits until one of them is settled: 0; -ETIMEDOUT, -EINTR, or why it cannot wait. only: the one pool of all of them,
+ * or NULL. */
 static int wait_for(pool_t *only, pool_job_t *const *jobs, size_t count, const struct moment_wait *wait)
 {
     struct watch on_stack[WATCHES_ON_STACK], *watches = on_stack;

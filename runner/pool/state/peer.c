@@ -309,7 +309,7 @@ static int handle_frames(struct peer *peer)
     return rc;
 }
 
-/* Whether a worker that is dead has said all, in whole frames: a read gives all that is in the pipe, or fills its room. */
+/* Whether a dead worker has said all, in whole frames: a read gives all that is in the pipe, or fills its room. */
 static bool is_complete(const struct peer *peer)
 {
     return peer->has_result && peer->reader.start == peer->reader.end;

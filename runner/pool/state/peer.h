@@ -73,8 +73,8 @@ enum peer_heard {
  * MiB, then other workers get their turn. */
 enum peer_heard peer_read(struct peer *peer);
 
-/* The same of a dead worker, to the end; then the frame that it left elsewhere because the job had broken the pipe. gone NULL: its
- * fork server died. */
+/* The same of a dead worker, to the end; then the frame that it left elsewhere because the job had broken the pipe.
+ * gone NULL: its fork server died. */
 void peer_read_rest(struct peer *peer, const struct message_gone *gone);
 
 /* Listens to its pipe: on_ready runs when there is something to read. */

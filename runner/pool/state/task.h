@@ -5,8 +5,8 @@
 #include "peer.h"
 
 /* Gives peer->job to the peer's worker, a full one if job_needs_full, never blocking; opens its captures. A worker that
- * is dead already never begins. Negative errno: -EPIPE, the worker is dead; anything else, try again later, with another
- * worker: this one may have half a task. */
+ * is dead already never begins. Negative errno: -EPIPE, the worker is dead; anything else, try again later, with
+ * another worker: this one may have half a task. */
 int task_send(struct peer *peer);
 
 #endif
